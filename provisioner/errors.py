@@ -1,0 +1,102 @@
+"""Every error that a person or a gateway can cause.
+
+    ProvisionerError                 a message, a hint (what to do next) and an exit code
+    |- InputError                    exit 2: what was given is wrong; carries the faults
+    |- ReadOnlyFleet                 exit 2: the fleet forbids changes
+    |- JournalError                  exit 2: the journal is locked, read-only, damaged or newer than we are
+    |- LeaseHeld                     exit 4: another operator holds the gateway
+    |- PlanRefused                   exit 2: the plan is not for this fleet, or was made by other rules
+    |- LabError                      exit 2: the lab is not up, or does not know what was asked
+    `- GatewayError                  exit 3: one gateway could not be read; carries the gateway's name
+       |- Unreachable                no connection, or one that broke
+       |- Refused                    the log-in was refused
+       |- TimedOut                   no whole answer before the deadline
+       `- BadAnswer                  an answer that is not evidence
+
+A message says what was tried and what came back; a hint says the likeliest cause and what to do.
+Neither ever holds a secret.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong in what a person gave us: where, what, and what to do.
+
+    `line` counts from 1; None where the fault has no line. `warning` faults are shown and refuse nothing.
+    """
+
+    file: str
+    line: int | None
+    message: str
+    hint: str = ""
+    warning: bool = False
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.message}" + (f" {self.hint}" if self.hint else "")
+
+
+class ProvisionerError(Exception):
+    """The root: `message` says what happened, `hint` what to do next, `exit_code` how the command ends."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(ProvisionerError):
+    """Files, options or values that are wrong; `faults` has all of them, in file and line order."""
+
+    def __init__(self, message: str, hint: str = "", faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message, hint)
+        self.faults = tuple(faults)
+
+
+class ReadOnlyFleet(ProvisionerError):
+    """A changing verb on a fleet whose fleet.yml says `read_only: true`."""
+
+
+class JournalError(ProvisionerError):
+    """The journal cannot be used: locked, read-only, damaged, or written by a newer version."""
+
+
+class LeaseHeld(ProvisionerError):
+    """Another operator, or another command of the same one, works on this gateway."""
+
+    exit_code = 4
+
+
+class PlanRefused(ProvisionerError):
+    """The plan does not fit the fleet or the policy of now."""
+
+
+class LabError(ProvisionerError):
+    """The lab is not up, is up already, or does not model what was asked of it."""
+
+
+class GatewayError(ProvisionerError):
+    """One gateway could not be read or changed."""
+
+    exit_code = 3
+
+
+class Unreachable(GatewayError):
+    """No connection to the gateway, or one that broke."""
+
+
+class Refused(GatewayError):
+    """The gateway refused the log-in. Never tried again with the same password."""
+
+
+class TimedOut(GatewayError):
+    """The gateway did not answer whole before the deadline."""
+
+
+class BadAnswer(GatewayError):
+    """The gateway answered, but not with evidence."""

@@ -1,0 +1,161 @@
+"""What fleet.yml can say, with its defaults. fleet.py reads and checks it; here is only its shape.
+
+There is no default that pretends to know what the vendor has not published: the endpoints, the service's name
+and the Java version have none (../docs/operations.md, "What you must ask the vendor").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import ClassVar, Literal
+
+_STRICT: dict[str, str] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """How gateways are reached. `path` may hold `{gateway}`; `deadline` is in seconds, for a whole reading.
+
+    `credential` says where the password comes from: an existing Kerberos `ticket`, the `keyring`,
+    the `environment` (PROVISIONER_PASSWORD), a `file` that only its owner can read, or a `prompt`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    transport: Literal["kerberos", "ntlm", "basic"] = "kerberos"
+    tls: bool = True
+    port: int | None = None
+    path: str = "/wsman"
+    user: str = ""
+    credential: Literal["ticket", "keyring", "environment", "file", "prompt"] = "ticket"
+    credential_file: str = ""
+    ca_file: str = ""
+    check_certificate: bool = True
+    unchecked_because: str = ""
+    deadline: float = 90.0
+    at_once: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """Something to install. Exactly one of `url` (pulled by the gateway), `path` (on the gateway already) and
+    `push` (a file of the controller's, beside fleet.yml). `root` is the folder inside a zip that is unpacked;
+    `size` is in bytes; `product_id` is what Windows lists once an msi or exe is installed.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    sha256: str
+    url: str = ""
+    path: str = ""
+    push: str = ""
+    signer: str = ""
+    kind: Literal["zip", "msi", "exe"] = "zip"
+    root: str = ""
+    arguments: str = ""
+    product_id: str = ""
+    version: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectorFile:
+    """A file made from a jinja2 template of the fleet folder with the row's columns.
+
+    `path` is relative to the Connector's folder. `secrets` maps a template variable to the name under which
+    credentials.py finds its value; a file with secrets is never logged or shown as a difference.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    path: str
+    template: str
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connector:
+    """The Connector: its folder, the image that really runs, and the files made for each practice."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    folder: str = "C:\\iPlato"
+    image: str = "C:\\iPlato\\jre\\bin\\java.exe"
+    version: str = ""
+    files: tuple[ConnectorFile, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Java:
+    """The Java runtime: where it lies, and the version that its `release` file must begin with."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    home: str = "C:\\iPlato\\jre"
+    version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The Windows service. `arguments` are java's, used only where procrun hosts it; `restart_after` is in
+    seconds (docs/operations.md, "The service")."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    name: str = ""
+    display_name: str = ""
+    account: str = "NT AUTHORITY\\LocalService"
+    arguments: str = ""
+    restart_after: tuple[int, ...] = (60, 120, 300)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Antivirus:
+    """What Defender is asked to leave alone: the one file that the vendor prints, the Connector's whole folder,
+    or what that file's process opens. The risk of each is in policy/controls/R12-antivirus.md."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    exclude: Literal["image", "folder", "process"] = "image"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystmOne:
+    """How a logged-on SystmOne client and its Gateway mode are told (docs/windows.md, "systmone")."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    port: int = 40700
+    folder: str = "C:\\apps\\Tpp"
+    gateway_mark: str = "rungenps"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """Waves and the failure budget. `failed`, `unreachable` and `unknown` are how many gateways may end so
+    before the rollout stops; `none` means any number. `approve_wait` is in seconds."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    waves: tuple[int, ...] = (1, 5, 20)
+    failed: int | None = 1
+    unreachable: int | None = None
+    unknown: int | None = 1
+    shard: int = 25
+    approval: bool = False
+    approve_wait: float = 30.0
+    line_speed: int = 10_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The whole of fleet.yml. `version` is of this shape; a newer one is refused."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    version: int
+    endpoints: tuple[str, ...]
+    lab: bool = False
+    read_only: bool = False
+    user_names: bool = False
+    practice_list: str = ""
+    practice_list_date: date | None = None
+    journal: str = ".provisioner/journal.db"
+    connection: Connection = field(default_factory=Connection)
+    packages: Mapping[Literal["connector", "jre", "procrun"], Package] = field(default_factory=dict)
+    connector: Connector = field(default_factory=Connector)
+    java: Java = field(default_factory=Java)
+    service: Service = field(default_factory=Service)
+    antivirus: Antivirus = field(default_factory=Antivirus)
+    systmone: SystmOne = field(default_factory=SystmOne)
+    rollout: Rollout = field(default_factory=Rollout)
