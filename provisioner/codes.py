@@ -6,9 +6,13 @@ Sources: the ODS guide of NHS England and the validators of NHS programmes, gath
 
 import re
 
-_PRACTICE = re.compile(r"(?:[A-HJ-NP-WY]\d{5}|(?:ALD|GUE|JER)\d{3})")
-_BRANCH = re.compile(r"(?:[A-HJ-NP-WY]\d{5}|(?:ALD|GUE|JER)\d{3})[A-Z0-9]{3}")
+_SHAPE = r"(?:[A-HJ-NP-WY][0-9]{5}|(?:ALD|GUE|JER)[0-9]{3})"
+_PRACTICE = re.compile(_SHAPE)
+_BRANCH = re.compile(_SHAPE + r"[A-Z0-9]{3}")
+_DOCTOR = re.compile(r"G[0-9]{7}")
+_COMMISSIONER = re.compile(r"[0-9]{2}[A-Z]|[A-Z][0-9][A-Z][0-9][A-Z]|Q[A-Z0-9]{2}")
 _DUMMIES = frozenset({"V81997", "V81998", "V81999"})
+_LOOKS_LIKE = str.maketrans("OQILSBZ", "0011582")
 
 
 def normal(code: str) -> str:
@@ -22,9 +26,22 @@ def why_not_practice(code: str) -> str:
         return f"{code} is the national dummy code for patients without a practice."
     if _PRACTICE.fullmatch(code):
         return ""
+    if not code:
+        return "there is no practice code."
     if _BRANCH.fullmatch(code):
         return f"{code} is a branch surgery's code: give its parent practice, {code[:6]}."
-    repaired = code[:1] + code[1:].replace("O", "0").replace("I", "1").replace("L", "1")
-    if repaired != code and _PRACTICE.fullmatch(repaired):
-        return f"{code} has a letter where a digit belongs: is it {repaired}?"
-    return f"{code} is not a practice code: one letter and five digits, such as A81001."
+    if _DOCTOR.fullmatch(code):
+        return f"{code} is a doctor's own code: give the practice's."
+    if _COMMISSIONER.fullmatch(code):
+        return f"{code} is a commissioner's code: give the practice's, such as A81001."
+    for letters in (1, 3):
+        repaired = code[:letters] + code[letters:].translate(_LOOKS_LIKE)
+        if _PRACTICE.fullmatch(repaired):
+            return f"{code} has a letter where a digit belongs: is it {repaired}?"
+    return f"{_shown(code)} is not a practice code: one letter and five digits, such as A81001."
+
+
+def _shown(code: str) -> str:
+    """As it is where that can be read, else escaped; never long."""
+    short = code if len(code) <= 20 else code[:20] + "..."
+    return short if short.isascii() and short.isprintable() and " " not in short else ascii(short)

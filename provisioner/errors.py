@@ -11,7 +11,8 @@
        |- Unreachable                no connection, or one that broke
        |- Refused                    the log-in was refused
        |- TimedOut                   no whole answer before the deadline
-       `- BadAnswer                  an answer that is not evidence
+       |- BadAnswer                  an answer that is not evidence
+       `- NotTried                   others were refused with the same account
 
 A message says what was tried and what came back; a hint says the likeliest cause and what to do.
 Neither ever holds a secret.
@@ -100,3 +101,7 @@ class TimedOut(GatewayError):
 
 class BadAnswer(GatewayError):
     """The gateway answered, but not with evidence."""
+
+
+class NotTried(GatewayError):
+    """No log-in was tried, because others were refused with the same account."""

@@ -153,7 +153,12 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """One thing that is asked of a gateway. Exactly one of `remedy` (a role) and `owner` says who mends it."""
+    """One thing that is asked of a gateway. Exactly one of `remedy` (a role) and `owner` says who mends it.
+
+    `applies_when` maps `role` or a fact's name to the values at which the control is judged. For people: `wants` is
+    what is expected, `shows` the fact that says what was found, `failed` the sentence for a failure (`{actual}` in it
+    stands for what was found), `ask` what its owner is asked to do.
+    """
 
     id: str
     requirement: str
@@ -165,6 +170,9 @@ class Control:
     applies_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     remedy: str = ""
     owner: str = ""
+    wants: str = ""
+    shows: str = ""
+    failed: str = ""
     ask: str = ""
 
 
@@ -173,7 +181,8 @@ class Finding:
     """One control judged on one gateway.
 
     `value` is the fact as it was read; `expected`, `actual` and `message` are for people. `cause` is the same
-    text at every gateway that fails in the same way, so that findings can be grouped.
+    text at every gateway that fails in the same way, so that findings can be grouped; it is "" where nothing is left
+    to do, as for an unknown that a standing statement answers.
     """
 
     gateway: str
@@ -185,6 +194,23 @@ class Finding:
     message: str
     cause: str = ""
     value: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Findings of one control that have the same status and the same text, at one gateway or at many.
+
+    Exactly one of `remedy` and `owner` says who mends it, as in the control. `headline`: the same at so many
+    gateways at once that it is said first, because something that they share is the likelier reason.
+    """
+
+    text: str
+    control: str
+    status: Status
+    owner: str
+    remedy: str
+    gateways: tuple[str, ...]
+    headline: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

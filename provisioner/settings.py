@@ -32,7 +32,7 @@ class Connection:
     check_certificate: bool = True
     unchecked_because: str = ""
     deadline: float = 90.0
-    at_once: int = 64
+    at_once: int = 200
 
 
 @dataclass(frozen=True, kw_only=True)

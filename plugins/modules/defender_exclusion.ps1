@@ -1,0 +1,145 @@
+#!powershell
+
+# MIT License. Written for Windows PowerShell 5.1; run so far on PowerShell 7 with a simulated Defender, never on Windows.
+
+#AnsibleRequires -CSharpUtil Ansible.Basic
+
+$spec = @{
+    options = @{
+        path = @{ type = 'list'; elements = 'str'; default = @() }
+        process = @{ type = 'list'; elements = 'str'; default = @() }
+        state = @{ type = 'str'; default = 'present'; choices = 'present', 'absent' }
+    }
+    supports_check_mode = $true
+}
+$module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
+$ErrorActionPreference = 'Stop'
+$present = $module.Params.state -eq 'present'
+$defender = 'SOFTWARE\Microsoft\Windows Defender'
+$policy = 'SOFTWARE\Policies\Microsoft\Windows Defender'
+
+function Get-Setting([string] $Key, [string] $Name) {
+    # Always the 64-bit view: WinRM's shell is 64-bit, but a value must not depend on that.
+    try {
+        $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
+        $opened = $base.OpenSubKey($Key)
+        if ($opened) { $opened.GetValue($Name) }
+    }
+    catch { $null }
+    finally {
+        if ($opened) { $opened.Dispose() }
+        if ($base) { $base.Dispose() }
+    }
+}
+
+function Test-Excluded([string] $Path) {
+    <# What Defender itself says of a path: true, false, or null where it cannot be asked. #>
+    $folder = Get-Setting $defender 'InstallLocation'
+    if (-not $folder) { $folder = Join-Path $env:ProgramFiles 'Windows Defender' }
+    $program = Join-Path $folder 'MpCmdRun.exe'
+    if (-not [System.IO.File]::Exists($program)) { return $null }
+    $null = & $program -CheckExclusion -path $Path
+    # 0 excluded, 1 not; anything else is a platform too old to be asked.
+    if ($LASTEXITCODE -in 0, 1) { $LASTEXITCODE -eq 0 } else { $null }
+}
+
+function Get-Hidden {
+    (Get-Setting $policy 'HideExclusionsFromLocalAdmins') -eq 1
+}
+
+function Get-MergeDisabled {
+    ((Get-Setting $policy 'DisableLocalAdminMerge') -eq 1) -or ((Get-Setting "$policy\Policy Manager" 'DisableLocalAdminMerge') -eq 1)
+}
+
+function Stop-With([string] $Cause, [string] $Message) {
+    $module.Result.cause = $Cause
+    $module.FailJson($Message)
+}
+
+function Get-Listed {
+    try { $preference = Get-MpPreference }
+    catch { Stop-With 'not_running' "Microsoft Defender does not answer: $($_.Exception.Message). Which antivirus does this gateway have?" }
+    @{ path = @($preference.ExclusionPath); process = @($preference.ExclusionProcess) }
+}
+
+function Get-Wanting($Listed) {
+    <# What is still to be changed, by kind. #>
+    $wanting = @{}
+    foreach ($kind in 'path', 'process') {
+        $wanting[$kind] = @($module.Params.$kind | Where-Object { ($Listed.$kind -contains $_) -ne $present })
+    }
+    $wanting
+}
+
+function Set-Listed($Wanting) {
+    # Add and Remove only: Set-MpPreference would replace the lists of others.
+    $arguments = @{}
+    if ($Wanting.path) { $arguments.ExclusionPath = $Wanting.path }
+    if ($Wanting.process) { $arguments.ExclusionProcess = $Wanting.process }
+    try { if ($present) { Add-MpPreference @arguments } else { Remove-MpPreference @arguments } }
+    catch { Stop-With (Get-Cause) "Microsoft Defender refused the change: $($_.Exception.Message)" }
+}
+
+function Get-Cause {
+    <# The likeliest cause, in the order in which one hides another. #>
+    if (Get-MergeDisabled) { return 'local_merge_disabled' }
+    $managed = (Get-Setting $defender 'ManagedDefenderProductType') -in 6, 7
+    try { $tamper = [bool](Get-MpComputerStatus).IsTamperProtected } catch { $tamper = $false }
+    if ($tamper) { return 'tamper_protection' }
+    if ($managed) { return 'managed_policy' }
+    if (Get-Hidden) { return 'hidden' }
+    'not_effective'
+}
+
+$reasons = @{
+    local_merge_disabled = 'its policy takes no exclusions from local administrators (DisableLocalAdminMerge)'
+    tamper_protection = 'tamper protection is on: the change seemed to succeed and was blocked'
+    managed_policy = 'Intune or Configuration Manager manages it'
+    hidden = 'its policy hides the exclusions, so that the change cannot be read back'
+    not_effective = 'it took the change and does not apply it'
+}
+
+function Confirm-Effect {
+    $left = Get-Wanting (Get-Listed)
+    $hidden = Get-Hidden
+    foreach ($path in $module.Params.path) {
+        $answer = Test-Excluded $path
+        # A path that is to go may still be excluded by a policy or by a folder above: only the list is ours.
+        $wrong = if ($present -and $null -ne $answer) { -not $answer } else { $left.path -contains $path }
+        if ($wrong) { Stop-Here "the exclusion of $path" }
+    }
+    if ($left.process -and -not $hidden) { Stop-Here "the exclusion of $($left.process -join ', ')" }
+    elseif ($left.process) {
+        Stop-With 'hidden' "Whether Microsoft Defender applies the exclusion of $($left.process -join ', ') cannot be read: $($reasons.hidden)."
+    }
+}
+
+function Stop-Here([string] $What) {
+    $cause = Get-Cause
+    Stop-With $cause "Microsoft Defender did not change ${What}: $($reasons.$cause). Ask the owner of its policy."
+}
+
+$listed = Get-Listed
+$wanting = Get-Wanting $listed
+$module.Result.before = @{
+    path = @($module.Params.path | Where-Object { $listed.path -contains $_ })
+    process = @($module.Params.process | Where-Object { $listed.process -contains $_ })
+}
+if (Get-Hidden) {
+    # The list shows nothing, so only Defender itself can say that a path is excluded already.
+    $wanting.path = @($wanting.path | Where-Object { (Test-Excluded $_) -ne $present })
+}
+$module.Result.changed = [bool]($wanting.path -or $wanting.process)
+$module.Diff.before = ($module.Result.before.path + $module.Result.before.process | ForEach-Object { "$_`n" }) -join ''
+$module.Diff.after = if ($present) { ($module.Params.path + $module.Params.process | ForEach-Object { "$_`n" }) -join '' } else { '' }
+
+if ($module.Result.changed) {
+    if ($present -and (Get-MergeDisabled)) { Stop-Here 'its exclusions' }
+    if (-not $module.CheckMode) {
+        Set-Listed $wanting
+        Confirm-Effect
+    }
+}
+elseif (-not $module.CheckMode) { Confirm-Effect }
+
+$module.ExitJson()

@@ -1,0 +1,89 @@
+"""The `provisioner` command: one file a verb, loaded when it is used, so that `--help` is quick."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from provisioner import __version__
+from provisioner.cli.options import add_common_options
+from provisioner.errors import InputError, ProvisionerError
+
+# The verbs in the order in which a person meets them, each with the line that `--help` shows.
+VERBS = {
+    "demo": "A pretend fleet audited, planned, brought into shape and audited again.",
+    "init": "Write a new fleet folder.",
+    "validate": "Is this fleet folder right? Touches no gateway.",
+    "practices": "Open GP practices of the national list, as rows for practices.csv.",
+    "ping": "Can I get into each gateway, and if not, why?",
+    "read": "One gateway's evidence, section by section.",
+    "audit": "Read and judge the gateways. Changes nothing.",
+    "plan": "What would be changed, in waves. Changes nothing.",
+    "apply": "Do exactly what a plan says; again: go on where it stopped.",
+    "show": "An audit or a plan, from the journal.",
+    "history": "What is in the journal.",
+    "report": "An audit or a plan as html, csv, json or junit.",
+    "inventory": "The fleet as Ansible sees it.",
+    "lab": "A pretend fleet on this machine, for rehearsals and tests.",
+}
+
+
+class Verbs(click.Group):
+    """Loads `provisioner.cli.VERB` only when that verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"provisioner.cli.{cmd_name}").command
+        return add_common_options(command) if cmd_name != "lab" else command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def provisioner() -> None:
+    """Audit, prepare and prove the SystmOne gateways of many GP practices.
+
+    Exit codes: 0 all well; 1 required findings failed; 2 usage or input; 3 some gateways could not be read;
+    4 stopped or waiting, can go on; 5 an undo failed and a person is needed.
+    """
+
+
+add_common_options(provisioner)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script. Ends the process with one of the exit codes."""
+    try:
+        code = provisioner.main(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except ProvisionerError as error:
+        show(error)
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        code = 4
+    except BrokenPipeError:
+        # Whoever read our output has enough; closing stderr keeps the interpreter from complaining at exit.
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def show(error: ProvisionerError) -> None:
+    """An error as a person reads it: what happened, every fault, and what to do next."""
+    click.echo(f"provisioner: {error.message}", err=True)
+    if isinstance(error, InputError):
+        for fault in error.faults:
+            click.echo(f"  {'warning: ' if fault.warning else ''}{fault}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)

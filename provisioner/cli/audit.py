@@ -1,0 +1,45 @@
+"""`provisioner audit`: read and judge the gateways."""
+
+import click
+
+from provisioner import evaluate
+from provisioner.cli.auditing import Auditor, open_journal, open_policy, readiness
+from provisioner.cli.context import as_json, open_fleet, out, say, table
+from provisioner.model import Audit, Impact, Status
+
+
+@click.command("audit")
+def command() -> int:
+    """Read every gateway and judge it by the policy. Never changes a gateway.
+
+    Exit 0: all required controls pass; 1: some fail; 3: some gateways could not be read.
+    """
+    fleet = open_fleet()
+    with open_journal(fleet) as journal:
+        audit = Auditor(fleet, open_policy(), journal).audit()
+    show(audit)
+    unknown = len(fleet.gateways) - len(fleet.known)
+    if unknown:
+        say(f"{unknown} gateways are not known yet: their rows in practices.csv have no PC.")
+    return exit_code(audit)
+
+
+def show(audit: Audit) -> None:
+    """An audit on stdout, in the format asked for."""
+    from provisioner.report import json
+    from provisioner.report import table as tables
+
+    ready = readiness(audit)
+    if as_json():
+        out(json.audit(audit, ready))
+        return
+    table(tables.audit(audit, ready, evaluate.causes(audit)))
+    out(f"{audit.id}: {sum(ready.values())} of {len(ready)} gateways are ready.")
+
+
+def exit_code(audit: Audit) -> int:
+    """3 when a gateway could not be read, else 1 when a required control failed, else 0."""
+    if any(one.error for one in audit.evidence):
+        return 3
+    required = {control.id for control in audit.controls if control.impact is Impact.REQUIRED}
+    return int(any(finding.status is Status.FAILED and finding.control in required for finding in audit.findings))

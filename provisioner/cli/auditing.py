@@ -1,0 +1,152 @@
+"""Reading and judging a fleet for the verbs: evidence, facts, findings, and the Audit that holds them."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from provisioner import content, evaluate, facts, journal, policy
+from provisioner.cli.reading import Reader, watched
+from provisioner.collect import SECTIONS
+from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Status
+
+# A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
+ENDPOINTS_LAST = timedelta(hours=1)
+
+IDENTITY = "R5-identity"
+IDENTITY_KEYS = ("computer_name", "serial", "machine_guid")
+
+
+def open_policy() -> policy.Policy:
+    """The policy that ships with provisioner."""
+    return policy.load(content.root() / "policy", facts.NAMES)
+
+
+def open_journal(fleet: Fleet) -> journal.Journal:
+    """The fleet's journal, made if there is none.
+
+    Errors: JournalError.
+    """
+    return journal.Journal.open(Path(fleet.folder) / fleet.settings.journal)
+
+
+def new_id(kind: str, at: datetime) -> str:
+    """An id that sorts by time and can be said aloud, such as audit-20261123-201500-ab12."""
+    return f"{kind}-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What some gateways answered, and what it means."""
+
+    evidence: tuple[Evidence, ...]
+    facts: Mapping[str, Mapping[str, Fact]]
+    findings: tuple[Finding, ...]
+
+
+class Auditor:
+    """Reads and judges gateways of one fleet by one policy, with one journal to remember by."""
+
+    def __init__(self, fleet: Fleet, rules: policy.Policy, kept: journal.Journal) -> None:
+        self.fleet = fleet
+        self.policy = rules
+        self.journal = kept
+        self._reader = Reader(fleet)
+
+    def look(self, gateways: Sequence[Gateway], *, measure: bool, what: str = "") -> Judged:
+        """Read the gateways and judge them. `measure`: the endpoints too, even where they were measured lately;
+        `what`: shown as progress.
+        """
+        at = datetime.now(UTC)
+        carried = {} if measure else self._carried(gateways, at)
+
+        def sections(gateway: Gateway) -> Iterable[str]:
+            return (name for name in SECTIONS if not (name == "endpoints" and gateway.name in carried))
+
+        evidence = watched(self._reader.read(gateways, sections), gateways, what)
+        judged = self.judge([_with_endpoints(one, carried) for one in evidence], at)
+        self._remember(evidence, judged.findings)
+        return judged
+
+    def secret(self, name: str) -> str:
+        """A gateway's password, or with `secret:NAME` a secret of the Connector's files."""
+        return self._reader.secret(name)
+
+    def judge(self, evidence: Sequence[Evidence], at: datetime) -> Judged:
+        """Judge what was read. Pure but for what the journal has seen before."""
+        by_name = {gateway.name: gateway for gateway in self.fleet.gateways}
+        seen = self.journal.seen()
+        known = {
+            one.gateway: facts.derive(
+                one,
+                by_name[one.gateway],
+                self.fleet.settings,
+                self.policy.lifecycle,
+                at,
+                seen.get(one.gateway),
+            )
+            for one in evidence
+        }
+        findings = evaluate.evaluate(self.fleet, evidence, self.policy.controls, known, at)
+        return Judged(evidence=tuple(evidence), facts=known, findings=findings)
+
+    def audit(self) -> Audit:
+        """Read and judge the whole fleet, and keep it in the journal."""
+        at = datetime.now(UTC)
+        judged = self.look(self.fleet.known, measure=False, what="audit")
+        audit = Audit(
+            id=new_id("audit", at),
+            at=at,
+            fleet_digest=self.fleet.digest,
+            policy_digest=self.policy.digest,
+            gateways=self.fleet.gateways,
+            controls=self.policy.controls,
+            evidence=judged.evidence,
+            findings=judged.findings,
+            facts=judged.facts,
+        )
+        ready = readiness(audit)
+        self.journal.save(audit, f"{sum(ready.values())} of {len(ready)} gateways are ready")
+        return audit
+
+    def _carried(self, gateways: Sequence[Gateway], at: datetime) -> dict[str, Mapping[str, Any]]:
+        names = {gateway.name for gateway in gateways}
+        return {
+            name: section
+            for name, (measured, section) in self.journal.endpoints().items()
+            if name in names and timedelta() <= at - measured < ENDPOINTS_LAST
+        }
+
+    def _remember(self, evidence: Sequence[Evidence], findings: Sequence[Finding]) -> None:
+        """Keep what the next reading is held against: only of PCs that are the ones they should be."""
+        right = {one.gateway for one in findings if one.control == IDENTITY and one.status is Status.PASSED}
+        read = {one.gateway: one for one in evidence if one.gateway in right}
+        seen = self.journal.seen()
+        identities = {
+            name: {key: str(one.sections["identity"][key] or "") for key in IDENTITY_KEYS}
+            for name, one in read.items()
+            if "identity" in one.sections
+        }
+        new = {name: identity for name, identity in identities.items() if seen.get(name) != identity}
+        if new:
+            self.journal.see(new, datetime.now(UTC))
+        self.journal.keep_endpoints(
+            {
+                name: (one.taken_at, one.sections["endpoints"])
+                for name, one in read.items()
+                if "endpoints" in one.sections
+            }
+        )
+
+
+def _with_endpoints(evidence: Evidence, carried: Mapping[str, Mapping[str, Any]]) -> Evidence:
+    if evidence.error or evidence.gateway not in carried or "endpoints" in evidence.sections:
+        return evidence
+    return replace(evidence, sections={**evidence.sections, "endpoints": carried[evidence.gateway]})
+
+
+def readiness(audit: Audit) -> dict[str, bool]:
+    """Which of the audited gateways are ready."""
+    return {one.gateway: evaluate.ready(audit.of(one.gateway), audit.controls) for one in audit.evidence}

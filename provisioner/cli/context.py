@@ -1,0 +1,105 @@
+"""What the verbs share: finding the fleet and the journal, printing, asking."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provisioner.cli.options import common
+from provisioner.errors import Fault, InputError
+from provisioner.model import Fleet, Gateway
+
+
+def out(text: str) -> None:
+    """A result, on stdout."""
+    click.echo(text)
+
+
+def say(text: str) -> None:
+    """Progress or a remark, on stderr."""
+    click.echo(text, err=True)
+
+
+def warn(faults: list[Fault]) -> None:
+    """Warnings, on stderr."""
+    for fault in faults:
+        say(f"warning: {fault}")
+
+
+def as_json() -> bool:
+    """Whether results are asked for as JSON."""
+    return common().format == "json"
+
+
+def fleet_folder() -> Path:
+    """The fleet folder: `--fleet`, PROVISIONER_FLEET, or this folder."""
+    return (common().fleet or Path()).resolve()
+
+
+def confirm(question: str) -> None:
+    """Go on only with a person's yes, or `--yes`.
+
+    Errors: InputError where nobody can be asked; click.Abort where the answer is no.
+    """
+    if common().yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError(f"{question} Nobody can be asked here.", "Say it with --yes.")
+    click.confirm(question, abort=True, err=True)
+
+
+def operator() -> str:
+    """Who runs this command, as the journal records it: user@computer."""
+    import getpass
+    import socket
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def table(renderable: Any) -> None:
+    """A rich table on stdout, as wide as the terminal, or 160 columns where there is none."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, highlight=False).print(renderable)
+
+
+def open_fleet() -> Fleet:
+    """The fleet as narrowed by `--only`. Warnings go to stderr.
+
+    Errors: InputError with all that is wrong in the folder.
+    """
+    from provisioner import fleet, ods
+
+    folder = fleet_folder()
+    found, faults = fleet.check(folder, practices=ods.read)
+    if found is None:
+        raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
+    warn(faults)
+    return fleet.only(found, common().only) if common().only else found
+
+
+def one_gateway(fleet: Fleet, name: str) -> Gateway:
+    """The gateway of that name, or the only one of that practice.
+
+    Errors: InputError where there is none, with the nearest name, or several.
+    """
+    import difflib
+
+    wanted = name.strip().upper()
+    named = [gateway for gateway in fleet.known if wanted == gateway.name.upper()]
+    found = named or [gateway for gateway in fleet.known if wanted == gateway.practice]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(gateway.name for gateway in found)
+        raise InputError(f"{name} has several gateways: {names}.", "Name one of them.")
+    near = difflib.get_close_matches(name, [gateway.name for gateway in fleet.known], 1)
+    hint = f"Did you mean {near[0]}?" if near else "See practices.csv; a gateway not known yet cannot be asked."
+    raise InputError(f"No gateway or practice {name} in this fleet.", hint)

@@ -1,0 +1,133 @@
+"""`provisioner demo`: the whole road on a pretend fleet, narrated."""
+
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+
+from provisioner import content, evaluate, fleet
+from provisioner.cli import apply, plan
+from provisioner.cli.auditing import Auditor, open_journal, open_policy, readiness
+from provisioner.cli.context import out, table
+from provisioner.cli.options import common
+from provisioner.cli.report import document, practice_pages, write
+from provisioner.errors import InputError
+from provisioner.model import Audit, Fleet, Plan, Result
+
+
+@click.command("demo")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="provisioner-demo",
+    show_default=True,
+    help="Where the pretend fleet and the reports are written; an earlier demo there is replaced.",
+)
+@click.option("--seed", default=5, show_default=True, help="Another seed makes another estate.")
+def command(folder: Path, seed: int) -> int:
+    """Audit a pretend fleet, plan, apply in waves, audit again, and write the reports.
+
+    The practices are the 26 of Northumberland that use SystmOne; their PCs are pretend ones on this machine, which
+    speak real WinRM. Nothing outside this machine is touched, and no process stays behind.
+    """
+    from provisioner.lab import process
+    from provisioner.lab.folder import read_rows
+
+    begun = time.monotonic()
+    folder = folder.resolve()
+    _make_room(folder)
+    rows = read_rows(content.root() / "inventory" / "example" / "practices.csv")
+    with _ending_well(), process.running(folder / "fleet", rows, state="mixed", seed=seed):
+        _say(f"A lab of {len(rows)} pretend gateways is up: real WinRM with NTLM and sealing, on this machine only.")
+        common().fleet = folder / "fleet"
+        code = _road(fleet.load(folder / "fleet"), folder)
+    _say(f"The lab is down again. This took {time.monotonic() - begun:.0f} seconds.")
+    return code
+
+
+def _road(estate: Fleet, folder: Path) -> int:
+    with open_journal(estate) as journal:
+        auditor = Auditor(estate, open_policy(), journal)
+        before = auditor.audit()
+        _say("1. The audit: read-only, one script over WinRM, judged here.")
+        table(_report(before))
+        made = plan.make(estate, before, journal)
+        _say(f"2. The plan: {_counted(made)}. Nothing is changed yet.")
+        write(folder / "change-request.html", document(made, "html", plan.practice_names(estate)))
+        _say("3. Apply: a few gateways first, then the rest. A step is done when a new reading shows it.")
+        ended = apply.run(made, auditor)
+        _say("4. The audit again.")
+        after = auditor.audit()
+        table(_report(after))
+    for as_ in ("html", "csv", "json", "junit"):
+        name = "audit.xml" if as_ == "junit" else f"audit.{as_}"
+        write(folder / name, document(after, as_, plan.practice_names(estate)))
+    for code, page in practice_pages(after).items():
+        write(folder / "practices" / f"{code}.html", page)
+    _proved(before, after, made, ended.outcomes)
+    out(f"   The report: {folder / 'audit.html'}")
+    out(f"   The change request: {folder / 'change-request.html'}; a page for each practice: {folder / 'practices'}")
+    return 0 if not ended.stopped else ended.exit_code
+
+
+def _report(audit: Audit) -> object:
+    from provisioner.report import table as tables
+
+    return tables.audit(audit, readiness(audit), evaluate.causes(audit))
+
+
+def _counted(made: Plan) -> str:
+    remedies = Counter(step.remedy for step in made.steps)
+    words = ", ".join(f"{count} x {remedy}" for remedy, count in remedies.most_common())
+    return f"{len(made.steps)} steps on {len(made.places)} gateways in {len(made.waves)} waves ({words})"
+
+
+def _proved(before: Audit, after: Audit, made: Plan, outcomes: tuple[object, ...]) -> None:
+    """What was shown, and whose job the rest is."""
+    ready = readiness(after)
+    results = Counter(getattr(outcome, "result", Result.UNKNOWN) for outcome in outcomes)
+    good = results[Result.DONE] + results[Result.UNCHANGED]
+    _say(
+        f"5. Proved: {good} of {len(made.steps)} steps, each by a new reading. "
+        f"Ready: {sum(readiness(before).values())} gateways before, {sum(ready.values())} of {len(ready)} now."
+    )
+    left = [name for name, fit in ready.items() if not fit]
+    out(f"   The other {len(left)} say why, and whose job it is: {', '.join(left)}." if left else "   None is left.")
+
+
+def _make_room(folder: Path) -> None:
+    """Errors: InputError where the folder holds something that no demo made."""
+    if not folder.exists():
+        return
+    if any(folder.iterdir()) and not (folder / "fleet" / ".provisioner" / "lab").is_dir():
+        raise InputError(f"{folder} holds something else than an earlier demo.", "Give another folder: --dir DIR.")
+    from provisioner.errors import LabError
+    from provisioner.lab import process
+
+    with suppress(LabError):
+        process.down(folder / "fleet")
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does, with the lab taken down."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(words: str) -> None:
+    out(f"\n{words}")

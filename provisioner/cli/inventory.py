@@ -1,0 +1,19 @@
+"""`provisioner inventory`: the fleet as Ansible sees it."""
+
+import json
+
+import click
+
+from provisioner import remedies
+from provisioner.cli.context import open_fleet, out
+
+
+@click.command("inventory")
+@click.option("--list", "list_", is_flag=True, help="Accepted because Ansible gives it; it is what is done anyway.")
+def command(list_: bool) -> int:
+    """Print the fleet in the form of Ansible's dynamic inventories. No password is in it.
+
+    `ansible-playbook -i inventory/provisioner.yml` does not need this: it has a plugin of its own.
+    """
+    out(json.dumps(remedies.inventory(open_fleet()), indent=2))
+    return 0

@@ -1,0 +1,127 @@
+"""The verb `lab`: a pretend fleet on this machine."""
+
+import json
+from pathlib import Path
+
+import click
+
+from provisioner.cli.options import common
+from provisioner.errors import LabError
+
+_DIR = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="PROVISIONER_FLEET",
+    help="The lab's fleet folder; default: --fleet, or this folder.",
+)
+
+
+@click.group("lab")
+def lab() -> None:
+    """A pretend fleet on this machine, for rehearsals and tests."""
+
+
+command = lab
+
+
+@lab.command("up")
+@click.option("--practices", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Rows: practices.csv.")
+@_DIR
+@click.option("--state", type=click.Choice(["fresh", "mixed", "ready"]), default="fresh", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same estate.")
+@click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds that each command takes.")
+@click.option("--endpoints", multiple=True, metavar="ADDRESS", help="Instead of documentation addresses. Repeat it.")
+def up(
+    practices: Path | None, folder: Path | None, state: str, seed: int, delay: float, endpoints: tuple[str, ...]
+) -> None:
+    """Serve one pretend gateway per row, and write a fleet folder for them.
+
+    A lab that was down goes on where it stood; then no --practices is needed.
+    """
+    from provisioner.lab import process
+    from provisioner.lab.folder import ENDPOINTS, read_rows
+
+    fleet = _folder(folder)
+    addresses = [part for one in endpoints for part in one.split(",") if part] or list(ENDPOINTS)
+    rows = read_rows(practices) if practices is not None else None
+    handle = process.up(fleet, rows, state=state, seed=seed, delay=delay, endpoints=addresses)
+    click.echo(f"The lab is up on 127.0.0.1, port {handle.port} (TLS {handle.tls_port}). Fleet: {handle.folder}")
+
+
+@lab.command("down")
+@_DIR
+def down(folder: Path | None) -> None:
+    """End the lab. What its machines are is kept."""
+    from provisioner.lab import process
+
+    process.down(_folder(folder))
+    click.echo("The lab is down.")
+
+
+@lab.command("state")
+@_DIR
+def state(folder: Path | None) -> None:
+    """What every machine is: one JSON document, the same bytes as long as nothing happens."""
+    from provisioner.lab import process
+
+    machines = process.find(_folder(folder)).state()
+    click.echo(json.dumps({"version": 1, "gateways": machines}, indent=1, sort_keys=True))
+
+
+@lab.command("set")
+@_DIR
+@click.option("--rate", "rates", multiple=True, metavar="FAULT=SHARE", help="A fault on a share of all, such as 0.05.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which gateways --rate takes.")
+@click.argument("words", nargs=-1, metavar="[GATEWAY FAULT[=VALUE]... | none]")
+def set_faults(folder: Path | None, rates: tuple[str, ...], seed: int, words: tuple[str, ...]) -> None:
+    """Give gateways faults, or take them all away (none). GATEWAY is a name or a pattern such as 'A8*'.
+
+    What is given adds to what is there; `none` before it takes that away first.
+    """
+    from provisioner.lab import process
+
+    if not rates and len(words) < 2:
+        raise LabError("Which gateway, and which fault?", "Such as: provisioner lab set A81001 offline")
+    if len(words) == 1:
+        raise LabError(f"Which fault for {words[0]}?", "Such as offline, slow=5 or none.")
+    handle = process.find(_folder(folder))
+    if words:
+        _tell(handle.set(words[0], *words[1:]), " ".join(words[1:]))
+    for fault, names in handle.spread(dict(_share(rate) for rate in rates), seed).items():
+        _tell(names, fault)
+
+
+@lab.command("events")
+@_DIR
+def events(folder: Path | None) -> None:
+    """What happened: one JSON line an event."""
+    from provisioner.lab import events as happened
+    from provisioner.lab.folder import Folder
+
+    place = Folder(_folder(folder).resolve())
+    if not place.setup.exists():
+        raise LabError(f"There is no lab in {place.fleet}.", "Start it with provisioner lab up.")
+    for event in happened.read(place.events):
+        click.echo(json.dumps(event))
+
+
+def _folder(given: Path | None) -> Path:
+    return given or common().fleet or Path()
+
+
+def _share(rate: str) -> tuple[str, float]:
+    """The fault of FAULT=SHARE, which may have a value itself (slow=5=0.1), and its share."""
+    fault, _, share = rate.rpartition("=")
+    try:
+        number = float(share)
+    except ValueError:
+        number = -1.0
+    if not fault or not 0 <= number <= 1:
+        raise LabError(f"{rate!r} is no share.", "Give it as FAULT=SHARE, such as offline=0.05.")
+    return fault, number
+
+
+def _tell(names: list[str], words: str) -> None:
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    click.echo(f"{words}: {shown or 'no gateway'}")

@@ -1,0 +1,50 @@
+"""`provisioner ping`: can I get in, and if not, what is the likeliest cause?"""
+
+import json
+
+import click
+
+from provisioner.cli.context import as_json, open_fleet, out
+from provisioner.cli.reading import Reader
+from provisioner.model import Evidence
+
+
+@click.command("ping")
+def command() -> int:
+    """Log in to each gateway and ask who we are there: one line each.
+
+    Changes nothing. Exit 3 when one cannot be got into.
+    """
+    fleet = open_fleet()
+    by_name = {gateway.name: gateway for gateway in fleet.known}
+    answers = []
+    for evidence in Reader(fleet).read(fleet.known, lambda _: ("account", "windows")):
+        gateway = by_name[evidence.gateway]
+        answer = {"gateway": gateway.name, "practice": gateway.practice, **_answer(evidence)}
+        answers.append(answer)
+        if not as_json():
+            mark = "ok  " if answer["ok"] else "no  "
+            out(f"{mark}{gateway.practice}  {gateway.name}  {answer['message']}")
+            if answer["hint"]:
+                out(f"      {answer['hint']}")
+    if as_json():
+        order = list(by_name)
+        answers.sort(key=lambda answer: order.index(str(answer["gateway"])))
+        out(json.dumps({"version": 1, "gateways": answers}, indent=2))
+    return 0 if all(answer["ok"] for answer in answers) else 3
+
+
+def _answer(evidence: Evidence) -> dict[str, object]:
+    if evidence.error:
+        error = evidence.error
+        return {"ok": False, "seconds": round(evidence.seconds, 1), "message": error.message, "hint": error.hint}
+    account, windows = evidence.sections.get("account"), evidence.sections.get("windows", {})
+    if account is None:
+        why = evidence.section_errors.get("account", "no answer")
+        return {"ok": False, "seconds": round(evidence.seconds, 1), "message": f"got in, but: {why}", "hint": ""}
+    fit = account["administrator"] and account["elevated"]
+    hint = "" if fit else "Make this account an administrator of the PC, unfiltered over the network [R15]."
+    kind = "an administrator" if fit else "not an administrator" if not account["administrator"] else "not elevated"
+    version = f", Windows build {windows['build']}" if windows.get("build") else ""
+    message = f"in as {account['user']}, {kind}{version}, {evidence.seconds:.1f} s"
+    return {"ok": fit, "seconds": round(evidence.seconds, 1), "message": message, "hint": hint}

@@ -1,0 +1,87 @@
+"""`provisioner plan`: what would be changed, in waves."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from provisioner import plan as planning
+from provisioner.cli.auditing import new_id, open_journal
+from provisioner.cli.context import as_json, open_fleet, out, say, table
+from provisioner.cli.options import common
+from provisioner.errors import InputError
+from provisioner.journal import Journal
+from provisioner.model import Audit, Fleet, Plan
+
+# Older than this, an audit is said to be old: apply reads everything again anyway.
+OLD = timedelta(hours=24)
+
+
+@click.command("plan")
+@click.argument("audit", required=False)
+def command(audit: str | None) -> int:
+    """Plan what an audit (default: the latest) says must change, and save the plan.
+
+    Changes nothing. `provisioner apply PLAN` does exactly what is planned.
+    """
+    fleet = open_fleet()
+    with open_journal(fleet) as journal:
+        made = make(fleet, wanted_audit(journal, audit), journal)
+    show(made, practice_names(fleet))
+    if made.steps and not as_json():
+        out(f"{made.id}: {len(made.steps)} steps on {len({step.gateway for step in made.steps})} gateways.")
+        out(f"Next: provisioner report {made.id} --as html --output change.html; provisioner apply {made.id}")
+    elif not as_json():
+        out(f"{made.id}: nothing to do.")
+    return 0
+
+
+def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
+    """A plan from an audit, saved. Errors: InputError for a remedy that does not exist."""
+    at = datetime.now(UTC)
+    if at - audit.at > OLD:
+        say(f"warning: {audit.id} is {(at - audit.at).days} days old. apply will read everything again first.")
+    if audit.fleet_digest != fleet.digest:
+        say(f"warning: the fleet folder has changed since {audit.id}.")
+    made = planning.make(
+        audit,
+        fleet,
+        at=at,
+        plan_id=new_id("plan", at),
+        remedies=common().remedies or None,
+        durations=journal.durations(),
+    )
+    journal.save(made, f"{len(made.steps)} steps on {len(made.places)} gateways, from {audit.id}")
+    return made
+
+
+def wanted_audit(journal: Journal, audit_id: str | None) -> Audit:
+    """The audit of that id, or the latest. Errors: InputError where there is none."""
+    found = lookup(journal, audit_id)
+    if not isinstance(found, Audit):
+        raise InputError(f"{found.id} is a plan, not an audit.", "provisioner history lists the audits.")
+    return found
+
+
+def lookup(journal: Journal, id_: str | None) -> Audit | Plan:
+    """What the journal has under that id; the latest audit for None. Errors: InputError where there is nothing."""
+    id_ = id_ or journal.latest("audit")
+    if id_ is None:
+        raise InputError("There is no audit in this journal yet.", "provisioner audit makes one.")
+    return journal.load(id_)
+
+
+def show(made: Plan, names: Mapping[str, str]) -> None:
+    """A plan on stdout, in the format asked for."""
+    from provisioner.report import json
+    from provisioner.report import table as tables
+
+    if as_json():
+        out(json.plan(made))
+    else:
+        table(tables.plan(made, names))
+
+
+def practice_names(fleet: Fleet) -> dict[str, str]:
+    """Practice codes and names."""
+    return {gateway.practice: gateway.practice_name for gateway in fleet.gateways}

@@ -1,0 +1,61 @@
+"""`provisioner read GATEWAY`: one gateway's evidence, section by section."""
+
+import json
+from typing import Any
+
+import click
+
+from provisioner import collect
+from provisioner.cli.context import as_json, one_gateway, open_fleet, out, say
+from provisioner.cli.reading import Reader
+from provisioner.model import Evidence
+
+
+@click.command("read")
+@click.argument("gateway")
+@click.option("--section", "sections", multiple=True, type=click.Choice(collect.SECTIONS), help="Only this section.")
+def command(gateway: str, sections: tuple[str, ...]) -> int:
+    """Print what one gateway answers: each section with its time and its errors.
+
+    Changes nothing. Exit 3 when it cannot be read.
+    """
+    fleet = open_fleet()
+    row = one_gateway(fleet, gateway)
+    wanted = sections or collect.SECTIONS
+    evidence = next(iter(Reader(fleet).read([row], lambda _: wanted)))
+    if as_json():
+        out(json.dumps(_document(evidence), indent=2))
+    elif evidence.error is None:
+        _print(evidence)
+    if evidence.error:
+        say(f"{row.practice} {row.name}: {evidence.error.message}\n  {evidence.error.hint}")
+        return 3
+    return 0
+
+
+def _document(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "gateway": evidence.gateway,
+        "taken_at": evidence.taken_at.isoformat(),
+        "seconds": round(evidence.seconds, 3),
+        "error": None if evidence.error is None else evidence.error.message,
+        "sections": {name: dict(data) for name, data in evidence.sections.items()},
+        "section_errors": dict(evidence.section_errors),
+        "section_seconds": dict(evidence.section_seconds),
+    }
+
+
+def _print(evidence: Evidence) -> None:
+    import yaml
+
+    there = sum(evidence.section_seconds.values())
+    out(f"{evidence.gateway}, read in {evidence.seconds:.1f} s, of which its sections took {there:.1f} s")
+    for name in (*evidence.sections, *evidence.section_errors):
+        seconds = evidence.section_seconds.get(name)
+        out(f"\n{name}" + (f"  ({seconds:.3f} s)" if seconds is not None else ""))
+        if name in evidence.section_errors:
+            out(f"  error: {evidence.section_errors[name]}")
+            continue
+        text = yaml.safe_dump(dict(evidence.sections[name]), sort_keys=False, allow_unicode=True, width=110)
+        out("\n".join(f"  {line}" for line in text.splitlines()))

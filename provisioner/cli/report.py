@@ -1,0 +1,78 @@
+"""`provisioner report`: an audit or a plan as html, csv, json or junit."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from provisioner import evaluate
+from provisioner.cli.auditing import open_journal, readiness
+from provisioner.cli.context import open_fleet, out, say
+from provisioner.cli.plan import lookup, practice_names
+from provisioner.errors import InputError
+from provisioner.model import Audit, Plan
+from provisioner.report import csv, html, json, junit
+
+FORMATS = ("html", "csv", "json", "junit")
+
+
+@click.command("report")
+@click.argument("id_", metavar="[AUDIT|PLAN]", required=False)
+@click.option("--as", "as_", type=click.Choice(FORMATS), default="html", show_default=True, help="The format.")
+@click.option("--output", type=click.Path(path_type=Path), help="The file, or the folder with --per-practice.")
+@click.option("--per-practice", is_flag=True, help="A page for each practice, which shows nobody else. html only.")
+def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) -> int:
+    """Write an audit (default: the latest) or a plan as a document. No gateway is touched.
+
+    A plan as html is the change request: what, where, when, risk, the way back.
+    """
+    fleet = open_fleet()
+    with open_journal(fleet) as journal:
+        found = lookup(journal, id_)
+    if per_practice:
+        if not isinstance(found, Audit) or as_ != "html" or output is None:
+            raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
+        pages = practice_pages(found)
+        for code, page in pages.items():
+            write(output / f"{code}.html", page)
+        say(f"{len(pages)} pages in {output}")
+        return 0
+    text = document(found, as_, practice_names(fleet))
+    if output is None:
+        out(text)
+    else:
+        write(output, text)
+        say(f"{output} written")
+    return 0
+
+
+def document(found: Audit | Plan, as_: str, names: Mapping[str, str]) -> str:
+    """The whole document as text. Errors: InputError for a format that a plan has not."""
+    if isinstance(found, Plan):
+        if as_ not in {"html", "json"}:
+            raise InputError(f"A plan cannot be written as {as_}.", "It can as html and as json.")
+        return html.plan(found, names) if as_ == "html" else json.plan(found)
+    ready = readiness(found)
+    if as_ == "html":
+        return html.audit(found, ready, evaluate.causes(found))
+    if as_ == "csv":
+        return csv.audit(found, ready)
+    return json.audit(found, ready) if as_ == "json" else junit.audit(found, ready)
+
+
+def practice_pages(audit: Audit) -> dict[str, str]:
+    """A page for each practice that was audited, by its code."""
+    ready, causes = readiness(audit), evaluate.causes(audit)
+    read = {one.gateway for one in audit.evidence}
+    codes = dict.fromkeys(gateway.practice for gateway in audit.gateways if gateway.name in read)
+    return {code: html.practice(audit, code, ready, causes) for code in codes}
+
+
+def write(path: Path, text: str) -> None:
+    """A file, its folder made if need be. Errors: InputError where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.", "Give another --output.") from error

@@ -1,0 +1,74 @@
+"""`provisioner validate`: is this fleet folder right? Offline."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from provisioner import content, facts, fleet, ods, policy
+from provisioner.cli.context import as_json, fleet_folder, out
+from provisioner.errors import Fault, ProvisionerError
+from provisioner.model import Fleet
+
+
+@click.command("validate")
+def command() -> int:
+    """Check the fleet folder: every fault at once, with file and line. Touches no gateway.
+
+    Exit 0: it can be used, warnings or not; 2: it cannot.
+    """
+    folder = fleet_folder()
+    found, faults = fleet.check(folder, practices=ods.read, controls=_controls())
+    if as_json():
+        out(json.dumps(document(folder, found, faults), indent=2))
+    else:
+        for fault in faults:
+            out(f"{'warning: ' if fault.warning else ''}{fault}")
+        for line in summary(folder, found, faults):
+            out(line)
+    return 0 if found else 2
+
+
+def summary(folder: Path, found: Fleet | None, faults: list[Fault]) -> list[str]:
+    """What was found, in a few lines."""
+    errors = sum(not fault.warning for fault in faults)
+    warnings = f"{len(faults) - errors} warnings" if len(faults) - errors != 1 else "1 warning"
+    if found is None:
+        return [f"{folder} is not right: {errors} {'error' if errors == 1 else 'errors'}, {warnings}."]
+    practices = len({gateway.practice for gateway in found.gateways})
+    known = len(found.known)
+    lines = [
+        f"{folder} is right: {practices} practices, {known} gateways known, "
+        f"{len(found.gateways) - known} not known yet, {warnings}."
+    ]
+    settings = found.settings
+    if settings.practice_list:
+        dated = f" of {settings.practice_list_date}" if settings.practice_list_date else ""
+        lines.append(f"Practice codes were looked up in {settings.practice_list}{dated}.")
+    else:
+        lines.append("Practice codes were judged by their shape only: fleet.yml names no practice_list.")
+    if settings.read_only:
+        lines.append("read_only is set: every changing verb refuses.")
+    return lines
+
+
+def document(folder: Path, found: Fleet | None, faults: list[Fault]) -> dict[str, object]:
+    """The result as docs/json.md has it; the counts are null where the folder is not right."""
+    known = len(found.known) if found else None
+    return {
+        "version": 1,
+        "fleet": str(folder),
+        "right": found is not None,
+        "practices": len({gateway.practice for gateway in found.gateways}) if found else None,
+        "gateways": {"known": known, "not_known": len(found.gateways) - len(found.known) if found else None},
+        "faults": [asdict(fault) for fault in faults],
+    }
+
+
+def _controls() -> frozenset[str] | None:
+    """The ids that statements may speak of; None where the policy itself cannot be read, which `audit` says."""
+    try:
+        return frozenset(control.id for control in policy.load(content.root() / "policy", facts.NAMES).controls)
+    except ProvisionerError:
+        return None

@@ -1,0 +1,149 @@
+"""Whose password, and from where; and the guard that keeps a wrong one from locking an account.
+
+The only importer of keyring. A password is never in a field that travels, in a message or in a repr.
+"""
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provisioner.errors import InputError, NotTried, Refused
+from provisioner.settings import Connection
+
+_VARIABLE = "PROVISIONER_PASSWORD"
+_KEYRING = "provisioner"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A user and a password; both "" where a Kerberos ticket says who we are."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+def find(connection: Connection, folder: Path, prompt: Callable[[str], str]) -> Credential:
+    """The credential that fleet.yml names. `prompt` asks a person for a password, given the question.
+
+    Errors: InputError where there is none, or its file is open to others.
+    """
+    if connection.credential == "ticket":
+        return Credential(connection.user, "")
+    if connection.credential == "environment":
+        # Taken out, so that no child process inherits it.
+        password = os.environ.pop(_VARIABLE, "")
+        if not password:
+            raise InputError(f"{_VARIABLE} is not set.", "fleet.yml says that the password is in the environment.")
+        return Credential(connection.user, password)
+    if connection.credential == "prompt":
+        return Credential(connection.user, prompt(f"Password of {connection.user}"))
+    if connection.credential == "keyring":
+        return Credential(connection.user, _from_keyring(connection.user))
+    return Credential(connection.user, read_private(_file(connection, folder)))
+
+
+def secret(reference: str, connection: Connection, folder: Path) -> str:
+    """A secret value of a Connector's file, by its reference: `secrets/REFERENCE` beside the credential file where
+    the fleet uses files, PROVISIONER_SECRET_REFERENCE, or else the keyring.
+
+    Errors: InputError where there is none.
+    """
+    if connection.credential == "file":
+        return read_private(_file(connection, folder).parent / "secrets" / Path(reference).name)
+    return os.environ.get(f"PROVISIONER_SECRET_{reference.upper()}") or _from_keyring(reference)
+
+
+def read_private(path: Path) -> str:
+    """A file that holds one secret, without the line's end; only its owner may be able to read it.
+
+    Errors: InputError where it is missing, empty or open to others.
+    """
+    try:
+        status = path.stat()
+        if os.name == "posix" and (stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.getuid()):
+            raise InputError(f"{path} can be read by others.", f"chmod 600 {path}, and own it yourself.")
+        text = path.read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", "It is to hold the password, and nothing else.") from error
+    if not text:
+        raise InputError(f"{path} is empty.", "It is to hold the password, and nothing else.")
+    return text
+
+
+def _file(connection: Connection, folder: Path) -> Path:
+    given = Path(connection.credential_file)
+    systemd = os.environ.get("CREDENTIALS_DIRECTORY")
+    if systemd and (Path(systemd) / given.name).is_file():
+        return Path(systemd) / given.name
+    return folder / given
+
+
+def _from_keyring(name: str) -> str:
+    import keyring
+    import keyring.errors
+
+    try:
+        found = keyring.get_password(_KEYRING, name)
+    except keyring.errors.KeyringError as error:
+        raise InputError(f"the keyring cannot be used: {error}", "connection.credential has other ways.") from error
+    if not found:
+        raise InputError(f"the keyring has nothing for {name}.", f"Put it there: keyring set {_KEYRING} {name}")
+    return found
+
+
+class LoginGuard:
+    """Keeps one account from being locked.
+
+    Until the account's first success one gateway at a time tries it, and two refusals end the trying; after it a
+    refusal is that gateway's own answer, and five in a row end it. Shared by the threads of one command.
+    """
+
+    before_success = 2
+    after_success = 5
+
+    def __init__(self) -> None:
+        self._state = threading.Condition()
+        self._trying = False
+        self._succeeded = False
+        self._refused = 0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around one log-in. Errors: NotTried when no further log-in may be tried."""
+        with self._state:
+            self._state.wait_for(lambda: self._succeeded or not self._trying or self._closed)
+            if self._closed:
+                raise NotTried(
+                    f"no log-in was tried here: {self._refused} others were refused with this account",
+                    "Find out why, with one gateway (provisioner ping --only GATEWAY), before all are tried.",
+                )
+            self._trying = True
+        outcome: bool | None = None
+        try:
+            yield
+            outcome = True
+        except Refused:
+            outcome = False
+            raise
+        finally:
+            self._note(outcome)
+
+    @property
+    def _closed(self) -> bool:
+        return self._refused >= (self.after_success if self._succeeded else self.before_success)
+
+    def _note(self, outcome: bool | None) -> None:
+        """A log-in ended: accepted, refused, or (None) neither, because the line broke."""
+        with self._state:
+            self._trying = False
+            if outcome:
+                # Once five were refused the guard stays shut: a success on the way does not open it again.
+                if not self._closed:
+                    self._succeeded, self._refused = True, 0
+            elif outcome is False:
+                self._refused += 1
+            self._state.notify_all()

@@ -1,0 +1,105 @@
+"""Which addresses can be the vendor's four endpoints (R14). Pure; nothing is ever guessed or completed.
+
+The vendor prints each with three numbers, because the first was lost. No public page has the whole ones.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+
+PUBLISHED = ("237.215.5", "237.215.9", "237.215.15", "237.215.16")
+
+_TOO_FEW = re.compile(r"\.?[0-9]{1,3}(?:\.[0-9]{1,3}){0,2}(?::[0-9]*)?")
+_WITH_PORT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}:[0-9]*")
+_DOCUMENTATION = tuple(IPv4Network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+_ASK = "Ask the vendor for its four whole addresses. Do not guess: a wrong one sends patients' data to a stranger."
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong with one endpoint, counted from 0, or (index None) with all of them together."""
+
+    index: int | None
+    message: str
+    hint: str
+    warning: bool = False
+
+
+def complaints(addresses: Sequence[str], *, lab: bool) -> list[Complaint]:
+    """All that is wrong with these endpoints; `lab` allows the addresses that are kept for documentation."""
+    found = []
+    if not addresses:
+        found.append(Complaint(None, "there are no endpoints yet: the vendor has four.", _ASK))
+    elif len(addresses) != len(PUBLISHED):
+        found.append(Complaint(None, f"the vendor has four endpoints, and here are {len(addresses)}.", _ASK))
+    good: dict[int, IPv4Address] = {}
+    for index, text in enumerate(addresses):
+        why = _why_not_address(text)
+        if not why:
+            good[index] = IPv4Address(text)
+            why = _why_not_server(good[index], lab)
+        if why:
+            found.append(Complaint(index, *why))
+    return found + list(_doubles(good)) + list(_unlike_published(good))
+
+
+def _why_not_address(text: str) -> tuple[str, str] | None:
+    if _TOO_FEW.fullmatch(text):
+        return (
+            f"{text} is not a whole address: it has fewer than four numbers. The vendor's page prints three because "
+            "the first was lost (an address that began with 237 would be multicast and could not be a server).",
+            _ASK,
+        )
+    if _WITH_PORT.fullmatch(text):
+        return f"{text} has a port.", "Give the address alone: the port is always 443."
+    try:
+        IPv4Address(text)
+    except AddressValueError as error:
+        reason = str(error).removesuffix(f" in {text!r}")
+        return (
+            f"{text!r} is not an IPv4 address ({reason}).",
+            "The firewall takes addresses: no names, ranges or IPv6.",
+        )
+    return None
+
+
+def _why_not_server(address: IPv4Address, lab: bool) -> tuple[str, str] | None:
+    kinds = (
+        (address.is_unspecified or address in _THIS_NETWORK, "an unspecified address"),
+        (address.is_loopback, "a loopback address: the gateway itself"),
+        (address.is_link_local, "a link-local address, which no router passes on"),
+        (address.is_multicast, "a multicast address, which no server can have"),
+        (address.is_reserved, "a reserved address, which no server can have"),
+    )
+    for applies, kind in kinds:
+        if applies:
+            return f"{address} is {kind}.", _ASK
+    if _documentation(address) and not lab:
+        return f"{address} is kept for documentation: no server has it.", _ASK + " Only a lab (`lab: true`) may use it."
+    return None
+
+
+def _documentation(address: IPv4Address) -> bool:
+    return any(address in network for network in _DOCUMENTATION)
+
+
+def _doubles(good: dict[int, IPv4Address]) -> Iterator[Complaint]:
+    first: dict[IPv4Address, int] = {}
+    for index, address in good.items():
+        if first.setdefault(address, index) != index:
+            yield Complaint(index, f"{address} is here twice.", "The vendor has four different endpoints. " + _ASK)
+
+
+def _unlike_published(good: dict[int, IPv4Address]) -> Iterator[Complaint]:
+    """Warnings: the vendor may have moved, so these are questions."""
+    tails = {index: str(address).partition(".")[2] for index, address in good.items() if not _documentation(address)}
+    for index, tail in tails.items():
+        if tail not in PUBLISHED:
+            message = f"{good[index]} does not end as the vendor prints its endpoints ({', '.join(PUBLISHED)})."
+            yield Complaint(index, message, "Ask the vendor whether it has moved.", warning=True)
+    missing = [tail for tail in PUBLISHED if tail not in tails.values()]
+    if missing and len(tails) == len(set(good.values())) == len(PUBLISHED) and set(tails.values()) <= set(PUBLISHED):
+        message = f"no endpoint ends in {', '.join(missing)}, as the vendor prints."
+        yield Complaint(None, message, "Ask the vendor whether it has moved.", warning=True)

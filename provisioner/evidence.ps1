@@ -1,0 +1,1057 @@
+# Reads one gateway and answers with the JSON document that evidence.schema.json describes. It changes nothing.
+#
+# $Settings is one line of ASCII JSON (collect.py writes it). The answer is three lines: "#evidence begin", the
+# document in ASCII, "#evidence end". Written for Windows PowerShell 5.1 and a network logon of an administrator.
+# Where each fact is read, why there, and what nobody has seen on a real gateway yet: docs/windows.md.
+param($Settings)
+
+if ("$($ExecutionContext.SessionState.LanguageMode)" -ne 'FullLanguage') {
+    "#evidence refused: PowerShell runs in $($ExecutionContext.SessionState.LanguageMode) here"
+    return
+}
+
+# ---- doors: everything that is outside this script is reached through one of these ----
+
+function Get-Values($Path, $Hive = 'LocalMachine') {
+    # The values of a registry key, by name; null where there is no such key.
+    $root = [Microsoft.Win32.RegistryKey]::OpenBaseKey($Hive, 'Registry64')
+    $key = $root.OpenSubKey($Path)
+    if ($null -eq $key) { return $null }
+    $values = @{}
+    foreach ($name in $key.GetValueNames()) { $values[$name] = $key.GetValue($name) }
+    $key.Close()
+    $values
+}
+
+function Get-Keys($Path, $Hive = 'LocalMachine') {
+    # The names of the keys under a registry key; none where there is no such key.
+    $root = [Microsoft.Win32.RegistryKey]::OpenBaseKey($Hive, 'Registry64')
+    $key = $root.OpenSubKey($Path)
+    if ($null -ne $key) { $key.GetSubKeyNames(); $key.Close() }
+}
+
+function Get-Instance($Class, $Property, $Filter, $Namespace = 'root/cimv2') {
+    # Without a time of its own a broken WMI would take the whole section with it.
+    $query = @{ ClassName = $Class; Property = $Property; Namespace = $Namespace; OperationTimeoutSec = 8; ErrorAction = 'Stop' }
+    if ($Filter) { $query.Filter = $Filter }
+    Get-CimInstance @query
+}
+
+function Invoke-Program($Path, $Arguments, $Seconds) {
+    # Runs a Windows program: its exit code (null: it took too long) and what it printed.
+    $start = New-Object Diagnostics.ProcessStartInfo $Path, $Arguments
+    $start.UseShellExecute = $false
+    $start.CreateNoWindow = $true
+    $start.RedirectStandardInput = $true
+    $start.RedirectStandardOutput = $true
+    $process = [Diagnostics.Process]::Start($start)
+    $process.StandardInput.Close()
+    $reading = $process.StandardOutput.ReadToEndAsync()
+    if ($process.WaitForExit($Seconds * 1000) -and $reading.Wait(2000)) {
+        return @{ Code = $process.ExitCode; Text = $reading.Result }
+    }
+    Attempt { $process.Kill() }
+    @{ Code = $null; Text = '' }
+}
+
+function Get-Program($Path) { [IO.File]::Exists($Path) }
+
+function Get-Endpoint {
+    # The machine's TCP table: listeners and connections, as .NET gives them.
+    $table = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties()
+    foreach ($end in $table.GetActiveTcpListeners()) {
+        @{ Local = "$end"; Port = $end.Port; Remote = ''; RemoteAddress = ''; RemotePort = 0; State = 'Listen' }
+    }
+    foreach ($one in $table.GetActiveTcpConnections()) {
+        $remote = $one.RemoteEndPoint
+        @{ Local = "$($one.LocalEndPoint)"; Port = $one.LocalEndPoint.Port; Remote = "$remote"
+            RemoteAddress = "$($remote.Address)"; RemotePort = $remote.Port; State = "$($one.State)" }
+    }
+}
+
+function Get-Running($Names) {
+    # Processes by name (without .exe; none given: all, without their paths).
+    $found = if ($Names) { foreach ($name in $Names) { [Diagnostics.Process]::GetProcessesByName($name) } }
+    else { [Diagnostics.Process]::GetProcesses() }
+    foreach ($process in $found) {
+        @{ Id = $process.Id; Name = $process.ProcessName; Session = $process.SessionId
+            Path = $(if ($Names) { Attempt { $process.MainModule.FileName } })
+            Started = $(if ($Names) { Attempt { $process.StartTime } }) }
+    }
+}
+
+function Get-ServiceState($Name) {
+    # Running, Stopped, Paused, StartPending, StopPending; null where there is no such service.
+    Attempt { "$((Get-Service -Name ([WildcardPattern]::Escape($Name)) -ErrorAction Stop).Status)" }
+}
+
+function Get-Access($Path) {
+    # Owner and rights of a file or folder: SIDs, rights as a number.
+    $kind = if ([IO.Directory]::Exists($Path)) { 'DirectorySecurity' } else { 'FileSecurity' }
+    $sections = [Security.AccessControl.AccessControlSections]'Owner, Access'
+    $access = New-Object "Security.AccessControl.$kind" $Path, $sections
+    $sid = [Security.Principal.SecurityIdentifier]
+    $rules = foreach ($rule in $access.GetAccessRules($true, $true, $sid)) {
+        @{ Sid = "$($rule.IdentityReference)"; Rights = [int]$rule.FileSystemRights; Allow = "$($rule.AccessControlType)" -eq 'Allow' }
+    }
+    @{ Owner = "$($access.GetOwner($sid))"; Rules = @($rules) }
+}
+
+function Get-WinRm($What) {
+    # WinRM's own answer, as XML texts: it holds defaults and policy, which the registry does not.
+    $session = [Activator]::CreateInstance([Type]::GetTypeFromProgID('WSMan.Automation', $true)).CreateSession()
+    if ($What -eq 'config') { return $session.Get('winrm/config') }
+    $all = $session.Enumerate('winrm/config/listener')
+    while (-not $all.AtEndOfStream) { $all.ReadItem() }
+}
+
+# ---- small words ----
+
+function Attempt([scriptblock]$What) { try { & $What } catch { $null } }
+
+function Get-Value($Path, $Name, $Hive = 'LocalMachine') {
+    $values = Get-Values $Path $Hive
+    if ($null -ne $values) { $values[$Name] }
+}
+
+function Text($Value) {
+    # Text for the document: null stays null, blanks are null, nothing is longer than 500 characters.
+    if ($null -eq $Value) { return $null }
+    $text = "$Value".Trim()
+    if ($text -eq '') { return $null }
+    if ($text.Length -gt 500) { return $text.Substring(0, 500) }
+    $text
+}
+
+function Iso($Time) {
+    if ($null -ne $Time) { ([datetime]$Time).ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ', [Globalization.CultureInfo]::InvariantCulture) }
+}
+
+function Number($Value) { if ($null -ne $Value -and "$Value" -match '^-?\d+$') { [long]$Value } }
+
+function Flag($Value) { if ($null -ne $Value) { [int]$Value -ne 0 } }
+
+function First($Values) { foreach ($value in $Values) { if ($null -ne $value) { return $value } } }
+
+function Under($Path, $Folder) {
+    $Path -and $Folder -and $Path.StartsWith($Folder.TrimEnd('\') + '\', [StringComparison]::OrdinalIgnoreCase)
+}
+
+function Same($One, $Other) { [string]::Equals($One, $Other, [StringComparison]::OrdinalIgnoreCase) }
+
+function Leaf($Path) { "$Path".Split('\')[-1] }
+
+function Read-Text($Path) {
+    # A small text file; null where there is none.
+    if (-not [IO.File]::Exists($Path)) { return $null }
+    if ((New-Object IO.FileInfo $Path).Length -gt 8MB) { throw "the file $Path is too large" }
+    [IO.File]::ReadAllText($Path)
+}
+
+function Read-Json($Path) {
+    $text = Read-Text $Path
+    if ($text) { ConvertFrom-Json -InputObject $text }
+}
+
+function Get-DataFolder { "$env:ProgramData\provisioner" }
+
+# ---- sections: one function each, which returns one ordered dictionary ----
+
+function Read-Identity {
+    $computer = Attempt { Get-Instance Win32_ComputerSystem PartOfDomain }
+    $bios = Attempt { Get-Instance Win32_BIOS SerialNumber }
+    [ordered]@{
+        computer_name = [Environment]::MachineName
+        domain = Text (Get-Value 'SYSTEM\CurrentControlSet\Services\Tcpip\Parameters' 'Domain')
+        domain_joined = Flag $computer.PartOfDomain
+        serial = Text $bios.SerialNumber
+        machine_guid = Text (Get-Value 'SOFTWARE\Microsoft\Cryptography' 'MachineGuid')
+    }
+}
+
+function Read-Account {
+    $identity = [Security.Principal.WindowsIdentity]::GetCurrent()
+    $administrators = New-Object Security.Principal.SecurityIdentifier 'S-1-5-32-544'
+    $elevated = (New-Object Security.Principal.WindowsPrincipal $identity).IsInRole($administrators)
+    # A group that UAC took away stays in the token as one that can only deny.
+    $denied = @($identity.Claims | Where-Object { $_.Type -like '*/denyonlysid' -and $_.Value -eq 'S-1-5-32-544' }).Count -gt 0
+    $place = $identity.Name.Split('\')[0]
+    [ordered]@{
+        user = $identity.Name
+        administrator = $elevated -or $denied
+        elevated = $elevated
+        local = $(if ("$($identity.User)" -like 'S-1-5-21-*') { Same $place ([Environment]::MachineName) })
+    }
+}
+
+function Get-ExtendedUpdates($Build) {
+    # Whether a licence for extended security updates is active today, and why it is told so.
+    if ($Build -ne 19045) { return @{ Active = $null; Reason = 'only Windows 10 22H2 (build 19045) has such a licence' } }
+    $years = [ordered]@{
+        'f520e45e-7413-4a34-a497-d2765967d094' = @(1, '2026-10-13')
+        '1043add5-23b1-4afb-9a0f-64343c8f3f8d' = @(2, '2027-10-12')
+        '83d49986-add3-41d7-ba33-87c7bfb5c0fb' = @(3, '2028-10-10')
+    }
+    try { $licensed = @(Get-Instance SoftwareLicensingProduct ID, LicenseStatus 'LicenseStatus = 1' | ForEach-Object { "$($_.ID)".ToLowerInvariant() }) }
+    catch { return @{ Active = $null; Reason = "the licences could not be read: $(Explain $_)" } }
+    $reason = 'no licence for extended security updates is active'
+    foreach ($id in $years.Keys) {
+        if ($licensed -notcontains $id) { continue }
+        $year, $end = $years[$id]
+        if ([datetime]::UtcNow.Date -le [datetime]::ParseExact($end, 'yyyy-MM-dd', [Globalization.CultureInfo]::InvariantCulture)) {
+            return @{ Active = $true; Reason = "licensed for year $year, until $end" }
+        }
+        $reason = "the licence for year $year ended on $end"
+    }
+    @{ Active = $false; Reason = $reason }
+}
+
+function Read-Windows {
+    $version = Get-Values 'SOFTWARE\Microsoft\Windows NT\CurrentVersion'
+    $system = Attempt { Get-Instance Win32_OperatingSystem OperatingSystemSKU, LastBootUpTime }
+    $types = @{ WinNT = 1; LanmanNT = 2; ServerNT = 3 }
+    $processors = @{ AMD64 = 'x64'; x86 = 'x86'; ARM64 = 'arm64'; ARM = 'arm' }
+    $type = Get-Value 'SYSTEM\CurrentControlSet\Control\ProductOptions' 'ProductType'
+    $processor = Get-Value 'SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'PROCESSOR_ARCHITECTURE'
+    $integrity = Get-Values 'SYSTEM\CurrentControlSet\Control\CI\Policy'
+    $build = Number (First $version.CurrentBuildNumber, $version.CurrentBuild)
+    $extended = Get-ExtendedUpdates $build
+    [ordered]@{
+        product_name = Text $version.ProductName
+        edition_id = Text $version.EditionID
+        display_version = Text (First $version.DisplayVersion, $version.ReleaseId)
+        build = $build
+        ubr = Number $version.UBR
+        product_type = $(if ($type) { $types[$type] })
+        sku = Number $system.OperatingSystemSKU
+        architecture = $(if ($processor) { $processors[$processor] })
+        s_mode = $(if ($null -ne $integrity) { $integrity.SkuPolicyRequired -eq 1 })
+        esu = $extended.Active
+        esu_reason = $extended.Reason
+        locale = Text ([Globalization.CultureInfo]::InstalledUICulture.Name)
+        last_boot = Iso $system.LastBootUpTime
+    }
+}
+
+function Read-Hardware {
+    $bios = Get-Values 'HARDWARE\DESCRIPTION\System\BIOS'
+    $root = 'HARDWARE\DESCRIPTION\System\CentralProcessor'
+    $cores = @(Get-Keys $root)
+    $clocks = foreach ($core in $cores) {
+        $one = Get-Values "$root\$core"
+        # The name's figure is the nominal one; ~MHz was measured at the start and may lie a little below it.
+        if ("$($one.ProcessorNameString)" -match '@\s*([\d.]+)\s*GHz') { [int]([double]::Parse($Matches[1], [Globalization.CultureInfo]::InvariantCulture) * 1000) }
+        elseif ($one.'~MHz') { [int]$one.'~MHz' }
+    }
+    $computer = Attempt { Get-Instance Win32_ComputerSystem HypervisorPresent }
+    [ordered]@{
+        manufacturer = Text $bios.SystemManufacturer
+        model = Text $bios.SystemProductName
+        logical_cores = $(if ($cores.Count) { $cores.Count })
+        clock_mhz = Number ($clocks | Measure-Object -Minimum).Minimum
+        processor = $(if ($cores.Count) { Text (Get-Value "$root\$($cores[0])" 'ProcessorNameString') })
+        hypervisor_present = Flag $computer.HypervisorPresent
+    }
+}
+
+function Read-Disk {
+    $drive = New-Object IO.DriveInfo 'C:\'
+    [ordered]@{ drive = 'C:'; free_bytes = $drive.TotalFreeSpace; total_bytes = $drive.TotalSize }
+}
+
+function Read-Memory {
+    $system = Get-Instance Win32_OperatingSystem TotalVisibleMemorySize, FreePhysicalMemory
+    [ordered]@{
+        total_bytes = $(if ($system.TotalVisibleMemorySize) { [long]$system.TotalVisibleMemorySize * 1024 })
+        available_bytes = $(if ($system.FreePhysicalMemory) { [long]$system.FreePhysicalMemory * 1024 })
+    }
+}
+
+function Get-Sessions {
+    # People logged on: a loaded user hive whose Volatile Environment names the session, still alive.
+    $running = @(Get-Running)
+    $alive = @($running | ForEach-Object { $_.Session })
+    $locked = @($running | Where-Object { $_.Name -eq 'LogonUI' } | ForEach-Object { $_.Session })
+    foreach ($sid in @(Get-Keys '' 'Users')) {
+        if ($sid -notmatch '^S-1-(5-21|12-1)-[\d-]+$') { continue }
+        $place = "$sid\Volatile Environment"
+        foreach ($number in @(Get-Keys $place 'Users')) {
+            if ($number -notmatch '^\d+$' -or $alive -notcontains [int]$number) { continue }
+            $at = "$(Get-Value "$place\$number" 'SESSIONNAME' 'Users')"
+            $who = Get-Values $place 'Users'
+            @{ Session = [int]$number; Locked = $locked -contains [int]$number; Name = "$($who.USERDOMAIN)\$($who.USERNAME)"
+                Kind = $(if ($at -eq 'Console') { 'console' } elseif ($at -like 'RDP-*') { 'remote' } else { 'unknown' }) }
+        }
+    }
+}
+
+function Read-Screen {
+    $adapters = @(Get-Instance Win32_VideoController Name, CurrentHorizontalResolution, CurrentVerticalResolution)
+    $remote = Attempt { @(Get-Sessions | Where-Object { $_.Kind -eq 'remote' }).Count -gt 0 }
+    [ordered]@{
+        adapters = @(foreach ($one in $adapters) {
+            [ordered]@{ name = Text $one.Name; width = Number $one.CurrentHorizontalResolution; height = Number $one.CurrentVerticalResolution }
+        })
+        remote_session = $remote
+    }
+}
+
+function Get-PowerSeconds($Plan, $Group, $Setting) {
+    # The plan's own value, else the one that Windows came with for that plan; 0 is never.
+    $power = 'SYSTEM\CurrentControlSet\Control\Power'
+    $default = Get-Values "$power\PowerSettings\$Group\$Setting\DefaultPowerSchemeValues\$Plan"
+    Number (First (Get-Value "$power\User\PowerSchemes\$Plan\$Group\$Setting" 'ACSettingIndex'), $default.ProvAcSettingIndex, $default.ACSettingIndex)
+}
+
+function Read-Power {
+    $power = 'SYSTEM\CurrentControlSet\Control\Power'
+    $policy = 'SOFTWARE\Policies\Microsoft\Power\PowerSettings'
+    $group = '238c9fa8-0aad-41ed-83f4-97be242c8f20'
+    $sleep = '29f6c1db-86da-48c5-9fdb-f2b67b1f44da'
+    $hibernate = '9d7815a6-7ee4-497e-8888-515a05f02364'
+    $values = Get-Values $power
+    $plan = First (Get-Value $policy 'ActivePowerScheme'), (Get-Value "$power\User\PowerSchemes" 'ActivePowerScheme')
+    [ordered]@{
+        plan = Text $plan
+        sleep_seconds = $(if ($plan) { Get-PowerSeconds $plan $group $sleep })
+        hibernate_seconds = $(if ($plan) { Get-PowerSeconds $plan $group $hibernate })
+        policy_sleep_seconds = Number (Get-Value "$policy\$sleep" 'ACSettingIndex')
+        policy_hibernate_seconds = Number (Get-Value "$policy\$hibernate" 'ACSettingIndex')
+        hibernation_enabled = Flag (First $values.HibernateEnabled, $values.HibernateEnabledDefault)
+        modern_standby = Flag $values.CsEnabled
+        fast_startup = Flag (Get-Value 'SYSTEM\CurrentControlSet\Control\Session Manager\Power' 'HiberbootEnabled')
+        battery = Attempt { @(Get-Instance Win32_Battery DeviceID).Count -gt 0 }
+    }
+}
+
+function Read-Users($s) {
+    $office = 'winword', 'excel', 'powerpnt', 'outlook', 'olk', 'onenote', 'msaccess', 'mspub'
+    [ordered]@{
+        sessions = @(foreach ($one in @(Get-Sessions)) {
+            [ordered]@{ session = $one.Session; kind = $one.Kind; locked = $one.Locked; name = $(if ($s.user_names) { Text $one.Name }) }
+        })
+        office_running = Attempt { @(Get-Running | Where-Object { $office -contains $_.Name }).Count -gt 0 }
+    }
+}
+
+function Get-Connections {
+    # The TCP table with its owners. .NET knows states in no language but not the owners; netstat's numbers do.
+    $owners = @{}
+    $printed = Attempt { Invoke-Program "$env:SystemRoot\System32\netstat.exe" '-ano' 8 }
+    foreach ($line in "$($printed.Text)".Split("`n")) {
+        $word = $line.Trim() -split '\s+'
+        if ($word.Count -ge 4 -and $word[0] -eq 'TCP' -and $word[-1] -match '^\d+$') { $owners["$($word[1]) $($word[2])"] = [int]$word[-1] }
+    }
+    foreach ($one in @(Get-Endpoint)) {
+        $remote = @($one.Remote)
+        if ($one.State -eq 'Listen') { $remote = '0.0.0.0:0', '[::]:0' }
+        $one.Owner = First @($remote | ForEach-Object { $owners["$($one.Local) $_"] })
+        $one
+    }
+}
+
+function Get-Ancestors($Id) {
+    # A process and those that started it (a batch file's name is only in its cmd.exe), three steps back.
+    $property = 'ProcessId', 'ParentProcessId', 'Name', 'SessionId', 'ExecutablePath', 'CommandLine', 'CreationDate'
+    $next = $Id
+    $younger = $null
+    foreach ($step in 1..4) {
+        $one = @(Get-Instance Win32_Process $property "ProcessId = $next")[0]
+        # Windows gives a dead parent's number away again: whoever is younger than its child did not start it.
+        if ($null -eq $one -or ($younger -and $one.CreationDate -gt $younger)) { return }
+        $one
+        if (-not $one.ParentProcessId) { return }
+        $next = $one.ParentProcessId
+        $younger = $one.CreationDate
+    }
+}
+
+function Get-Listener($Id, $s) {
+    $family = @(Attempt { Get-Ancestors $Id })
+    $lines = @($family | ForEach-Object { $_.CommandLine; $_.ExecutablePath } | Where-Object { $_ })
+    $told = @($family | Where-Object { $_.CommandLine }).Count -gt 0
+    $in = { param($part) @($lines | Where-Object { $_.IndexOf($part, [StringComparison]::OrdinalIgnoreCase) -ge 0 }).Count -gt 0 }
+    [ordered]@{
+        process = $(if ($family) { Text $family[0].Name })
+        session = $(if ($family) { Number $family[0].SessionId })
+        folder_matches = $(if ($lines) { & $in $s.systmone.folder.TrimEnd('\') })
+        gateway_mode = $(if ($told) { & $in $s.systmone.gateway_mark })
+    }
+}
+
+function Read-SystmOne($s) {
+    $ends = @(Get-Connections | Where-Object { $_.State -eq 'Listen' -and $_.Port -eq $s.systmone.port })
+    $owners = @($ends | Where-Object { $null -ne $_.Owner } | ForEach-Object { $_.Owner } | Sort-Object -Unique)
+    $listeners = @(foreach ($id in $owners) { Get-Listener $id $s })
+    if ($ends -and -not $owners) { $listeners = @([ordered]@{ process = $null; session = $null; folder_matches = $null; gateway_mode = $null }) }
+    [ordered]@{ port = $s.systmone.port; listeners = $listeners; folder_present = [IO.Directory]::Exists($s.systmone.folder) }
+}
+
+function Get-Package($Folder) {
+    # What we unpacked there, by our manifest, and whether each of its files is there with its size.
+    $manifest = Read-Json "$Folder\.provisioner-package.json"
+    if ($null -eq $manifest) { return @{} }
+    $intact = $true
+    foreach ($file in @($manifest.files)) {
+        $path = "$Folder\$("$($file.path)".Replace('/', '\'))"
+        if (-not [IO.File]::Exists($path) -or (New-Object IO.FileInfo $path).Length -ne $file.size) { $intact = $false; break }
+    }
+    @{ Sha256 = Text $manifest.sha256; Version = Text $manifest.version; Intact = $intact }
+}
+
+function Get-Writers($Paths, $s) {
+    # Who may write in any of these places. TrustedInstaller, SYSTEM, administrators and the owner's stand-in left out.
+    $left = 'S-1-5-18', 'S-1-5-32-544', 'S-1-3-0', 'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464'
+    # WriteData, AppendData, DeleteSubdirectoriesAndFiles, Delete, ChangePermissions, TakeOwnership, generic all and write
+    $writing = 2 -bor 4 -bor 64 -bor 65536 -bor 262144 -bor 524288 -bor 268435456 -bor 1073741824
+    $rights = [ordered]@{}
+    foreach ($path in $Paths) {
+        foreach ($rule in (Get-Access $path).Rules) {
+            if ($rule.Allow -and $left -notcontains $rule.Sid -and ($rule.Rights -band $writing)) { $rights[$rule.Sid] = $rule.Rights -bor [int]$rights[$rule.Sid] }
+        }
+    }
+    foreach ($sid in $rights.Keys) {
+        # A person's or a domain's name is asked for only where the fleet wants names: it may need a domain controller.
+        $name = if ($s.user_names -or $sid -notmatch '^S-1-(5-21|12-1)-') {
+            Attempt { "$((New-Object Security.Principal.SecurityIdentifier $sid).Translate([Security.Principal.NTAccount]))" }
+        }
+        [ordered]@{ sid = $sid; name = Text $name; rights = "$([Security.AccessControl.FileSystemRights]$rights[$sid])" }
+    }
+}
+
+function Get-Hash($Path) {
+    if (-not [IO.File]::Exists($Path)) { return $null }
+    $sha256 = New-Object Security.Cryptography.SHA256CryptoServiceProvider
+    $stream = New-Object IO.FileStream $Path, 'Open', 'Read', 'ReadWrite, Delete'
+    try { ([BitConverter]::ToString($sha256.ComputeHash($stream)) -replace '-', '').ToLowerInvariant() }
+    finally { $stream.Close() }
+}
+
+function Get-ConnectorProcesses($s) {
+    # Programs under the Connector's folder, with their connections to an endpoint and to SystmOne's local port.
+    $names = @('java', 'javaw', ((Leaf $s.image) -replace '\.exe$', ''), $s.service | Where-Object { $_ } | Sort-Object -Unique)
+    $mine = @(Get-Running $names | Where-Object { Under $_.Path $s.folder })
+    if (-not $mine) { return }
+    $all = @(Attempt { Get-Connections } | Where-Object { $_.State -eq 'Established' })
+    $owned = @($all | Where-Object { $null -ne $_.Owner }).Count -gt 0
+    foreach ($one in $mine) {
+        $own = @($all | Where-Object { $_.Owner -eq $one.Id })
+        [ordered]@{
+            pid = $one.Id
+            image = Text $one.Path
+            session = Number $one.Session
+            started = Iso $one.Started
+            endpoint_connections = $(if ($owned) { @($own | Where-Object { $_.RemotePort -eq 443 -and $s.endpoints -contains $_.RemoteAddress }).Count })
+            systmone_connections = $(if ($owned) { @($own | Where-Object { $_.RemotePort -eq $s.systmone.port }).Count })
+        }
+    }
+}
+
+function Get-Installed {
+    # What Windows lists as installed: product id, name, version.
+    foreach ($root in 'SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall', 'SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall') {
+        foreach ($id in @(Get-Keys $root)) {
+            $values = Get-Values "$root\$id"
+            @{ Id = $id; Name = Text $values.DisplayName; Version = Text $values.DisplayVersion }
+        }
+    }
+}
+
+function Read-Connector($s) {
+    $known = 'accuRx', 'MJog', 'Hero', 'Sidekick', 'Informatica', 'ISHealth', 'Engage', 'Anima', 'Ardens', 'Klinik', 'Docman', 'Jayex'
+    $present = [IO.Directory]::Exists($s.folder)
+    $package = if ($present) { Get-Package $s.folder } else { @{} }
+    $installed = Attempt { , @(Get-Installed) }
+    $asked = @($installed | Where-Object { @($s.product_ids) -contains $_.Id })
+    $others = @($known | Where-Object { $word = $_; @($installed | Where-Object { $_.Name -match "\b$word\b" }).Count -gt 0 })
+    $places = @($s.folder, $s.java_home, $s.image | Where-Object { [IO.Directory]::Exists($_) -or [IO.File]::Exists($_) })
+    [ordered]@{
+        folder = $s.folder
+        present = $present
+        image = $s.image
+        image_present = [IO.File]::Exists($s.image)
+        version = First $package.Version, @($asked | ForEach-Object { $_.Version })
+        package_sha256 = $package.Sha256
+        package_intact = $package.Intact
+        owner = $(if ($present) { Attempt { (Get-Access $s.folder).Owner } })
+        writers = $(if ($present) { Attempt { , @(Get-Writers $places $s) } })
+        files = @(foreach ($path in @($s.files)) { [ordered]@{ path = $path; sha256 = Get-Hash $path } })
+        processes = @(Get-ConnectorProcesses $s)
+        installed = $(if ($null -ne $installed) { , @($asked | ForEach-Object { [ordered]@{ product_id = $_.Id; name = $_.Name; version = $_.Version } }) })
+        other_products = $(if ($null -ne $installed) { , $others })
+    }
+}
+
+function Read-Java($s) {
+    $release = @{}
+    foreach ($line in "$(Attempt { Read-Text "$($s.java_home)\release" })".Split("`n")) {
+        if ($line -match '^\s*(\w+)="?([^"\r]*)"?\s*$') { $release[$Matches[1]] = $Matches[2] }
+    }
+    $processors = @{ amd64 = 'x64'; x86_64 = 'x64'; x86 = 'x86'; i386 = 'x86'; i586 = 'x86'; aarch64 = 'arm64' }
+    $processor = $release.OS_ARCH
+    [ordered]@{
+        home = $s.java_home
+        present = [IO.File]::Exists("$($s.java_home)\bin\java.exe")
+        version = Text $release.JAVA_VERSION
+        vendor = Text $release.IMPLEMENTOR
+        architecture = $(if ($processor) { First $processors[$processor], (Text $processor) })
+    }
+}
+
+function Split-Command($Line) {
+    # The program of a command line, and its arguments.
+    if ("$Line" -match '^\s*"([^"]+)"\s*(.*)$') { return @{ Program = $Matches[1]; Rest = $Matches[2] } }
+    if ("$Line" -match '^\s*(.+?\.exe)(?:\s+(.*))?$') { return @{ Program = $Matches[1]; Rest = "$($Matches[2])" } }
+    @{ Program = "$Line".Trim(); Rest = '' }
+}
+
+function Get-HostedImage($Name, $Command) {
+    # The program that really runs: behind procrun, NSSM and Shawl it is not the service's own.
+    $procrun = $null
+    foreach ($root in 'SOFTWARE\WOW6432Node', 'SOFTWARE') {
+        $procrun = "$root\Apache Software Foundation\Procrun 2.0\$Name\Parameters"
+        $start = Get-Values "$procrun\Start"
+        if ($null -ne $start) { break }
+    }
+    if ($start.Mode -eq 'exe' -and $start.Image) { return $start.Image }
+    if ($start.Mode -eq 'java') {
+        $javahome = Get-Value "$procrun\Java" 'JavaHome'
+        if ($javahome) { return "$($javahome.TrimEnd('\'))\bin\java.exe" }
+    }
+    $nssm = Get-Value "SYSTEM\CurrentControlSet\Services\$Name\Parameters" 'Application'
+    if ($nssm) { return $nssm }
+    if ($Command.Rest -match '(?:^|\s)--\s+(.+)$') { return (Split-Command $Matches[1]).Program }
+    $Command.Program
+}
+
+function Get-FailureActions($Bytes) {
+    # SERVICE_FAILURE_ACTIONS as the service manager keeps it: period, two pointers, count, offset; then type and delay.
+    $kinds = 'none', 'restart', 'reboot', 'run_command'
+    if ($null -eq $Bytes -or $Bytes.Length -lt 20) { return @{ Actions = @(); Reset = $null } }
+    $count = [Math]::Min([BitConverter]::ToInt32($Bytes, 12), [int](($Bytes.Length - 20) / 8))
+    $actions = @(for ($i = 0; $i -lt $count; $i++) {
+        $kind = [BitConverter]::ToInt32($Bytes, 20 + 8 * $i)
+        [ordered]@{ type = $(if ($kind -ge 0 -and $kind -lt 4) { $kinds[$kind] } else { "$kind" }); delay_ms = [BitConverter]::ToUInt32($Bytes, 24 + 8 * $i) }
+    })
+    $reset = [BitConverter]::ToUInt32($Bytes, 0)
+    @{ Actions = $actions; Reset = $(if ($reset -ne [uint32]::MaxValue) { [long]$reset }) }
+}
+
+function Get-ServiceFacts($Name) {
+    $values = Get-Values "SYSTEM\CurrentControlSet\Services\$Name"
+    if ($null -eq $values -or -not $values.ImagePath) { return $null }
+    $states = @{ Running = 'running'; Stopped = 'stopped'; Paused = 'paused'; StartPending = 'start_pending'; StopPending = 'stop_pending'
+        ContinuePending = 'start_pending'; PausePending = 'stop_pending' }
+    $modes = @{ 2 = 'auto'; 3 = 'manual'; 4 = 'disabled' }
+    $state = Get-ServiceState $Name
+    $command = Split-Command ([Environment]::ExpandEnvironmentVariables($values.ImagePath))
+    $failure = Get-FailureActions $values.FailureActions
+    $mode = $modes[[int]$values.Start]
+    if ($mode -eq 'auto' -and $values.DelayedAutostart -eq 1) { $mode = 'delayed' }
+    [ordered]@{
+        name = $Name
+        display_name = Text $values.DisplayName
+        state = $(if ($state) { $states[$state] })
+        start_mode = $mode
+        account = Text $values.ObjectName
+        command = Text $command.Program
+        image = Text (Get-HostedImage $Name $command)
+        pid = $(if ($state -eq 'Running') { Attempt { Number (Get-Instance Win32_Service ProcessId "Name = '$($Name.Replace("'", "\'"))'").ProcessId } })
+        actions = $failure.Actions
+        reset_seconds = $failure.Reset
+        on_non_crash = Flag (First $values.FailureActionsOnNonCrashFailures, 0)
+    }
+}
+
+function Read-Service($s) {
+    $root = 'SYSTEM\CurrentControlSet\Services'
+    $others = foreach ($name in @(Get-Keys $root)) {
+        if (Same $name $s.service) { continue }
+        $path = Get-Value "$root\$name" 'ImagePath'
+        # Drivers, and nearly every service, are passed by with one cheap look.
+        if (-not $path -or "$path".IndexOf('.exe', [StringComparison]::OrdinalIgnoreCase) -lt 0 -or "$path" -match '(?i)\\system32\\') { continue }
+        $command = Split-Command ([Environment]::ExpandEnvironmentVariables($path))
+        if ((Under $command.Program $s.folder) -or (Under (Get-HostedImage $name $command) $s.folder)) { Get-ServiceFacts $name }
+    }
+    [ordered]@{
+        wanted = "$($s.service)"
+        service = $(if ($s.service) { Get-ServiceFacts $s.service })
+        others = @($others)
+    }
+}
+
+function ConvertTo-Number($Address) {
+    # An IPv4 address as a number that can be compared; null for anything else.
+    $parsed = $null
+    if (-not [Net.IPAddress]::TryParse($Address, [ref]$parsed) -or "$($parsed.AddressFamily)" -ne 'InterNetwork') { return $null }
+    $bytes = $parsed.GetAddressBytes()
+    [Array]::Reverse($bytes)
+    [long][BitConverter]::ToUInt32($bytes, 0)
+}
+
+function Test-Range($Text, $Numbers) {
+    # Whether a rule's address (one, a range, a subnet by mask or by length) holds one of these.
+    $from, $to = "$Text".Split('-')
+    $base, $mask = $from.Split('/')
+    $low = ConvertTo-Number $base
+    if ($null -eq $low) { return $false }
+    $high = $low
+    if ($to) { $high = ConvertTo-Number $to }
+    elseif ($mask) {
+        $bits = if ($mask -match '^\d+$') { [long][Math]::Pow(2, 32) - [long][Math]::Pow(2, 32 - [int]$mask) } else { ConvertTo-Number $mask }
+        $low = $low -band $bits
+        $high = $low + 4294967295 - $bits
+    }
+    foreach ($number in $Numbers) { if ($number -ge $low -and $number -le $high) { return $true } }
+    $false
+}
+
+function ConvertFrom-Rule($Id, $Store, $Text) {
+    # One rule's text by the grammar of [MS-GPFAS] 2.2.2.19: v2.31|Action=Allow|Active=TRUE|Dir=Out|...|
+    $fields = @{}
+    foreach ($part in $Text.Split('|')) {
+        $at = $part.IndexOf('=')
+        if ($at -lt 1) { continue }
+        $name = $part.Substring(0, $at)
+        if (-not $fields.ContainsKey($name)) { $fields[$name] = [Collections.Generic.List[string]]::new() }
+        $fields[$name].Add($part.Substring($at + 1))
+    }
+    $all = { param($pattern) foreach ($name in @($fields.Keys | Where-Object { $_ -match $pattern } | Sort-Object)) { $fields[$name] } }
+    $one = { param($name) if ($fields.ContainsKey($name)) { $fields[$name][0] } }
+    $plain = '^(Action|Active|Dir|Protocol|[LR]Port.*|RA4|RA6|RA42|RA62|App|Svc|Name|Desc|EmbedCtxt|Profile|Edge|Defer|LSM|SkipVer)$'
+    $program = & $one 'App'
+    [ordered]@{
+        id = $Id
+        store = $Store
+        name = Text (& $one 'Name')
+        group = Text (& $one 'EmbedCtxt')
+        enabled = Same (& $one 'Active') 'TRUE'
+        action = "$(& $one 'Action')".ToLowerInvariant()
+        direction = "$(& $one 'Dir')".ToLowerInvariant()
+        protocol = Number (& $one 'Protocol')
+        remote_addresses = @(& $all '^RA(4|6|42|62)$' | ForEach-Object { $_ -replace '/(255\.255\.255\.255|32)$', '' })
+        remote_ports = @(& $all '^RPort')
+        local_ports = @(& $all '^LPort')
+        program = $(if ($program) { Text ([Environment]::ExpandEnvironmentVariables($program)) })
+        service = Text (& $one 'Svc')
+        profiles = @(& $all '^Profile$' | ForEach-Object { $_.ToLowerInvariant() })
+        conditions = @($fields.Keys | Where-Object { $_ -notmatch $plain } | Sort-Object)
+    }
+}
+
+function Test-Rule($Rule, $s, $Numbers) {
+    # Whether a rule bears on the Connector.
+    if (Same $Rule.name $s.firewall_name) { return $true }
+    if (Same $Rule.program $s.image) { return $true }
+    $addressed = @($Rule.remote_addresses | Where-Object { $s.endpoints -contains $_ -or (Test-Range $_ $Numbers) }).Count -gt 0
+    if ($addressed -and (-not $Rule.program -or $Rule.action -eq 'allow')) { return $true }
+    # What is left: an outbound block that would stop any program on its way to port 443 of any address.
+    if ($Rule.action -ne 'block' -or $Rule.direction -ne 'out' -or -not $Rule.enabled) { return $false }
+    if ($Rule.program -or $Rule.conditions -contains 'AppPkgId') { return $false }
+    if ($Rule.service -and $Rule.service -ne '*' -and -not (Same $Rule.service $s.service)) { return $false }
+    if ($Rule.protocol -and $Rule.protocol -ne 6) { return $false }
+    $wide = @($Rule.remote_addresses | Where-Object { $_ -match '^(internet|any|\*)$' }).Count -gt 0
+    if ($Rule.remote_addresses.Count -and -not $wide -and -not $addressed) { return $false }
+    if (-not $Rule.remote_ports.Count) { return $true }
+    foreach ($port in $Rule.remote_ports) {
+        $low, $high = "$port".Split('-')
+        if (-not $high) { $high = $low }
+        if ($low -match '^\d+$' -and [int]$low -le 443 -and [int]$high -ge 443) { return $true }
+    }
+    $false
+}
+
+function Get-Profile($Base, $Names) {
+    # One profile as it applies: policy, then MDM, then what stands on the PC.
+    $places = @(foreach ($name in $Names) { "SOFTWARE\Policies\Microsoft\WindowsFirewall\$name" }) +
+        @(foreach ($name in $Names) { "$Base\Mdm\$name" }) + "$Base\$($Names[-1])"
+    $found = @(foreach ($place in $places) { $values = Get-Values $place; if ($null -ne $values) { $values } })
+    $managed = @(foreach ($place in $places[0..($places.Count - 2)]) { $values = Get-Values $place; if ($null -ne $values) { $values } })
+    [ordered]@{
+        enabled = Flag (First @($found | ForEach-Object { $_.EnableFirewall }))
+        outbound_blocked = $(if ($found) { Flag (First (@($found | ForEach-Object { $_.DefaultOutboundAction }) + 0)) })
+        local_rules_apply = Flag (First (@($managed | ForEach-Object { $_.AllowLocalPolicyMerge }) + 1))
+    }
+}
+
+function Read-Firewall($s) {
+    $base = 'SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy'
+    $stores = [ordered]@{ local = "$base\FirewallRules"; policy = 'SOFTWARE\Policies\Microsoft\WindowsFirewall\FirewallRules'; mdm = "$base\Mdm\FirewallRules" }
+    $numbers = @($s.endpoints | ForEach-Object { ConvertTo-Number $_ } | Where-Object { $null -ne $_ })
+    # Reading a rule costs a hundred times as much as this look at its text, and most rules are of no interest.
+    $marks = @("|Name=$($s.firewall_name)|", "\$(Leaf $s.image)|") + @($s.endpoints | ForEach-Object { "=$_" }) | ForEach-Object { [regex]::Escape($_) }
+    $look = [regex]("(?i)$($marks -join '|')|\|RA4=[\d.]+[-/](?!255\.255\.255\.255\|)|^(?=.*\|Action=Block\|)(?=.*\|Dir=Out\|)(?=.*\|Active=TRUE\|)")
+    $read = 0
+    $rules = @(foreach ($store in $stores.Keys) {
+        $values = Get-Values $stores[$store]
+        if ($null -eq $values) { continue }
+        foreach ($id in @($values.Keys | Sort-Object)) {
+            $read++
+            $text = "$($values[$id])"
+            if (-not $look.IsMatch($text)) { continue }
+            $rule = ConvertFrom-Rule $id $store $text
+            if (Test-Rule $rule $s $numbers) { $rule }
+        }
+    })
+    [ordered]@{
+        service_running = $(switch (Get-ServiceState 'MpsSvc') { $null { $null } 'Running' { $true } default { $false } })
+        profiles = [ordered]@{
+            domain = Get-Profile $base @('DomainProfile')
+            private = Get-Profile $base @('PrivateProfile', 'StandardProfile')
+            public = Get-Profile $base @('PublicProfile')
+        }
+        rules_read = $read
+        rules = $rules
+    }
+}
+
+function Get-Exclusions($Kind, $Packed) {
+    # The names of the excluded things, from the PC's own list, from policy, and from MDM (which packs its list in one text).
+    $lists = @("SOFTWARE\Microsoft\Windows Defender\Exclusions\$Kind", "SOFTWARE\Policies\Microsoft\Windows Defender\Exclusions\$Kind")
+    $names = foreach ($list in $lists) { $values = Get-Values $list; if ($null -ne $values) { $values.Keys } }
+    $mdm = "$(Get-Value 'SOFTWARE\Policies\Microsoft\Windows Defender\Policy Manager' $Packed)".Split('|') | Where-Object { $_ }
+    @($names) + @($mdm) | Where-Object { $_ } | Sort-Object -Unique
+}
+
+function Get-DefenderPlace {
+    # The folder of the newest platform: by version, because 4.18.9 sorts behind 4.18.10 as text.
+    $root = "$env:ProgramData\Microsoft\Windows Defender\Platform"
+    $newest = Attempt { [IO.Directory]::GetDirectories($root) | Sort-Object { [version]((Split-Path $_ -Leaf) -replace '-', '.') } | Select-Object -Last 1 }
+    First $newest, "$env:ProgramFiles\Windows Defender"
+}
+
+function Get-Effective($Path, $Running, $Place) {
+    # What Defender itself says of the path: 0 excluded, 1 not excluded, 2 no such path.
+    $answer = [ordered]@{ path = $Path; excluded = $null; reason = $null }
+    $program = "$Place\MpCmdRun.exe"
+    if (-not $Running) { $answer.reason = 'Defender does not run here' }
+    elseif (-not (Get-Program $program)) { $answer.reason = 'MpCmdRun.exe was not found' }
+    else {
+        $said = Attempt { Invoke-Program $program "-CheckExclusion -Path `"$Path`"" 10 }
+        if ($null -eq $said -or $null -eq $said.Code) { $answer.reason = 'MpCmdRun.exe gave no answer' }
+        elseif ($said.Code -eq 0 -or $said.Code -eq 1) { $answer.excluded = $said.Code -eq 0 }
+        elseif ($said.Code -eq 2) { $answer.reason = 'Defender says that there is no such file yet' }
+        else { $answer.reason = "MpCmdRun.exe ended with $($said.Code)" }
+    }
+    $answer
+}
+
+function Get-Defender($Running, $Place) {
+    $root = 'SOFTWARE\Microsoft\Windows Defender'
+    $policy = 'SOFTWARE\Policies\Microsoft\Windows Defender'
+    $own = Get-Values $root
+    if ($null -eq $own) { return $null }
+    $features = Get-Values "$root\Features"
+    $managed = @(foreach ($place in $policy, "$policy\Policy Manager", $root) { $values = Get-Values $place; if ($null -ne $values) { $values } })
+    $property = 'AMRunningMode', 'RealTimeProtectionEnabled', 'IsTamperProtected', 'AMProductVersion'
+    $status = if ($Running) { Attempt { Get-Instance MSFT_MpComputerStatus $property $null 'root/Microsoft/Windows/Defender' } }
+    $tamper = @{ 0 = $false; 4 = $false; 5 = $true }
+    $hidden = Flag (First (@($managed | ForEach-Object { $_.HideExclusionsFromLocalAdmins }) + 0))
+    $platform = if ($Place -match '\\Platform\\([\d.]+)') { $Matches[1] }
+    [ordered]@{
+        running = $Running
+        mode = $(if ($Running -eq $false) { 'Not running' } else { Text $status.AMRunningMode })
+        realtime = $(if ($Running -eq $false) { $false } else { Flag $status.RealTimeProtectionEnabled })
+        tamper_protected = First (Flag $status.IsTamperProtected), $(if ($null -ne $features.TamperProtection) { $tamper[[int]$features.TamperProtection] })
+        platform = First (Text $status.AMProductVersion), $platform
+        managed_by = Number $own.ManagedDefenderProductType
+        exclusions_protected = Flag (First $features.TPExclusions, 0)
+        local_merge_disabled = Flag (First (@($managed | ForEach-Object { $_.DisableLocalAdminMerge }) + 0))
+        exclusions_hidden = $hidden
+        path_exclusions = $(if (-not $hidden) { Attempt { , @(Get-Exclusions 'Paths' 'ExcludedPaths') } })
+        process_exclusions = $(if (-not $hidden) { Attempt { , @(Get-Exclusions 'Processes' 'ExcludedProcesses') } })
+    }
+}
+
+function Read-Antivirus($s) {
+    $state = Get-ServiceState 'WinDefend'
+    $running = if ($state) { $state -eq 'Running' }
+    $place = Get-DefenderPlace
+    $products = Attempt { , @(Get-Instance AntiVirusProduct displayName, productState $null 'root/SecurityCenter2') }
+    [ordered]@{
+        products = $(if ($null -ne $products) { , @($products | ForEach-Object { [ordered]@{ name = "$($_.displayName)"; state = Number $_.productState } }) })
+        defender = Get-Defender $running $place
+        effective = Get-Effective $s.image $running $place
+    }
+}
+
+function New-CertificateWitness($Seen) {
+    # A callback that takes any certificate and notes what was wrong with it. Not a script block: those need the
+    # runspace's own thread, and the hellos run side by side on others.
+    $x = [Linq.Expressions.Expression]
+    $types = [object], [Security.Cryptography.X509Certificates.X509Certificate], [Security.Cryptography.X509Certificates.X509Chain], [Net.Security.SslPolicyErrors]
+    $parameters = [Linq.Expressions.ParameterExpression[]]@(foreach ($type in $types) { $x::Parameter($type) })
+    $noted = [Linq.Expressions.Expression[]]@($x::Convert($parameters[3], [object]))
+    $note = $x::Call($x::Constant($Seen, $Seen.GetType()), $Seen.GetType().GetMethod('Add'), $noted)
+    $body = $x::Block([Linq.Expressions.Expression[]]@($note, $x::Constant($true)))
+    $x::Lambda([Net.Security.RemoteCertificateValidationCallback], $body, $parameters).Compile()
+}
+
+function Get-TaskError($Task) {
+    $error = $Task.Exception.GetBaseException()
+    if ($error -is [Net.Sockets.SocketException]) { return "$($error.SocketErrorCode)" }
+    Text (($error.Message -replace '\s+', ' '))
+}
+
+function Step-Probe($Probe) {
+    # Takes one endpoint a step on: TCP connect, then TLS hello, then what was seen.
+    if (-not $Probe.Task.IsCompleted) { return }
+    $result = $Probe.Result
+    $result.milliseconds = [int]$Probe.Watch.ElapsedMilliseconds
+    if ($Probe.Task.Status -ne 'RanToCompletion') {
+        $result.error = Get-TaskError $Probe.Task
+        if ($result.tcp) { $result.tls = $false }
+        $Probe.Done = $true
+    } elseif (-not $result.tcp) {
+        $result.tcp = $true
+        $Probe.Tls = New-Object Net.Security.SslStream $Probe.Client.GetStream(), $false, (New-CertificateWitness $Probe.Seen)
+        # TLS 1.2 by name (3072): what PowerShell 5.1 takes by default is older, and 1.3 is refused by older Windows 10.
+        $Probe.Task = $Probe.Tls.AuthenticateAsClientAsync($result.address, $null, [Security.Authentication.SslProtocols]3072, $false)
+    } else {
+        $certificate = New-Object Security.Cryptography.X509Certificates.X509Certificate2 $Probe.Tls.RemoteCertificate
+        $result.tls = $true
+        $result.subject = Text $certificate.Subject
+        $result.issuer = Text $certificate.Issuer
+        $result.not_after = Iso $certificate.NotAfter
+        # 4: the chain. That the name is another (2) says nothing here: endpoints are given as addresses.
+        $result.trusted = $Probe.Seen.Count -gt 0 -and -not ([int]$Probe.Seen[0] -band 4)
+        $Probe.Done = $true
+    }
+}
+
+function Read-Endpoints($s) {
+    $limit = [Math]::Min(12, [Math]::Max(2, $s.section_seconds * 0.7))
+    $probes = @(foreach ($address in @($s.endpoints)) {
+        $client = New-Object Net.Sockets.TcpClient
+        @{ Client = $client; Watch = [Diagnostics.Stopwatch]::StartNew(); Task = $client.ConnectAsync("$address", 443); Done = $false
+            Seen = [Collections.Generic.List[object]]::new(); Tls = $null
+            Result = [ordered]@{ address = "$address"; tcp = $false; tls = $null; milliseconds = $null; subject = $null
+                issuer = $null; not_after = $null; trusted = $null; error = $null } }
+    })
+    $watch = [Diagnostics.Stopwatch]::StartNew()
+    while (@($probes | Where-Object { -not $_.Done }).Count -and $watch.Elapsed.TotalSeconds -lt $limit) {
+        foreach ($probe in $probes) { if (-not $probe.Done) { Step-Probe $probe } }
+        [Threading.Thread]::Sleep(10)
+    }
+    foreach ($probe in $probes) {
+        if (-not $probe.Done) {
+            $probe.Result.error = "no answer after $([int]$limit) s"
+            if ($probe.Result.tcp) { $probe.Result.tls = $false }
+        }
+        Attempt { $probe.Client.Close() }
+    }
+    [ordered]@{ measured_at = Iso ([datetime]::UtcNow); results = @($probes | ForEach-Object { $_.Result }) }
+}
+
+function Read-Reboot {
+    $windows = 'SOFTWARE\Microsoft\Windows\CurrentVersion'
+    $control = 'SYSTEM\CurrentControlSet\Control'
+    $session = Get-Values "$control\Session Manager"
+    $named = (Get-Value "$control\ComputerName\ActiveComputerName" 'ComputerName'), (Get-Value "$control\ComputerName\ComputerName" 'ComputerName')
+    $signs = [ordered]@{
+        'Component Based Servicing: RebootPending' = @(Get-Keys "$windows\Component Based Servicing") -contains 'RebootPending'
+        'Windows Update: RebootRequired' = @(Get-Keys "$windows\WindowsUpdate\Auto Update") -contains 'RebootRequired'
+        'Windows Update: services pending' = @(Get-Keys "$windows\WindowsUpdate\Services\Pending").Count -gt 0
+        'files to be renamed' = @($session.PendingFileRenameOperations, $session.PendingFileRenameOperations2 | Where-Object { $_ }).Count -gt 0
+        'updates in progress' = [bool](Get-Value 'SOFTWARE\Microsoft\Updates' 'UpdateExeVolatile')
+        'RunOnce: DVDRebootSignal' = $null -ne (Get-Value "$windows\RunOnce" 'DVDRebootSignal')
+        'the computer gets another name' = [bool]($named[0] -and $named[1] -and -not (Same $named[0] $named[1]))
+        'joining a domain' = @(Get-Keys 'SYSTEM\CurrentControlSet\Services\Netlogon') -contains 'JoinDomain'
+    }
+    $reasons = @($signs.Keys | Where-Object { $signs[$_] })
+    [ordered]@{ pending = $reasons.Count -gt 0; reasons = $reasons }
+}
+
+function Read-Clock {
+    $policy = Get-Values 'SOFTWARE\Policies\Microsoft\W32Time\Parameters'
+    $own = Get-Values 'SYSTEM\CurrentControlSet\Services\W32Time\Parameters'
+    $type = First $policy.Type, $own.Type
+    $servers = First $policy.NtpServer, $own.NtpServer
+    $state = Get-ServiceState 'W32Time'
+    $kinds = @{ NT5DS = 'the domain'; NoSync = 'nowhere (NoSync)'; AllSync = 'the domain or NTP'; NTP = "NTP: $servers" }
+    [ordered]@{
+        utc = [datetime]::UtcNow.ToString('yyyy-MM-ddTHH:mm:ss.fffZ', [Globalization.CultureInfo]::InvariantCulture)
+        time_zone = Text ([TimeZoneInfo]::Local.Id)
+        source = $(if ($type) { Text (First $kinds[$type], $type) })
+        service_running = $(if ($state) { $state -eq 'Running' })
+    }
+}
+
+function Get-Listeners {
+    # By WinRM itself (policy's listeners are in no registry key of it), else by what its registry keeps.
+    $told = Attempt { , @(Get-WinRm 'listeners') }
+    if ($null -ne $told) {
+        foreach ($text in $told) {
+            $one = ([xml]$text).DocumentElement
+            @{ Transport = $one.Transport; Port = [int]$one.Port; Thumbprint = "$($one.CertificateThumbprint)" }
+        }
+        return
+    }
+    $root = 'SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener'
+    foreach ($name in @(Get-Keys $root)) {
+        $values = Get-Values "$root\$name"
+        $transport = "$name".Split('+')[-1].ToUpperInvariant()
+        @{ Transport = $transport; Port = [int](First $values.Port, $(if ($transport -eq 'HTTPS') { 5986 } else { 5985 }))
+            Thumbprint = "$(First $values.certThumbprint, $values.CertificateThumbprint)" }
+    }
+}
+
+function Get-Certificate($Thumbprint) {
+    $wanted = $Thumbprint -replace '\s', ''
+    if (-not $wanted) { return $null }
+    $store = New-Object Security.Cryptography.X509Certificates.X509Store 'My', 'LocalMachine'
+    $store.Open('ReadOnly, OpenExistingOnly')
+    foreach ($certificate in $store.Certificates) { if (Same $certificate.Thumbprint $wanted) { return $certificate } }
+}
+
+function Read-WinRM {
+    $config = Attempt { ([xml](Get-WinRm 'config')).DocumentElement }
+    $policy = Get-Values 'SOFTWARE\Policies\Microsoft\Windows\WinRM\Service'
+    $shells = Get-Values 'SOFTWARE\Policies\Microsoft\Windows\WinRM\Service\WinRS'
+    $truth = { param($told, $set) if ($null -ne $told) { "$told" -eq 'true' } else { Flag $set } }
+    # The settings that policy fixed are elements with an attribute: their text is the element's.
+    $plain = { param($node) if ($node -is [Xml.XmlElement]) { $node.InnerText } else { $node } }
+    $filter = Get-Value 'SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System' 'LocalAccountTokenFilterPolicy'
+    [ordered]@{
+        listeners = @(foreach ($one in @(Get-Listeners)) {
+            $certificate = Attempt { Get-Certificate $one.Thumbprint }
+            [ordered]@{ transport = $one.Transport; port = $one.Port; certificate_not_after = Iso $certificate.NotAfter; certificate_subject = Text $certificate.Subject }
+        })
+        max_shells_per_user = Number (First (& $plain $config.Winrs.MaxShellsPerUser), $shells.MaxShellsPerUser)
+        max_memory_mb = Number (First (& $plain $config.Winrs.MaxMemoryPerShellMB), $shells.MaxMemoryPerShellMB)
+        basic = & $truth (& $plain $config.Service.Auth.Basic) $policy.AllowBasic
+        allow_unencrypted = & $truth (& $plain $config.Service.AllowUnencrypted) $policy.AllowUnencryptedTraffic
+        local_account_filter = $filter -ne 1
+    }
+}
+
+function Test-Alive($Note) {
+    # Whether an installer that we noted still runs: its number may be another process's by now.
+    $process = Attempt { [Diagnostics.Process]::GetProcessById([int]$Note.pid) }
+    if ($null -eq $process) { return $false }
+    $noted = Attempt { ([datetimeoffset]::Parse("$($Note.started)", [Globalization.CultureInfo]::InvariantCulture)).UtcDateTime }
+    $started = Attempt { $process.StartTime.ToUniversalTime() }
+    $null -eq $noted -or $null -eq $started -or $started -le $noted.AddSeconds(10)
+}
+
+function Read-Ours {
+    $root = Get-DataFolder
+    $marker = Attempt { Read-Json "$root\marker.json" }
+    $notes = if ([IO.Directory]::Exists("$root\running")) { foreach ($path in [IO.Directory]::GetFiles("$root\running", '*.json')) { Attempt { Read-Json $path } } }
+    [ordered]@{
+        marker = $(if ($marker) { [ordered]@{ journal = "$($marker.journal)"; step = "$($marker.step)"; until = "$($marker.until)" } })
+        unfinished = @(foreach ($note in @($notes | Where-Object { $_ -and (Test-Alive $_) })) {
+            [ordered]@{ pid = [int]$note.pid; what = "$($note.what)"; started = Text $note.started }
+        })
+        kept = $(if ([IO.Directory]::Exists("$root\kept")) { [IO.Directory]::GetFiles("$root\kept", '*', 'AllDirectories').Length } else { 0 })
+    }
+}
+
+# ---- running the sections ----
+
+function Explain($Record) {
+    # An error in one line, without where in this script it was.
+    $text = ("$($Record.Exception.GetBaseException().Message)" -replace '\s+', ' ').Trim()
+    if ($text.Length -gt 300) { $text.Substring(0, 300) } else { $text }
+}
+
+function Invoke-Section($Name, $s) {
+    # Runs in a worker. Whatever a section prints besides its dictionary is dropped.
+    $watch = [Diagnostics.Stopwatch]::StartNew()
+    $data = $null
+    $failure = $null
+    try {
+        if (-not (Get-Command -Name "Read-$Name" -CommandType Function -ErrorAction SilentlyContinue)) { throw 'this script has no such section' }
+        foreach ($one in @(& "Read-$Name" $s)) { if ($one -is [Collections.IDictionary]) { $data = $one } }
+        if ($null -eq $data) { throw 'the section answered nothing' }
+    } catch { $failure = Explain $_ }
+    [ordered]@{ ms = [int]$watch.ElapsedMilliseconds; error = $failure; data = $data }
+}
+
+function New-Worker($Definitions) {
+    $runspace = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace([Management.Automation.Runspaces.InitialSessionState]::CreateDefault2())
+    $runspace.ThreadOptions = 'ReuseThread'
+    $runspace.Open()
+    $shell = [PowerShell]::Create()
+    $shell.Runspace = $runspace
+    [void]$shell.AddScript($Definitions).Invoke()
+    $shell.Dispose()
+    @{ Runspace = $runspace; Shell = $null; Call = $null; Name = $null; Watch = $null }
+}
+
+function Start-Section($Worker, $Name, $s) {
+    $Worker.Name = $Name
+    $Worker.Shell = [PowerShell]::Create()
+    $Worker.Shell.Runspace = $Worker.Runspace
+    [void]$Worker.Shell.AddCommand('Invoke-Section').AddArgument($Name).AddArgument($s)
+    $Worker.Watch = [Diagnostics.Stopwatch]::StartNew()
+    $Worker.Call = $Worker.Shell.BeginInvoke()
+}
+
+function Complete-Section($Worker) {
+    # What the worker's section answered; the worker is free again.
+    $answer = $null
+    try { foreach ($one in $Worker.Shell.EndInvoke($Worker.Call)) { $answer = $one.PSObject.BaseObject } }
+    catch { $answer = [ordered]@{ ms = [int]$Worker.Watch.ElapsedMilliseconds; error = Explain $_; data = $null } }
+    $Worker.Shell.Dispose()
+    $Worker.Shell = $null
+    $answer
+}
+
+function Invoke-Sections($Names, $s, $Definitions) {
+    # One after another, in one worker: a gateway has other work. Where a section has been at it for a second, another
+    # worker goes on with the rest, and one that is silent past its time is left behind with its worker.
+    $answers = @{}
+    $waiting = New-Object Collections.Queue (, $Names)
+    $workers = [Collections.Generic.List[object]]::new()
+    $left = 0
+    while ($answers.Count -lt $Names.Count) {
+        foreach ($worker in $workers.ToArray()) {
+            if ($worker.Shell -and $worker.Call.IsCompleted) { $answers[$worker.Name] = Complete-Section $worker }
+            elseif ($worker.Shell -and $worker.Watch.Elapsed.TotalSeconds -gt $s.section_seconds) {
+                $answers[$worker.Name] = [ordered]@{ ms = [int]$worker.Watch.ElapsedMilliseconds; error = "no answer after $($s.section_seconds) s"; data = $null }
+                [void]$workers.Remove($worker)
+                $left++
+            }
+        }
+        foreach ($worker in @($workers.ToArray() | Where-Object { -not $_.Shell })) { if ($waiting.Count) { Start-Section $worker $waiting.Dequeue() $s } }
+        $quick = @($workers.ToArray() | Where-Object { $_.Watch.Elapsed.TotalSeconds -lt 1 }).Count
+        if ($waiting.Count -and $quick -lt 1) {
+            $workers.Add((New-Worker $Definitions))
+            Start-Section $workers[-1] $waiting.Dequeue() $s
+        } else { [Threading.Thread]::Sleep(5) }
+    }
+    foreach ($worker in $workers) { $worker.Runspace.Close() }
+    @{ Answers = $answers; Left = $left }
+}
+
+function ConvertTo-Ascii($Value) {
+    # JSON in ASCII, which is the same in every code page. Not ConvertTo-Json: in 5.1 it cuts at a depth, and writes
+    # nothing as {} and some arrays as {"value": [...], "Count": n}.
+    if ($null -eq $Value) { return 'null' }
+    if ($Value -is [PSObject]) { $Value = $Value.PSObject.BaseObject }
+    if ($Value -is [bool]) { return "$Value".ToLowerInvariant() }
+    if ($Value -is [Collections.IDictionary]) {
+        $parts = foreach ($key in $Value.Keys) { "$(ConvertTo-Ascii "$key"):$(ConvertTo-Ascii $Value[$key])" }
+        return "{$($parts -join ',')}"
+    }
+    if ($Value -is [Collections.IEnumerable] -and $Value -isnot [string]) {
+        return "[$(@(foreach ($one in $Value) { ConvertTo-Ascii $one }) -join ',')]"
+    }
+    if ($Value -is [ValueType] -and "$Value" -match '^-?\d+$') { return "$Value" }
+    $text = "$Value".Replace('\', '\\').Replace('"', '\"')
+    '"' + [regex]::Replace($text, '[^\x20-\x7e]', { param($match) '\u{0:x4}' -f [int][char]$match.Value }) + '"'
+}
+
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+$asked = ConvertFrom-Json -InputObject $Settings
+$functions = $MyInvocation.MyCommand.ScriptBlock.Ast.EndBlock.Statements | Where-Object { $_ -is [Management.Automation.Language.FunctionDefinitionAst] }
+$definitions = ($functions | ForEach-Object { $_.Extent.Text }) -join "`n"
+$names = @($asked.sections | Select-Object -Unique)
+$done = Invoke-Sections $names $asked "$definitions`n`$ErrorActionPreference = 'Stop'; `$ProgressPreference = 'SilentlyContinue'"
+$parts = foreach ($name in $names) { '"{0}":{1}' -f $name, (ConvertTo-Ascii $done.Answers[$name]) }
+[Console]::Out.Write("#evidence begin`n{`"version`":1,`"sections`":{$($parts -join ',')}}`n#evidence end`n")
+[Console]::Out.Flush()
+# A section that hangs keeps its thread, and PowerShell would wait for it.
+if ($done.Left) { [Environment]::Exit(0) }

@@ -1,0 +1,57 @@
+"""The failure budget: how many gateways may go wrong over a whole rollout before it stops. Pure."""
+
+from collections.abc import Collection, Iterable
+
+from provisioner.model import Budget, Outcome, Result
+
+_ORDINALS = ("the first", "a second", "a third", "a fourth", "a fifth")
+
+
+def words(budget: Budget, gateways: int) -> str:
+    """When a rollout of so many gateways stops by itself, in one sentence."""
+    stops = [f"{_limit(budget.first_wave)} gateway of the first wave fails or ends unknown"]
+    goes_on = []
+    for kind, limit in (
+        ("fails", budget.failed),
+        ("is unreachable", budget.unreachable),
+        ("is unknown", budget.unknown),
+    ):
+        if limit is None:
+            goes_on.append(f"any number that {kind.replace('is', 'are').replace('fails', 'fail')}")
+        else:
+            stops.append(f"{_limit(limit)} of all {gateways} {kind}")
+    said = f"Stops when {', or '.join(stops)}"
+    return f"{said}; {' and '.join(goes_on)} do not stop it." if goes_on else f"{said}."
+
+
+def past(budget: Budget, outcomes: Iterable[Outcome], first: Collection[str]) -> str:
+    """Why a rollout with these outcomes stops; "" while it may go on. Each gateway counts once for each result;
+    `first` has the steps of the first wave."""
+    gateways: dict[Result, set[str]] = {}
+    pilot: set[str] = set()
+    for outcome in outcomes:
+        gateways.setdefault(outcome.result, set()).add(outcome.gateway)
+        if outcome.step in first and outcome.result in (Result.FAILED, Result.UNKNOWN):
+            pilot.add(outcome.gateway)
+    failed, unreachable, unknown = (
+        gateways.get(result, set()) for result in (Result.FAILED, Result.UNREACHABLE, Result.UNKNOWN)
+    )
+    if len(pilot) > budget.first_wave:
+        return f"the first wave went wrong at {_names(pilot)}"
+    for found, limit, what in (
+        (failed, budget.failed, "failed"),
+        (unreachable, budget.unreachable, "were unreachable"),
+        (unknown, budget.unknown, "ended unknown"),
+    ):
+        if limit is not None and len(found) > limit:
+            return f"{len(found)} gateways {what} ({_names(found)}); {limit} may"
+    return ""
+
+
+def _limit(limit: int) -> str:
+    return _ORDINALS[limit] if limit < len(_ORDINALS) else f"gateway number {limit + 1}"
+
+
+def _names(gateways: set[str]) -> str:
+    shown = sorted(gateways)[:5]
+    return ", ".join(shown) + (f" and {len(gateways) - 5} more" if len(gateways) > 5 else "")

@@ -1,0 +1,67 @@
+"""What a rollout says while it runs, for whoever shows it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from provisioner.model import Outcome, Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted:
+    """`budget` says in words when the rollout will stop by itself."""
+
+    plan: str
+    steps: int
+    gateways: int
+    budget: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveStarted:
+    """Wave `number` of `of` begins."""
+
+    number: int
+    of: int
+    gateways: tuple[str, ...]
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsStarted:
+    """These are handed to Ansible now."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEnded:
+    """One step's outcome is in the journal."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonAwaited:
+    """These gateways wait for somebody to do what `words` say, at most until then."""
+
+    gateways: tuple[str, ...]
+    words: str
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveEnded:
+    """All of a wave's outcomes are in the journal."""
+
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnded:
+    """`stopped` says why the rollout did not go to its end; "" where it did."""
+
+    plan: str
+    stopped: str
+
+
+Happening = RunStarted | WaveStarted | StepsStarted | StepEnded | PersonAwaited | WaveEnded | RunEnded

@@ -1,0 +1,122 @@
+"""Facts about the antivirus: which one is at work, whether it leaves the Connector alone, who can tell it to."""
+
+import fnmatch
+from typing import Any
+
+from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, path_key, problems, same_path, within
+from provisioner.facts.service import real_image
+
+_DEFENDER = "Microsoft Defender"
+# Security Center's undocumented state: the second byte is 10 or 11 while the product is at work.
+_AT_WORK = 0x1000
+
+
+def _others(reading: Reading) -> list[str]:
+    """Other makers' products that are at work."""
+    products = reading.section("antivirus")["products"] or []
+    return sorted(
+        {
+            one["name"]
+            for one in products
+            if "defender" not in one["name"].lower() and (one["state"] is None or one["state"] & _AT_WORK)
+        }
+    )
+
+
+def _product(reading: Reading) -> str:
+    if others := _others(reading):
+        return listed(others)
+    defender = reading.section("antivirus")["defender"]
+    if defender is None or defender["running"] is None:
+        raise CannotTell("the gateway does not tell which antivirus is at work")
+    if _defender_works(reading):
+        return _DEFENDER
+    state = f" ({_DEFENDER}: {defender['mode']})" if defender["mode"] else ""
+    raise CannotTell(f"no antivirus seems to be at work on this PC{state}")
+
+
+def _defender_works(reading: Reading) -> bool:
+    defender = reading.section("antivirus")["defender"]
+    return bool(defender and defender["running"] and (defender["mode"] or "Normal").lower() == "normal")
+
+
+def _defender(reading: Reading) -> Any:
+    """Defender, where it is the antivirus at work. Raises CannotTell where another is: its own console alone shows
+    what it leaves alone."""
+    product = _product(reading)
+    if product != _DEFENDER:
+        image = real_image(reading)
+        raise CannotTell(f"the antivirus here is {product}: only its own console shows whether it leaves {image} alone")
+    return reading.section("antivirus")["defender"]
+
+
+def _effective(reading: Reading) -> bool:
+    """Whether Defender leaves the Connector alone. Its own answer comes before the lists, which may hold what it
+    ignores."""
+    defender, antivirus = _defender(reading), reading.section("antivirus")
+    settings, image = reading.settings, real_image(reading)
+    if settings.antivirus.exclude == "process":
+        return _in_list(reading, "process", image)
+    answer = antivirus["effective"]
+    asked = same_path(answer["path"], image)
+    if asked and answer["excluded"] is False:
+        return False
+    wanted = settings.connector.folder if settings.antivirus.exclude == "folder" else image
+    paths = defender["path_exclusions"]
+    if asked and answer["excluded"] and (paths is None or wanted == image):
+        return True
+    return _in_list(reading, "path", wanted)
+
+
+def _in_list(reading: Reading, kind: str, wanted: str) -> bool:
+    """Whether an exclusion that holds it is listed. A list says nothing where Defender may ignore it."""
+    exclusions = _defender(reading)[f"{kind}_exclusions"]
+    if exclusions is None:
+        raise CannotTell(f"Defender hides its {kind} exclusions, and does not say itself")
+    if _hindrances(reading):
+        raise CannotTell(f"Defender lists {kind} exclusions that it may ignore, and does not say itself")
+    return any(_excludes(one, wanted) for one in exclusions)
+
+
+def _excludes(exclusion: str, wanted: str) -> bool:
+    if "*" in exclusion or "?" in exclusion:
+        return fnmatch.fnmatchcase(path_key(wanted), path_key(exclusion))
+    return same_path(exclusion, wanted) or within(wanted, exclusion)
+
+
+def _hindrances(reading: Reading) -> list[str]:
+    """Why an exclusion that is set on this PC would not take effect. Tamper protection alone does not hinder one: only
+    protected exclusions or merging switched off do [docs/windows.md, "antivirus"]."""
+    defender, found = _defender(reading), []
+    if defender["exclusions_protected"]:
+        found.append("tamper protection guards its exclusions")
+    if defender["local_merge_disabled"]:
+        found.append("its management ignores what is set on the PC")
+    return found
+
+
+def _exclusion_by(reading: Reading) -> str:
+    """Who can make an exclusion that takes effect: an administrator of this PC (local), Defender's management, or the
+    team of another product."""
+    if _others(reading):
+        return "product"
+    if not _defender_works(reading):
+        return "nobody"
+    return "management" if _hindrances(reading) else "local"
+
+
+def _management(reading: Reading) -> str | list[str]:
+    """Whether the exclusion is there, or can be made from here; else why it is a request to somebody."""
+    hindrances = _hindrances(reading)
+    if not hindrances or _effective(reading):
+        return OK
+    managed = {6: " by Intune", 7: " by Configuration Manager"}.get(_defender(reading)["managed_by"], "")
+    return problems([f"{_DEFENDER} is managed{managed}: {' and '.join(hindrances)}"])
+
+
+FACTS: dict[str, FactOf] = {
+    "antivirus.product": _product,
+    "antivirus.exclusion_effective": _effective,
+    "antivirus.exclusion_by": _exclusion_by,
+    "antivirus.management": _management,
+}

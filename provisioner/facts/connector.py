@@ -1,0 +1,194 @@
+"""Facts about the Connector: its files, its Java runtime, and whether it runs and works."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from provisioner.facts.firewall import is_ours
+from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, problems, same_path, within
+from provisioner.facts.service import real_image
+from provisioner.settings import Package
+
+_RUNNING = ("running", "start_pending")
+# Administrators, SYSTEM, TrustedInstaller.
+_OWNERS = frozenset({"S-1-5-32-544", "S-1-5-18", "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"})
+# CREATOR OWNER stands in templates for what is made inside; it writes nothing itself.
+_TEMPLATES = frozenset({"S-1-3-0", "S-1-3-1"})
+_USERS = {
+    "S-1-1-0": "everyone",
+    "S-1-5-4": "whoever sits at it",
+    "S-1-5-11": "every user",
+    "S-1-5-19": "LocalService",
+    "S-1-5-20": "NetworkService",
+    "S-1-5-32-545": "every user",
+}
+
+
+def _present(reading: Reading) -> str:
+    return "yes" if reading.section("connector")["present"] else "no"
+
+
+def _version(reading: Reading) -> str:
+    return str(reading.value("connector", "version", "the Connector's version"))
+
+
+def _files(reading: Reading) -> str | list[str]:
+    connector, settings = reading.section("connector"), reading.settings
+    if not connector["present"]:
+        return [f"there is no folder {settings.connector.folder}"]
+    found = _package_problems(reading, settings.packages.get("connector"))
+    # An image inside the Java runtime is that runtime's concern: java.runtime.
+    if not within(settings.connector.image, settings.java.home) and not connector["image_present"]:
+        found.append(f"{settings.connector.image} is missing")
+    wanted, version = settings.connector.version, connector["version"]
+    if wanted and version and version != wanted:
+        found.append(f"the Connector is version {version}, and {wanted} is wanted")
+    missing = [one["path"] for one in connector["files"] if one["sha256"] is None]
+    return problems(found + [f"{path} is missing" for path in missing])
+
+
+def _package_problems(reading: Reading, package: Package | None) -> list[str]:
+    connector = reading.section("connector")
+    if package is None:
+        return []
+    if package.kind != "zip":
+        if not package.product_id:
+            return []
+        if connector["installed"] is None:
+            raise CannotTell("the list of installed programs cannot be read")
+        return _product_problems(package, connector["installed"])
+    if connector["package_sha256"] is None:
+        return ["its files are not from the wanted package"]
+    if connector["package_sha256"].lower() != package.sha256.lower():
+        return ["its files are from another package than the wanted one"]
+    if connector["package_intact"] is False:
+        return ["files of its package are missing or changed"]
+    return []
+
+
+def _product_problems(package: Package, installed: Sequence[Any]) -> list[str]:
+    ours = [one for one in installed if one["product_id"].lower() == package.product_id.lower()]
+    if not ours:
+        return ["Windows does not list it as installed"]
+    version = ours[0]["version"]
+    if package.version and version and version != package.version:
+        return [f"version {version} is installed, and {package.version} is wanted"]
+    return []
+
+
+def _access(reading: Reading) -> str | list[str]:
+    connector = reading.section("connector")
+    if not connector["present"]:
+        raise CannotTell(f"there is no folder {reading.settings.connector.folder} yet")
+    writers = reading.value("connector", "writers", "who can write to the Connector's folder")
+    others = sorted({_who(one) for one in writers if one["sid"] not in _TEMPLATES})
+    found = [f"{listed(others)} can change the Connector's files"] if others else []
+    if connector["owner"] and connector["owner"] not in _OWNERS:
+        found.append("the folder belongs to an account that is neither Administrators nor SYSTEM")
+    return problems(found)
+
+
+def _who(writer: Any) -> str:
+    return _USERS.get(writer["sid"]) or writer["name"] or writer["sid"]
+
+
+def _java(reading: Reading) -> str | list[str]:
+    java, wanted = reading.section("java"), reading.settings.java.version
+    if not java["present"]:
+        return [f"there is no Java runtime in {reading.settings.java.home}"]
+    if not wanted:
+        return OK
+    if java["version"] is None:
+        raise CannotTell(f"the Java runtime in {reading.settings.java.home} has no release file that says its version")
+    if version_begins(java["version"], wanted):
+        return OK
+    return [f"the Java runtime is version {java['version']}, and {wanted} is wanted"]
+
+
+def version_begins(version: str, wanted: str) -> bool:
+    """Whether a version is the wanted one or a later patch of it: 17 holds 17.0.9, and not 170."""
+    rest = version.removeprefix(wanted)
+    return version.startswith(wanted) and (not rest or wanted[-1:] in "._+-" or rest[0] in "._+-")
+
+
+def _java_version(reading: Reading) -> str:
+    java = reading.section("java")
+    if not java["present"]:
+        return "none"
+    return " ".join(text for text in (java["version"] or "of unknown version", java["vendor"]) if text)
+
+
+def _processes(reading: Reading) -> list[Any]:
+    """The running processes that are the Connector: of the image that the service starts, or any java of its folder."""
+    image = real_image(reading)
+    return [
+        one
+        for one in reading.section("connector")["processes"]
+        if same_path(one["image"], image) or one["image"].lower().endswith(("\\java.exe", "\\javaw.exe"))
+    ]
+
+
+def runs(reading: Reading) -> bool:
+    """Whether a Connector runs on this PC, as a service or by itself. Either trace is enough; that none does takes
+    both sections."""
+    try:
+        services = reading.section("service")
+        found = [one for one in (services["service"], *(services["others"] or ())) if one]
+        if any(one["state"] in _RUNNING for one in found):
+            return True
+    except CannotTell:
+        if "connector" in reading.evidence.sections and _processes(reading):
+            return True
+        raise
+    return bool(_processes(reading))
+
+
+def _runs_words(reading: Reading) -> str:
+    return "yes" if runs(reading) else "no"
+
+
+def _working(reading: Reading) -> bool:
+    found = _processes(reading)
+    if not found:
+        return False
+    endpoint = [one["endpoint_connections"] for one in found]
+    systmone = [one["systmone_connections"] for one in found]
+    if None in endpoint or None in systmone:
+        raise CannotTell("the Connector's connections cannot be read")
+    if any(one["endpoint_connections"] and one["systmone_connections"] for one in found):
+        return True
+    missing = ["to the vendor"] if not any(endpoint) else []
+    missing += ["to SystmOne"] if not any(systmone) else []
+    raise CannotTell(
+        f"the Connector runs, and holds no connection {' or '.join(missing)} just now: it may only look from time to "
+        f"time, or wait for Approve in SystmOne"
+    )
+
+
+def _left(reading: Reading) -> str | list[str]:
+    """What a retired gateway still has of the Connector."""
+    settings, found = reading.settings, []
+    services = reading.section("service")
+    if services["service"] or services["others"]:
+        found.append("the service")
+    if reading.section("connector")["present"]:
+        found.append(f"the folder {settings.connector.folder}")
+    rules = reading.section("firewall")["rules"]
+    if any(is_ours(rule) for rule in rules):
+        found.append("the firewall rule")
+    if reading.section("antivirus")["effective"]["excluded"]:
+        found.append("the antivirus exclusion")
+    return [f"{listed(found)} {'is' if len(found) == 1 else 'are'} still there"] if found else OK
+
+
+FACTS: dict[str, FactOf] = {
+    "connector.present": _present,
+    "connector.version": _version,
+    "connector.files": _files,
+    "connector.access": _access,
+    "connector.runs": runs,
+    "connector.running": _runs_words,
+    "connector.working": _working,
+    "connector.left": _left,
+    "java.runtime": _java,
+    "java.version": _java_version,
+}

@@ -1,0 +1,127 @@
+"""Facts about the Connector's Windows service."""
+
+from typing import Any
+
+from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, problems, same_path
+from provisioner.model import Role
+
+# Windows writes its own accounts in several ways.
+_ACCOUNTS = {
+    "localsystem": "system",
+    "local system": "system",
+    "local service": "localservice",
+    "network service": "networkservice",
+}
+
+
+def service(reading: Reading) -> Any:
+    """The Connector's service, or None where there is none: the one that fleet.yml names, else the only one whose
+    program lies in the Connector's folder. Raises CannotTell where fleet.yml names none and none stands out."""
+    section = reading.section("service")
+    if section["wanted"] or section["service"]:
+        return section["service"]
+    others = section["others"]
+    if others is None:
+        raise CannotTell("the gateway's services cannot be read, and fleet.yml has no service.name")
+    if len(others) == 1:
+        return others[0]
+    if others:
+        names = listed(sorted(one["name"] for one in others))
+        raise CannotTell(f"fleet.yml has no service.name, and several services lie in the Connector's folder: {names}")
+    raise CannotTell("fleet.yml has no service.name, and no service lies in the Connector's folder")
+
+
+def real_image(reading: Reading) -> str:
+    """The program that really runs as the Connector: the service's, where it is known, else the one of fleet.yml."""
+    try:
+        found = service(reading)
+    except CannotTell:
+        found = None
+    return str(found["image"]) if found and found["image"] else reading.settings.connector.image
+
+
+def _none(reading: Reading) -> str:
+    return f"there is no service {reading.settings.service.name}"
+
+
+def _state(reading: Reading) -> str:
+    found = service(reading)
+    return (found["state"] or "unknown") if found else "no service"
+
+
+def _running(reading: Reading) -> bool:
+    found = service(reading)
+    if found is None:
+        return False
+    if found["state"] == "start_pending":
+        raise CannotTell("the service is starting")
+    return bool(found["state"] == "running")
+
+
+def _start_mode(reading: Reading) -> str:
+    found = service(reading)
+    return (found["start_mode"] or "unknown") if found else "no service"
+
+
+def _settings(reading: Reading) -> str | list[str]:
+    """Whether the service is there and set as the gateway's role wants it. Account and program are ours to say only
+    where procrun hosts it: a service of the vendor's own keeps the vendor's."""
+    found = service(reading)
+    if found is None:
+        return OK if reading.gateway.role is Role.STANDBY else [_none(reading)]
+    wrong = _start_problems(found, reading.gateway.role)
+    if "procrun" in reading.settings.packages:
+        image, account = reading.settings.connector.image, reading.settings.service.account
+        if found["image"] and not same_path(found["image"], image):
+            wrong.append(f"it runs {found['image']} instead of {image}")
+        if found["account"] and _account(found["account"]) != _account(account):
+            wrong.append(f"it runs as {found['account']} instead of {account}")
+    return problems(wrong)
+
+
+def _start_problems(found: Any, role: Role) -> list[str]:
+    mode = found["start_mode"]
+    if mode is None:
+        raise CannotTell("the gateway does not tell how the service starts")
+    if role is Role.STANDBY:
+        return [] if mode == "disabled" else ["it can be started, and a standby gateway's must be disabled"]
+    if mode == "delayed":
+        return []
+    if mode == "auto":
+        return ["it starts with Windows at once, before the network is there"]
+    return ["it does not start by itself"]
+
+
+def _account(name: str) -> str:
+    key = name.strip().lower().removeprefix("nt authority\\").removeprefix(".\\")
+    return _ACCOUNTS.get(key, key)
+
+
+def _recovery(reading: Reading) -> str | list[str]:
+    found = service(reading)
+    if found is None:
+        return [_none(reading)]
+    actions, wrong = found["actions"], []
+    if actions is None:
+        raise CannotTell("the gateway does not tell what Windows does when the service fails")
+    wanted = [{"type": "restart", "delay_ms": seconds * 1000} for seconds in reading.settings.service.restart_after]
+    if any(one["type"] == "reboot" for one in actions):
+        wrong.append("Windows restarts the whole PC when it fails")
+    elif not any(one["type"] == "restart" for one in actions):
+        wrong.append("Windows does not start it again when it fails")
+    elif [dict(one) for one in actions] != wanted:
+        delays = [f"{one['type']} after {one['delay_ms'] // 1000} s" for one in actions]
+        wrong.append(f"Windows does {listed(delays)} when it fails")
+    if not wrong and found["on_non_crash"] is False:
+        wrong.append("Windows does not start it again after an exit that is no crash")
+    return problems(wrong)
+
+
+FACTS: dict[str, FactOf] = {
+    "service.state": _state,
+    "service.running": _running,
+    "service.start_mode": _start_mode,
+    "service.settings": _settings,
+    "service.recovery": _recovery,
+    "service.image": real_image,
+}

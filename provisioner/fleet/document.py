@@ -1,0 +1,119 @@
+"""A YAML file with the line of everything in it, and every fault that can be found in its text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from provisioner.errors import Fault
+from provisioner.tables import decode
+
+Place = tuple[str | int, ...]
+
+
+@dataclass
+class Document:
+    """What a file holds. `data` is None where it could not be read at all, and then there are faults.
+
+    A place is the way to a value: keys, and numbers in lists. `texts` has each scalar as it is written.
+    """
+
+    name: str
+    data: Any = None
+    lines: dict[Place, int] = field(default_factory=dict)
+    texts: dict[Place, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def line(self, place: Place) -> int | None:
+        """The line of that place, or of the nearest one around it."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place)
+
+    def fault(self, place: Place, message: str, hint: str = "", *, warning: bool = False) -> Fault:
+        """A fault at that place."""
+        return Fault(self.name, self.line(place), message, hint, warning)
+
+
+def read(path: Path) -> Document:
+    """The document of a YAML file; one that is missing, broken or no mapping or list has faults and no data."""
+    document = Document(path.name)
+    try:
+        text = decode(path.read_bytes())
+    except OSError as error:
+        message = "is missing." if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}."
+        document.faults.append(Fault(path.name, None, message, "`provisioner init DIR` writes a whole folder."))
+        return document
+    except ValueError as error:
+        document.faults.append(Fault(path.name, None, str(error), "Save it as text in UTF-8."))
+        return document
+    try:
+        _parse(text, document)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+        hint = "Indent with blanks, not with tabs." if "'\\t'" in problem else "Mend the line, or the one before it."
+        line = mark.line + 1 if mark else None
+        document.faults.append(Fault(path.name, line, f"is not YAML: {problem}.", hint))
+    except yaml.YAMLError as error:
+        document.faults.append(Fault(path.name, None, f"is not YAML: {' '.join(str(error).split())}.", ""))
+    except RecursionError:
+        document.faults.append(Fault(path.name, None, "is nested too deeply to be read."))
+    return document
+
+
+def _parse(text: str, document: Document) -> None:
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            # One alias can stand for a document of any size, and what it means is not where it is written.
+            message = f"the alias *{event.anchor} is not read here."
+            mark = event.start_mark
+            document.faults.append(
+                Fault(document.name, mark.line + 1 if mark else None, message, "Write the value out.")
+            )
+            return
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is not None:
+            document.data = _Builder(document, loader.construct_object).build(node, ())
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Makes plain data of YAML nodes. Keys stay as they are written: `on` is no boolean here."""
+
+    def __init__(self, document: Document, scalar: Callable[[yaml.Node], Any]) -> None:
+        self._document, self._scalar = document, scalar
+
+    def build(self, node: yaml.Node, place: Place) -> Any:
+        self._document.lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*place, index)) for index, item in enumerate(node.value)]
+        self._document.texts[place] = node.value
+        try:
+            return self._scalar(node)
+        except ValueError as error:
+            self._document.faults.append(self._document.fault(place, f"{node.value!r} is no value: {error}."))
+            return node.value
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._document.faults.append(Fault(self._document.name, line, "a key is to be a word."))
+                continue
+            key = key_node.value
+            if key in found:
+                message = f"{key} is here twice; first in line {self._document.lines[(*place, key)]}."
+                self._document.faults.append(Fault(self._document.name, line, message, "Keep one of them."))
+                continue
+            self._document.lines[(*place, key)] = line
+            found[key] = self.build(value_node, (*place, key))
+        return found

@@ -1,0 +1,330 @@
+"""What must be true of fleet.yml beyond its shape. Each rule tells every complaint it has, with the place."""
+
+import os
+import re
+import stat
+import string
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from provisioner import endpoints
+from provisioner.fleet.document import Place
+from provisioner.settings import Connection, Package, Settings
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_VERSION = re.compile(r"[0-9]+(?:[._+-][0-9A-Za-z]+)*")
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()-]{0,79}")
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:(?:\\[^\\/:*?\"<>|\x00-\x1f]+)+")
+_WINDOWS_NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f]+(?:\\[^\\/:*?\"<>|\x00-\x1f]+)*")
+# The Connector's folder gets closed rights and may be excluded from the antivirus: never one that others live in.
+_NOT_OURS = ("c:\\windows", "c:\\program files", "c:\\program files (x86)", "c:\\programdata", "c:\\users")
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong at one place of fleet.yml."""
+
+    place: Place
+    message: str
+    hint: str = ""
+    warning: bool = False
+
+
+Rule = Callable[[Settings, Path], Iterator[Complaint]]
+
+
+def complaints(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    """All that is wrong in these settings of that fleet folder."""
+    for rule in _RULES:
+        yield from rule(settings, folder)
+
+
+def why_not_folder(path: str) -> str:
+    """Why this cannot be an absolute path on a gateway's own disk; "" where it can."""
+    if path.startswith("\\\\"):
+        return f"{path} is on another computer, which a session over WinRM cannot reach."
+    parts = path.split("\\")
+    if not _WINDOWS_PATH.fullmatch(path) or any(part in {".", ".."} or part != part.strip(" .") for part in parts[1:]):
+        return f"{path!r} is not a whole Windows path, such as C:\\iPlato."
+    return ""
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether a Windows path lies below a folder."""
+    return path.lower().startswith(folder.lower().rstrip("\\") + "\\")
+
+
+def _version(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    if settings.version != 1:
+        yield Complaint(("version",), f"there is no version {settings.version} of fleet.yml.", "Write `version: 1`.")
+
+
+def _endpoints(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    for one in endpoints.complaints(settings.endpoints, lab=settings.lab):
+        place: Place = ("endpoints",) if one.index is None else ("endpoints", one.index)
+        yield Complaint(place, one.message, one.hint, one.warning)
+
+
+def _practice_list(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    if settings.practice_list and not (folder / settings.practice_list).is_file():
+        message = f"there is no file {settings.practice_list} beside fleet.yml."
+        yield Complaint(("practice_list",), message, "Download epraccur.csv, or leave the setting out.")
+    if settings.practice_list_date and not settings.practice_list:
+        yield Complaint(("practice_list_date",), "there is no practice_list that it could be the date of.")
+    if not settings.journal.strip():
+        yield Complaint(("journal",), "journal names no file.", "Leave it out for .provisioner/journal.db")
+
+
+def _connection(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    connection = settings.connection
+
+    def complain(name: str, message: str, hint: str = "", warning: bool = False) -> Complaint:
+        return Complaint(("connection", name), message, hint, warning)
+
+    if connection.transport == "ntlm" and not connection.tls and not settings.lab:
+        yield complain("transport", "NTLM is used over HTTPS only.", "Set connection.tls to true (port 5986).")
+    if connection.port is not None and not 1 <= connection.port <= 65535:
+        yield complain("port", f"there is no port {connection.port}.", "5986 over TLS, 5985 without.")
+    why = why_not_url_path(connection.path)
+    if why:
+        yield complain("path", why, "The default is /wsman; {gateway} stands for the gateway's name.")
+    if not connection.check_certificate and not connection.unchecked_because.strip():
+        hint = "Say why in connection.unchecked_because; every report repeats it."
+        yield complain("check_certificate", "certificates are not checked, and no reason is given.", hint)
+    if connection.check_certificate and connection.unchecked_because:
+        yield complain("unchecked_because", "it gives a reason, but certificates are checked.", "Leave it out.")
+    if connection.ca_file and not (folder / connection.ca_file).is_file():
+        yield complain("ca_file", f"there is no file {connection.ca_file}.", "Its place is seen from the fleet folder.")
+    if not 1 <= connection.deadline <= 3600:
+        yield complain("deadline", f"{connection.deadline:g} s is no deadline.", "Between 1 and 3600 seconds.")
+    if not 1 <= connection.at_once <= 5000:
+        yield complain("at_once", f"{connection.at_once} gateways at once cannot be.", "Between 1 and 5000.")
+
+
+def why_not_url_path(path: str) -> str:
+    """Why this cannot be WinRM's path on a gateway, with or without `{gateway}`; "" where it can."""
+    try:
+        names = {name for _, name, _, _ in string.Formatter().parse(path) if name is not None}
+    except ValueError:
+        names = {"?"}
+    if names - {"gateway"}:
+        return f"in {path!r} only {{gateway}} may stand between braces."
+    if not re.fullmatch(r"/[A-Za-z0-9._~/{}-]*", path):
+        return f"{path!r} is no path: it is to begin with / and to have neither blanks nor ? nor #."
+    return ""
+
+
+def _credential(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    connection = settings.connection
+    ways = "Set connection.credential to keyring, environment, file or prompt."
+    if connection.transport != "kerberos" and connection.credential == "ticket":
+        message = f"{connection.transport} needs a password, and a ticket is none."
+        yield Complaint(("connection", "credential"), message, ways)
+    elif connection.credential != "ticket" and not connection.user.strip():
+        yield Complaint(("connection", "user"), "connection.user is missing: whose password is it?")
+    if connection.credential != "file":
+        if connection.credential_file:
+            message = f"a file is named, but the credential comes from {connection.credential}."
+            yield Complaint(("connection", "credential_file"), message, "Set connection.credential to file.")
+        return
+    yield from _credential_file(connection, folder)
+
+
+def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint]:
+    place = ("connection", "credential_file")
+    if not connection.credential_file:
+        yield Complaint(place, "connection.credential_file is missing.", "Name the file that holds the password.")
+        return
+    systemd = os.environ.get("CREDENTIALS_DIRECTORY")
+    if systemd and (Path(systemd) / Path(connection.credential_file).name).is_file():
+        return
+    path = folder / connection.credential_file
+    try:
+        status = path.stat()
+    except OSError as error:
+        hint = f"Put the password of {connection.user or 'the account'} there, and nothing else; then chmod 600."
+        yield Complaint(place, f"{connection.credential_file} cannot be read: {error.strerror}.", hint)
+        return
+    if not stat.S_ISREG(status.st_mode):
+        yield Complaint(place, f"{connection.credential_file} is no file.")
+    elif os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
+        message = f"{connection.credential_file} can be read by others (mode {stat.S_IMODE(status.st_mode):04o})."
+        yield Complaint(place, message, f"chmod 600 {connection.credential_file}; change the password if need be.")
+    elif os.name == "posix" and status.st_uid != os.getuid():
+        yield Complaint(place, f"{connection.credential_file} is another user's file.", "Own it yourself.")
+
+
+def _packages(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    for name, package in settings.packages.items():
+        for key, message, hint in (
+            *_package_source(package, settings, folder),
+            *_package_kind(name, package),
+        ):
+            yield Complaint(("packages", name, key) if key else ("packages", name), message, hint)
+    if "procrun" in settings.packages and not settings.service.name:
+        message = "procrun makes a service, and service.name does not say how it is called."
+        yield Complaint(("packages", "procrun"), message, "Set service.name.")
+
+
+def _package_source(package: Package, settings: Settings, folder: Path) -> Iterator[tuple[str, str, str]]:
+    given = [key for key in ("url", "path", "push") if getattr(package, key)]
+    if len(given) != 1:
+        said = " and ".join(given) or "none of them"
+        hint = "url: the gateway fetches it; path: it lies on the gateway already; push: this computer sends it."
+        yield "", f"exactly one of url, path and push is to be given; here: {said}.", hint
+    if package.url:
+        yield from _url(package.url, settings.lab)
+    if package.path and why_not_folder(package.path):
+        yield "path", why_not_folder(package.path), "It is the file's place on the gateway."
+    if package.push and not (folder / package.push).is_file():
+        yield "push", f"there is no file {package.push} beside fleet.yml.", "Its place is seen from the fleet folder."
+    if package.sha256 and not _SHA256.fullmatch(package.sha256):
+        hint = "64 characters, 0 to 9 and a to f: `sha256sum FILE`, or `certutil -hashfile FILE SHA256`."
+        yield "sha256", f"{package.sha256!r} is no SHA-256.", hint
+    if not package.sha256:
+        yield "sha256", "sha256 is empty.", "`sha256sum FILE`, or `certutil -hashfile FILE SHA256`."
+    if package.size < 0:
+        yield "size", f"{package.size} bytes cannot be.", "Leave it out where it is not known."
+
+
+def _url(url: str, lab: bool) -> Iterator[tuple[str, str, str]]:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError as error:
+        yield "url", f"{url!r} is no URL: {error}.", ""
+        return
+    if not host or parts.scheme not in {"http", "https"} or re.search(r"[\s\x00-\x1f]", url):
+        yield "url", f"{url!r} is no whole URL.", "Such as https://packages.example.nhs.uk/connector.zip"
+    elif parts.scheme == "http" and not lab:
+        yield "url", f"{url} is not HTTPS: on its way it could be replaced.", "Serve it over HTTPS; only a lab may not."
+    if parts.username or parts.password:
+        yield "url", "the URL has a user or a password in it.", "This file is no place for secrets: serve it without."
+
+
+def _package_kind(name: str, package: Package) -> Iterator[tuple[str, str, str]]:
+    if name == "procrun":
+        if package.kind == "msi":
+            yield "kind", "procrun comes as a zip, or as its one exe.", ""
+        needed: tuple[str, ...] = ()
+        useless: tuple[str, ...] = ("arguments", "product_id")
+    else:
+        needed = {"zip": (), "msi": ("product_id",), "exe": ("product_id", "arguments")}[package.kind]
+        useless = ("arguments", "product_id") if package.kind == "zip" else ("root",)
+    meaning = {"product_id": "What Windows lists once it is installed.", "arguments": "Those of a silent installation."}
+    for key in needed:
+        if not getattr(package, key):
+            yield "", f"an {package.kind} needs {key}.", f"{meaning[key]} Ask the vendor."
+    for key in useless:
+        if getattr(package, key):
+            yield key, f"{key} means nothing for {name} as {package.kind}.", "Leave it out, or mend kind."
+    if package.root and not _relative(package.root.replace("/", "\\")):
+        yield "root", f"{package.root!r} is no folder inside a zip.", "Such as connector-2.1"
+
+
+def _relative(path: str) -> bool:
+    return bool(_WINDOWS_NAME.fullmatch(path)) and not {".", ".."} & set(path.split("\\"))
+
+
+def _connector(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    connector, java = settings.connector, settings.java
+    places = (
+        (("connector", "folder"), connector.folder),
+        (("connector", "image"), connector.image),
+        (("java", "home"), java.home),
+        (("systmone", "folder"), settings.systmone.folder),
+    )
+    wrong = {place: why_not_folder(path) for place, path in places}
+    for place, why in wrong.items():
+        if why:
+            yield Complaint(place, why, "Begin with the drive, separate with \\, and end without one.")
+    if not wrong["connector", "folder"]:
+        yield from _own_folder(connector.folder, settings.systmone.folder)
+        if not wrong["connector", "image"] and not inside(connector.image, connector.folder):
+            message = f"{connector.image} is not in connector.folder, {connector.folder}."
+            yield Complaint(("connector", "image"), message, "It is the program that really runs, in that folder.")
+    if not connector.image.lower().endswith(".exe"):
+        yield Complaint(("connector", "image"), f"{connector.image} is no program.", "It ends with .exe")
+    for place, version in ((("connector", "version"), connector.version), (("java", "version"), java.version)):
+        if version and not _VERSION.fullmatch(version):
+            yield Complaint(place, f"{version!r} is no version.", "Such as 17, 17.0.12 or 1.8.0_392.")
+
+
+def _own_folder(path: str, systmone: str) -> Iterator[Complaint]:
+    low = path.lower()
+    shared = low in _NOT_OURS or inside(low, _NOT_OURS[0]) or low == systmone.lower()
+    if shared or inside(low, systmone) or inside(systmone, path):
+        message = f"{path} is not the Connector's alone: others would lose their rights to it."
+        yield Complaint(("connector", "folder"), message, "Give it a folder of its own, such as C:\\iPlato.")
+
+
+def _files(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    seen: dict[str, int] = {}
+    for index, file in enumerate(settings.connector.files):
+        place = ("connector", "files", index)
+        if not _relative(file.path):
+            hint = "It is seen from connector.folder, with \\ between folders, such as conf\\connector.properties"
+            yield Complaint((*place, "path"), f"{file.path!r} is no place in the Connector's folder.", hint)
+        if seen.setdefault(file.path.lower(), index) != index:
+            yield Complaint((*place, "path"), f"{file.path} is here twice.", "Keep one of them.")
+        if not (folder / file.template).is_file():
+            message = f"there is no template {file.template!r} beside fleet.yml."
+            yield Complaint((*place, "template"), message, "Its place is seen from the fleet folder.")
+        yield from _secrets(file.secrets, (*place, "secrets"))
+
+
+def _secrets(secrets: Mapping[str, str], place: Place) -> Iterator[Complaint]:
+    for name, reference in secrets.items():
+        if not name.isidentifier():
+            yield Complaint((*place, name), f"{name!r} is no name for a template.", "Letters, digits and _.")
+        if not _REFERENCE.fullmatch(reference):
+            hint = "Give the name under which the secret is kept, never the secret itself."
+            yield Complaint((*place, name), "a secret's reference is a name of letters, digits, . _ and -.", hint)
+
+
+def _service(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    service = settings.service
+    if service.name and not _SERVICE.fullmatch(service.name):
+        hint = "The short name, as `sc query` shows it: letters, digits, blanks and . _ ( ) -"
+        yield Complaint(("service", "name"), f"{service.name!r} is no name of a Windows service.", hint)
+    if not service.account.strip():
+        yield Complaint(("service", "account"), "service.account is empty.", "Leave it out for LocalService.")
+    if not service.restart_after or not all(1 <= seconds <= 86_400 for seconds in service.restart_after):
+        yield Complaint(("service", "restart_after"), "it is to hold seconds, 1 to 86400.", "Such as [60, 120, 300]")
+    if not 1 <= settings.systmone.port <= 65535:
+        yield Complaint(("systmone", "port"), f"there is no port {settings.systmone.port}.", "SystmOne's is 40700.")
+    if not settings.systmone.gateway_mark.strip():
+        message = "an empty text would be found in every program."
+        yield Complaint(("systmone", "gateway_mark"), message, "Leave it out for rungenps.")
+
+
+def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    rollout = settings.rollout
+    if not all(size >= 1 for size in rollout.waves):
+        message = f"waves of {', '.join(map(str, rollout.waves))} gateways cannot be."
+        yield Complaint(("rollout", "waves"), message, "How many gateways each wave has, such as [1, 5, 20].")
+    for name in ("failed", "unreachable", "unknown"):
+        count = getattr(rollout, name)
+        if count is not None and count < 0:
+            yield Complaint(("rollout", name), f"{count} gateways cannot be.", "0 or more, or none for any number.")
+    for name, least in (("shard", 1), ("approve_wait", 0), ("line_speed", 1)):
+        value = getattr(rollout, name)
+        if not least <= value < float("inf"):
+            yield Complaint(("rollout", name), f"{value:g} cannot be.", f"{least} or more.")
+
+
+_RULES: tuple[Rule, ...] = (
+    _version,
+    _endpoints,
+    _practice_list,
+    _connection,
+    _credential,
+    _packages,
+    _connector,
+    _files,
+    _service,
+    _rollout,
+)

@@ -1,0 +1,223 @@
+"""fleet.yml -> Settings: every key that does not exist and every value of the wrong kind, at once."""
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any, TypedDict
+
+from pydantic import TypeAdapter, ValidationError
+
+from provisioner import settings as shapes
+from provisioner.errors import Fault
+from provisioner.fleet.document import Document, Place, read
+from provisioner.settings import Settings
+
+VERSION = 1
+ADAPTER = TypeAdapter(Settings)
+
+# Which shape the keys at a place have; * stands for any key or number.
+_SHAPES: dict[tuple[str, ...], type] = {
+    (): Settings,
+    ("connection",): shapes.Connection,
+    ("packages", "*"): shapes.Package,
+    ("connector",): shapes.Connector,
+    ("connector", "files", "*"): shapes.ConnectorFile,
+    ("java",): shapes.Java,
+    ("service",): shapes.Service,
+    ("antivirus",): shapes.Antivirus,
+    ("systmone",): shapes.SystmOne,
+    ("rollout",): shapes.Rollout,
+}
+_COUNTS = ("failed", "unreachable", "unknown")
+_PLACEHOLDERS: dict[Place, Any] = {("version",): VERSION, ("endpoints",): []}
+
+
+class Wrong(TypedDict):
+    """What pydantic says of one place, as far as it is used here."""
+
+    loc: Place
+    type: str
+    msg: str
+
+
+def settings(path: Path) -> tuple[Settings | None, Document, set[Place]]:
+    """The settings as far as they can be read, the document with all its faults, and the places that have one.
+
+    What is wrong is left at its default, so that the rest can be checked too; None where nothing can be read.
+    """
+    document = read(path)
+    wrong: set[Place] = set()
+    if document.data is None:
+        if not document.faults:
+            document.faults.append(Fault(document.name, None, "is empty.", "`provisioner init DIR` writes one."))
+        return None, document, wrong
+    if not isinstance(document.data, dict):
+        message = "is to hold settings, one `name: value` a line."
+        document.faults.append(document.fault((), message, "`provisioner init DIR` writes one."))
+        return None, document, wrong
+    if _newer(document):
+        return None, document, wrong
+    document.data = _without_blanks(document.data)
+    _counts(document, wrong)
+    # Each turn takes out what the one before found wrong, which may uncover what stood behind it.
+    for _ in range(10):
+        errors = _errors(document.data)
+        if not errors:
+            return ADAPTER.validate_json(_json(document.data), strict=True), document, wrong
+        for error in errors:
+            _report(document, error, wrong)
+    return None, document, wrong
+
+
+def _newer(document: Document) -> bool:
+    version = document.data.get("version")
+    if isinstance(version, int) and version > VERSION:
+        message = f"this folder is made for a newer provisioner (version {version}; this one reads {VERSION})."
+        document.faults.append(document.fault(("version",), message, "Install a newer provisioner; nothing was read."))
+        return True
+    return False
+
+
+def _without_blanks(data: Any) -> Any:
+    """Without the keys that have no value: a section of which every line is commented out says nothing."""
+    if isinstance(data, dict):
+        return {key: _without_blanks(value) for key, value in data.items() if value is not None or key in _COUNTS}
+    return [_without_blanks(value) for value in data] if isinstance(data, list) else data
+
+
+def _counts(document: Document, wrong: set[Place]) -> None:
+    """In the failure budget `none` means any number; a blank is more likely to be an oversight."""
+    rollout = document.data.get("rollout")
+    for name in _COUNTS if isinstance(rollout, dict) else ():
+        if name in rollout and rollout[name] is None:
+            hint = "Write a number, or none for any number."
+            document.faults.append(document.fault(("rollout", name), f"rollout.{name} has no value.", hint))
+            wrong.add(("rollout", name))
+            del rollout[name]
+        elif str(rollout.get(name, "")).lower() == "none":
+            rollout[name] = None
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, default=lambda value: value.isoformat() if isinstance(value, date) else str(value))
+
+
+def _errors(data: Any) -> list[Wrong]:
+    try:
+        # By way of JSON, because strictness there still takes a list for a tuple and a text for a date.
+        ADAPTER.validate_json(_json(data), strict=True)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return [Wrong(loc=one["loc"], type=one["type"], msg=one["msg"]) for one in found]
+    return []
+
+
+def _report(document: Document, error: Wrong, wrong: set[Place]) -> None:
+    """Say what is wrong at one place, and take it out. A text that YAML took for something else becomes one again."""
+    place = tuple(part for part in error["loc"] if part != "[key]")
+    is_key = len(place) < len(error["loc"])
+    if error["type"] == "string_type" and place in document.texts:
+        _put(document.data, place, document.texts[place])
+        return
+    if place in wrong:
+        return
+    wrong.add(place)
+    document.faults.append(document.fault(place, *_words(document, place, error, is_key)))
+    if error["type"] == "missing":
+        _put(document.data, place, _PLACEHOLDERS.get(place, ""))
+    else:
+        _remove(document.data, place, wrong)
+
+
+def _words(document: Document, place: Place, error: Wrong, is_key: bool) -> tuple[str, str]:
+    """Message and hint for one error of pydantic's."""
+    name, where = str(place[-1]), dotted(place[:-1])
+    if error["type"] == "missing":
+        return f"{dotted(place)} is missing.", _missing_hint(place)
+    if is_key:
+        return f"there is no {name} in {where}.", nearest(name, ("connector", "jre", "procrun"))
+    if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        return f"there is no setting {name}{f' in {where}' if where else ''}.", _key_hint(place)
+    text = document.texts.get(place, "this")
+    message = error["msg"].removeprefix("Input ").removeprefix("should be ")
+    if error["type"] == "literal_error":
+        words = message.replace(" or ", ", ").replace("'", "").split(", ")
+        return f"{dotted(place)} is {text!r}; it is to be one of {', '.join(words)}.", nearest(text, words)
+    wanted = {
+        "dataclass_type": "settings of its own, one a line and indented",
+        "mapping_type": "settings of its own, one a line and indented",
+        "dict_type": "settings of its own, one a line and indented",
+        "tuple_type": "a list, such as [1, 5, 20]",
+        "int_type": "a whole number",
+        "int_from_float": "a whole number",
+        "float_type": "a number",
+        "bool_type": "true or false",
+        "string_type": "one text",
+    }.get(error["type"], message)
+    return f"{dotted(place)} is {text!r}; it is to be {wanted}.", ""
+
+
+def _missing_hint(place: Place) -> str:
+    if place == ("version",):
+        return f"Write `version: {VERSION}` first."
+    if place[-1] == "sha256":
+        return "It is the package's fingerprint, 64 characters: `sha256sum FILE`, or `certutil -hashfile FILE SHA256`."
+    if place == ("endpoints",):
+        return "Ask the vendor for its four whole addresses; do not guess."
+    return ""
+
+
+def _key_hint(place: Place) -> str:
+    """The nearest setting of the same section, or the section in which it would be right."""
+    name = str(place[-1])
+    near = nearest(name, _keys(place[:-1]))
+    if near:
+        return near
+    homes = [shape for shape, kind in _SHAPES.items() if name in {one.name for one in dataclasses.fields(kind)}]
+    if homes:
+        return f"It belongs in {dotted(homes[0]).replace('*', 'NAME')}." if homes[0] else "It belongs at the top."
+    return "This version does not have it; see docs/operations.md."
+
+
+def _keys(place: Place) -> Iterator[str]:
+    for shape, kind in _SHAPES.items():
+        if len(shape) == len(place) and all(want in ("*", have) for want, have in zip(shape, place, strict=True)):
+            yield from (one.name for one in dataclasses.fields(kind))
+
+
+def nearest(name: str, words: Iterable[str]) -> str:
+    """A hint with the word that was likely meant; "" where none is near."""
+    by_lower = {word.lower(): word for word in words}
+    near = difflib.get_close_matches(name.lower(), by_lower, 1)
+    return f"Did you mean {by_lower[near[0]]}?" if near else ""
+
+
+def dotted(place: Place) -> str:
+    """A place as people write it: packages.jre.sha256."""
+    return ".".join(str(part + 1) if isinstance(part, int) else part for part in place)
+
+
+def _put(data: Any, place: Place, value: Any) -> None:
+    # What stood around it may have been taken out for another fault.
+    with suppress(KeyError, IndexError, TypeError):
+        for part in place[:-1]:
+            data = data[part]
+        data[place[-1]] = value
+
+
+def _remove(data: Any, place: Place, wrong: set[Place]) -> None:
+    """Take out what stands there. Of a list the whole, because its other items would change places."""
+    if isinstance(place[-1], int):
+        place = place[:-1]
+        wrong.add(place)
+    if place in _PLACEHOLDERS:
+        _put(data, place, _PLACEHOLDERS[place])
+        return
+    with suppress(KeyError, IndexError, TypeError):
+        for part in place[:-1]:
+            data = data[part]
+        del data[place[-1]]

@@ -1,0 +1,39 @@
+"""The templates of the Connector's files: whether they can be read, and whether a row has all that they ask for."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from provisioner.errors import Fault
+from provisioner.fleet.shape import nearest
+from provisioner.settings import ConnectorFile
+from provisioner.tables import decode
+
+# What every template can use, beside the further columns of practices.csv and the file's own secrets.
+GIVEN = ("practice", "practice_name", "gateway")
+
+
+def faults(files: Sequence[ConnectorFile], columns: Collection[str], folder: Path) -> Iterator[Fault]:
+    """All that is wrong in these templates. A name that nothing gives is a warning: Ansible has some of its own."""
+    for file in files:
+        path = folder / file.template
+        if path.is_file():
+            yield from _of(path, file, {*GIVEN, *columns, *file.secrets})
+
+
+def _of(path: Path, file: ConnectorFile, known: Collection[str]) -> Iterator[Fault]:
+    # Only fleets with templates pay for loading jinja2.
+    from jinja2 import Environment, TemplateSyntaxError, meta
+
+    environment = Environment(autoescape=False)  # noqa: S701 parsed, never rendered
+    try:
+        tree = environment.parse(decode(path.read_bytes()))
+    except TemplateSyntaxError as error:
+        yield Fault(file.template, error.lineno, f"is no jinja2 template: {error.message}", "Mend the line.")
+        return
+    except (OSError, ValueError) as error:
+        yield Fault(file.template, None, f"cannot be read: {error}", "It is to be text in UTF-8.")
+        return
+    ansible = {"lookup", "query", "q", "now", "omit", "undef"}
+    for name in sorted(meta.find_undeclared_variables(tree) - {*environment.globals, *known, *ansible}):
+        hint = nearest(name, known) or "Add the column to practices.csv, or the secret to connector.files."
+        yield Fault(file.template, None, f"uses {name}, which no column and no secret gives.", hint, warning=True)

@@ -1,0 +1,212 @@
+"""The journal's file: its tables, how it is opened and brought up to date, and what can go wrong with it."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from provisioner.errors import JournalError
+
+_tables = sa.MetaData()
+schema = sa.Table(
+    "provisioner_schema", _tables,
+    sa.Column("version", sa.Integer, primary_key=True), sa.Column("at", sa.String(40), nullable=False),
+)  # fmt: skip
+documents = sa.Table(
+    "documents", _tables,
+    sa.Column("id", sa.String(80), primary_key=True), sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False), sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)  # fmt: skip
+events = sa.Table(
+    "events", _tables,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(40), nullable=False), sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("plan", sa.String(80), nullable=False, index=True), sa.Column("step", sa.String(200), nullable=False),
+    sa.Column("gateway", sa.String(200), nullable=False), sa.Column("body", sa.Text, nullable=False),
+    sa.Column("before", sa.String(64), nullable=False), sa.Column("hash", sa.String(64), nullable=False),
+)  # fmt: skip
+leases = sa.Table(
+    "leases", _tables,
+    sa.Column("gateway", sa.String(200), primary_key=True), sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False), sa.Column("since", sa.String(40), nullable=False),
+    sa.Column("until", sa.String(40), nullable=False),
+)  # fmt: skip
+# What was last known of a gateway: its identity, its endpoints as last measured.
+known = sa.Table(
+    "known", _tables,
+    sa.Column("gateway", sa.String(200), primary_key=True), sa.Column("what", sa.String(20), primary_key=True),
+    sa.Column("at", sa.String(40), nullable=False), sa.Column("body", sa.Text, nullable=False),
+)  # fmt: skip
+durations = sa.Table(
+    "durations", _tables,
+    sa.Column("number", sa.Integer, primary_key=True), sa.Column("remedy", sa.String(40), nullable=False, index=True),
+    sa.Column("seconds", sa.Float, nullable=False),
+)  # fmt: skip
+
+
+def _first(connection: sa.Connection) -> None:
+    _tables.create_all(connection)
+
+
+# In order; what one is released as never changes. Each is committed together with its record.
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first,)
+
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "ncpfs"}
+    | {"fuse.sshfs", "fuse.glusterfs", "fuse.davfs", "fuse.davfs2", "fuse.s3fs", "fuse.rclone"}
+)
+WHERE = "`journal:` in fleet.yml says where it lies."
+DAMAGED = "Put it back from a backup; or move it away: the next audit begins a new one."
+_TROUBLES = (
+    ("locked", "is locked by another program", "Is another provisioner, a backup or an editor at it? Try again."),
+    ("readonly", "is read-only", "Its file and its folder must be writable to whoever runs this command."),
+    ("disk is full", "cannot be written: the disk is full", "Make room; then give the same command again."),
+    ("disk I/O error", "cannot be read or written: disk I/O error", "Look at that disk before anything else."),
+    ("unable to open", "cannot be opened", WHERE),
+    ("malformed", "is damaged", DAMAGED),
+    ("not a database", "is damaged, or no journal", DAMAGED),
+)
+
+
+class File:
+    """One open journal file. Safe to use from several threads and processes at once."""
+
+    def __init__(self, path: Path, engine: sa.Engine) -> None:
+        self.path = path
+        self._engine = engine
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool, read_only: bool, patience: float) -> Self:
+        """Open the file, made and brought up to date when that is due. A locked one is waited for `patience` seconds.
+
+        Errors: JournalError where it is missing (and not to be made), locked, read-only, damaged, newer than we
+        are, no journal of ours, or on a network file system.
+        """
+        path = path.absolute()
+        if (kind := file_system(path)) in _NETWORK:
+            raise JournalError(
+                f"{path}: the journal cannot lie on a network file system ({kind}).",
+                "Locks do not hold there. Let `journal:` in fleet.yml name a file on this machine's own disk.",
+            )
+        if not path.exists():
+            if read_only or not create:
+                raise JournalError(f"{path}: there is no journal yet.", "The first audit makes it.")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path.touch(mode=0o600)
+            except OSError as error:
+                raise JournalError(f"{path}: the journal cannot be made: {error.strerror}.", WHERE) from error
+        file = cls(path, _engine(path, read_only, patience))
+        try:
+            file._bring_up_to_date(read_only)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one state of the file. Errors: JournalError."""
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction, the only writing one; committed to the disk when it is left. Errors: JournalError."""
+        with self._explained(), self._engine.execution_options(writes=True).begin() as connection:
+            yield connection
+
+    def _bring_up_to_date(self, read_only: bool) -> None:
+        with self.read() as connection:
+            version = self._version(connection)
+        if version == len(MIGRATIONS):
+            return
+        if read_only:
+            raise JournalError(f"{self.path}: the journal is of an older version.", "Any audit brings it up to date.")
+        with self.write() as connection:
+            # Asked again: another process may have done it while this one waited for its turn.
+            for number in range(self._version(connection), len(MIGRATIONS)):
+                MIGRATIONS[number](connection)
+                connection.execute(schema.insert(), {"version": number + 1, "at": datetime.now(UTC).isoformat()})
+
+    def _version(self, connection: sa.Connection) -> int:
+        tables = sa.inspect(connection).get_table_names()
+        if schema.name not in tables:
+            if tables:
+                raise JournalError(f"{self.path} is a database, but not a journal of provisioner.", WHERE)
+            return 0
+        version = int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(schema.c.version), 0))).scalar_one())
+        if version > len(MIGRATIONS):
+            raise JournalError(
+                f"{self.path}: the journal is of version {version}; this provisioner knows {len(MIGRATIONS)}.",
+                "A newer provisioner wrote it: use that one, everywhere.",
+            )
+        return version
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise _explained(self.path, str(getattr(error, "orig", None) or error)) from error
+
+
+def _explained(path: Path, said: str) -> JournalError:
+    for mark, words, hint in _TROUBLES:
+        if mark in said:
+            return JournalError(f"{path}: the journal {words}.", hint)
+    return JournalError(f"{path}: the journal cannot be used: {said}", DAMAGED)
+
+
+def _engine(path: Path, read_only: bool, patience: float) -> sa.Engine:
+    mode = "ro" if read_only else "rw"
+    if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
+        # Without a place for its shared memory SQLite reads a WAL journal only when told that nobody writes.
+        mode = "ro&immutable=1"
+    url = f"sqlite+pysqlite:///file:{path.as_posix()}?mode={mode}&uri=true"
+    engine = sa.create_engine(url, connect_args={"timeout": patience})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(raw: Any, _: Any) -> None:
+        # Python's own sqlite3 begins transactions late and commits before DDL: SQLAlchemy's begin does it here.
+        raw.isolation_level = None
+        if not read_only:
+            raw.execute("PRAGMA journal_mode=WAL").close()
+            raw.execute("PRAGMA synchronous=FULL").close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A reader that turns into a writer can be refused without waiting: say at once what is meant.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def file_system(path: Path, mounts: str | None = None) -> str:
+    """The type of the file system that holds a path, by the text of /proc/mounts; "" where that cannot be told."""
+    if mounts is None:
+        try:
+            mounts = Path("/proc/mounts").read_text("utf-8", "replace")
+        except OSError:
+            return ""
+    real, best, kind = path.resolve(), -1, ""
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = Path(fields[1].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\"))
+        # Of two mounts at one place the later one hides the earlier.
+        if real.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), fields[2]
+    return kind

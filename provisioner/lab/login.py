@@ -1,0 +1,178 @@
+"""Who may in: NTLM raw or wrapped in SPNEGO, and Basic; and the sealing of messages that follows NTLM.
+
+An account is a user and the hash of its password: the password itself is not known to the lab's process.
+"""
+
+import base64
+import binascii
+import hmac
+import os
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import spnego
+import spnego.channel_bindings
+import spnego.exceptions
+
+# The hash that smbpasswd holds is MD4, which OpenSSL 3 has no more; pyspnego brings its own.
+from spnego._ntlm_raw.crypto import ntowfv1
+
+OFFERS = ("Negotiate", 'Basic realm="WSMAN"')
+SEALED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
+
+_BOUNDARY = b"--Encrypted Boundary"
+_OCTETS = b"\tContent-Type: application/octet-stream\r\n"
+_NTLM = b"NTLMSSP\0"
+_AUTHENTICATE = _NTLM + b"\3\0\0\0"
+_UNICODE = 0x1
+
+
+class BrokenSeal(Exception):
+    """A sealed message that cannot be opened: the connection is of no more use."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The one account that is let in, such as LAB\\provisioner."""
+
+    user: str
+    nt_hash: str = field(repr=False)
+
+    @classmethod
+    def of(cls, user: str, password: str) -> "Account":
+        """The account with that password."""
+        return cls(user, ntowfv1(password).hex().upper())
+
+    @classmethod
+    def read(cls, path: Path) -> "Account":
+        """The account of a file that `write` made."""
+        user, _, _, nt_hash, *_ = path.read_text("utf-8").split(":")
+        return cls(user, nt_hash)
+
+    def write(self, path: Path) -> None:
+        """An smbpasswd file for pyspnego (NTLM_USER_FILE), that only its owner can read."""
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{self.user}:1000:{'0' * 32}:{self.nt_hash}:[U]:LCT-00000000\n")
+
+    def fits(self, user: str, password: str) -> bool:
+        """Whether these are its user, with or without the domain, and its password."""
+        names = (self.user.lower(), self.user.rpartition("\\")[2].lower())
+        return user.lower() in names and hmac.compare_digest(Account.of(user, password).nt_hash, self.nt_hash)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What came of an Authorization header: let in or not, what to say in WWW-Authenticate, and the user of a
+    log-in that was refused."""
+
+    accepted: bool
+    say: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+class Conversation:
+    """The log-in of one connection. `binding` is the TLS certificate's part of it, None in the plain."""
+
+    def __init__(self, account: Account, binding: bytes | None) -> None:
+        self._account = account
+        self._binding = binding
+        self._context: spnego.ContextProxy | None = None
+        self.ntlm = False
+
+    def log_in(self, header: str | None, *, refuse: bool) -> Step:
+        """One round of the log-in. `refuse`: nobody is let in."""
+        if not header:
+            return Step(accepted=True) if self.ntlm else Step(accepted=False, say=OFFERS)
+        scheme, _, rest = header.partition(" ")
+        try:
+            token = base64.b64decode(rest, validate=True)
+        except binascii.Error:
+            return Step(accepted=False, say=OFFERS)
+        if scheme.lower() == "basic":
+            user, _, password = token.decode("utf-8", "replace").partition(":")
+            if refuse or not self._account.fits(user, password):
+                return Step(accepted=False, say=OFFERS, refused=user)
+            return Step(accepted=True)
+        if scheme.lower() == "negotiate":
+            return self._negotiate(token, refuse)
+        return Step(accepted=False, say=OFFERS)
+
+    def _negotiate(self, token: bytes, refuse: bool) -> Step:
+        if self._context is None or self.ntlm:
+            self._context, self.ntlm = self._acceptor(token), False
+        name = who(token)
+        try:
+            if refuse and name is not None:
+                raise spnego.exceptions.InvalidTokenError(context_msg="the fault refuses_login")
+            out = self._context.step(token)
+        except (spnego.exceptions.SpnegoError, ValueError, struct.error, IndexError):
+            self._context = None
+            return Step(accepted=False, say=OFFERS, refused=name)
+        say = (f"Negotiate {base64.b64encode(out).decode()}",) if out else ()
+        if not self._context.complete:
+            return Step(accepted=False, say=say or OFFERS)
+        self.ntlm = True
+        return Step(accepted=True, say=say)
+
+    def _acceptor(self, token: bytes) -> spnego.ContextProxy:
+        raw = token.startswith(_NTLM)
+        bindings = None
+        if self._binding is not None:
+            bindings = spnego.channel_bindings.GssChannelBindings(application_data=self._binding)
+        # pyspnego's own implementations, not the system's GSSAPI: the same on every machine.
+        own = spnego.NegotiateOptions.use_ntlm if raw else spnego.NegotiateOptions.use_negotiate
+        return spnego.server(
+            hostname="localhost",
+            service="http",
+            protocol="ntlm" if raw else "negotiate",
+            channel_bindings=bindings,
+            options=own,
+        )
+
+    def opened(self, data: bytes) -> bytes:
+        """The message in a sealed one. Errors: BrokenSeal."""
+        if self._context is None or not self.ntlm:
+            raise BrokenSeal
+        try:
+            payload = data.split(_OCTETS, 1)[1]
+            payload = payload[: payload.rindex(_BOUNDARY + b"--")]
+            length = struct.unpack("<i", payload[:4])[0]
+            return self._context.unwrap_winrm(payload[4 : 4 + length], payload[4 + length :])
+        except (IndexError, ValueError, struct.error, spnego.exceptions.SpnegoError) as error:
+            self._context, self.ntlm = None, False
+            raise BrokenSeal from error
+
+    def sealed(self, message: bytes) -> bytes:
+        """A message, sealed."""
+        assert self._context is not None
+        wrapped = self._context.wrap_winrm(message)
+        length = len(message) + wrapped.padding_length
+        kind = f"OriginalContent: type=application/soap+xml;charset=UTF-8;Length={length}".encode()
+        return b"".join(
+            (
+                _BOUNDARY,
+                b"\r\n\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n\t",
+                kind + b"\r\n" + _BOUNDARY + b"\r\n" + _OCTETS,
+                struct.pack("<i", len(wrapped.header)) + wrapped.header + wrapped.data + _BOUNDARY + b"--\r\n",
+            )
+        )
+
+
+def who(token: bytes) -> str | None:
+    """The user of NTLM's last message ([MS-NLMP] 2.2.1.3), as DOMAIN\\user; None for any other message."""
+    start = token.find(_AUTHENTICATE)
+    if start < 0:
+        return None
+    message = token[start:]
+    try:
+        flags = struct.unpack_from("<I", message, 60)[0]
+        parts = []
+        for at in (28, 36):
+            length, _, offset = struct.unpack_from("<HHI", message, at)
+            encoding = "utf-16-le" if flags & _UNICODE else "cp437"
+            parts.append(message[offset : offset + length].decode(encoding, "replace"))
+    except struct.error:
+        return ""
+    return "\\".join(part for part in parts if part)

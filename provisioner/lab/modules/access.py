@@ -1,0 +1,81 @@
+"""Our folder_access: folders that only administrators can change."""
+
+from typing import Any
+
+from provisioner.lab.disk import ADMINISTRATORS, Folder, key, plain
+from provisioner.lab.modules.arguments import Call, Option, Spec
+
+SPEC: Spec = {"path": Option(kind="list", default=[]), "private": Option(kind="list", default=[])}
+
+_CLOSED = "(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)"
+_READERS = "(A;OICI;0x1200a9;;;BU)(A;OICI;0x1200a9;;;LS)"
+
+
+def folder_access(call: Call) -> dict[str, Any]:
+    """Make folders that administrators own and that nobody else can change (private: or read)."""
+    answer: dict[str, Any] = {"changed": False, "before": {}}
+    before: list[str] = []
+    after: list[str] = []
+    for private in (False, True):
+        tops: list[str] = []
+        paths = sorted(
+            {plain(one) for one in call.args["private" if private else "path"]}, key=lambda one: (len(one), one)
+        )
+        for path in paths:
+            if any(key(path).startswith(key(top) + "\\") for top in tops):
+                _make_below(call, path, answer, after)
+                continue
+            tops.append(path)
+            _close(call, path, private, answer, before, after)
+    if call.diff:
+        answer["diff"] = {"before": "".join(before), "after": "".join(after)}
+    return answer
+
+
+def _close(call: Call, path: str, private: bool, answer: dict[str, Any], before: list[str], after: list[str]) -> None:
+    machine, folder = call.machine, call.machine.disk.folder(path)
+    wanted = Folder(path=path, protected=True, private=private)
+    answer["before"][path] = sddl(folder) if folder else None
+    before += [f"{path} {sddl(folder)}\n"] if folder else []
+    after.append(f"{path} {sddl(wanted)}\n")
+    below = [one for one in _below(call, path) if one.writers or one.owner != ADMINISTRATORS]
+    differs = folder is None or sddl(folder) != sddl(wanted)
+    # In check mode what is below still shows the rights that it has from above: only the folder's own are told.
+    if below and not (call.check and differs):
+        before += [f"{one.path} can be changed or read by others\n" for one in below]
+        differs = True
+    if not differs:
+        return
+    answer["changed"] = True
+    if call.check:
+        return
+    machine.disk.make(path)
+    vars(machine.disk.folders[key(path)]).update(vars(wanted))
+    for one in below:
+        one.owner, one.writers = ADMINISTRATORS, []
+    machine.happened("rights_changed", path=path)
+
+
+def _below(call: Call, path: str) -> list[Folder]:
+    return [one for name, one in call.machine.disk.folders.items() if name.startswith(key(path) + "\\")]
+
+
+def _make_below(call: Call, path: str, answer: dict[str, Any], after: list[str]) -> None:
+    if call.machine.disk.folder(path):
+        return
+    answer["changed"] = True
+    answer["before"][path] = None
+    after.append(f"{path}\n")
+    if not call.check:
+        call.machine.disk.make(path)
+        call.machine.happened("folder_made", path=path)
+
+
+def sddl(folder: Folder) -> str:
+    """A folder's owner and rights in Windows' own short form."""
+    owner = "BA" if folder.owner == ADMINISTRATORS else folder.owner
+    if folder.protected:
+        more = "" if folder.private else _READERS
+        return f"O:{owner}D:PAI{_CLOSED}{more}" + "".join(f"(A;OICI;0x1301bf;;;{one.sid})" for one in folder.writers)
+    rights = "(A;OICIID;FA;;;BA)(A;OICIID;FA;;;SY)(A;OICIID;0x1200a9;;;BU)"
+    return f"O:{owner}D:AI{rights}" + "".join(f"(A;OICIID;0x1301bf;;;{one.sid})" for one in folder.writers)

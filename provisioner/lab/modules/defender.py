@@ -1,0 +1,106 @@
+"""Our defender_exclusion: what Microsoft Defender leaves alone, read back from Defender itself."""
+
+from typing import Any
+
+from provisioner.lab.disk import key
+from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
+from provisioner.lab.parts import Defender
+
+SPEC: Spec = {
+    "path": Option(kind="list", default=[]),
+    "process": Option(kind="list", default=[]),
+    "state": Option(default="present", choices=("present", "absent")),
+}
+
+_REASONS = {
+    "local_merge_disabled": "its policy takes no exclusions from local administrators (DisableLocalAdminMerge)",
+    "tamper_protection": "tamper protection is on: the change seemed to succeed and was blocked",
+    "managed_policy": "Intune or Configuration Manager manages it",
+    "hidden": "its policy hides the exclusions, so that the change cannot be read back",
+    "not_effective": "it took the change and does not apply it",
+}
+_NO_ANSWER = "A general error occurred that is not covered by a more specific error code."
+
+
+def defender_exclusion(call: Call) -> dict[str, Any]:
+    """Add or remove exclusions. Fails, naming the cause, where Defender does not apply what it was told."""
+    args, seen, present = call.args, call.machine.seen_defender(), call.args["state"] == "present"
+    if not seen.running:
+        raise Failed(
+            f"Microsoft Defender does not answer: {_NO_ANSWER} Which antivirus does this gateway have?",
+            cause="not_running",
+        )
+    listed = _listed(seen)
+    before = {kind: [one for one in args[kind] if key(one) in listed[kind]] for kind in ("path", "process")}
+    wanting = _wanting(call, listed)
+    if seen.exclusions_hidden:
+        wanting["path"] = [one for one in wanting["path"] if call.machine.excluded(one) != present]
+    answer: dict[str, Any] = {"changed": bool(wanting["path"] or wanting["process"]), "before": before}
+    if answer["changed"] and present and seen.local_merge_disabled:
+        raise _stopped(answer, seen, "its exclusions")
+    if not call.check:
+        if answer["changed"]:
+            _change(call, seen, wanting)
+        _confirm(call, answer)
+    if call.diff:
+        after = args["path"] + args["process"] if present else []
+        answer["diff"] = {"before": _lines(before["path"] + before["process"]), "after": _lines(after)}
+    return answer
+
+
+def _lines(paths: list[str]) -> str:
+    return "".join(f"{path}\n" for path in paths)
+
+
+def _listed(seen: Defender) -> dict[str, set[str]]:
+    """What Get-MpPreference lists; nothing where a policy hides it."""
+    if seen.exclusions_hidden:
+        return {"path": set(), "process": set()}
+    return {"path": set(map(key, seen.paths + seen.managed_paths)), "process": set(map(key, seen.processes))}
+
+
+def _wanting(call: Call, listed: dict[str, set[str]]) -> dict[str, list[str]]:
+    """What is still to be changed, by kind."""
+    present = call.args["state"] == "present"
+    return {kind: [one for one in call.args[kind] if (key(one) in listed[kind]) != present] for kind in listed}
+
+
+def _change(call: Call, seen: Defender, wanting: dict[str, list[str]]) -> None:
+    if seen.exclusions_protected:
+        return
+    defender, present = call.machine.defender, call.args["state"] == "present"
+    for kind, paths in (("path", defender.paths), ("process", defender.processes)):
+        names = set(map(key, wanting[kind]))
+        paths[:] = paths + wanting[kind] if present else [one for one in paths if key(one) not in names]
+    changed = wanting["path"] + wanting["process"]
+    call.machine.happened("exclusion_added" if present else "exclusion_removed", paths=changed)
+
+
+def _confirm(call: Call, answer: dict[str, Any]) -> None:
+    """Ask Defender whether it does what it was told."""
+    present, seen = call.args["state"] == "present", call.machine.seen_defender()
+    left = _wanting(call, _listed(seen))
+    for path in call.args["path"]:
+        said = call.machine.excluded(path)
+        if not said if present and said is not None else path in left["path"]:
+            raise _stopped(answer, seen, f"the exclusion of {path}")
+    if left["process"] and seen.exclusions_hidden:
+        names = ", ".join(left["process"])
+        words = f"Whether Microsoft Defender applies the exclusion of {names} cannot be read: {_REASONS['hidden']}."
+        raise Failed(words, **answer, cause="hidden")
+    if left["process"]:
+        raise _stopped(answer, seen, f"the exclusion of {', '.join(left['process'])}")
+
+
+def _stopped(answer: dict[str, Any], seen: Defender, what: str) -> Failed:
+    cause = "not_effective"
+    if seen.local_merge_disabled:
+        cause = "local_merge_disabled"
+    elif seen.tamper_protected:
+        cause = "tamper_protection"
+    elif seen.managed_by in (6, 7):
+        cause = "managed_policy"
+    elif seen.exclusions_hidden:
+        cause = "hidden"
+    said = f"Microsoft Defender did not change {what}: {_REASONS[cause]}. Ask the owner of its policy."
+    return Failed(said, **answer, cause=cause)

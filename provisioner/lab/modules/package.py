@@ -1,0 +1,177 @@
+"""ansible.windows.win_package: an installer of the vendor's.
+
+The lab's installers are zips with any ending: `lab-installer.json` inside says what they do,
+{"product_id", "name", "version", "folder", "return_code", "service": {"name", "display_name", "image", "arguments"}},
+and all else is laid into the folder. A file without it only enters its product id into Windows' list.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.lab.disk import File, described, leaf
+from provisioner.lab.machine import Machine
+from provisioner.lab.modules.arguments import Call, Failed, Option, Spec, Unmodelled
+from provisioner.lab.modules.files import digest
+from provisioner.lab.parts import Installed, Service
+from provisioner.lab.unpack import BadPackage, members
+
+SPEC: Spec = {
+    "arguments": Option(kind="raw"),
+    "chdir": Option(),
+    "checksum": Option(),
+    "checksum_algorithm": Option(default="sha1", choices=("md5", "sha1", "sha256", "sha384", "sha512")),
+    "creates_path": Option(),
+    "creates_service": Option(),
+    "creates_version": Option(unmodelled=True),
+    "expected_return_code": Option(kind="list", default=[0, 3010]),
+    "log_path": Option(),
+    "path": Option(),
+    "product_id": Option(),
+    "provider": Option(default="auto", choices=("auto", "msi", "msix", "msp", "registry")),
+    "state": Option(default="present", choices=("absent", "present")),
+    "wait_for_children": Option(kind="bool", default=False),
+}
+
+UNINSTALL = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
+_SCRIPT = "lab-installer.json"
+
+
+@dataclass(frozen=True)
+class _Installer:
+    """What an installer does."""
+
+    product_id: str
+    name: str
+    version: str = ""
+    folder: str = ""
+    return_code: int = 0
+    service: dict[str, str] = field(default_factory=dict)
+    files: tuple[File, ...] = ()
+
+
+def win_package(call: Call) -> dict[str, Any]:
+    """Install or remove a product."""
+    args, machine = call.args, call.machine
+    if args["state"] == "present" and not args["path"]:
+        raise Failed("state is present but all of the following are missing: path")
+    if not args["path"] and not args["product_id"]:
+        raise Failed("state is absent but any of the following are missing: path, product_id")
+    file = _file(call)
+    installer = _read(file, args["product_id"]) if file else None
+    product = args["product_id"] or (installer.product_id if installer else "")
+    there = _there(call, product)
+    changed = there != (args["state"] == "present")
+    answer: dict[str, Any] = {"changed": changed, "rc": 0, "reboot_required": False}
+    if not changed or call.check:
+        return answer
+    if args["state"] == "absent":
+        _uninstall(machine, product)
+        return answer
+    if file is None or installer is None:
+        raise Failed(f"the file at the path '{args['path']}' cannot be reached")
+    answer["checksum"] = digest(file, args["checksum_algorithm"]).upper()
+    if args["checksum"] and args["checksum"].upper() != answer["checksum"]:
+        raise Failed(
+            f"The checksum for {args['path']} did not match '{args['checksum']}', it was '{answer['checksum']}'",
+            rc=0,
+            reboot_required=False,
+            checksum=answer["checksum"],
+        )
+    return answer | _install(call, installer)
+
+
+def _file(call: Call) -> File | None:
+    path, machine = call.args["path"], call.machine
+    if not path:
+        return None
+    if path.lower().startswith("http"):
+        if call.args["product_id"] and _there(call, call.args["product_id"]):
+            return None
+        try:
+            return described(f"C:\\Windows\\Temp\\{path.rpartition('/')[2]}", call.fetch(path))
+        except OSError as failure:
+            raise Failed(f"Error downloading '{path}': {failure}") from None
+    file = machine.disk.file(path)
+    if file is None and not call.check:
+        raise Failed(f"the file at the path '{path}' cannot be reached")
+    return file
+
+
+def _read(file: File, product_id: str | None) -> _Installer:
+    nothing = _Installer(product_id=product_id or "{" + file.sha256[:32].upper() + "}", name=leaf(file.path))
+    if file.content is None:
+        raise Unmodelled(f"the lab no longer has the content of {file.path}")
+    try:
+        files = members(file.content, "")
+    except BadPackage:
+        return nothing
+    script = next((one for one in files if one.path == _SCRIPT), None)
+    if script is None or script.text is None:
+        return nothing
+    said = json.loads(script.text)
+    return _Installer(**said, files=tuple(one for one in files if one is not script))
+
+
+def _there(call: Call, product: str) -> bool:
+    args, machine = call.args, call.machine
+    there = any(one.product_id.lower() == product.lower() for one in machine.installed)
+    if args["creates_path"]:
+        there = machine.disk.exists(args["creates_path"])
+    if args["creates_service"]:
+        there = machine.service(args["creates_service"]) is not None
+    return there
+
+
+def _install(call: Call, installer: _Installer) -> dict[str, Any]:
+    machine = call.machine
+    code = installer.return_code
+    expected = [int(one) for one in call.args["expected_return_code"]]
+    if code not in expected:
+        raise Failed(
+            f"unexpected rc from '\"{call.args['path']}\"': see rc, stdout, and stderr for more details",
+            rc=code,
+            stdout="",
+            stderr="",
+            reboot_required=False,
+        )
+    seconds = machine.install(installer.name, lambda now: _lay(machine, installer), call.now)
+    answer: dict[str, Any] = {"rc": code, "failed": False, "reboot_required": code == 3010}
+    return answer | ({"_lab_seconds": seconds} if seconds else {})
+
+
+def _lay(machine: Machine, installer: _Installer) -> None:
+    """What the installer leaves behind."""
+    for file in installer.files:
+        machine.disk.write(f"{installer.folder}\\{file.path}", file.content or b"")
+    machine.installed.append(Installed(installer.product_id, installer.name, installer.version))
+    key = f"{UNINSTALL}\\{installer.product_id}"
+    machine.registry.put(key, "DisplayName", "String", installer.name)
+    machine.registry.put(key, "DisplayVersion", "String", installer.version)
+    machine.registry.put(key, "InstallLocation", "String", installer.folder)
+    said = installer.service
+    if said and not machine.service(said["name"]):
+        command = f'"{said["image"]}" {said.get("arguments", "")}'.rstrip()
+        service = Service(said["name"], said.get("display_name", said["name"]), command)
+        service.description = f"installed by {installer.product_id}"
+        machine.services.append(service)
+        machine.happened("service_created", service=service.name)
+    if installer.return_code == 3010 and "Component Based Servicing: RebootPending" not in machine.reboot_reasons:
+        machine.reboot_reasons.append("Component Based Servicing: RebootPending")
+    machine.happened("product_installed", product=installer.product_id)
+
+
+def _uninstall(machine: Machine, product: str) -> None:
+    """Take a product away: its folder, its service, its line in Windows' list."""
+    key = f"{UNINSTALL}\\{product}"
+    folder = machine.registry.value(key, "InstallLocation")
+    if folder:
+        machine.disk.remove(str(folder))
+    for service in [one for one in machine.services if one.description == f"installed by {product}"]:
+        if service.state == "running":
+            machine.stop(service)
+        machine.services.remove(service)
+        machine.happened("service_removed", service=service.name)
+    machine.registry.remove(key)
+    machine.installed = [one for one in machine.installed if one.product_id.lower() != product.lower()]
+    machine.happened("product_removed", product=product)

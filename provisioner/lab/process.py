@@ -1,0 +1,181 @@
+"""Start a lab, end it, speak with it. The lab itself is a process of its own (daemon.py)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import LabError
+from provisioner.lab import control, events
+from provisioner.lab.alive import started
+from provisioner.lab.folder import ENDPOINTS, USER, Folder, complete, prepare, write_fleet
+from provisioner.lab.login import Account
+
+_END_SECONDS = 15.0
+_UNWANTED = ("PROVISIONER_PASSWORD",)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A lab that is up."""
+
+    folder: Path
+    port: int
+    tls_port: int
+    pid: int
+    socket: Path
+
+    @property
+    def user(self) -> str:
+        """The account that is let in."""
+        return USER
+
+    @property
+    def password(self) -> str:
+        """That account's password."""
+        return Folder(self.folder).password.read_text("utf-8").strip()
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate by which its TLS is trusted."""
+        return Folder(self.folder).authority
+
+    def set(self, gateway: str, *words: str) -> list[str]:
+        """Give the gateways of a name or pattern faults, as `lab set` does; gives their names."""
+        found: list[str] = control.ask(self.socket, "set", gateway=gateway, faults=list(words))
+        return found
+
+    def spread(self, rates: Mapping[str, float], seed: int = 0) -> dict[str, list[str]]:
+        """Give each fault to a share of all gateways; gives their names by fault."""
+        hit: dict[str, list[str]] = control.ask(self.socket, "rate", rates=dict(rates), seed=seed)
+        return hit
+
+    def state(self) -> dict[str, Any]:
+        """All machines, by name."""
+        found: dict[str, Any] = control.ask(self.socket, "state")
+        return found
+
+    def events(self) -> list[dict[str, Any]]:
+        """What has happened, oldest first."""
+        return list(events.read(Folder(self.folder).events))
+
+
+def up(
+    fleet: Path,
+    rows: Sequence[Mapping[str, str]] | None = None,
+    *,
+    state: str = "fresh",
+    seed: int = 0,
+    delay: float = 0.0,
+    endpoints: Iterable[str] = ENDPOINTS,
+) -> Handle:
+    """Serve a lab for a fleet folder, which is written where it is not there yet; one that was down goes on.
+
+    Errors: LabError.
+    """
+    folder = Folder(fleet.resolve())
+    if (known := _known(folder)) is not None:
+        hint = "End it with provisioner lab down, or use it as it is."
+        raise LabError(f"The lab in {folder.fleet} is up already, on port {known['port']}.", hint)
+    before = json.loads(folder.setup.read_text("utf-8")) if folder.setup.exists() else {"port": 0, "tls_port": 0}
+    if rows is None and "rows" not in before:
+        raise LabError(f"There is no lab in {folder.fleet} that could go on.", "Give it rows: --practices FILE.")
+    setup = {
+        **before,
+        "rows": complete(rows) if rows is not None else before["rows"],
+        "state": state,
+        "seed": seed,
+        "delay": delay,
+        "endpoints": list(endpoints),
+    }
+    prepare(folder, setup)
+    Account.of(USER, folder.password.read_text("utf-8").strip()).write(folder.accounts)
+    handle = _launch(folder)
+    ports = {"port": handle.port, "tls_port": handle.tls_port}
+    write_fleet(folder, setup["rows"], {**setup, **ports, "were": (before["port"], before["tls_port"])})
+    folder.setup.write_text(json.dumps({**setup, **ports}, indent=1), "utf-8")
+    return handle
+
+
+def find(fleet: Path) -> Handle:
+    """The lab of a fleet folder. Errors: LabError when it is not up."""
+    folder = Folder(fleet.resolve())
+    known = _known(folder)
+    if known is None:
+        hint = "Start it with provisioner lab up --practices FILE --dir DIR."
+        raise LabError(f"No lab is up in {folder.fleet}.", hint)
+    return Handle(folder.fleet, known["port"], known["tls_port"], known["pid"], Path(known["socket"]))
+
+
+def down(fleet: Path) -> None:
+    """End the lab of a fleet folder; its machines' state is kept. Errors: LabError when it is not up."""
+    handle = find(fleet)
+    begun = started(handle.pid)
+    os.kill(handle.pid, signal.SIGTERM)
+    until = time.monotonic() + _END_SECONDS
+    while started(handle.pid) == begun:
+        if time.monotonic() > until:
+            os.kill(handle.pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(
+    folder: Path,
+    rows: Sequence[Mapping[str, str]],
+    *,
+    state: str = "fresh",
+    seed: int = 0,
+    delay: float = 0.0,
+    endpoints: Iterable[str] = ENDPOINTS,
+) -> Iterator[Handle]:
+    """A lab for as long as the block lasts."""
+    handle = up(folder, rows, state=state, seed=seed, delay=delay, endpoints=endpoints)
+    try:
+        yield handle
+    finally:
+        down(folder)
+
+
+def _known(folder: Folder) -> dict[str, Any] | None:
+    """What a process that is up wrote of itself; None where it has ended, or is another one by now."""
+    try:
+        known: dict[str, Any] = json.loads(folder.running.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return known if started(known["pid"]) == known["started"] else None
+
+
+def _launch(folder: Folder) -> Handle:
+    """Start the process and wait until it serves. Errors: LabError with what it said."""
+    ours = Path(__file__).resolve().parents[2]
+    environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
+    hears, says = os.pipe()
+    try:
+        with folder.log.open("ab") as log:
+            child = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "provisioner.lab", str(folder.fleet), str(says)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ours,
+                env=environment,
+                pass_fds=(says,),
+                start_new_session=True,
+            )
+    finally:
+        os.close(says)
+    with os.fdopen(hears, "rb") as pipe:
+        said = pipe.read()
+    child.wait()
+    if said != b"ready":
+        words = said.decode("utf-8", "replace") or "it ended without a word"
+        raise LabError(f"The lab did not start: {words}.", f"Its log is {folder.log}.")
+    return find(folder.fleet)

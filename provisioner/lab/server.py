@@ -1,0 +1,173 @@
+"""The HTTP of the lab: WinRM of any number of gateways under /NAME/wsman, and the packages under /packages."""
+
+import asyncio
+import contextlib
+import logging
+import time
+import urllib.error
+import urllib.request
+import weakref
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from provisioner.lab import faults, login, soap
+from provisioner.lab.events import Events
+from provisioner.lab.machine import Machine
+from provisioner.lab.program import Gateway, Gone
+from provisioner.lab.shell import Shells
+from provisioner.lab.wrapper import TEMP
+
+_SOAP = "application/soap+xml;charset=UTF-8"
+# A sealed message is a little longer than what it holds.
+_LARGEST_REQUEST = soap.LARGEST_ENVELOPE + 1_024
+_TICK_SECONDS = 0.5
+_FETCH_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Lab:
+    """All gateways, and what they share. Not for several threads."""
+
+    def __init__(
+        self, machines: Mapping[str, Machine], account: login.Account, events: Events, packages: Path, delay: float
+    ) -> None:
+        self.machines = machines
+        self.binding: bytes | None = None
+        self._account = account
+        self._events = events
+        self._packages = packages
+        self._shells: dict[str, tuple[Machine, Shells]] = {}
+        self._conversations: weakref.WeakKeyDictionary[Any, login.Conversation] = weakref.WeakKeyDictionary()
+        for name, machine in machines.items():
+            machine.on_event = partial(events.note, name)
+            # The profile of the account that logs in: there on every PC where it has been once.
+            machine.disk.make(TEMP)
+            gateway = Gateway(machine=machine, delay=delay, fetch=self._fetch)
+            self._shells[name.lower()] = (machine, Shells(gateway))
+
+    def app(self) -> web.Application:
+        """The application for either port."""
+        app = web.Application(client_max_size=_LARGEST_REQUEST)
+        app.router.add_post("/{gateway}/wsman", self._winrm)
+        app.router.add_get("/packages/{name}", self._package)
+        return app
+
+    def set(self, names: list[str], words: list[str]) -> None:
+        """Give gateways faults, as faults.apply has it. Errors: LabError."""
+        faults.parse(words)
+        for name in names:
+            machine = self.machines[name]
+            machine.faults = faults.apply(words, machine.faults)
+            self._events.note(name, {"event": "faults_set", "faults": machine.faults})
+
+    def state(self) -> dict[str, Any]:
+        """All machines, by name."""
+        self.tick()
+        return {name: self.machines[name].to_json() for name in sorted(self.machines)}
+
+    def tick(self) -> None:
+        """Let happen what is due on every machine."""
+        now = time.time()
+        for machine in self.machines.values():
+            machine.tick(now)
+
+    async def live(self) -> None:
+        """Let things happen by themselves, for ever."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self.tick()
+
+    def close(self) -> None:
+        """End all commands."""
+        for _, shells in self._shells.values():
+            shells.close()
+
+    async def _winrm(self, request: web.Request) -> web.Response:
+        found = self._shells.get(request.match_info["gateway"].lower())
+        if found is None:
+            return web.Response(status=404)
+        machine, shells = found
+        if "offline" in machine.faults:
+            return _cut(request)
+        data = await request.read()
+        if request.headers.get("WSMANIDENTIFY", "").lower() == "unauthenticated":
+            return web.Response(body=soap.identity(), headers={"Content-Type": _SOAP})
+        conversation = self._conversation(request)
+        step = conversation.log_in(request.headers.get("Authorization"), refuse="refuses_login" in machine.faults)
+        if step.refused is not None:
+            self._events.note(machine.name, {"event": "login_refused", "user": step.refused})
+        said = web.Response(status=200 if step.accepted else 401)
+        said.headers.extend([("WWW-Authenticate", value) for value in step.say])
+        if not step.accepted or not data:
+            return said
+        try:
+            return await self._answer(request, data, said, conversation, shells)
+        except Gone:
+            return _cut(request)
+
+    async def _answer(
+        self, request: web.Request, data: bytes, said: web.Response, conversation: login.Conversation, shells: Shells
+    ) -> web.Response:
+        """The answer to one envelope. Errors: Gone."""
+        sealed = request.headers.get("Content-Type", "").startswith("multipart/encrypted")
+        if conversation.ntlm and not sealed and not request.secure:
+            # AllowUnencrypted is false, as on every PC that nobody has weakened.
+            said.set_status(500)
+            return said
+        try:
+            message = soap.read(conversation.opened(data) if sealed else data)
+        except (login.BrokenSeal, soap.NotSoap):
+            said.set_status(400)
+            return said
+        try:
+            answer = soap.answer(message, await shells.answer(message, self._account.user))
+        except soap.Fault as fault:
+            said.set_status(500)
+            answer = soap.fault(fault, request.match_info["gateway"], message.message_id)
+        said.body = conversation.sealed(answer) if sealed else answer
+        said.headers["Content-Type"] = login.SEALED if sealed else _SOAP
+        return said
+
+    def _conversation(self, request: web.Request) -> login.Conversation:
+        found = self._conversations.get(request.transport)
+        if found is None:
+            found = login.Conversation(self._account, self.binding if request.secure else None)
+            self._conversations[request.transport] = found
+        return found
+
+    async def _package(self, request: web.Request) -> web.StreamResponse:
+        path = self._packages / request.match_info["name"]
+        if path.parent != self._packages or path.suffix != ".zip" or not path.is_file():
+            return web.Response(status=404)
+        return web.FileResponse(path)
+
+    def _fetch(self, url: str) -> bytes:
+        """What a URL holds: our own packages from the disk, because a request to ourselves would wait for us.
+
+        Errors: OSError.
+        """
+        own = self._packages / url.rpartition("/")[2]
+        if url.startswith(("http://127.0.0.1", "https://127.0.0.1")) and "/packages/" in url and own.is_file():
+            return own.read_bytes()
+        if not url.startswith(("http://127.", "http://localhost")):
+            raise OSError(f"Unable to connect to the remote server: {url} (the lab fetches from this machine only)")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with contextlib.closing(opener.open(url, timeout=_FETCH_SECONDS)) as answer:
+                content: bytes = answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                raise OSError(f"The remote server returned an error: ({error.code}) {error.reason}.") from error
+        return content
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Break the connection; the answer that aiohttp wants goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=503)

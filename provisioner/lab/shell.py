@@ -1,0 +1,210 @@
+"""Shells and commands of one gateway (WinRS): what is open, what runs, what has been printed, what is too much."""
+
+import asyncio
+import base64
+import binascii
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from provisioner.lab import commands, soap
+from provisioner.lab.program import Gateway, Gone, Line, Output
+
+MOST_SHELLS = 30
+MOST_PROCESSES = 25
+IDLE_SECONDS = 7_200.0
+
+# What an answer holds besides the output itself, which base64 makes a third longer.
+_AROUND = 2_048
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Command:
+    """A command that runs, or has run. `lost`: whoever asks for its output finds the line broken."""
+
+    id: str
+    line: Line
+    input: bytearray = field(default_factory=bytearray)
+    input_ended: asyncio.Event = field(default_factory=asyncio.Event)
+    output: dict[str, bytearray] = field(default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()})
+    code: int | None = None
+    lost: bool = False
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass
+class Shell:
+    """An open shell; `used` is when it was last spoken of (time.monotonic)."""
+
+    id: str
+    user: str
+    codepage: str
+    idle: float
+    used: float
+    commands: dict[str, Command] = field(default_factory=dict)
+
+
+class Shells:
+    """All shells of one gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._open: dict[str, Shell] = {}
+
+    async def answer(self, request: soap.Request, user: str) -> str:
+        """The body of the answer. Errors: soap.Fault; Gone where the line is to break."""
+        if request.resource != soap.CMD:
+            raise soap.no_resource(request.resource)
+        if request.verb == "Create":
+            return self._create(request, user)
+        shell = self._open.get(request.shell)
+        if shell is None or shell.user != user:
+            raise soap.no_shell(request.shell)
+        shell.used = time.monotonic()
+        if request.verb == "Receive":
+            return await self._receive(shell, request)
+        act = _VERBS.get(request.verb)
+        if act is None:
+            raise soap.no_action(request.action)
+        return act(self, shell, request)
+
+    def close(self) -> None:
+        """End all commands."""
+        for shell in list(self._open.values()):
+            self._end(shell)
+
+    def _create(self, request: soap.Request, user: str) -> str:
+        now = time.monotonic()
+        for shell in [one for one in self._open.values() if one.used + one.idle < now]:
+            self._end(shell)
+        mine = sum(1 for one in self._open.values() if one.user == user)
+        if mine >= MOST_SHELLS or "shell_quota" in self._gateway.machine.faults:
+            raise soap.too_many_shells(MOST_SHELLS)
+        given = "" if request.body is None else request.body.get("ShellId", "")
+        idle = None if request.body is None else request.body.findtext(f"{soap.RSP}IdleTimeOut")
+        shell = Shell(
+            id=(given or str(uuid.uuid4())).upper(),
+            user=user,
+            codepage=_encoding(request.options.get("WINRS_CODEPAGE", "437")),
+            idle=soap.duration(idle or "", IDLE_SECONDS),
+            used=now,
+        )
+        self._open[shell.id] = shell
+        return soap.created(shell.id, shell.idle)
+
+    def _command(self, shell: Shell, request: soap.Request) -> str:
+        if len(shell.commands) >= MOST_PROCESSES:
+            raise soap.too_many_processes(MOST_PROCESSES)
+        if request.body is None:
+            raise soap.no_command()
+        words = [request.body.findtext(f"{soap.RSP}Command") or ""]
+        words += [one.text or "" for one in request.body.iterfind(f"{soap.RSP}Arguments")]
+        line = Line(
+            text=" ".join(words),
+            console=_flag(request, "WINRS_CONSOLEMODE_STDIN", "TRUE"),
+            by_cmd=not _flag(request, "WINRS_SKIP_CMD_SHELL", "FALSE"),
+            encoding=shell.codepage,
+        )
+        command = Command(id=(request.body.get("CommandId") or str(uuid.uuid4())).upper(), line=line)
+        shell.commands[command.id] = command
+        # Not bound to the client: a command whose client is gone runs to its end.
+        command.task = asyncio.get_running_loop().create_task(self._run(command))
+        return f"<rsp:CommandResponse><rsp:CommandId>{command.id}</rsp:CommandId></rsp:CommandResponse>"
+
+    async def _run(self, command: Command) -> None:
+        try:
+            program = commands.find(self._gateway, command.line)
+            if program.reads_input:
+                # Input that is a console has no end, so a program that reads to the end waits for ever.
+                await command.input_ended.wait()
+            output = await program.run(bytes(command.input))
+        except Gone:
+            command.lost = True
+            output = Output()
+        except Exception:
+            _log.exception("%s: %s", self._gateway.machine.name, command.line.text[:200])
+            output = Output(errors=b"The lab could not run this: see its log.\r\n", code=1)
+        command.output["stdout"] += output.text
+        command.output["stderr"] += output.errors
+        command.code = output.code
+        command.ready.set()
+
+    def _send(self, shell: Shell, request: soap.Request) -> str:
+        for stream in () if request.body is None else request.body.iterfind(f"{soap.RSP}Stream"):
+            command = shell.commands.get(stream.get("CommandId", "").upper())
+            if command is None:
+                raise soap.no_command()
+            try:
+                command.input += base64.b64decode(stream.text or "")
+            except binascii.Error:
+                raise soap.no_command() from None
+            if stream.get("End", "").lower() in ("true", "1") and not command.line.console:
+                command.input_ended.set()
+        return "<rsp:SendResponse/>"
+
+    async def _receive(self, shell: Shell, request: soap.Request) -> str:
+        wanted = None if request.body is None else request.body.find(f"{soap.RSP}DesiredStream")
+        command = None if wanted is None else shell.commands.get(wanted.get("CommandId", "").upper())
+        if command is None:
+            raise soap.no_command()
+        if not command.ready.is_set():
+            try:
+                async with asyncio.timeout(request.timeout):
+                    await command.ready.wait()
+            except TimeoutError:
+                raise soap.timed_out() from None
+        shell.used = time.monotonic()
+        if command.lost:
+            raise Gone
+        left = (request.largest - _AROUND) * 3 // 4
+        given: dict[str, bytes] = {}
+        for name, output in command.output.items():
+            given[name] = bytes(output[:left])
+            del output[:left]
+            left -= len(given[name])
+        more = any(command.output.values())
+        return soap.received(command.id, given, None if more else command.code)
+
+    def _signal(self, shell: Shell, request: soap.Request) -> str:
+        command = shell.commands.pop("" if request.body is None else request.body.get("CommandId", "").upper(), None)
+        if command is not None and command.task is not None:
+            command.task.cancel()
+        return "<rsp:SignalResponse/>"
+
+    def _delete(self, shell: Shell, request: soap.Request) -> str:
+        self._end(shell)
+        return ""
+
+    def _end(self, shell: Shell) -> None:
+        del self._open[shell.id]
+        for command in shell.commands.values():
+            if command.task is not None:
+                command.task.cancel()
+
+
+_VERBS: dict[str, Callable[[Shells, Shell, soap.Request], str]] = {
+    "Command": Shells._command,
+    "Send": Shells._send,
+    "Signal": Shells._signal,
+    "Delete": Shells._delete,
+}
+
+
+def _flag(request: soap.Request, name: str, default: str) -> bool:
+    return request.options.get(name, default).strip().upper() in ("TRUE", "1")
+
+
+def _encoding(codepage: str) -> str:
+    """Python's name of a Windows code page; 437 for one that there is not."""
+    if codepage == "65001":
+        return "utf-8"
+    try:
+        "".encode(f"cp{codepage}")
+    except LookupError:
+        return "cp437"
+    return f"cp{codepage}"

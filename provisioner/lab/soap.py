@@ -1,0 +1,226 @@
+"""WS-Management messages: requests taken apart, answers and faults put together as Windows words them."""
+
+import base64
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
+CMD = f"{SHELL}/cmd"
+
+_S = "{http://www.w3.org/2003/05/soap-envelope}"
+_A = "{http://schemas.xmlsoap.org/ws/2004/08/addressing}"
+_W = "{http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd}"
+RSP = f"{{{SHELL}}}"
+
+_FAULT_ACTION = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
+_ENVELOPE = (
+    '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"'
+    ' xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing"'
+    ' xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"'
+    ' xmlns:x="http://schemas.xmlsoap.org/ws/2004/09/transfer"'
+    f' xmlns:rsp="{SHELL}"><s:Header><a:Action>%s</a:Action><a:MessageID>uuid:%s</a:MessageID>'
+    "<a:To>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:To>"
+    "<a:RelatesTo>%s</a:RelatesTo></s:Header><s:Body>%s</s:Body></s:Envelope>"
+)
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?")
+
+# What Windows allows by default for one message, and how long an operation may take when the client says nothing.
+LARGEST_ENVELOPE = 512_000
+_OPERATION_SECONDS = 60.0
+_SMALLEST_LIMIT = 8_192
+
+
+class Fault(Exception):
+    """A WS-Management fault: Windows' number, the SOAP code and subcode, and its words."""
+
+    def __init__(self, number: int, subcode: str, reason: str, *, code: str = "s:Sender") -> None:
+        super().__init__(reason)
+        self.number, self.subcode, self.reason, self.code = number, subcode, reason, code
+
+
+class NotSoap(Exception):
+    """A message that is no SOAP envelope."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request. `verb` is the action's last word; `shell` the selector ShellId; `timeout` in seconds;
+    `largest` the biggest answer in bytes that the client takes."""
+
+    action: str
+    verb: str
+    message_id: str
+    resource: str
+    shell: str
+    options: Mapping[str, str]
+    timeout: float
+    largest: int
+    body: ET.Element | None
+
+
+def read(data: bytes) -> Request:
+    """Take a request apart. Errors: NotSoap."""
+    try:
+        root = ET.fromstring(data)  # noqa: S314 - from loopback, after the log-in
+    except ET.ParseError as error:
+        raise NotSoap(str(error)) from error
+    header, body = root.find(f"{_S}Header"), root.find(f"{_S}Body")
+    if root.tag != f"{_S}Envelope" or header is None or body is None:
+        raise NotSoap("no SOAP envelope")
+    said = {element.tag: (element.text or "").strip() for element in header}
+    shell = header.find(f"{_W}SelectorSet/{_W}Selector[@Name='ShellId']")
+    action = said.get(f"{_A}Action", "")
+    return Request(
+        action=action,
+        verb=action.rpartition("/")[2],
+        message_id=said.get(f"{_A}MessageID", ""),
+        resource=said.get(f"{_W}ResourceURI", ""),
+        shell="" if shell is None else (shell.text or "").strip().upper(),
+        options={option.get("Name", ""): option.text or "" for option in header.iterfind(f"{_W}OptionSet/{_W}Option")},
+        timeout=duration(said.get(f"{_W}OperationTimeout", ""), _OPERATION_SECONDS),
+        largest=_largest(said.get(f"{_W}MaxEnvelopeSize", "")),
+        body=body[0] if len(body) else None,
+    )
+
+
+def duration(text: str, default: float) -> float:
+    """Seconds of an XML duration such as PT20S."""
+    found = _DURATION.fullmatch(text)
+    if not text or found is None:
+        return default
+    days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return days * 86_400 + hours * 3_600 + minutes * 60 + seconds
+
+
+def _largest(text: str) -> int:
+    wanted = int(text) if text.isdecimal() else LARGEST_ENVELOPE
+    return max(_SMALLEST_LIMIT, min(wanted, LARGEST_ENVELOPE))
+
+
+def answer(request: Request, body: str) -> bytes:
+    """The envelope of an answer."""
+    return (_ENVELOPE % (f"{request.action}Response", _uuid(), escape(request.message_id), body)).encode()
+
+
+def fault(fault: Fault, machine: str, message_id: str) -> bytes:
+    """The envelope of a fault."""
+    reason = escape(fault.reason)
+    body = (
+        f"<s:Fault><s:Code><s:Value>{fault.code}</s:Value><s:Subcode><s:Value>{fault.subcode}</s:Value></s:Subcode>"
+        f'</s:Code><s:Reason><s:Text xml:lang="en-US">{reason}</s:Text></s:Reason><s:Detail>'
+        '<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"'
+        f' Code="{fault.number}" Machine="{escape(machine)}"><f:Message>{reason}</f:Message></f:WSManFault>'
+        "</s:Detail></s:Fault>"
+    )
+    return (_ENVELOPE % (_FAULT_ACTION, _uuid(), escape(message_id), body)).encode()
+
+
+def identity() -> bytes:
+    """The answer to Identify of somebody who has not logged in: Windows keeps its version to itself."""
+    return (
+        b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Header/><s:Body>'
+        b'<wsmid:IdentifyResponse xmlns:wsmid="http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd">'
+        b"<wsmid:ProtocolVersion>http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd</wsmid:ProtocolVersion>"
+        b"<wsmid:ProductVendor>Microsoft Corporation</wsmid:ProductVendor>"
+        b"<wsmid:ProductVersion>OS: 0.0.0 SP: 0.0 Stack: 3.0</wsmid:ProductVersion>"
+        b"</wsmid:IdentifyResponse></s:Body></s:Envelope>"
+    )
+
+
+def created(shell: str, idle: float) -> str:
+    """The body of Create's answer."""
+    return (
+        "<x:ResourceCreated><a:Address>http://127.0.0.1/wsman</a:Address><a:ReferenceParameters>"
+        f'<w:ResourceURI>{CMD}</w:ResourceURI><w:SelectorSet><w:Selector Name="ShellId">{shell}</w:Selector>'
+        f"</w:SelectorSet></a:ReferenceParameters></x:ResourceCreated><rsp:Shell><rsp:ShellId>{shell}</rsp:ShellId>"
+        f"<rsp:ResourceUri>{CMD}</rsp:ResourceUri><rsp:ClientIP>127.0.0.1</rsp:ClientIP>"
+        f"<rsp:IdleTimeOut>PT{idle:.3f}S</rsp:IdleTimeOut><rsp:InputStreams>stdin</rsp:InputStreams>"
+        "<rsp:OutputStreams>stdout stderr</rsp:OutputStreams></rsp:Shell>"
+    )
+
+
+def received(command: str, streams: Mapping[str, bytes], code: int | None) -> str:
+    """The body of Receive's answer: what has come, and the exit code once the command has ended."""
+    parts = [
+        f'<rsp:Stream Name="{name}" CommandId="{command}">{base64.b64encode(data).decode()}</rsp:Stream>'
+        for name, data in streams.items()
+        if data
+    ]
+    if code is None:
+        parts.append(f'<rsp:CommandState CommandId="{command}" State="{SHELL}/CommandState/Running"/>')
+    else:
+        parts += [f'<rsp:Stream Name="{name}" CommandId="{command}" End="true"/>' for name in streams]
+        parts.append(
+            f'<rsp:CommandState CommandId="{command}" State="{SHELL}/CommandState/Done">'
+            f"<rsp:ExitCode>{code & 0xFFFFFFFF}</rsp:ExitCode></rsp:CommandState>"
+        )
+    return f"<rsp:ReceiveResponse>{''.join(parts)}</rsp:ReceiveResponse>"
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4()).upper()
+
+
+def timed_out() -> Fault:
+    """Nothing to give within OperationTimeout."""
+    words = "The WS-Management service cannot complete the operation within the time specified in OperationTimeout."
+    return Fault(2150858793, "w:TimedOut", words, code="s:Receiver")
+
+
+def too_many_shells(most: int) -> Fault:
+    """The user's shells are all open."""
+    return Fault(
+        2150859173,
+        "w:QuotaLimit",
+        "The WS-Management service cannot process the request. This user is allowed a maximum number of "
+        f"{most} concurrent shells, which has been exceeded. Close existing shells or raise the quota for this user.",
+        code="s:Receiver",
+    )
+
+
+def too_many_processes(most: int) -> Fault:
+    """A shell's commands are all running, or were never signalled as done with."""
+    return Fault(
+        2150859174,
+        "w:QuotaLimit",
+        "The WS-Management service cannot process the request. The maximum number of concurrent operations for this "
+        f"shell ({most}) has been exceeded. Close existing operations, or raise the quota.",
+        code="s:Receiver",
+    )
+
+
+def no_shell(shell: str) -> Fault:
+    """A shell that there is not, or no longer."""
+    return Fault(
+        2150858843,
+        "w:InvalidSelectors",
+        f"The request for the Windows Remote Shell with ShellId {shell} failed because the shell was not found on the "
+        "server. Possible causes are: the specified ShellId is incorrect or the shell no longer exists on the server. "
+        "Provide the correct ShellId or create a new shell and retry the operation.",
+    )
+
+
+def no_command() -> Fault:
+    """A command that there is not, or no longer."""
+    return Fault(87, "w:InvalidParameter", "The parameter is incorrect.")
+
+
+def no_resource(uri: str) -> Fault:
+    """Another resource than the command shell."""
+    return Fault(
+        2150858752,
+        "a:DestinationUnreachable",
+        f"The WS-Management service cannot process the request. The resource URI ({uri}) was not found in the "
+        "WS-Management catalog. The lab has the command shell only.",
+    )
+
+
+def no_action(action: str) -> Fault:
+    """An action that the lab does not have."""
+    return Fault(
+        2150859072, "a:ActionNotSupported", f"The action {action} is not supported by the service. (This is a lab.)"
+    )

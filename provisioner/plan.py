@@ -1,0 +1,317 @@
+"""Audit -> Plan: which steps, on which gateways, in which waves, and whose job the rest is. Pure."""
+
+import difflib
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from provisioner import remedies as offered
+from provisioner.errors import InputError
+from provisioner.model import (
+    Audit,
+    Budget,
+    Change,
+    Control,
+    Evidence,
+    Finding,
+    Fleet,
+    Gap,
+    Gateway,
+    Plan,
+    Role,
+    Status,
+    Step,
+    Wave,
+)
+
+IDENTITY = "R5-identity"
+ONLY_CONNECTOR = "only-connector"
+START = "start"
+
+# What a remedy takes on a gateway, in seconds, until the journal has measured it.
+_SECONDS = {"connector": 30.0, "java": 30.0, "firewall": 5.0, "antivirus": 8.0, "service": 15.0, "power": 5.0}
+_OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """An audit as planning looks things up in it, and the fleet as it is now."""
+
+    audit: Audit
+    fleet: Fleet
+    at: datetime
+    controls: Mapping[str, Control]
+    findings: Mapping[str, tuple[Finding, ...]]
+    evidence: Mapping[str, Evidence]
+    rows: Mapping[str, Gateway]
+    seconds: Mapping[str, float]
+
+
+def make(
+    audit: Audit,
+    fleet: Fleet,
+    *,
+    at: datetime,
+    plan_id: str,
+    remedies: Collection[str] | None = None,
+    durations: Mapping[str, float] | None = None,
+) -> Plan:
+    """The plan that mends what can be mended of an audit.
+
+    `remedies` narrows it to these; `durations` is what each remedy was measured to take, in seconds.
+    Errors: InputError for a remedy that does not exist.
+    """
+    asked = frozenset(offered.ORDER if remedies is None else remedies)
+    _refuse_unknown(asked)
+    view = _view(audit, fleet, at, durations or {})
+    steps: list[tuple[Step, ...]] = []
+    gaps: list[Gap] = []
+    for gateway in audit.gateways:
+        made, left = _of_gateway(view, gateway, asked)
+        gaps.extend(left)
+        if made:
+            steps.append(tuple(made))
+    rollout = fleet.settings.rollout
+    return Plan(
+        id=plan_id,
+        kind="rollout",
+        at=at,
+        audit=audit.id,
+        fleet_digest=fleet.digest,
+        policy_digest=audit.policy_digest,
+        places={made[0].gateway: _place(view.rows[made[0].gateway]) for made in steps},
+        waves=_waves(steps, rollout.waves),
+        budget=Budget(failed=rollout.failed, unreachable=rollout.unreachable, unknown=rollout.unknown),
+        # A PC that is not the one it should be comes first: all else that is said of it is about another PC.
+        gaps=tuple(sorted(gaps, key=lambda gap: gap.control != IDENTITY)),
+    )
+
+
+def fingerprint(findings: Iterable[Finding]) -> str:
+    """What tells these findings from others: control, status and value of each."""
+    said = [
+        [finding.control, finding.status, finding.actual if finding.value is None else finding.value]
+        for finding in sorted(findings, key=lambda finding: finding.control)
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def connector_runs(evidence: Evidence | None) -> bool | None:
+    """Whether a Connector runs on that gateway; None where the reading does not say."""
+    if evidence is None or evidence.error:
+        return None
+    service, connector = evidence.sections.get("service"), evidence.sections.get("connector")
+    if service is None or connector is None:
+        return None
+    found = [one for one in (service["service"], *service["others"]) if one]
+    return bool(connector["processes"]) or any(one["state"] in ("running", "start_pending") for one in found)
+
+
+def why_not_start(gateway: Gateway, fleet: Fleet, evidence: Mapping[str, Evidence], at: datetime) -> Gap | None:
+    """Why no Connector may be started on this gateway, as a gap; None where it may.
+
+    It needs an active gateway, a standing statement that no other PC of the practice runs one, and no other gateway
+    of the practice that runs one, or that cannot be read and no statement speaks of by name.
+    """
+    day = at.date()
+    standing = [one for one in fleet.statements if one.control == ONLY_CONNECTOR and one.stands(day)]
+    if gateway.role is not Role.ACTIVE:
+        return _gap(gateway, "R17-running", f"a {gateway.role} gateway is not started", "icb-it", "")
+    for other in fleet.known:
+        if other.practice != gateway.practice or other.name == gateway.name:
+            continue
+        runs = connector_runs(evidence.get(other.name))
+        if runs:
+            words = f"not started: a Connector runs on {other.name}, of the same practice"
+            return _gap(gateway, "R17-running", words, "icb-it", f"Stop and disable the one on {other.name} first.")
+        if runs is None and not any(one.gateway == other.name for one in standing):
+            words = f"not started: whether {other.name}, of the same practice, runs a Connector cannot be told"
+            ask = f"Make it reachable, or write into statements.csv: {_row(gateway.practice, other.name, at)}"
+            return _gap(gateway, "R17-running", words, "icb-it", ask)
+    if any(one.covers(gateway) for one in standing):
+        return None
+    words = "not started: nobody has stated that no other PC of this practice runs a Connector"
+    ask = f"Find out, and write into statements.csv: {_row(gateway.practice, '', at)}"
+    return _gap(gateway, "R17-running", words, "icb-it", ask)
+
+
+def _refuse_unknown(asked: frozenset[str]) -> None:
+    for name in sorted(asked - set(offered.ORDER)):
+        near = difflib.get_close_matches(name, offered.ORDER, 1)
+        hint = f"Is it {near[0]}?" if near else f"There are {', '.join(offered.ORDER)}."
+        raise InputError(f"there is no remedy {name!r}.", hint)
+
+
+def _view(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, float]) -> _View:
+    findings: dict[str, list[Finding]] = {gateway.name: [] for gateway in audit.gateways}
+    for finding in audit.findings:
+        findings.setdefault(finding.gateway, []).append(finding)
+    return _View(
+        audit=audit,
+        fleet=fleet,
+        at=at,
+        controls={control.id: control for control in audit.controls},
+        findings={gateway: tuple(found) for gateway, found in findings.items()},
+        evidence={one.gateway: one for one in audit.evidence},
+        rows={gateway.name: gateway for gateway in fleet.gateways},
+        seconds={**_SECONDS, **durations},
+    )
+
+
+def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[list[Step], list[Gap]]:
+    """One gateway's steps, in the order in which they are done, and its gaps."""
+    if gateway.role is Role.CANDIDATE:
+        return [], []
+    findings = view.findings[gateway.name]
+    if barred := _why_not_at_all(view, gateway, findings):
+        return [], [barred]
+    open_ = [finding for finding in findings if finding.status in _OPEN and not _stated(view, gateway, finding)]
+    mended: dict[str, list[Finding]] = {}
+    gaps: list[Gap] = []
+    for remedy in _mendable(view, gateway, open_):
+        mended[remedy] = [finding for finding in open_ if view.controls[finding.control].remedy == remedy]
+    for finding in open_:
+        if view.controls[finding.control].remedy not in mended:
+            gaps.append(_left(view, gateway, finding))
+    if START in mended and START in asked and (why := _start_barred(view, gateway, mended, asked)):
+        del mended[START]
+        gaps.append(why)
+    row = view.rows[gateway.name]
+    steps = []
+    for remedy in (one for one in offered.ORDER if one in mended.keys() & asked):
+        role, values = offered.values(view.fleet, row, remedy)
+        lacking = [_lacking(row, values, remedy, finding) for finding in mended[remedy]]
+        gaps.extend(gap for gap in lacking if gap)
+        if able := [finding for finding, gap in zip(mended[remedy], lacking, strict=True) if gap is None]:
+            steps.append(_step(view, row, remedy, role, values, able))
+    return steps, gaps
+
+
+def _lacking(gateway: Gateway, values: Mapping[str, Any], remedy: str, finding: Finding) -> Gap | None:
+    """What fleet.yml must say before a remedy can mend this finding, as a gap; None where nothing is missing."""
+    lacks = ""
+    if remedy in ("service", START) and not values["service_name"]:
+        lacks = "service.name"
+    elif remedy == "java" and values["java_package"] is None:
+        lacks = "packages.jre"
+    elif finding.control == "R17-files" and values["connector_package"] is None and not values["connector_files"]:
+        lacks = "packages.connector"
+    if not lacks:
+        return None
+    words = finding.message or finding.actual
+    return _gap(gateway, finding.control, words, "vendor", f"Ask for it, and give {lacks} in fleet.yml.")
+
+
+def _mendable(view: _View, gateway: Gateway, findings: Sequence[Finding]) -> set[str]:
+    """The remedies that this gateway needs: something of theirs failed. What could not be told, such as the restart
+    actions of a service that is not there, comes with them. Only a start is needed by what is merely unknown."""
+    if gateway.role is Role.RETIRED:
+        return set()
+    failed = {view.controls[finding.control].remedy for finding in findings if finding.status is Status.FAILED}
+    failed -= {"", START}
+    starts = any(view.controls[finding.control].remedy == START for finding in findings)
+    return failed | {START} if starts and gateway.role is Role.ACTIVE else failed
+
+
+def _why_not_at_all(view: _View, gateway: Gateway, findings: Sequence[Finding]) -> Gap | None:
+    """Why nothing can be planned for a gateway; None where it can."""
+    evidence, row = view.evidence.get(gateway.name), view.rows.get(gateway.name)
+    if evidence is None:
+        return _gap(gateway, "read", "it was not read", "icb-it", "Audit it.")
+    if evidence.error:
+        return _gap(gateway, "read", evidence.error.message, "icb-it", evidence.error.hint)
+    if row is None or _place(row) != _place(gateway) or row.role != gateway.role:
+        return _gap(gateway, "read", "its row has changed since the audit", "icb-it", "Audit it again.")
+    for finding in findings:
+        if finding.control == IDENTITY and finding.status is Status.FAILED:
+            return _left(view, gateway, finding)
+    return None
+
+
+def _start_barred(
+    view: _View, gateway: Gateway, mended: Mapping[str, Sequence[Finding]], asked: frozenset[str]
+) -> Gap | None:
+    service = view.evidence[gateway.name].sections.get("service")
+    comes = "service" in mended and "service" in asked
+    if not comes and (service is None or service["service"] is None):
+        return _gap(gateway, "R17-running", "there is no service to start", "icb-it", "Plan its `service` first.")
+    return why_not_start(view.rows[gateway.name], view.fleet, view.evidence, view.at)
+
+
+def _stated(view: _View, gateway: Gateway, finding: Finding) -> bool:
+    """Whether a standing statement answers what the gateway could not tell."""
+    return finding.status is Status.UNKNOWN and any(
+        one.control == finding.control and one.covers(gateway) and one.stands(view.at.date())
+        for one in view.fleet.statements
+    )
+
+
+def _left(view: _View, gateway: Gateway, finding: Finding) -> Gap:
+    control = view.controls[finding.control]
+    return _gap(gateway, finding.control, finding.message or finding.actual, control.owner or "icb-it", control.ask)
+
+
+def _gap(gateway: Gateway, control: str, message: str, owner: str, ask: str) -> Gap:
+    return Gap(gateway=gateway.name, practice=gateway.practice, control=control, message=message, owner=owner, ask=ask)
+
+
+def _row(practice: str, gateway: str, at: datetime) -> str:
+    return f"{practice},{gateway},{ONLY_CONNECTOR},WHAT WAS CHECKED,NAME,{at:%Y-%m-%d},UNTIL,TICKET"
+
+
+def _step(
+    view: _View, gateway: Gateway, remedy: str, role: str, values: Mapping[str, Any], findings: Sequence[Finding]
+) -> Step:
+    controls = tuple(finding.control for finding in findings)
+    size = _bytes(values)
+    return Step(
+        id=f"{gateway.name}-{remedy}",
+        gateway=gateway.name,
+        practice=gateway.practice,
+        kind="playbook",
+        remedy=remedy,
+        role=role,
+        values=values,
+        because=controls,
+        proves=controls,
+        fingerprint=fingerprint(findings),
+        changes=tuple(
+            Change(what=view.controls[finding.control].title, before=finding.actual, after=finding.expected)
+            for finding in findings
+        ),
+        seconds=view.seconds.get(remedy, 10.0) + size * 8 / view.fleet.settings.rollout.line_speed,
+        size=size,
+    )
+
+
+def _bytes(values: Any) -> int:
+    """What has to be brought to the gateway: the sizes of the packages that are not there already."""
+    if isinstance(values, Mapping):
+        if "sha256" in values and values.get("source") != "path":
+            return int(values.get("size") or 0)
+        return sum(map(_bytes, values.values()))
+    return 0
+
+
+def _place(gateway: Gateway) -> tuple[str, str]:
+    return (gateway.practice, gateway.address)
+
+
+def _waves(steps: Sequence[tuple[Step, ...]], sizes: Sequence[int]) -> tuple[Wave, ...]:
+    """Gateways in waves of these sizes, then the rest. The first is one with the commonest set of steps, because
+    what it shows then holds for most."""
+    if not steps:
+        return ()
+    kinds = [tuple(step.remedy for step in made) for made in steps]
+    typical = kinds.index(Counter(kinds).most_common(1)[0][0])
+    ordered = [steps[typical], *steps[:typical], *steps[typical + 1 :]]
+    waves: list[Wave] = []
+    for size in (*sizes, len(ordered)):
+        if taken := ordered[:size]:
+            waves.append(Wave(number=len(waves) + 1, steps=tuple(step for made in taken for step in made)))
+            ordered = ordered[size:]
+    return tuple(waves)

@@ -1,0 +1,319 @@
+"""One playbook on some gateways -> what Ansible says of each step. The only importer of ansible_runner."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from provisioner import content, processes
+from provisioner.model import Step
+from provisioner.secrets_socket import SECRET, SecretsSocket
+
+# What Ansible needs of our environment; the rest may hold anything, and ansible-runner writes it into a file.
+_PASSED_ON = frozenset(
+    {"HOME", "USER", "LOGNAME", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
+    | {"KRB5CCNAME", "KRB5_CONFIG", "KRB5_KTNAME", "KRB5_CLIENT_KTNAME"}
+)
+# The only text of an inventory that Ansible may take for a template: the question for a password.
+_QUESTION = "{{ lookup('gateway_secret', "
+_REJECTED = ("credentials were rejected", "credentials rejected")
+_LONGEST_SOCKET = 90
+_LONGEST_MESSAGE = 600
+_LONGEST_DIFFERENCE = 8000
+
+Answer = Literal["ok", "failed", "unreachable", "refused", "skipped", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """What one task changes, or would change; both sides empty where its module does not say."""
+
+    task: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acted:
+    """What Ansible says of one step. `refused`: the gateway did not accept the log-in. `unknown`: it says nothing.
+
+    `before` is what the role found; `seconds` what its tasks took.
+    """
+
+    result: Answer
+    changed: bool = False
+    message: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    differences: tuple[Difference, ...] = ()
+    seconds: float = 0.0
+
+
+def run(
+    steps: Sequence[Step],
+    hosts: Mapping[str, Mapping[str, Any]],
+    secrets: Callable[[str], str],
+    *,
+    mark: str,
+    check: bool = False,
+    on_task: Callable[[str, str, str], None] = lambda gateway, role, task: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    root: Path | None = None,
+) -> dict[str, Acted]:
+    """Run the steps' roles on their gateways, each gateway by itself, in the order given; by step id, one for each.
+
+    `hosts` has each gateway's connection variables. `secrets` answers a gateway's name with its password and
+    `secret:REFERENCE` with that secret. `mark` goes into the environment of all that is started. `check` changes
+    nothing and gives differences. `on_task` (gateway, role, task) must not raise. When `cancelled` turns true the
+    children are killed; what they had not said is unknown. A gateway's steps must be of different roles.
+    """
+    root = root or content.root()
+    base = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(mark), dir=base if len(base) < _LONGEST_SOCKET // 2 else "/tmp"))  # noqa: S108
+    try:
+        inventory = folder / "hosts.yml"
+        inventory.write_text(_tagged(_inventory(steps, hosts)), "utf-8")
+        events: list[Mapping[str, Any]] = []
+        with SecretsSocket(folder / "ask", _names(steps), secrets):
+            said = _play(folder, root, mark, len(hosts), check, _keeper(events, on_task), cancelled)
+        return _by_step(steps, events, said, check)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_run(mark: str) -> int:
+    """End what a run that died left behind: its processes and its folder. How many processes there were.
+
+    Errors: OSError when some of them cannot be ended.
+    """
+    ended = processes.end(mark)
+    for base in {tempfile.gettempdir(), "/tmp"}:  # noqa: S108
+        for folder in Path(base).glob(f"{_prefix(mark)}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+    return ended
+
+
+def _prefix(mark: str) -> str:
+    return f"provisioner-{mark}-"
+
+
+def _inventory(steps: Sequence[Step], hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        variables = found.setdefault(step.gateway, {**hosts[step.gateway], "provisioner_roles": []})
+        if step.role in variables["provisioner_roles"]:
+            raise ValueError(f"{step.gateway}: the role {step.role} twice in one run")
+        variables["provisioner_roles"].append(step.role)
+        variables.update(step.values)
+    return {"all": {"hosts": found}}
+
+
+def _tagged(value: Any) -> str:
+    """YAML in which every text is tagged as no template: what a row of practices.csv says is data."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(str(key))}: {_tagged(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_tagged, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value) if value.startswith(_QUESTION) else f"!unsafe {json.dumps(value)}"
+    return json.dumps(value)
+
+
+def _names(steps: Iterable[Step]) -> set[str]:
+    """What may be asked: the passwords of these gateways, and the secrets that their files name."""
+    names = {step.gateway for step in steps}
+    for step in steps:
+        for file in step.values.get("connector_files") or ():
+            names |= {f"{SECRET}{reference}" for reference in (file.get("secrets") or {}).values()}
+    return names
+
+
+def _keeper(
+    events: list[Mapping[str, Any]], on_task: Callable[[str, str, str], None]
+) -> Callable[[Mapping[str, Any]], bool]:
+    def keep(event: Mapping[str, Any]) -> bool:
+        data = event.get("event_data") or {}
+        if "host" in data:
+            events.append(event)
+            if event["event"] == "runner_on_start" and data.get("role"):
+                on_task(data["host"], data["role"], data.get("task", ""))
+        # ansible-runner throws away what is not answered with True, and with an OSError everything.
+        return True
+
+    return keep
+
+
+def _play(
+    folder: Path,
+    root: Path,
+    mark: str,
+    forks: int,
+    check: bool,
+    keep: Callable[[Mapping[str, Any]], bool],
+    cancelled: Callable[[], bool],
+) -> str:
+    """Run the playbook to its end, or until it is cancelled. What Ansible printed last, for when it said no more."""
+    import ansible_runner
+
+    config = ansible_runner.RunnerConfig(
+        private_data_dir=str(folder),
+        project_dir=str(root / "playbooks"),
+        playbook=str(root / "playbooks" / "rollout.yml"),
+        inventory=str(folder / "hosts.yml"),
+        forks=forks,
+        cmdline="--check --diff" if check else None,
+        quiet=True,
+        settings={"pexpect_timeout": 0.5},
+    )
+    config.prepare()
+    config.env = _environment(config.env, folder, root, mark)
+    # The script of the same installation as ourselves, whatever PATH says.
+    config.command[0] = str(Path(sys.executable).with_name("ansible-playbook"))
+
+    def cancel() -> bool:
+        if not cancelled():
+            return False
+        # The workers first: they are in sessions of their own, and ansible-runner ends only their parent.
+        processes.end(mark)
+        return True
+
+    # With a cancel_callback ansible-runner leaves our signal handlers alone.
+    runner = ansible_runner.Runner(config, event_handler=keep, cancel_callback=cancel, remove_partials=True)
+    try:
+        status, code = runner.run()
+    finally:
+        processes.end(mark)
+    if status == "canceled":
+        return "it was stopped before it was done"
+    with runner.stdout as printed:
+        return f"Ansible ended with {code}: {_clean(printed.read()[-2 * _LONGEST_MESSAGE :])}"
+
+
+def _environment(prepared: Mapping[str, str], folder: Path, root: Path, mark: str) -> dict[str, str]:
+    """What Ansible is started with: what ansible-runner added, what is needed of ours, and what says where all is."""
+    kept = {name: value for name, value in prepared.items() if name in _PASSED_ON or os.environ.get(name) != value}
+    return {
+        **kept,
+        # Without a UTF-8 locale Ansible does not start.
+        "LC_ALL": "C.UTF-8",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
+        "ANSIBLE_NOCOLOR": "1",
+        "PROVISIONER_ASK": str(folder / "ask"),
+        processes.VARIABLE: mark,
+    }
+
+
+@dataclass(kw_only=True)
+class _Role:
+    """What the events say of one role on one gateway."""
+
+    changed: bool = False
+    finished: bool = False
+    trouble: Answer | None = None
+    message: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def _by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: str, check: bool) -> dict[str, Acted]:
+    roles = {(step.gateway, step.role): _Role() for step in steps}
+    # Trouble outside any role of the gateway (Ansible's own) is the first unfinished role's.
+    order: dict[str, list[str]] = {}
+    for step in steps:
+        order.setdefault(step.gateway, []).append(step.role)
+    for event in events:
+        data = event["event_data"]
+        gateway, role = str(data["host"]), str(data.get("role") or "")
+        if gateway not in order:
+            continue
+        if role not in order[gateway]:
+            if event["event"] not in ("runner_on_failed", "runner_on_unreachable"):
+                continue
+            role = next((one for one in order[gateway] if not roles[gateway, one].finished), order[gateway][-1])
+        _note(roles[gateway, role], event["event"], data, check)
+    acted: dict[str, Acted] = {}
+    for step in steps:
+        earlier = order[step.gateway][: order[step.gateway].index(step.role)]
+        troubled = next((one for one in earlier if not roles[step.gateway, one].finished), "")
+        acted[step.id] = _acted(roles[step.gateway, step.role], troubled, said)
+    return acted
+
+
+def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
+    result: Mapping[str, Any] = data.get("res") or {}
+    role.seconds += float(data.get("duration") or 0)
+    if kind == "runner_on_unreachable":
+        words = _message(result)
+        role.trouble = "refused" if any(mark in words for mark in _REJECTED) else "unreachable"
+        role.message = words
+    elif kind == "runner_on_failed" and not data.get("ignore_errors"):
+        role.trouble, role.message = "failed", f"{data.get('task', '')}: {_message(result)}"
+    elif kind == "runner_on_ok":
+        role.changed |= bool(result.get("changed"))
+        if check and result.get("changed"):
+            role.differences += _differences(str(data.get("task", "")), result)
+        facts = result.get("ansible_facts") or {}
+        # Every role ends with it: a role that did not get there has not finished.
+        if "provisioner_before" in facts:
+            found = facts["provisioner_before"]
+            role.finished, role.before = True, found if isinstance(found, Mapping) else {"found": found}
+
+
+def _acted(role: _Role, troubled: str, said: str) -> Acted:
+    result: Answer
+    if role.finished:
+        result, message = "ok", ""
+    elif role.trouble:
+        result, message = role.trouble, role.message
+    elif troubled:
+        result, message = "skipped", f"not tried, because {troubled} did not finish here"
+    else:
+        result, message = "unknown", said
+    return Acted(
+        result=result,
+        changed=role.changed,
+        message=message,
+        before=role.before,
+        differences=tuple(role.differences),
+        seconds=role.seconds,
+    )
+
+
+def _differences(task: str, result: Mapping[str, Any]) -> list[Difference]:
+    found = []
+    for one in result.get("results") or [result]:
+        if not one.get("changed"):
+            continue
+        told = one.get("diff") or {}
+        for diff in told if isinstance(told, list) else [told]:
+            after = diff.get("prepared", diff.get("after", ""))
+            found.append(Difference(task=task, before=_text(diff.get("before", "")), after=_text(after)))
+    return found
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True, default=str)
+    return text[:_LONGEST_DIFFERENCE]
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    """Why a task failed: of a loop, why its first item did."""
+    for one in result.get("results") or ():
+        if one.get("failed"):
+            return _message(one)
+    return _clean(str(result.get("msg") or result.get("censored") or "no reason given"))
+
+
+def _clean(text: str) -> str:
+    """Text of a gateway or of Ansible, in one line, without what a terminal might obey."""
+    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return words if len(words) <= _LONGEST_MESSAGE else words[: _LONGEST_MESSAGE - 1] + "…"

@@ -1,0 +1,93 @@
+"""Processes of this machine: who we are, who still lives, and ending those that a run left behind.
+
+Layer 0: what journal, playbook and execute share. Reads /proc where there is one (Linux, where Ansible runs);
+elsewhere nothing can be told of other processes, and nothing is ended.
+"""
+
+import getpass
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+# A run's mark is in the environment of all that it starts. Ansible's workers leave the process group, outlive a
+# killed parent and keep only this.
+VARIABLE = "PROVISIONER_RUN"
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process as the journal records it. `started` tells it from a later one with the same pid: the boot and
+    the clock ticks since then; "" where the system does not say."""
+
+    user: str
+    host: str
+    pid: int
+    started: str
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} pid {self.pid}"
+
+    @property
+    def dead(self) -> bool:
+        """Whether it certainly ended. False where that cannot be told, as of a process of another machine."""
+        if self.host != socket.gethostname() or not self.started:
+            return False
+        return _started(self.pid) != self.started
+
+
+def this() -> Process:
+    """This process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return Process(user=user, host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()))
+
+
+def _started(pid: int) -> str:
+    """Boot and start time of a living process; "" where there is none, it is a zombie, or cannot be told."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+        # The command's name may hold blanks and brackets: the fields that count come after the last bracket.
+        fields = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+
+
+def marked(mark: str) -> list[int]:
+    """The pids of our own user's living processes that carry this run's mark, workers before their parents."""
+    wanted = f"{VARIABLE}={mark}".encode()
+    found = []
+    for folder in _PROC.glob("[0-9]*"):
+        try:
+            if folder.stat().st_uid == os.getuid() and wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+        except OSError:
+            continue  # it ended, or is not ours to read
+    return sorted((pid for pid in found if pid != os.getpid() and _started(pid)), reverse=True)
+
+
+def end(mark: str, patience: float = 10.0) -> int:
+    """End every process with this run's mark; how many there were. Returns when none is left.
+
+    Errors: OSError when some cannot be ended within `patience` seconds.
+    """
+    ended: set[int] = set()
+    deadline = time.monotonic() + patience
+    while left := marked(mark):
+        if time.monotonic() > deadline:
+            raise OSError(f"processes of an earlier run cannot be ended: {', '.join(map(str, left))}")
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                ended.add(pid)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.01)
+    return len(ended)

@@ -1,0 +1,171 @@
+"""One gateway, one script, one answer. With wire.py the only importer of pywinrm."""
+
+import http.client
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
+from winrm.protocol import Protocol
+
+from provisioner.errors import BadAnswer, GatewayError, InputError, TimedOut, Unreachable
+from provisioner.model import Gateway
+from provisioner.settings import Connection
+from provisioner.wire import Login, Place, Wire
+
+# `$input` at the top level is what makes PowerShell read stdin; it works in constrained language mode too, where
+# the first line of the answer says so. Never -EncodedCommand: security teams alert on it.
+BOOTSTRAP = (
+    "\"'#provisioner '+$ExecutionContext.SessionState.LanguageMode;$a=@($input);"
+    '&([ScriptBlock]::Create($a[1..($a.Count-1)]-join[char]10)) $a[0]"'
+)
+# One envelope, because pywinrm does not chunk: Windows takes 500 KB, older ones 150 KB, and base64 adds a third.
+LARGEST_INPUT = 96 * 1024
+LARGEST_ANSWER = 8 * 2**20
+
+_QUOTA_FAULTS = frozenset({2150859173, 2150859174, 2150859175, 2150858843})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """How gateways are called: the connection's settings, one TLS context for all, and the log-in."""
+
+    connection: Connection
+    tls: ssl.SSLContext | None
+    login: Login
+
+
+def tls_context(connection: Connection, folder: Path) -> ssl.SSLContext | None:
+    """The one TLS context of a fleet; None where gateways are called in the plain.
+
+    Errors: InputError when the authority's file cannot be read.
+    """
+    if not connection.tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=str(folder / connection.ca_file) if connection.ca_file else None)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"connection.ca_file: {connection.ca_file} cannot be used: {error}", "It must hold PEM certificates."
+        ) from error
+    if not connection.check_certificate:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, Any]) -> bytes:
+    """Run the script on the gateway with its settings and give what it printed.
+
+    Errors: Unreachable, Refused, TimedOut, BadAnswer, NotTried.
+    """
+    given = json.dumps(settings).encode("ascii") + b"\n" + script.encode("ascii")
+    if len(given) > LARGEST_INPUT:
+        raise InputError(f"script and settings are {len(given)} bytes, the most is {LARGEST_INPUT}.")
+    deadline = time.monotonic() + caller.connection.deadline
+    wire = Wire(_place(gateway, caller, deadline), caller.login)
+    protocol = _protocol(wire)
+    try:
+        return _converse(protocol, given, deadline)
+    except GatewayError:
+        raise
+    except (WinRMError, WinRMTransportError, WinRMOperationTimeoutError, OSError, http.client.HTTPException) as error:
+        _translate(error)
+    except Exception as error:
+        # pywinrm takes answers apart without looking: whatever it trips over is the answer's fault.
+        raise BadAnswer(f"an answer that is not WinRM ({type(error).__name__})", "Is this a Windows PC?") from error
+    finally:
+        wire.close_session()
+
+
+def _place(gateway: Gateway, caller: Caller, deadline: float) -> Place:
+    return Place(host=gateway.address, port=gateway.port, path=gateway.path, deadline=deadline, tls=caller.tls)
+
+
+def _protocol(wire: Wire) -> Protocol:
+    """pywinrm's Protocol on our wire. Its own __init__ only builds the transport that we replace."""
+    protocol: Any = Protocol.__new__(Protocol)
+    protocol.operation_timeout_sec = Protocol.DEFAULT_OPERATION_TIMEOUT_SEC
+    protocol.transport = wire
+    return protocol  # type: ignore[no-any-return]
+
+
+def _converse(protocol: Protocol, given: bytes, deadline: float) -> bytes:
+    shell = protocol.open_shell(codepage=65001)
+    try:
+        command = protocol.run_command(
+            shell,
+            "powershell.exe",
+            ["-NoProfile", "-NonInteractive", "-Command", BOOTSTRAP],
+            console_mode_stdin=False,
+        )
+        try:
+            protocol.send_command_input(shell, command, given, end=True)
+            answer = _output(protocol, shell, command, deadline)
+        except BaseException:
+            _tidy(lambda: protocol.cleanup_command(shell, command))
+            raise
+        _tidy(lambda: protocol.cleanup_command(shell, command))
+    except BaseException:
+        _tidy(lambda: protocol.close_shell(shell, close_session=False))
+        raise
+    _tidy(lambda: protocol.close_shell(shell, close_session=False))
+    return answer
+
+
+def _tidy(act: Callable[[], None]) -> None:
+    """Cleaning up must not hide the first error, nor spoil an answer; the shell's idle time-out does the rest."""
+    try:
+        act()
+    except Exception:
+        return
+
+
+def _output(protocol: Protocol, shell: str, command: str, deadline: float) -> bytes:
+    """All that the command prints. pywinrm's own loop never ends when the command does not."""
+    out, errors, size, done, code = [], [], 0, False, 0
+    while not done:
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                "the script did not end before the deadline", "A very busy PC? connection.deadline, fleet.yml"
+            )
+        try:
+            stdout, stderr, code, done = protocol.get_command_output_raw(shell, command)
+        except WinRMOperationTimeoutError:
+            continue
+        out.append(stdout)
+        errors.append(stderr)
+        size += len(stdout) + len(stderr)
+        if size > LARGEST_ANSWER:
+            raise BadAnswer(f"an answer of more than {LARGEST_ANSWER // 2**20} MiB", "Is this PC what it should be?")
+    answer = b"".join(out)
+    if not answer.strip():
+        text = b"".join(errors).decode("utf-8", "replace").strip()[:300]
+        raise BadAnswer(
+            f"PowerShell ended with code {code} and said nothing" + (f" but: {text}" if text else ""),
+            "Blocked by AppLocker, WDAC or an antivirus? Look at its event log.",
+        )
+    return answer
+
+
+def _translate(error: Exception) -> NoReturn:
+    if isinstance(error, WSManFaultError):
+        if error.wsman_fault_code in _QUOTA_FAULTS or "quota" in error.reason.lower():
+            raise Unreachable(
+                f"WinRM has no room: {error.reason.strip()[:300]}",
+                "Too many shells are open there. They end by themselves in some minutes; not a wrong password.",
+            ) from error
+        if "access is denied" in error.reason.lower():
+            raise Unreachable(
+                "logged in, but access is denied", "The account must be an administrator of that PC [R15]."
+            ) from error
+        raise BadAnswer(f"WinRM says: {error.reason.strip()[:300]}", "See the gateway's WinRM event log.") from error
+    if isinstance(error, WinRMTransportError):
+        raise BadAnswer(f"HTTP status {error.code} instead of WinRM", "Is there a proxy in between?") from error
+    if isinstance(error, WinRMOperationTimeoutError):
+        raise TimedOut("WinRM gave up waiting for itself", "A very busy PC? Try again.") from error
+    raise Unreachable(f"the connection broke: {error}", "The line or the PC went away. Try again.") from error

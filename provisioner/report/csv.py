@@ -1,0 +1,68 @@
+"""An audit as CSV: one row a finding. It opens in Excel as it is, and nothing in it is a formula."""
+
+import csv
+import io
+from collections.abc import Mapping
+
+from provisioner.model import Audit
+from provisioner.report import words
+
+COLUMNS = (
+    "audit",
+    "at",
+    "practice",
+    "practice_name",
+    "gateway",
+    "role",
+    "ready",
+    "control",
+    "requirement",
+    "title",
+    "impact",
+    "status",
+    "expected",
+    "actual",
+    "message",
+    "whose_job",
+)
+
+# Excel takes the full-width signs for the plain ones.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def cell(text: str) -> str:
+    """A cell that a spreadsheet shows and never computes: a dangerous beginning gets an apostrophe before it."""
+    dangerous = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
+    return words.clean(f"'{text}" if dangerous else text)
+
+
+def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
+    """One row a finding, with byte-order mark and CRLF: write it as UTF-8, newlines untouched."""
+    controls = {control.id: control for control in audit.controls}
+    gateways = {gateway.name: gateway for gateway in audit.gateways}
+    text = io.StringIO()
+    text.write("\ufeff")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for finding in audit.findings:
+        gateway, control = gateways[finding.gateway], controls[finding.control]
+        row = (
+            audit.id,
+            words.utc(audit.at),
+            gateway.practice,
+            gateway.practice_name,
+            gateway.name,
+            gateway.role,
+            "yes" if ready.get(gateway.name, False) else "no",
+            control.id,
+            control.requirement,
+            control.title,
+            control.impact,
+            finding.status,
+            finding.expected,
+            finding.actual,
+            finding.message,
+            words.whose(control),
+        )
+        writer.writerow(cell(value) for value in row)
+    return text.getvalue()

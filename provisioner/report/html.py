@@ -1,0 +1,277 @@
+"""An audit, one practice of it, or a plan as one HTML page that asks nothing of any other place.
+
+The content security policy allows only the style and the script printed here, by their hashes: text from a
+gateway that got past the escaping could still not run.
+"""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from provisioner import __version__
+from provisioner.errors import InputError
+from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impact, Plan, Status, Step
+from provisioner.report import pretty, words
+from provisioner.report.risks import risk
+from provisioner.report.view import KINDS, PLAN, STATES, Kind, Machine, State, View, by_whose, view
+
+_MESSAGE = 600
+_VALUE = 1_500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One part of a bar: its state's class, its words, how many, and where it lies in percent."""
+
+    kind: str
+    name: str
+    count: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Causes that are the same people's job. `key` marks the two groups that are nobody's yet."""
+
+    title: str
+    key: str
+    required: tuple[Cause, ...]
+    advice: tuple[Cause, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One gateway in a wave, with what is done there."""
+
+    gateway: str
+    practice: str
+    name: str
+    address: str
+    steps: tuple[Step, ...]
+
+    @property
+    def seconds(self) -> float:
+        """The steps of one gateway follow each other."""
+        return sum(step.seconds for step in self.steps)
+
+
+def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> str:
+    """The whole audit: what is ready, why the rest is not, whose job that is, and every fact behind it."""
+    shown = view(audit, ready, causes)
+    return _render(
+        "audit.html.j2",
+        view=shown,
+        audit=audit,
+        bars=_bars(shown),
+        states=STATES,
+        headlines=[cause for cause in causes if cause.headline],
+        groups=_groups(audit, [cause for cause in causes if not cause.headline]),
+        machines={machine.gateway.name: machine for machine in shown.machines},
+        anchors=_anchors(shown),
+        asks={control.id: control.ask for control in audit.controls},
+        chips=[state for state in State if shown.count(state)],
+    )
+
+
+def practice(audit: Audit, code: str, ready: Mapping[str, bool], causes: Sequence[Cause]) -> str:
+    """What the audit says of one practice, and of nobody else.
+
+    Errors: InputError where the audit has no such practice.
+    """
+    shown = view(audit, ready, causes, code)
+    if not shown.machines:
+        raise InputError(
+            f"Audit {audit.id} has no practice {code}.",
+            "`provisioner show` lists its practices; --only narrows what an audit reads.",
+        )
+    jobs = {machine.gateway.name: by_whose(machine.open) for machine in shown.machines}
+    return _render("practice.html.j2", view=shown, audit=audit, states=STATES, jobs=jobs, anchors=_anchors(shown))
+
+
+def plan(plan: Plan, names: Mapping[str, str]) -> str:
+    """A plan as the change request: what, where, when, the risk, the way back, and who approves it."""
+    waves = [(wave, _places(wave.steps, plan, names)) for wave in plan.waves]
+    acts = [step for step in plan.steps if step.kind != "person"]
+    return _render(
+        "plan.html.j2",
+        plan=plan,
+        names=names,
+        waves=[(wave, places, max(place.seconds for place in places)) for wave, places in waves if places],
+        kinds=Counter(step.remedy for step in acts).most_common(),
+        people=[step for step in plan.steps if step.kind == "person"],
+        acts=acts,
+        size=sum(step.size for step in plan.steps),
+        gateways=len({step.gateway for step in acts}),
+        practices=len({step.practice for step in plan.steps}),
+        no_undo=Counter(step.remedy for step in acts if step.undo is None).most_common(),
+        gaps=_gaps(plan.gaps),
+        risk=risk,
+        stops=_budget(plan.budget),
+    )
+
+
+def _bars(shown: View) -> list[Bar]:
+    """The states that count, as parts of one bar."""
+    bars, start = [], 0.0
+    for state in (State.READY, State.UNREADY, State.UNREAD):
+        count = shown.count(state)
+        width = 100 * count / shown.total if shown.total else 0.0
+        bars.append(Bar(kind=state, name=STATES[state], count=count, start=start, width=width))
+        start += width
+    return bars
+
+
+def _groups(audit: Audit, causes: Iterable[Cause]) -> list[Group]:
+    """Causes by whose job they are: what could not be read, then what a plan can mend, then the teams."""
+    advice = {control.id for control in audit.controls if control.impact is Impact.ADVICE}
+    found: dict[tuple[str, str], tuple[list[Cause], list[Cause]]] = {}
+    for cause in causes:
+        if cause.status is Status.ERROR:
+            key = ("unread", "Could not be read")
+        elif cause.status is Status.UNKNOWN and cause.remedy:
+            key = ("look", "Somebody must look, or say so in statements.csv")
+        elif cause.remedy:
+            key = ("plan", "A plan can do this")
+        else:
+            key = ("team", words.owner(cause.owner))
+        found.setdefault(key, ([], []))[cause.control in advice].append(cause)
+    order = {"unread": 0, "plan": 1, "team": 2, "look": 3}
+    return [
+        Group(title=title[:1].upper() + title[1:], key=key, required=tuple(required), advice=tuple(others))
+        for (key, title), (required, others) in sorted(found.items(), key=lambda item: order[item[0][0]])
+    ]
+
+
+def _anchors(shown: View) -> dict[str, str]:
+    """Where each gateway's section is; by number, because a name may hold anything."""
+    return {machine.gateway.name: f"gateway-{number}" for number, machine in enumerate(shown.machines, 1)}
+
+
+def _places(steps: Iterable[Step], plan: Plan, names: Mapping[str, str]) -> list[Place]:
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        found.setdefault(step.gateway, []).append(step)
+    return [
+        Place(
+            gateway=gateway,
+            practice=its[0].practice,
+            name=names.get(its[0].practice, ""),
+            address=plan.places.get(gateway, ("", ""))[1],
+            steps=tuple(its),
+        )
+        for gateway, its in found.items()
+    ]
+
+
+def _gaps(gaps: Iterable[Gap]) -> dict[str, dict[tuple[str, str], list[Gap]]]:
+    """Gaps by owner, then by what is the same for many: the control and what is asked."""
+    found: dict[str, dict[tuple[str, str], list[Gap]]] = {}
+    for gap in gaps:
+        found.setdefault(gap.owner, {}).setdefault((gap.control, gap.ask or gap.message), []).append(gap)
+    return found
+
+
+def _budget(budget: Budget) -> str:
+    """When a rollout stops, in words."""
+    limits = (
+        (budget.failed, "failed"),
+        (budget.unknown, "ended nobody knows how"),
+        (budget.unreachable, "could not be reached"),
+        (budget.first_wave, "failed in the first wave"),
+    )
+    stops = [
+        ("any gateway" if most == 0 else f"more than {words.counted(most, 'gateway')}") + f" {what}"
+        for most, what in limits
+        if most is not None
+    ]
+    if not stops:
+        return "It stops at nothing that goes wrong on a gateway."
+    return f"It stops, and can go on later, once {', or '.join(stops)}."
+
+
+def _evidence(evidence: Evidence) -> list[tuple[str, str, float | None, str]]:
+    """Each section: its name, its data printed or "", what it took, and why it could not be read."""
+    names = dict.fromkeys([*evidence.sections, *evidence.section_errors])
+    return [
+        (
+            name,
+            pretty.text(evidence.sections[name]) if name in evidence.sections else "",
+            evidence.section_seconds.get(name),
+            evidence.section_errors.get(name, ""),
+        )
+        for name in names
+    ]
+
+
+def _look(machine: Machine) -> str:
+    """What the summary line of a gateway says is missing."""
+    if machine.evidence is not None and machine.evidence.error is not None:
+        return words.clip(machine.evidence.error.message, 120)
+    return " · ".join(f"{whose} {len(rows)}" for whose, rows in machine.missing.items())
+
+
+def _finalize(value: Any) -> Any:
+    """Everything that a template prints passes here first; autoescaping follows."""
+    return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("provisioner.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters.update(
+        when=words.when,
+        utc=words.utc,
+        duration=words.duration,
+        size=words.size,
+        counted=words.counted,
+        owner=words.owner,
+        whose=_whose,
+        message=lambda text: words.clip(text, _MESSAGE),
+        value=lambda value: pretty.line(value, _VALUE),
+        evidence=_evidence,
+        look=_look,
+    )
+    environment.globals.update(
+        KINDS=KINDS, PLAN=PLAN, Kind=Kind, State=State, Impact=Impact, Status=Status, version=__version__
+    )
+    return environment
+
+
+def _whose(item: Control | Cause) -> str:
+    return words.whose(item)
+
+
+@cache
+def _static(name: str) -> tuple[Markup, str]:
+    """A file that is printed into the page, and its hash as the content security policy has it."""
+    environment = _environment()
+    assert environment.loader is not None
+    text = environment.loader.get_source(environment, name)[0].strip()
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup(text), f"'sha256-{digest}'"  # noqa: S704 - our own file, never a gateway's text
+
+
+def _render(template: str, **values: Any) -> str:
+    style, style_hash = _static("style.css")
+    script, script_hash = _static("script.js")
+    policy = f"default-src 'none'; style-src {style_hash}; script-src {script_hash}; img-src data:; base-uri 'none'"
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=style, script=script, policy=f"{policy}; form-action 'none'", **values)
+    )

@@ -1,0 +1,103 @@
+"""Documents for other programs, version 1. Their shapes are promised in docs/json.md.
+
+All are ASCII, so that no pipe and no code page can spoil them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from provisioner.model import Audit, Outcome, Plan, Step
+from provisioner.report import words
+
+VERSION = 1
+
+
+def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
+    """The gateways whose PC is known, in the order of practices.csv, each with its findings."""
+    evidence = {one.gateway: one for one in audit.evidence}
+    findings: dict[str, list[dict[str, str]]] = {gateway.name: [] for gateway in audit.gateways if gateway.known}
+    for finding in audit.findings:
+        findings[finding.gateway].append(
+            {
+                "control": finding.control,
+                "status": finding.status,
+                "expected": finding.expected,
+                "actual": finding.actual,
+                "message": finding.message,
+            }
+        )
+    gateways = []
+    for gateway in audit.gateways:
+        if not gateway.known:
+            continue
+        problem = evidence[gateway.name].error if gateway.name in evidence else None
+        gateways.append(
+            {
+                "gateway": gateway.name,
+                "practice": gateway.practice,
+                "ready": ready.get(gateway.name, False),
+                "error": asdict(problem) if problem else None,
+                "findings": findings[gateway.name],
+            }
+        )
+    return _document({"audit": audit.id, "gateways": gateways})
+
+
+def plan(plan: Plan) -> str:
+    """The waves with their steps, and the gaps that no step mends."""
+    waves = [{"number": wave.number, "steps": [_step(step) for step in wave.steps]} for wave in plan.waves]
+    gaps = [asdict(gap) for gap in plan.gaps]
+    return _document({"plan": plan.id, "kind": plan.kind, "audit": plan.audit, "waves": waves, "gaps": gaps})
+
+
+def outcomes(plan_id: str, outcomes: Sequence[Outcome]) -> str:
+    """How the steps of a plan ended, in the order in which they ended."""
+    return _document({"plan": plan_id, "outcomes": [_outcome(outcome) for outcome in outcomes]})
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "gateway": step.gateway,
+        "practice": step.practice,
+        "kind": step.kind,
+        "remedy": step.remedy,
+        "role": step.role,
+        "values": dict(step.values),
+        "words": step.words,
+        "who": step.who,
+        "because": list(step.because),
+        "proves": list(step.proves),
+        "changes": [asdict(change) for change in step.changes],
+        "seconds": step.seconds,
+        "size": step.size,
+        "undo": None if step.undo is None else dict(step.undo),
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "step": outcome.step,
+        "gateway": outcome.gateway,
+        "result": outcome.result,
+        "changed": outcome.changed,
+        "started": words.utc(outcome.started),
+        "ended": words.utc(outcome.ended),
+        "message": outcome.message,
+        "before": dict(outcome.before),
+    }
+
+
+def _document(body: Mapping[str, Any]) -> str:
+    return json.dumps({"version": VERSION, **body}, indent=2, default=_plain)
+
+
+def _plain(value: object) -> Any:
+    """Frozen mappings and sets, which values may hold, as JSON has them."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return str(value)

@@ -1,0 +1,44 @@
+"""Facts and evidence printed for a person: JSON, with what fits on one line on one line."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from provisioner.report import words
+
+_WIDTH = 100
+_STRING = 400
+_SECTION = 8_000
+
+
+def line(value: Any, most: int) -> str:
+    """A value on one line, cut after `most` characters."""
+    return words.clip(_dump(value), most)
+
+
+def text(value: Any) -> str:
+    """A value on as many lines as it takes, each string and the whole cut where they are longer than anybody reads."""
+    return words.clip(_lines(value, ""), _SECTION)
+
+
+def _lines(value: Any, indent: str) -> str:
+    flat = _dump(value)
+    if len(indent) + len(flat) <= _WIDTH or not isinstance(value, (Mapping, list, tuple)):
+        return words.clip(flat, _STRING)
+    deeper = indent + "  "
+    if isinstance(value, Mapping):
+        parts = [f"{deeper}{_dump(str(key))}: {_lines(item, deeper)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(deeper + _lines(item, deeper) for item in value) + f"\n{indent}]"
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    return str(value)

@@ -1,0 +1,183 @@
+"""An audit, a plan and outcomes in the terminal, at a glance. Text from gateways is never markup here."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from provisioner.model import Audit, Cause, Impact, Outcome, Plan, Result, Status, Step
+from provisioner.report import words
+from provisioner.report.view import PLAN, STATES, Kind, Machine, State, View, view
+
+_MARKS = {
+    State.READY: ("✓", "green"),
+    State.UNREADY: ("✕", "red"),
+    State.UNREAD: ("⊘", "magenta"),
+    State.CANDIDATE: ("·", "dim"),
+    State.NOT_KNOWN: ("·", "dim"),
+}
+_GOOD = (Result.DONE, Result.UNCHANGED, Result.SKIPPED, Result.UNDONE)
+_CAUSES = 12
+
+
+def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> RenderableType:
+    """One row a gateway: is it ready, what is missing and whose job it is; the commonest causes below."""
+    shown = view(audit, ready, causes)
+    parts: list[RenderableType] = [_text(f"{shown.sentence}.", "bold")]
+    parts += [_headline(cause) for cause in causes if cause.headline]
+    if shown.machines:
+        parts += [Text(), _gateways(shown)]
+    others = [cause for cause in causes if not cause.headline]
+    if others:
+        parts += [Text(), _causes(audit, others)]
+    return Group(*parts)
+
+
+def plan(plan: Plan, names: Mapping[str, str]) -> RenderableType:
+    """One row a gateway and wave: the steps there, and about how long; then what no step mends."""
+    if not plan.steps:
+        return Group(_text("Nothing to change.", "bold"), *_gaps(plan))
+    table = _table("wave", "practice", "name", "gateway", "steps", "about")
+    for wave in plan.waves:
+        for gateway, steps in _by_gateway(wave.steps).items():
+            practice = steps[0].practice
+            table.add_row(
+                str(wave.number),
+                _text(practice),
+                _text(names.get(practice, "")),
+                _text(gateway),
+                _text(", ".join(_step(step) for step in steps)),
+                _text(words.duration(sum(step.seconds for step in steps))),
+            )
+    gateways = len({step.gateway for step in plan.steps})
+    head = (
+        f"{words.counted(len(plan.steps), 'step')} on {words.counted(gateways, 'gateway')}, "
+        f"in {words.counted(len(plan.waves), 'wave')}."
+    )
+    return Group(_text(head, "bold"), Text(), table, *_gaps(plan))
+
+
+def outcomes(outcomes: Sequence[Outcome]) -> RenderableType:
+    """One row a step, and the count of each result."""
+    if not outcomes:
+        return _text("No step was done.")
+    table = _table("gateway", "step", "result", "changed", "took", "message")
+    for outcome in outcomes:
+        table.add_row(
+            _text(outcome.gateway),
+            _text(outcome.step),
+            _text(words.RESULTS[outcome.result], _style(outcome.result)),
+            "yes" if outcome.changed else "no",
+            words.duration((outcome.ended - outcome.started).total_seconds()),
+            _text(outcome.message),
+        )
+    count = Counter(outcome.result for outcome in outcomes)
+    total = ", ".join(f"{count[result]:,} {words.RESULTS[result]}" for result in Result if count[result])
+    return Group(table, _text(f"{words.counted(len(outcomes), 'step')}: {total}.", "bold"))
+
+
+def _headline(cause: Cause) -> Text:
+    return Text.assemble(
+        ("! ", "bold yellow"),
+        (_flat(cause.text), "bold"),
+        f"  ({words.counted(len(cause.gateways), 'gateway')}; {words.whose(cause) or 'look first at what they share'})",
+    )
+
+
+def _gateways(shown: View) -> Table:
+    table = _table(
+        "practice", "name", "gateway", "ready", "what is missing, by whose job it is", "cannot tell", "advice"
+    )
+    for machine in shown.machines:
+        mark, style = _MARKS[machine.state]
+        told = Counter(row.kind for row in machine.rows)
+        table.add_row(
+            _text(machine.gateway.practice),
+            _text(machine.gateway.practice_name),
+            _text(machine.gateway.name),
+            _text(mark, style),
+            _missing(machine),
+            str(told[Kind.ASK] or ""),
+            str(told[Kind.ADVICE] or ""),
+        )
+    table.columns[5].justify = table.columns[6].justify = "right"
+    return table
+
+
+def _missing(machine: Machine) -> Text:
+    if machine.evidence is not None and machine.evidence.error is not None:
+        problem = machine.evidence.error
+        return _text(f"{problem.message} {problem.hint}".strip(), "magenta")
+    if machine.state not in (State.READY, State.UNREADY):
+        return _text(STATES[machine.state], "dim")
+    found = Text()
+    for whose, rows in machine.missing.items():
+        ids = (row.control.id + ("?" if row.kind is Kind.ASK else "") for row in rows)
+        named = dict.fromkeys(row.control.remedy for row in rows) if whose == PLAN else ids
+        found.append("; " if found else "").append(f"{whose}: ", "bold").append(_flat(", ".join(named)))
+    return found
+
+
+def _causes(audit: Audit, causes: Sequence[Cause]) -> Table:
+    advice = {control.id for control in audit.controls if control.impact is Impact.ADVICE}
+    table = _table("gateways", "why", "control", "whose job")
+    table.columns[0].justify = "right"
+    for cause in causes[:_CAUSES]:
+        style = "dim" if cause.control in advice else ""
+        mark = "cannot tell: " if cause.status is Status.UNKNOWN else ""
+        row = (str(len(cause.gateways)), mark + cause.text, cause.control, words.whose(cause))
+        table.add_row(*(_text(text, style) for text in row))
+    if len(causes) > _CAUSES:
+        table.caption = f"and {words.counted(len(causes) - _CAUSES, 'more cause')}: the HTML report has all"
+        table.caption_justify = "left"
+    return table
+
+
+def _gaps(plan: Plan) -> list[RenderableType]:
+    if not plan.gaps:
+        return []
+    table = _table("whose job", "gaps", "gateways", "controls")
+    for owner in sorted({gap.owner for gap in plan.gaps}):
+        gaps = [gap for gap in plan.gaps if gap.owner == owner]
+        controls = Counter(gap.control for gap in gaps)
+        table.add_row(
+            _text(words.owner(owner)),
+            str(len(gaps)),
+            str(len({gap.gateway for gap in gaps})),
+            _text(", ".join(f"{control} ({count})" for control, count in controls.most_common())),
+        )
+    return [Text(), _text("Not done by this plan:", "bold"), table]
+
+
+def _by_gateway(steps: Iterable[Step]) -> dict[str, list[Step]]:
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        found.setdefault(step.gateway, []).append(step)
+    return found
+
+
+def _step(step: Step) -> str:
+    return f"{step.remedy} (by {words.owner(step.who)})" if step.kind == "person" else step.remedy
+
+
+def _style(result: Result) -> str:
+    if result in _GOOD:
+        return "green"
+    return "yellow" if result is Result.WAITING else "red"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _flat(text: str) -> str:
+    return " ".join(words.clean(words.clip(text, 400)).split())
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(_flat(text), style=style)

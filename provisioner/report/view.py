@@ -1,0 +1,193 @@
+"""What the page and the terminal show of an audit: the findings of each gateway in the order of their weight."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from provisioner.model import Audit, Cause, Control, Evidence, Fact, Finding, Gateway, Impact, Role, Status
+from provisioner.report import words
+
+
+class State(StrEnum):
+    """Where one gateway stands. Only the first three count towards "N of M are ready"."""
+
+    READY = "ready"
+    UNREADY = "unready"
+    UNREAD = "unread"
+    CANDIDATE = "candidate"
+    NOT_KNOWN = "notknown"
+
+
+STATES: Mapping[State, str] = {
+    State.READY: "ready",
+    State.UNREADY: "not ready",
+    State.UNREAD: "could not be read",
+    State.CANDIDATE: "candidate, only looked at",
+    State.NOT_KNOWN: "gateway not known yet",
+}
+
+
+class Kind(StrEnum):
+    """How a finding is shown, the heaviest first."""
+
+    BAD = "bad"
+    ASK = "ask"
+    ADVICE = "advice"
+    ERROR = "error"
+    WAIVED = "waived"
+    STATED = "stated"
+    PASSED = "passed"
+    NOT_APPLICABLE = "na"
+
+
+# The sign before each is in style.css.
+KINDS: Mapping[Kind, str] = {
+    Kind.BAD: "failed",
+    Kind.ASK: "cannot tell",
+    Kind.ADVICE: "advice",
+    Kind.ERROR: "could not be read",
+    Kind.WAIVED: "waived",
+    Kind.STATED: "stated",
+    Kind.PASSED: "passed",
+    Kind.NOT_APPLICABLE: "does not apply",
+}
+
+PLAN = "a plan"
+LOOKS = "somebody who looks"
+
+_WEIGHT = {kind: weight for weight, kind in enumerate(Kind)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One finding with its control and the fact behind it."""
+
+    finding: Finding
+    control: Control
+    kind: Kind
+    fact: Fact | None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps its gateway from being ready."""
+        return self.kind in (Kind.BAD, Kind.ASK) and self.control.impact is Impact.REQUIRED
+
+    @property
+    def whose(self) -> str:
+        """Whose job it is; no plan can mend what nobody can tell."""
+        if not self.control.remedy:
+            return words.owner(self.control.owner)
+        return LOOKS if self.kind is Kind.ASK else PLAN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One gateway as it is shown."""
+
+    gateway: Gateway
+    state: State
+    rows: tuple[Row, ...]
+    evidence: Evidence | None
+
+    @property
+    def open(self) -> tuple[Row, ...]:
+        """What somebody should mend, answer or at least know."""
+        return tuple(row for row in self.rows if row.kind in (Kind.BAD, Kind.ASK, Kind.ADVICE))
+
+    @property
+    def settled(self) -> tuple[Row, ...]:
+        """What asks nothing of anybody."""
+        return tuple(row for row in self.rows if row.kind not in (Kind.BAD, Kind.ASK, Kind.ADVICE, Kind.ERROR))
+
+    @property
+    def missing(self) -> Mapping[str, tuple[Row, ...]]:
+        """What keeps it from being ready, by whose job it is."""
+        return by_whose(row for row in self.rows if row.blocks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A whole audit as it is shown."""
+
+    audit: Audit
+    machines: tuple[Machine, ...]
+    causes: tuple[Cause, ...]
+
+    def count(self, state: State) -> int:
+        """How many gateways stand there."""
+        return sum(machine.state is state for machine in self.machines)
+
+    @property
+    def total(self) -> int:
+        """How many gateways are judged."""
+        return self.count(State.READY) + self.count(State.UNREADY) + self.count(State.UNREAD)
+
+    @property
+    def sentence(self) -> str:
+        """The one sentence that everybody came for."""
+        ready, total = self.count(State.READY), self.total
+        if total == 0:
+            return "No gateway was judged"
+        if total == 1:
+            return "The gateway is ready" if ready else "The gateway is not ready"
+        if ready == total:
+            return f"All {total:,} gateways are ready"
+        if ready == 0:
+            return f"None of {total:,} gateways is ready"
+        return f"{ready:,} of {total:,} gateways {'is' if ready == 1 else 'are'} ready"
+
+
+def by_whose(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
+    """Findings by whose job they are, in the order in which they come."""
+    groups: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.whose].append(row)
+    return {whose: tuple(group) for whose, group in groups.items()}
+
+
+def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], practice: str = "") -> View:
+    """An audit, or what it says of one practice, as it is shown. Causes are those of the whole audit."""
+    unanswered = {(gateway, cause.control) for cause in causes for gateway in cause.gateways}
+    controls = {control.id: control for control in audit.controls}
+    evidence = {one.gateway: one for one in audit.evidence}
+    findings: defaultdict[str, list[Row]] = defaultdict(list)
+    for finding in audit.findings:
+        control = controls[finding.control]
+        fact = audit.facts.get(finding.gateway, {}).get(control.fact)
+        kind = _kind(finding, control, (finding.gateway, finding.control) in unanswered)
+        findings[finding.gateway].append(Row(finding=finding, control=control, kind=kind, fact=fact))
+    machines = [
+        Machine(
+            gateway=gateway,
+            state=_state(gateway, evidence.get(gateway.name), ready.get(gateway.name, False)),
+            rows=tuple(sorted(findings[gateway.name], key=lambda row: _WEIGHT[row.kind])),
+            evidence=evidence.get(gateway.name),
+        )
+        for gateway in audit.gateways
+        if practice in ("", gateway.practice)
+    ]
+    return View(audit=audit, machines=tuple(machines), causes=tuple(causes))
+
+
+def _kind(finding: Finding, control: Control, unanswered: bool) -> Kind:
+    if finding.status is Status.FAILED:
+        return Kind.BAD if control.impact is Impact.REQUIRED else Kind.ADVICE
+    if finding.status is Status.UNKNOWN:
+        return Kind.ASK if unanswered else Kind.STATED
+    return {
+        Status.PASSED: Kind.PASSED,
+        Status.WAIVED: Kind.WAIVED,
+        Status.ERROR: Kind.ERROR,
+        Status.NOT_APPLICABLE: Kind.NOT_APPLICABLE,
+    }[finding.status]
+
+
+def _state(gateway: Gateway, evidence: Evidence | None, ready: bool) -> State:
+    if not gateway.known:
+        return State.NOT_KNOWN
+    if evidence is None or evidence.error is not None:
+        return State.UNREAD
+    if gateway.role is Role.CANDIDATE:
+        return State.CANDIDATE
+    return State.READY if ready else State.UNREADY

@@ -1,0 +1,102 @@
+"""The words that all reports share, and the cleaning of text that came from a gateway."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from provisioner.model import Cause, Control, Result, Status
+
+OWNERS: Mapping[str, str] = MappingProxyType(
+    {
+        "practice": "the practice",
+        "icb-it": "ICB IT",
+        "desktop": "the desktop team",
+        "network": "the network team",
+        "antivirus": "the antivirus team",
+        "vendor": "the vendor",
+        "tpp": "TPP",
+    }
+)
+
+STATUSES: Mapping[Status, str] = MappingProxyType(
+    {
+        Status.PASSED: "passed",
+        Status.FAILED: "failed",
+        Status.UNKNOWN: "cannot tell",
+        Status.NOT_APPLICABLE: "does not apply",
+        Status.WAIVED: "waived",
+        Status.ERROR: "could not be read",
+    }
+)
+
+RESULTS: Mapping[Result, str] = MappingProxyType(
+    {
+        Result.DONE: "done",
+        Result.UNCHANGED: "unchanged",
+        Result.FAILED: "failed",
+        Result.UNREACHABLE: "could not be reached",
+        Result.UNKNOWN: "how it ended is not known",
+        Result.STALE: "refused: not as planned any more",
+        Result.WAITING: "waits for a person",
+        Result.UNDONE: "undone",
+        Result.SKIPPED: "skipped",
+    }
+)
+
+# Control characters (a terminal obeys some, XML forbids most), lone surrogates, which no file can hold, the marks
+# that turn the direction of writing round, with which a text can pretend to be another, and the two non-characters.
+_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+def clean(text: str) -> str:
+    """Text as any report can hold it: what is unfit becomes U+FFFD, and CRLF a line feed."""
+    return _UNFIT.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+def clip(text: str, most: int) -> str:
+    """At most that many characters, and how many there were."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters in all)"
+
+
+def owner(name: str) -> str:
+    """A team as people call it."""
+    return OWNERS.get(name, name)
+
+
+def whose(item: Control | Cause) -> str:
+    """Whose job it is, in words."""
+    return f"a plan ({item.remedy})" if item.remedy else owner(item.owner)
+
+
+def when(at: datetime) -> str:
+    """A time as a clock in a British practice shows it: Monday 23 November 2026, 20:15 GMT."""
+    try:
+        there = at.astimezone(ZoneInfo("Europe/London"))
+    except ZoneInfoNotFoundError:
+        there = at.astimezone(UTC)
+    return f"{there:%A} {there.day} {there:%B %Y}, {there:%H:%M %Z}"
+
+
+def utc(at: datetime) -> str:
+    """A time for other programs: 2026-11-23T20:15:00Z."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration(seconds: float) -> str:
+    """About how long: 40 s, 12 min, 1 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(count: int) -> str:
+    """Bytes as people say them: 61.5 MB."""
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """1 gateway, 2 gateways."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,200 @@
+"""CSV files as spreadsheets leave them: whatever the encoding, the separator and the stray blanks.
+
+Every fault of the table itself is found here, with its line; what the cells mean is for the caller.
+"""
+
+import codecs
+import csv
+import difflib
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provisioner.errors import Fault
+
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_SEPARATORS = (",", ";", "\t")
+# What a spreadsheet shows, and saves, where its own formula failed.
+_BROKEN_CELLS = frozenset({"#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
+_INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u200e\u200f")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the line on which it begins, and its cells by column, without blanks around them."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+@dataclass
+class Table:
+    """A table: `columns` in lower case and in order, rows that are not blank, and what is wrong with it.
+
+    `header` is the header's line.
+    """
+
+    columns: tuple[str, ...] = ()
+    header: int = 1
+    rows: list[Row] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def read(path: Path, required: Sequence[str], optional: Collection[str] | None = ()) -> Table:
+    """The table of a CSV file. Columns that are neither required nor optional are faults; `optional` None takes any.
+
+    A missing file, one that cannot be read or is no text is a fault like any other.
+    """
+    table = Table()
+    try:
+        text = decode(path.read_bytes())
+    except OSError as error:
+        message = "is missing." if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}."
+        table.faults.append(Fault(path.name, None, message, "`provisioner init DIR` writes a whole folder."))
+        return table
+    except ValueError as error:
+        table.faults.append(Fault(path.name, None, str(error), "Save it as CSV UTF-8."))
+        return table
+    _Reader(path.name, table, required, optional).read(text)
+    return table
+
+
+def decode(data: bytes) -> str:
+    """The text of a file in UTF-8, UTF-16 or cp1252, with or without a byte-order mark.
+
+    Errors: ValueError, in words, where it is not text.
+    """
+    if data.startswith(b"PK\x03\x04"):
+        raise ValueError("is a workbook or an archive, not text.")
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            return _text(data[len(bom) :], encoding)
+    if b"\0" in data[:2]:
+        return _text(data, "utf-16-be" if data[:1] == b"\0" else "utf-16-le")
+    try:
+        return _checked(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        return _text(data, "cp1252")
+
+
+def _text(data: bytes, encoding: str) -> str:
+    try:
+        return _checked(data.decode(encoding))
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ValueError(f"is not text in UTF-8, UTF-16 or cp1252: see line {line}.") from None
+
+
+def _checked(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("is not text: it holds NUL characters.")
+    return text
+
+
+class _Reader:
+    """Reads one text into one table."""
+
+    def __init__(self, name: str, table: Table, required: Sequence[str], optional: Collection[str] | None) -> None:
+        self._name, self._table = name, table
+        self._required, self._optional = required, optional
+
+    def read(self, text: str) -> None:
+        records = self._records(text)
+        header = next(records, None)
+        if header is None:
+            self._fault(None, "is empty.", f"Its first line is to be: {','.join(self._required)}")
+            return
+        if self._header(*header):
+            for line, cells in records:
+                self._row(line, cells)
+
+    def _records(self, text: str) -> Iterator[tuple[int, list[str]]]:
+        """Each record that is not blank, with the line on which it begins; the rest of a broken one is left out."""
+        skipped, separator = _separator(text, self._required)
+        lines = io.StringIO(text, newline="")
+        for _ in range(skipped):
+            lines.readline()
+        reader = csv.reader(lines, delimiter=separator, strict=True)
+        while True:
+            line = skipped + reader.line_num + 1
+            try:
+                cells = [cell.translate(_INVISIBLE).strip() for cell in next(reader)]
+            except StopIteration:
+                return
+            except csv.Error:
+                hint = "Look for a lone quotation mark, here or in the lines that follow."
+                self._fault(line, "the quotation marks of the row that begins here do not match.", hint)
+                continue
+            if any(cells):
+                yield line, cells
+
+    def _header(self, line: int, cells: list[str]) -> bool:
+        """Take the column names. Whether the rows can be read by them."""
+        names = [" ".join(cell.split()).lower().replace(" ", "_") for cell in cells]
+        before = len(self._table.faults)
+        missing = [name for name in self._required if name not in names]
+        if len(missing) == len(self._required):
+            self._fault(line, "there is no header line.", f"The first line is to be: {','.join(self._required)}")
+            return False
+        for name in sorted({name for name in names if name and names.count(name) > 1}):
+            self._fault(line, f"the column {name} is there twice.", "Rename or remove one of them.")
+        others = [name for name in names if name and name not in self._required]
+        for name in missing:
+            near = difflib.get_close_matches(name, others, 1)
+            hint = f"Is it {near[0]}? Rename that." if near else f"The columns are to be: {','.join(self._required)}"
+            self._fault(line, f"there is no column {name}.", hint)
+        if self._optional is not None and not missing:
+            for name in others:
+                if name not in self._optional:
+                    known = ", ".join([*self._required, *self._optional])
+                    self._fault(line, f"there is no use for a column {name!r}.", f"The columns are: {known}")
+        self._table.columns, self._table.header = tuple(names), line
+        return len(self._table.faults) == before
+
+    def _row(self, line: int, cells: list[str]) -> None:
+        columns = self._table.columns
+        # Spreadsheets leave out blank cells at the end of a row. Of a column that must be there it is more likely
+        # that a separator is missing and the cells stand in the wrong columns.
+        lacking = [name for name in columns[len(cells) :] if name in self._required]
+        if lacking:
+            message = f"the row has {len(cells)} cells, and the header has {len(columns)}."
+            self._fault(line, message, f"Is a separator missing? There is no cell for {', '.join(lacking)}.")
+            return
+        beyond = [cell for cell in cells[len(columns) :] if cell]
+        if beyond:
+            message = f"the row has {len(cells)} cells, and the header has {len(columns)}."
+            self._fault(line, message, "A cell that holds the separator itself is to be in quotation marks.")
+            return
+        named = dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False))
+        nameless = any(cell and not name for name, cell in zip(columns, cells, strict=False))
+        if nameless:
+            self._fault(line, "a cell stands under a column without a name.", "Name the column, or clear the cell.")
+        for name, cell in named.items():
+            if cell.upper() in _BROKEN_CELLS:
+                self._fault(line, f"{name} is {cell}: a formula of the spreadsheet failed.", "Write the value itself.")
+                return
+        named.pop("", None)
+        self._table.rows.append(Row(line, named))
+
+    def _fault(self, line: int | None, message: str, hint: str) -> None:
+        self._table.faults.append(Fault(self._name, line, message, hint))
+
+
+def _separator(text: str, known: Collection[str]) -> tuple[int, str]:
+    """How many lines come before the header, and what separates its cells: what gives most known columns."""
+    skipped, first = 0, ""
+    for line in io.StringIO(text, newline=""):
+        first = line.strip("\r\n")
+        # The line with which Excel is told the separator.
+        if first[:4].lower() == "sep=" and first[4:5] in _SEPARATORS and len(first) == 5:
+            return skipped + 1, first[4]
+        if first.strip():
+            break
+        skipped += 1
+
+    def hits(separator: str) -> int:
+        names = first.translate(_INVISIBLE).lower().split(separator)
+        return sum(name.strip(' "') in known for name in names)
+
+    return skipped, max(_SEPARATORS, key=hits)

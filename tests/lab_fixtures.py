@@ -1,0 +1,92 @@
+"""What the tests of the lab's machines share: settings for a reading, packages, a way to run a module."""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from provisioner.lab import estate, modules
+from provisioner.lab.evidence import SECTIONS, document
+from provisioner.lab.machine import Machine
+
+NOW = 1_780_000_000.0
+ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
+IMAGE = estate.IMAGE
+FOLDER = estate.FOLDER
+
+
+def zipped(files: Mapping[str, str]) -> bytes:
+    """A zip, the same bytes each time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(zipfile.ZipInfo(path), text)
+    return buffer.getvalue()
+
+
+JRE = zipped({"jdk/bin/java.exe": "MZ", "jdk/release": 'JAVA_VERSION="17.0.17"\nIMPLEMENTOR="Lab"\n'})
+CONNECTOR = zipped({"connector.jar": "PK", "version.txt": "2.1\n"})
+URLS = {"http://127.0.0.1/jre.zip": JRE, "http://127.0.0.1/connector.zip": CONNECTOR}
+PACKAGES: dict[str, dict[str, Any]] = {
+    "jre": {"sha256": hashlib.sha256(JRE).hexdigest(), "size": len(JRE), "content": JRE, "root": "jdk"},
+    "connector": {"sha256": hashlib.sha256(CONNECTOR).hexdigest(), "size": len(CONNECTOR), "content": CONNECTOR},
+}
+
+
+def settings(*sections: str, **other: Any) -> dict[str, Any]:
+    """The settings line of a reading; all sections unless some are named."""
+    return {
+        "sections": list(sections or SECTIONS),
+        "endpoints": list(ENDPOINTS),
+        "folder": FOLDER,
+        "image": IMAGE,
+        "java_home": estate.JAVA_HOME,
+        "service": estate.SERVICE,
+        "files": [f"{FOLDER}\\connector.properties"],
+        "product_ids": [],
+        "systmone": {"port": 40700, "folder": "C:\\apps\\Tpp", "gateway_mark": "rungenps"},
+        "firewall_name": estate.RULE,
+        "user_names": False,
+        "section_seconds": 20,
+        **other,
+    }
+
+
+def section(machine: Machine, name: str, now: float = NOW, **other: Any) -> dict[str, Any]:
+    """One section's data."""
+    data: dict[str, Any] = document(machine, settings(name, **other), now)["sections"][name]["data"]
+    return data
+
+
+def fleet(count: int, state: str, seed: int = 1, **row: str) -> dict[str, Machine]:
+    """An estate of that many practices."""
+    rows = [
+        {"practice": f"A{81000 + number}", "name": "", "gateway": "", "address": "", "role": "active", **row}
+        for number in range(count)
+    ]
+    return estate.make(rows, state=state, seed=seed, packages=PACKAGES, endpoints=ENDPOINTS, now=NOW)
+
+
+def one(state: str = "fresh", *faults: str) -> Machine:
+    """One machine; a fault may be `name=value`."""
+    machine = fleet(1, state)["A81000"]
+    for fault in faults:
+        name, _, value = fault.partition("=")
+        machine.faults[name] = value
+    return machine
+
+
+def fetch(url: str) -> bytes:
+    """What the pretend web holds."""
+    try:
+        return URLS[url]
+    except KeyError:
+        raise OSError(f"404 Not Found: {url}") from None
+
+
+def run(
+    machine: Machine, module: str, /, *, check: bool = False, diff: bool = False, now: float = NOW, **arguments: Any
+) -> dict[str, Any]:
+    """One module on one machine."""
+    return modules.run(machine, module, arguments, check=check, diff=diff, fetch=fetch, now=now)

@@ -1,0 +1,51 @@
+"""The shape of practice codes, and what is said of others."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.codes import normal, why_not_practice
+
+
+@pytest.mark.parametrize("code", ["A81001", "Y00001", "W91050", "ALD001", "GUE123", "JER999", "V81990", "P87001"])
+def test_practice_codes_have_no_why_not(code: str) -> None:
+    assert why_not_practice(code) == ""
+
+
+@pytest.mark.parametrize("given", [" a81001 ", "A81001\t", "\u00a0a81001"])
+def test_codes_are_read_in_lower_case_and_with_blanks(given: str) -> None:
+    assert normal(given) == "A81001"
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("", "no practice code"),
+        ("K81003001", "branch surgery's code: give its parent practice, K81003"),
+        ("ALD001002", "parent practice, ALD001"),
+        ("A8100O", "letter where a digit belongs: is it A81000?"),
+        ("AB1OO1", "is it A81001?"),
+        ("A8I0L1", "is it A81011?"),
+        ("JER00O", "is it JER000?"),
+        ("V81997", "dummy"),
+        ("V81998", "dummy"),
+        ("V81999", "dummy"),
+        ("G3472185", "doctor's own code"),
+        ("00L", "commissioner's code"),
+        ("W2U3Z", "commissioner's code"),
+        ("QHM", "commissioner's code"),
+        ("I81001", "not a practice code"),
+        ("A8100", "not a practice code"),
+        ("A810011", "not a practice code"),
+        ("A81٠٠1", "not a practice code"),
+        ("THE SURGERY", "not a practice code"),
+    ],
+)
+def test_the_reason_says_what_to_give_instead(code: str, why: str) -> None:
+    assert why in why_not_practice(code)
+
+
+@given(st.text())
+def test_any_text_gets_a_short_answer_that_can_be_shown(text: str) -> None:
+    assert why_not_practice(normal(text)).isprintable()
+    assert len(why_not_practice(normal(text))) < 400

@@ -1,0 +1,279 @@
+"""The lab as a process and a folder: up, down, going on, what it writes, how it is told what to do."""
+
+import hashlib
+import json
+import re
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from pydantic import TypeAdapter
+
+from provisioner import settings
+from provisioner.cli.lab import lab as verb
+from provisioner.errors import LabError
+from provisioner.lab import Handle, down, faults, packages, running, up
+from provisioner.lab.alive import started
+from provisioner.lab.folder import Folder, complete, read_rows, socket_path
+from provisioner.lab.process import find
+
+ROWS = [{"practice": f"A8100{number}", "name": f"Surgery {number}"} for number in range(1, 7)]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
+    with running(tmp_path_factory.mktemp("lab") / "fleet", ROWS) as handle:
+        yield handle
+
+
+@pytest.fixture
+def lab(fleet: Handle) -> Iterator[Handle]:
+    yield fleet
+    fleet.set("*", "none")
+
+
+def get(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, headers=headers, method=method)) as answer:
+        return answer.status, answer.read()
+
+
+def test_the_folder_is_a_fleet(fleet: Handle) -> None:
+    said = yaml.safe_load((fleet.folder / "fleet.yml").read_text("utf-8"))
+    found = TypeAdapter(settings.Settings).validate_python(said)
+    assert found.lab
+    assert (found.connection.transport, found.connection.port) == ("ntlm", fleet.port)
+    assert found.connection.user == fleet.user
+    assert found.packages.keys() == {"connector", "jre", "procrun"}
+    rows = read_rows(fleet.folder / "practices.csv")
+    assert [(row["practice"], row["gateway"], row["address"], row["role"]) for row in rows] == [
+        (row["practice"], row["practice"], "127.0.0.1", "active") for row in ROWS
+    ]
+    statements = read_rows(fleet.folder / "statements.csv")
+    assert {(row["practice"], row["control"]) for row in statements} == {
+        (row["practice"], control) for row in ROWS for control in ("R3-dedicated", "only-connector")
+    }
+    assert all(date.fromisoformat(row["until"]) > date.fromisoformat(row["on"]) for row in statements)
+
+
+def test_only_the_credential_file_holds_the_password(fleet: Handle) -> None:
+    path = fleet.folder / ".provisioner" / "lab" / "password"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(fleet.password) >= 24
+    files = [file for file in fleet.folder.rglob("*") if file.is_file() and file != path]
+    assert files
+    assert not [file for file in files if fleet.password.encode() in file.read_bytes()]
+    process = Path(f"/proc/{fleet.pid}")
+    assert fleet.password.encode() not in (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["connector", "jre", "procrun"])
+def test_packages_are_served_as_the_fleet_names_them(fleet: Handle, name: str) -> None:
+    package = yaml.safe_load((fleet.folder / "fleet.yml").read_text("utf-8"))["packages"][name]
+    status, content = get(package["url"])
+    assert status == 200
+    assert hashlib.sha256(content).hexdigest() == package["sha256"]
+    assert len(content) == package["size"]
+    assert get(package["url"], "HEAD") == (200, b"")
+    assert get(package["url"], Range="bytes=2-5") == (206, content[2:6])
+
+
+def test_packages_are_the_same_bytes_each_time() -> None:
+    assert packages.build() == packages.build()
+
+
+def test_a_second_lab_in_the_folder_is_refused(fleet: Handle) -> None:
+    with pytest.raises(LabError, match="is up already"):
+        up(fleet.folder, ROWS)
+
+
+def test_a_real_fleet_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yml").write_text("version: 1\n")
+    with pytest.raises(LabError, match="not a lab's"):
+        up(tmp_path, ROWS)
+    assert [path.name for path in tmp_path.iterdir()] == ["fleet.yml"]
+
+
+def test_a_lab_that_was_down_goes_on(tmp_path: Path) -> None:
+    first = up(tmp_path, ROWS[:2], state="ready", seed=3)
+    first.set("A81001", "clock_skew=60")
+    state, password = first.state(), first.password
+    began = started(first.pid)
+    down(tmp_path)
+    assert began != started(first.pid)
+    with pytest.raises(LabError, match="No lab is up"):
+        find(tmp_path)
+    second = up(tmp_path)
+    try:
+        assert (second.port, second.tls_port, second.password) == (first.port, first.tls_port, password)
+        assert second.state() == state
+        assert state["A81001"]["faults"] == {"clock_skew": "60"}
+    finally:
+        down(tmp_path)
+
+
+def test_a_taken_port_is_written_into_the_fleet(tmp_path: Path) -> None:
+    with running(tmp_path / "one", ROWS[:1]) as first:
+        pass
+    taken = json.loads(Folder(tmp_path / "one").setup.read_text())
+    text = (tmp_path / "one" / "fleet.yml").read_text() + "# by hand\n"
+    (tmp_path / "one" / "fleet.yml").write_text(text)
+    Folder(tmp_path / "one").setup.write_text(json.dumps({**taken}))
+    with running(tmp_path / "two", ROWS[:1]) as other:
+        Folder(tmp_path / "one").setup.write_text(json.dumps({**taken, "port": other.port}))
+        swapped = re.sub(rf"\b{first.port}\b", str(other.port), text)
+        (tmp_path / "one" / "fleet.yml").write_text(swapped)
+        second = up(tmp_path / "one")
+        down(tmp_path / "one")
+    assert second.port != other.port
+    assert (tmp_path / "one" / "fleet.yml").read_text() == re.sub(rf"\b{first.port}\b", str(second.port), text)
+
+
+def test_state_is_the_same_bytes_when_nothing_happened(lab: Handle) -> None:
+    def state() -> bytes:
+        return CliRunner().invoke(verb, ["state", "--dir", str(lab.folder)]).stdout_bytes
+
+    said = json.loads(state())
+    assert list(said["gateways"]) == sorted(row["practice"] for row in ROWS)
+    assert state() == state()
+
+
+def test_faults_are_set_added_to_and_taken_away(lab: Handle) -> None:
+    assert lab.set("a81001", "slow=0.5", "offline") == ["A81001"]
+    lab.set("A81001", "garbage=cut")
+    assert lab.state()["A81001"]["faults"] == {"slow": "0.5", "offline": "", "garbage": "cut"}
+    lab.set("A81001", "none", "disk_full")
+    assert lab.state()["A81001"]["faults"] == {"disk_full": ""}
+    assert len(lab.set("A8100[23]", "offline")) == 2
+    assert lab.events()[-1]["event"] == "faults_set"
+
+
+def test_a_rate_hits_a_share_the_same_one_for_the_same_seed(lab: Handle) -> None:
+    hit = lab.spread({"offline": 0.5}, seed=7)
+    assert len(hit["offline"]) == 3
+    assert lab.spread({"offline": 0.5}, seed=7) == hit
+    assert {name for name, one in lab.state().items() if one["faults"]} == set(hit["offline"])
+    assert {tuple(lab.spread({"slow": 0.5}, seed=seed)["slow"]) for seed in range(8)} != {tuple(hit["offline"])}
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["ofline"], "no fault 'ofline'", "Did you mean offline"),
+        (["slow=fast"], "cannot be 'fast'", "seconds"),
+        (["slow=-1"], "cannot be '-1'", "seconds"),
+        (["garbage=xml"], "cannot be 'xml'", "notjson"),
+        (["drops_midway=never"], "cannot be 'never'", "before"),
+        (["offline=yes"], "takes no value", "closed at once"),
+        (["xyzzy"], "no fault 'xyzzy'", "Known are: offline"),
+    ],
+)
+def test_a_fault_that_is_not_one_is_refused(words: list[str], message: str, hint: str) -> None:
+    with pytest.raises(LabError) as raised:
+        faults.parse(words)
+    assert message in raised.value.message
+    assert hint in raised.value.hint
+
+
+def test_the_lab_itself_refuses_too(lab: Handle) -> None:
+    before = lab.events()
+    for gateway, word in (("A81001", "ofline"), ("A81009", "offline")):
+        with pytest.raises(LabError) as raised:
+            lab.set(gateway, word)
+        assert "Did you mean" in raised.value.hint
+    assert lab.events() == before
+
+
+def test_every_fault_says_what_it_does() -> None:
+    assert all(known.sentence.endswith(".") for known in faults.KNOWN.values())
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "no practices"),
+        ([{"practice": "A81001"}, {"practice": "A81001"}], "A81001 is there twice"),
+        ([{"practice": "A81001", "gateway": "G1"}, {"practice": "A81002", "gateway": "g1"}], "is there twice"),
+        ([{"practice": "A81001", "gateway": "../x"}], "cannot be named"),
+        ([{"practice": ""}], "cannot be named"),
+    ],
+)
+def test_rows_that_cannot_be_served(rows: list[dict[str, str]], message: str) -> None:
+    with pytest.raises(LabError, match=message):
+        complete(rows)
+
+
+def test_rows_keep_their_columns_and_names() -> None:
+    row = {"practice": "A81001", "gateway": "GW-1", "address": "10.1.2.3", "role": "standby", "computer": "PC7"}
+    assert complete([row]) == [{**row, "name": "", "address": "127.0.0.1"}]
+
+
+def test_a_file_without_practices_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("code,name\nA81001,One\n")
+    with pytest.raises(LabError, match="no column practice"):
+        read_rows(tmp_path / "x.csv")
+
+
+def test_rows_of_a_spreadsheet(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbfpractice;name\r\nA81001; One \r\n;\r\n")
+    assert read_rows(tmp_path / "x.csv") == [{"practice": "A81001", "name": "One"}]
+
+
+def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
+    path = socket_path(Folder(tmp_path / ("x" * 120)))
+    try:
+        assert len(str(path)) <= 100
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    finally:
+        path.parent.rmdir()
+
+
+def test_the_verbs(tmp_path: Path) -> None:
+    """As a person or a script runs them: the process is on its own, and holds none of the caller's streams."""
+    (tmp_path / "rows.csv").write_text("practice,name\nA81001,One\nA81002,Two\n")
+
+    def provisioner(*words: str) -> subprocess.CompletedProcess[str]:
+        code = "import sys; from provisioner.cli import main; main(sys.argv[1:])"
+        command = [sys.executable, "-c", code, "lab", *words, "--dir", str(tmp_path / "fleet")]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    def says(*words: str) -> str:
+        done = provisioner(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    assert "is up on 127.0.0.1" in says("up", "--practices", str(tmp_path / "rows.csv"), "--seed", "4")
+    try:
+        again = provisioner("up", "--practices", str(tmp_path / "rows.csv"))
+        assert again.returncode == 2
+        assert "is up already" in again.stderr
+        assert says("set", "A81001", "offline") == "offline: A81001\n"
+        assert says("set", "--rate", "slow=3=1") == "slow=3: A81001, A81002\n"
+        assert json.loads(says("state"))["gateways"]["A81001"]["faults"] == {"offline": "", "slow": "3"}
+        events = [json.loads(line) for line in says("events").splitlines()]
+        assert [(one["gateway"], one["event"]) for one in events] == [
+            ("A81001", "faults_set"), ("A81001", "faults_set"), ("A81002", "faults_set")
+        ]  # fmt: skip
+        for wrong in (["set"], ["set", "A81001"], ["set", "--rate", "offline"], ["set", "--rate", "offline=2"]):
+            assert provisioner(*wrong).returncode == 2
+    finally:
+        says("down")
+    gone = provisioner("down")
+    assert gone.returncode == 2
+    assert "No lab is up" in gone.stderr
+    assert "offline" in says("events")
+
+
+def test_a_lab_that_cannot_start_says_why(tmp_path: Path) -> None:
+    with running(tmp_path, ROWS[:1]):
+        pass
+    Folder(tmp_path).state.write_text("{broken")
+    with pytest.raises(LabError, match="did not start: JSONDecodeError"):
+        up(tmp_path)

@@ -1,0 +1,501 @@
+"""The lab's WinRM as strict as Windows, held to it by three clients that know nothing of the lab."""
+
+import base64
+import json
+import os
+import pkgutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from pypsrp.client import Client
+from pypsrp.exceptions import AuthenticationError
+from requests.exceptions import ConnectionError as NoConnection
+from winrm.exceptions import (
+    InvalidCredentialsError,
+    WinRMOperationTimeoutError,
+    WinRMTransportError,
+    WSManFaultError,
+)
+from winrm.protocol import Protocol
+
+from provisioner import remote
+from provisioner.lab import Handle, commands, evidence, running
+from provisioner.lab.machine import FAULTS
+from provisioner.lab.shell import MOST_SHELLS
+
+SCHEMA = json.loads((Path(remote.__file__).parent / "evidence.schema.json").read_text("utf-8"))
+BOOT = ["-NoProfile", "-NonInteractive", "-Command", remote.BOOTSTRAP]
+SCRIPT = b"param($Settings)\n'the lab runs no PowerShell'\n"
+SETTINGS = {
+    "sections": sorted(evidence.SECTIONS),
+    "endpoints": ["192.0.2.5"],
+    "folder": "C:\\iPlato",
+    "image": "C:\\iPlato\\jre\\bin\\java.exe",
+    "java_home": "C:\\iPlato\\jre",
+    "service": "",
+    "files": [],
+    "product_ids": [],
+    "systmone": {"port": 40700, "folder": "C:\\apps\\Tpp", "gateway_mark": "rungenps"},
+    "firewall_name": "iPlato Connector",
+    "user_names": False,
+    "section_seconds": 20,
+}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
+    names = ("A1", "A2", "A3")
+    with running(tmp_path_factory.mktemp("lab"), [{"practice": f"{name}0001"} for name in names]) as handle:
+        yield handle
+
+
+@pytest.fixture
+def lab(fleet: Handle) -> Iterator[Handle]:
+    yield fleet
+    fleet.set("*", "none")
+
+
+def pywinrm(lab: Handle, name: str = "A10001", *, tls: bool = False, **options: Any) -> Protocol:
+    place = f"https://127.0.0.1:{lab.tls_port}" if tls else f"http://127.0.0.1:{lab.port}"
+    account = {"transport": "ntlm", "username": lab.user, "password": lab.password}
+    given = {**account, "proxy": None, "ca_trust_path": str(lab.ca_file), **options}
+    return Protocol(f"{place}/{name}/wsman", **given)
+
+
+def closing(protocol: Protocol) -> None:
+    protocol.transport.close_session()
+
+
+def run(
+    protocol: Protocol, command: str, *arguments: str, given: bytes | None = None, **options: Any
+) -> tuple[Any, ...]:
+    """What a command in a shell of its own prints, and its exit code."""
+    shell = protocol.open_shell(codepage=options.pop("codepage", 65001))
+    try:
+        number = protocol.run_command(shell, command, arguments, console_mode_stdin=given is None, **options)
+        if given is not None:
+            protocol.send_command_input(shell, number, given, end=True)
+        answer = protocol.get_command_output(shell, number)
+        protocol.cleanup_command(shell, number)
+        return tuple(answer)
+    finally:
+        protocol.close_shell(shell)
+
+
+def read(protocol: Protocol, settings: dict[str, Any] = SETTINGS) -> bytes:
+    given = json.dumps(settings).encode("ascii") + b"\n" + SCRIPT
+    out: bytes = run(protocol, "powershell.exe", *BOOT, given=given)[0]
+    return out
+
+
+def document(answer: bytes) -> dict[str, Any]:
+    first, begin, said, end, rest = answer.decode("ascii").split("\r\n")
+    assert (first, begin, end, rest) == ("#provisioner FullLanguage", "#evidence begin", "#evidence end", "")
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def payload(module: str, arguments: dict[str, Any]) -> tuple[list[str], bytes]:
+    """Command line and input as ansible-core sends them, with its own wrapper."""
+    script = (pkgutil.get_data("ansible.executor.powershell", "bootstrap_wrapper.ps1") or b"").decode()
+    encoded = base64.b64encode("\n".join(line.strip() for line in script.splitlines()).encode("utf-16-le")).decode()
+    variables = [{"Name": "complex_args", "Value": arguments, "Scope": "Global"}]
+    params = {"Script": f"{module}.ps1", "Environment": {}, "Variables": variables, "ForModule": True}
+    manifest = {"scripts": {}, "actions": [{"name": "module_wrapper.ps1", "params": params, "secure_params": {}}]}
+    given = json.dumps({"name": "exec_wrapper"}) + "\n\0\0\0\0\n" + json.dumps(manifest)
+    return ["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded], given.encode()
+
+
+VARIABLE = {"name": "LAB", "value": "1", "level": "machine", "state": "present"}
+
+
+def set_variable(protocol: Protocol, **more: Any) -> dict[str, Any]:
+    words, given = payload("ansible.windows.win_environment", {**VARIABLE, **more})
+    out = run(protocol, "PowerShell", *words, given=given)[0]
+    answer: dict[str, Any] = json.loads(out)
+    return answer
+
+
+def has_variable(lab: Handle) -> bool:
+    return "LAB" in lab.state()["A10001"]["environment"]["machine"]
+
+
+# Clients
+
+
+def test_the_bootstrap_is_the_one_that_remote_sends() -> None:
+    assert " ".join(["powershell.exe", *BOOT]) == commands.BOOTSTRAP
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"tls": True}, {"transport": "basic"}, {"transport": "basic", "tls": True}],
+    ids=["ntlm", "ntlm-tls", "basic", "basic-tls"],
+)
+def test_pywinrm_reads_a_gateway(lab: Handle, options: dict[str, Any]) -> None:
+    protocol = pywinrm(lab, **options)
+    found = document(read(protocol))
+    closing(protocol)
+    jsonschema.validate(found, SCHEMA)
+    assert found["sections"]["identity"]["data"]["computer_name"] == "GWPC-A10001"
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("log_in", ["ntlm", "negotiate"])
+def test_pypsrp_runs_a_command(lab: Handle, log_in: str, tls: bool) -> None:
+    with Client(
+        "127.0.0.1",
+        port=lab.tls_port if tls else lab.port,
+        path="A20001/wsman",
+        username=lab.user,
+        password=lab.password,
+        auth=log_in,
+        ssl=tls,
+        cert_validation=str(lab.ca_file) if tls else True,
+        no_proxy=True,
+    ) as client:
+        assert client.execute_cmd("hostname") == ("GWPC-A20001\r\n", "", 0)
+        out, errors, code = client.execute_cmd("dir C:\\")
+    assert (out, code) == ("", 1)
+    assert "Not modelled by the lab: dir" in errors
+
+
+def test_ansible_pings_and_copies(lab: Handle, tmp_path: Path) -> None:
+    common = {
+        "ansible_connection": "winrm",
+        "ansible_host": "127.0.0.1",
+        "ansible_user": lab.user,
+        "ansible_password": lab.password,
+        "ansible_winrm_transport": "ntlm",
+        "ansible_winrm_path": "/A30001/wsman",
+        "ansible_winrm_ca_trust_path": str(lab.ca_file),
+    }
+    plain = {**common, "ansible_port": lab.port, "ansible_winrm_scheme": "http"}
+    tls = {**common, "ansible_port": lab.tls_port, "ansible_winrm_scheme": "https"}
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(json.dumps({"all": {"hosts": {"plain": plain, "tls": tls}}}))
+    (tmp_path / "sent.txt").write_text("Llanfair Pŵll\n" * 40_000, "utf-8")
+
+    def ansible(*words: str) -> str:
+        command = [str(Path(sys.executable).parent / "ansible"), "-i", str(inventory), *words]
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(tmp_path / "none.cfg"), "NO_PROXY": "127.0.0.1"}
+        (tmp_path / "none.cfg").touch()
+        asked = subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, cwd=tmp_path
+        )
+        assert asked.returncode == 0, asked.stdout + asked.stderr
+        return asked.stdout
+
+    assert ansible("all", "-m", "ansible.windows.win_ping").count('"ping": "pong"') == 2
+    before = lab.state()["A30001"]["disk"]
+    ansible("plain", "-m", "ansible.windows.win_copy", "-a", "src=sent.txt dest=C:\\\\ProgramData\\\\sent.txt")
+    after = lab.state()["A30001"]["disk"]
+    sent = after["files"].pop("c:\\programdata\\sent.txt")
+    assert sent["size"] == (tmp_path / "sent.txt").stat().st_size
+    assert after["files"] == before["files"], "Ansible's temporary files are gone again"
+    assert after["folders"] == before["folders"]
+
+
+def test_a_reading_leaves_no_trace(lab: Handle) -> None:
+    state, events = json.dumps(lab.state()), lab.events()
+    protocol = pywinrm(lab)
+    read(protocol)
+    closing(protocol)
+    assert json.dumps(lab.state()) == state
+    assert lab.events() == events
+
+
+def test_anybody_may_identify(lab: Handle) -> None:
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{lab.port}/A10001/wsman", data=b"<x/>", headers={"WSMANIDENTIFY": "unauthenticated"}
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked) as answer:
+        assert b"OS: 0.0.0 SP: 0.0 Stack: 3.0" in answer.read()
+
+
+# Log-ins
+
+
+def refused(lab: Handle) -> list[str]:
+    return [event["user"] for event in lab.events() if event["event"] == "login_refused"]
+
+
+@pytest.mark.parametrize("options", [{}, {"transport": "basic"}, {"tls": True}], ids=["ntlm", "basic", "tls"])
+def test_a_wrong_password_is_refused_and_noted_once(lab: Handle, options: dict[str, Any]) -> None:
+    before = len(refused(lab))
+    protocol = pywinrm(lab, password="marked-and-wrong", **options)
+    with pytest.raises(InvalidCredentialsError):
+        protocol.open_shell()
+    closing(protocol)
+    assert refused(lab)[before:] == ["LAB\\provisioner"]
+    assert "marked-and-wrong" not in json.dumps(lab.events())
+
+
+def test_spnego_with_a_wrong_password_is_refused_and_noted_once(lab: Handle) -> None:
+    before = len(refused(lab))
+    options = {"username": lab.user, "password": "wrong", "auth": "negotiate", "ssl": False, "no_proxy": True}
+    with (
+        pytest.raises(AuthenticationError),
+        Client("127.0.0.1", port=lab.port, path="A10001/wsman", **options) as client,
+    ):
+        client.execute_cmd("hostname")
+    assert refused(lab)[before:] == ["LAB\\provisioner"]
+
+
+def test_ntlm_in_the_plain_must_be_sealed(lab: Handle) -> None:
+    protocol = pywinrm(lab, message_encryption="never")
+    with pytest.raises(WinRMTransportError) as raised:
+        protocol.open_shell()
+    closing(protocol)
+    assert raised.value.code == 500
+
+
+def test_ntlm_over_tls_must_be_bound_to_the_channel(lab: Handle) -> None:
+    protocol = pywinrm(lab, tls=True, send_cbt=False)
+    with pytest.raises(InvalidCredentialsError):
+        protocol.open_shell()
+    closing(protocol)
+
+
+# As strict as Windows
+
+
+@pytest.fixture
+def protocol(lab: Handle) -> Iterator[Protocol]:
+    found = pywinrm(lab, transport="basic", operation_timeout_sec=1, read_timeout_sec=20)
+    yield found
+    closing(found)
+
+
+def test_input_that_is_a_console_never_ends(protocol: Protocol) -> None:
+    shell = protocol.open_shell(codepage=65001)
+    command = protocol.run_command(shell, "powershell.exe", BOOT, console_mode_stdin=True)
+    protocol.send_command_input(shell, command, json.dumps(SETTINGS).encode() + b"\n" + SCRIPT, end=True)
+    with pytest.raises(WinRMOperationTimeoutError):
+        protocol.get_command_output_raw(shell, command)
+    protocol.close_shell(shell, close_session=False)
+
+
+@pytest.mark.parametrize(
+    ("codepage", "printed"), [(65001, b"\xc3\xa9"), (437, b"\x82"), (1252, b"\xe9"), (850, b"\x82")]
+)
+def test_the_code_page_counts(protocol: Protocol, codepage: int, printed: bytes) -> None:
+    _, errors, code = run(protocol, "dir", "C:\\\u00e9", codepage=codepage)
+    assert errors.endswith(b"C:\\" + printed + b"\r\n")
+    assert code == 1
+
+
+@pytest.mark.parametrize("text", ["hostname & hostname", "hostname > x", "hostname %TEMP%", 'hostname "%A%"', "a^b"])
+def test_what_cmd_would_change_is_no_plain_command(protocol: Protocol, text: str) -> None:
+    _, errors, code = run(protocol, text)
+    assert b"cmd.exe would interpret" in errors
+    assert code == 1
+
+
+def test_cmd_takes_8191_characters(protocol: Protocol) -> None:
+    fits = "x" * 8191
+    assert b"Not modelled" in run(protocol, fits)[1]
+    assert run(protocol, fits + "x")[1] == b"The command line is too long.\r\n"
+    assert b"Not modelled" in run(protocol, fits + "x", skip_cmd_shell=True)[1]
+
+
+def test_shells_left_open_count(protocol: Protocol) -> None:
+    shells = [protocol.open_shell() for _ in range(MOST_SHELLS)]
+    with pytest.raises(WSManFaultError) as raised:
+        protocol.open_shell()
+    assert raised.value.wsman_fault_code == 2150859173
+    protocol.close_shell(shells.pop(), close_session=False)
+    shells.append(protocol.open_shell())
+    for shell in shells:
+        protocol.close_shell(shell, close_session=False)
+
+
+def test_shells_end_by_themselves_when_idle(protocol: Protocol) -> None:
+    forgotten = [protocol.open_shell(idle_timeout="PT0S") for _ in range(MOST_SHELLS + 1)]
+    with pytest.raises(WSManFaultError) as raised:
+        protocol.run_command(forgotten[0], "hostname")
+    assert raised.value.wsman_fault_code == 2150858843
+
+
+def test_a_shell_belongs_to_its_gateway(lab: Handle, protocol: Protocol) -> None:
+    shell = protocol.open_shell()
+    other = pywinrm(lab, "A20001", transport="basic")
+    with pytest.raises(WSManFaultError) as raised:
+        other.run_command(shell, "hostname")
+    closing(other)
+    protocol.close_shell(shell, close_session=False)
+    assert raised.value.wsman_fault_code == 2150858843
+
+
+def test_an_envelope_that_is_too_large_is_refused(protocol: Protocol) -> None:
+    shell = protocol.open_shell()
+    command = protocol.run_command(shell, "powershell.exe", BOOT, console_mode_stdin=False)
+    with pytest.raises(WinRMTransportError) as raised:
+        protocol.send_command_input(shell, command, b"x" * 400_000)
+    assert raised.value.code == 413
+    protocol.close_shell(shell, close_session=False)
+
+
+def test_an_answer_comes_in_pieces_that_fit_the_client(lab: Handle, protocol: Protocol) -> None:
+    lab.set("A10001", "garbage=huge")
+    shell = protocol.open_shell(codepage=65001)
+    command = protocol.run_command(shell, "powershell.exe", BOOT, console_mode_stdin=False)
+    protocol.send_command_input(shell, command, json.dumps(SETTINGS).encode() + b"\n" + SCRIPT, end=True)
+    for _ in range(3):
+        out, _, _, done = protocol.get_command_output_raw(shell, command)
+        assert 100_000 < len(out) < 153_600 * 3 / 4
+        assert not done
+    protocol.close_shell(shell, close_session=False)
+
+
+def test_a_command_whose_client_is_gone_runs_to_its_end(lab: Handle) -> None:
+    lab.set("A10001", "slow=0.2")
+    words, given = payload("win_environment", VARIABLE)
+    gone = pywinrm(lab, transport="basic")
+    shell = gone.open_shell(codepage=65001)
+    command = gone.run_command(shell, "PowerShell", words, console_mode_stdin=False)
+    gone.send_command_input(shell, command, given, end=True)
+    closing(gone)
+    other = pywinrm(lab, transport="basic")
+    out, _, code = other.get_command_output(shell, command)
+    other.close_shell(shell)
+    assert (json.loads(out)["changed"], code) == (True, 0)
+    assert has_variable(lab)
+    protocol = pywinrm(lab, transport="basic")
+    set_variable(protocol, state="absent")
+    closing(protocol)
+
+
+# Modules
+
+
+def test_a_module_changes_the_machine_and_not_in_check_mode(lab: Handle, protocol: Protocol) -> None:
+    assert set_variable(protocol, _ansible_check_mode=True)["changed"]
+    assert not has_variable(lab)
+    assert set_variable(protocol)["changed"]
+    assert has_variable(lab)
+    assert not set_variable(protocol)["changed"]
+    assert set_variable(protocol, state="absent")["changed"]
+
+
+def test_what_is_not_modelled_is_a_failure_that_says_so(protocol: Protocol) -> None:
+    words, given = payload("ansible.windows.win_shell", {"_raw_params": "dir"})
+    out, _, code = run(protocol, "PowerShell", *words, given=given)
+    answer = json.loads(out)
+    assert answer["failed"]
+    assert "does not model" in answer["msg"]
+    assert "win_shell" in answer["msg"]
+    assert code == 1
+
+
+# Faults of the line
+
+
+def test_every_fault_of_a_machine_is_known() -> None:
+    from provisioner.lab.faults import KNOWN
+
+    assert set(KNOWN) >= FAULTS
+
+
+def test_offline_breaks_every_connection_to_that_gateway_alone(lab: Handle) -> None:
+    lab.set("A10001", "offline")
+    protocol = pywinrm(lab, transport="basic")
+    with pytest.raises(NoConnection):
+        protocol.open_shell()
+    closing(protocol)
+    other = pywinrm(lab, "A20001", transport="basic")
+    assert run(other, "hostname")[2] == 0
+    closing(other)
+
+
+def test_refuses_login(lab: Handle) -> None:
+    lab.set("A10001", "refuses_login")
+    for transport in ("ntlm", "basic"):
+        protocol = pywinrm(lab, transport=transport)
+        with pytest.raises(InvalidCredentialsError):
+            protocol.open_shell()
+        closing(protocol)
+
+
+def test_shell_quota(lab: Handle, protocol: Protocol) -> None:
+    lab.set("A10001", "shell_quota")
+    with pytest.raises(WSManFaultError) as raised:
+        protocol.open_shell()
+    assert raised.value.wsman_fault_code == 2150859173
+
+
+@pytest.mark.parametrize(("fault", "there"), [("drops_midway=before", False), ("drops_midway=after", True)])
+def test_the_line_breaks_where_something_changes(lab: Handle, fault: str, there: bool) -> None:
+    lab.set("A10001", fault)
+    protocol = pywinrm(lab, transport="basic")
+    assert document(read(protocol))
+    assert set_variable(protocol, _ansible_check_mode=True)["changed"]
+    with pytest.raises(NoConnection):
+        set_variable(protocol)
+    assert has_variable(lab) is there
+    lab.set("A10001", "none")
+    assert set_variable(protocol, state="absent")["changed"] is there
+    closing(protocol)
+
+
+def test_the_line_breaks_at_every_command(lab: Handle) -> None:
+    lab.set("A10001", "drops_midway")
+    protocol = pywinrm(lab, transport="basic")
+    with pytest.raises(NoConnection):
+        read(protocol)
+    closing(protocol)
+
+
+def _nothing(answer: bytes) -> None:
+    assert answer == b""
+
+
+def _no_markers(answer: bytes) -> None:
+    assert b"#evidence end" not in answer
+
+
+def _not_json(answer: bytes) -> None:
+    said = answer.partition(b"#evidence begin\r\n")[2].partition(b"\r\n#evidence end")[0]
+    assert said
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(said)
+
+
+def _not_utf8(answer: bytes) -> None:
+    assert "Caer\u00ebinion" in answer.decode("cp437")
+    with pytest.raises(UnicodeDecodeError):
+        answer.decode("utf-8")
+
+
+def _with_html(answer: bytes) -> None:
+    found = document(answer)
+    jsonschema.validate(found, SCHEMA)
+    assert found["sections"]["identity"]["data"]["computer_name"].startswith("<script>")
+
+
+def _with_formulas(answer: bytes) -> None:
+    found = document(answer)
+    jsonschema.validate(found, SCHEMA)
+    assert found["sections"]["identity"]["data"]["computer_name"].startswith("=HYPERLINK")
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        ("empty", _nothing),
+        ("cut", _no_markers),
+        ("notjson", _not_json),
+        ("codepage", _not_utf8),
+        ("html", _with_html),
+        ("formulas", _with_formulas),
+    ],
+)
+def test_garbage(lab: Handle, protocol: Protocol, kind: str, check: Callable[[bytes], None]) -> None:
+    lab.set("A10001", f"garbage={kind}")
+    check(read(protocol))
