@@ -36,12 +36,11 @@ def complaints(addresses: Sequence[str], *, lab: bool) -> list[Complaint]:
         found.append(Complaint(None, f"the vendor has four endpoints, and here are {len(addresses)}.", _ASK))
     good: dict[int, IPv4Address] = {}
     for index, text in enumerate(addresses):
-        why = _why_not_address(text)
-        if not why:
-            good[index] = IPv4Address(text)
-            why = _why_not_server(good[index], lab)
+        why = _why_not_address(text) or _why_not_server(IPv4Address(text), lab)
         if why:
             found.append(Complaint(index, *why))
+        else:
+            good[index] = IPv4Address(text)
     return found + list(_doubles(good)) + list(_unlike_published(good))
 
 

@@ -155,6 +155,12 @@ function Read-Json($Path) {
 
 function Get-DataFolder { "$env:ProgramData\provisioner" }
 
+function Get-Port { 443 }
+
+function Get-Now { [datetime]::UtcNow }
+
+function Get-Drive { New-Object IO.DriveInfo 'C:\' }
+
 # ---- sections: one function each, which returns one ordered dictionary ----
 
 function Read-Identity {
@@ -174,11 +180,11 @@ function Read-Account {
     $administrators = New-Object Security.Principal.SecurityIdentifier 'S-1-5-32-544'
     $elevated = (New-Object Security.Principal.WindowsPrincipal $identity).IsInRole($administrators)
     # A group that UAC took away stays in the token as one that can only deny.
-    $denied = @($identity.Claims | Where-Object { $_.Type -like '*/denyonlysid' -and $_.Value -eq 'S-1-5-32-544' }).Count -gt 0
+    $denied = Attempt { @($identity.Claims | Where-Object { $_.Type -like '*/denyonlysid' -and $_.Value -eq 'S-1-5-32-544' }).Count -gt 0 }
     $place = $identity.Name.Split('\')[0]
     [ordered]@{
         user = $identity.Name
-        administrator = $elevated -or $denied
+        administrator = [bool]($elevated -or $denied)
         elevated = $elevated
         local = $(if ("$($identity.User)" -like 'S-1-5-21-*') { Same $place ([Environment]::MachineName) })
     }
@@ -198,7 +204,7 @@ function Get-ExtendedUpdates($Build) {
     foreach ($id in $years.Keys) {
         if ($licensed -notcontains $id) { continue }
         $year, $end = $years[$id]
-        if ([datetime]::UtcNow.Date -le [datetime]::ParseExact($end, 'yyyy-MM-dd', [Globalization.CultureInfo]::InvariantCulture)) {
+        if ((Get-Now).Date -le [datetime]::ParseExact($end, 'yyyy-MM-dd', [Globalization.CultureInfo]::InvariantCulture)) {
             return @{ Active = $true; Reason = "licensed for year $year, until $end" }
         }
         $reason = "the licence for year $year ended on $end"
@@ -255,7 +261,7 @@ function Read-Hardware {
 }
 
 function Read-Disk {
-    $drive = New-Object IO.DriveInfo 'C:\'
+    $drive = Get-Drive
     [ordered]@{ drive = 'C:'; free_bytes = $drive.TotalFreeSpace; total_bytes = $drive.TotalSize }
 }
 
@@ -327,7 +333,7 @@ function Read-Power {
 function Read-Users($s) {
     $office = 'winword', 'excel', 'powerpnt', 'outlook', 'olk', 'onenote', 'msaccess', 'mspub'
     [ordered]@{
-        sessions = @(foreach ($one in @(Get-Sessions)) {
+        sessions = @(foreach ($one in @(Get-Sessions | Sort-Object { $_.Session })) {
             [ordered]@{ session = $one.Session; kind = $one.Kind; locked = $one.Locked; name = $(if ($s.user_names) { Text $one.Name }) }
         })
         office_running = Attempt { @(Get-Running | Where-Object { $office -contains $_.Name }).Count -gt 0 }
@@ -470,7 +476,7 @@ function Read-Connector($s) {
         present = $present
         image = $s.image
         image_present = [IO.File]::Exists($s.image)
-        version = First $package.Version, @($asked | ForEach-Object { $_.Version })
+        version = First (@($package.Version) + @($asked | ForEach-Object { $_.Version }))
         package_sha256 = $package.Sha256
         package_intact = $package.Intact
         owner = $(if ($present) { Attempt { (Get-Access $s.folder).Owner } })
@@ -823,7 +829,7 @@ function Read-Endpoints($s) {
     $limit = [Math]::Min(12, [Math]::Max(2, $s.section_seconds * 0.7))
     $probes = @(foreach ($address in @($s.endpoints)) {
         $client = New-Object Net.Sockets.TcpClient
-        @{ Client = $client; Watch = [Diagnostics.Stopwatch]::StartNew(); Task = $client.ConnectAsync("$address", 443); Done = $false
+        @{ Client = $client; Watch = [Diagnostics.Stopwatch]::StartNew(); Task = $client.ConnectAsync("$address", (Get-Port)); Done = $false
             Seen = [Collections.Generic.List[object]]::new(); Tls = $null
             Result = [ordered]@{ address = "$address"; tcp = $false; tls = $null; milliseconds = $null; subject = $null
                 issuer = $null; not_after = $null; trusted = $null; error = $null } }
@@ -840,7 +846,7 @@ function Read-Endpoints($s) {
         }
         Attempt { $probe.Client.Close() }
     }
-    [ordered]@{ measured_at = Iso ([datetime]::UtcNow); results = @($probes | ForEach-Object { $_.Result }) }
+    [ordered]@{ measured_at = Iso (Get-Now); results = @($probes | ForEach-Object { $_.Result }) }
 }
 
 function Read-Reboot {
@@ -870,7 +876,7 @@ function Read-Clock {
     $state = Get-ServiceState 'W32Time'
     $kinds = @{ NT5DS = 'the domain'; NoSync = 'nowhere (NoSync)'; AllSync = 'the domain or NTP'; NTP = "NTP: $servers" }
     [ordered]@{
-        utc = [datetime]::UtcNow.ToString('yyyy-MM-ddTHH:mm:ss.fffZ', [Globalization.CultureInfo]::InvariantCulture)
+        utc = (Get-Now).ToString('yyyy-MM-ddTHH:mm:ss.fffZ', [Globalization.CultureInfo]::InvariantCulture)
         time_zone = Text ([TimeZoneInfo]::Local.Id)
         source = $(if ($type) { Text (First $kinds[$type], $type) })
         service_running = $(if ($state) { $state -eq 'Running' })
@@ -925,13 +931,25 @@ function Read-WinRM {
     }
 }
 
-function Test-Alive($Note) {
-    # Whether an installer that we noted still runs: its number may be another process's by now.
-    $process = Attempt { [Diagnostics.Process]::GetProcessById([int]$Note.pid) }
-    if ($null -eq $process) { return $false }
+function Find-Installer($Note) {
+    # The process of an installer that we noted, if it still runs. Ansible does not tell its number (0): then it is the
+    # process whose command line names the package. Where that cannot be told, the note counts as running.
     $noted = Attempt { ([datetimeoffset]::Parse("$($Note.started)", [Globalization.CultureInfo]::InvariantCulture)).UtcDateTime }
-    $started = Attempt { $process.StartTime.ToUniversalTime() }
-    $null -eq $noted -or $null -eq $started -or $started -le $noted.AddSeconds(10)
+    if ([int]$Note.pid -gt 0) {
+        $process = Attempt { [Diagnostics.Process]::GetProcessById([int]$Note.pid) }
+        if ($null -eq $process) { return }
+        $started = Attempt { $process.StartTime.ToUniversalTime() }
+        # A number is given away again: who started later than the note says is somebody else.
+        if ($null -eq $noted -or $null -eq $started -or $started -le $noted.AddSeconds(10)) { [int]$Note.pid }
+        return
+    }
+    $what = "$($Note.what)"
+    $like = $what.Replace('\', '\\').Replace("'", "\'")
+    try { $found = @(Get-Instance Win32_Process ProcessId, CommandLine "CommandLine LIKE '%$like%'") }
+    catch { return 0 }
+    foreach ($process in $found) {
+        if ("$($process.CommandLine)".IndexOf($what, [StringComparison]::OrdinalIgnoreCase) -ge 0) { return [int]$process.ProcessId }
+    }
 }
 
 function Read-Ours {
@@ -940,8 +958,9 @@ function Read-Ours {
     $notes = if ([IO.Directory]::Exists("$root\running")) { foreach ($path in [IO.Directory]::GetFiles("$root\running", '*.json')) { Attempt { Read-Json $path } } }
     [ordered]@{
         marker = $(if ($marker) { [ordered]@{ journal = "$($marker.journal)"; step = "$($marker.step)"; until = "$($marker.until)" } })
-        unfinished = @(foreach ($note in @($notes | Where-Object { $_ -and (Test-Alive $_) })) {
-            [ordered]@{ pid = [int]$note.pid; what = "$($note.what)"; started = Text $note.started }
+        unfinished = @(foreach ($note in @($notes | Where-Object { $_.what })) {
+            $id = Find-Installer $note
+            if ($null -ne $id) { [ordered]@{ pid = $id; what = "$($note.what)"; started = Text $note.started } }
         })
         kept = $(if ([IO.Directory]::Exists("$root\kept")) { [IO.Directory]::GetFiles("$root\kept", '*', 'AllDirectories').Length } else { 0 })
     }

@@ -125,6 +125,9 @@ class Problem:
     message: str
     hint: str
 
+    def __str__(self) -> str:
+        return f"{self.message.rstrip('.')}. {self.hint}".strip()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:

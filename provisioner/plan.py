@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from provisioner import remedies as offered
@@ -38,16 +38,44 @@ _OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The statements that stand on a day, to be asked of many gateways: pairs of control and practice or gateway."""
+
+    day: date
+    practices: frozenset[tuple[str, str]]
+    gateways: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, fleet: Fleet, day: date) -> "Standing":
+        """Those of a fleet."""
+        stand = [one for one in fleet.statements if one.stands(day)]
+        return cls(
+            day=day,
+            practices=frozenset((one.control, one.practice) for one in stand if not one.gateway),
+            gateways=frozenset((one.control, one.gateway) for one in stand if one.gateway),
+        )
+
+    def covers(self, control: str, gateway: Gateway) -> bool:
+        """Whether one speaks of the gateway: by name, or of its whole practice."""
+        return self.names(control, gateway) or (control, gateway.practice) in self.practices
+
+    def names(self, control: str, gateway: Gateway) -> bool:
+        """Whether one speaks of the gateway by name."""
+        return (control, gateway.name) in self.gateways
+
+
+@dataclass(frozen=True, kw_only=True)
 class _View:
     """An audit as planning looks things up in it, and the fleet as it is now."""
 
     audit: Audit
     fleet: Fleet
-    at: datetime
+    said: Standing
     controls: Mapping[str, Control]
     findings: Mapping[str, tuple[Finding, ...]]
     evidence: Mapping[str, Evidence]
     rows: Mapping[str, Gateway]
+    practices: Mapping[str, Sequence[Gateway]]
     seconds: Mapping[str, float]
 
 
@@ -111,32 +139,38 @@ def connector_runs(evidence: Evidence | None) -> bool | None:
     return bool(connector["processes"]) or any(one["state"] in ("running", "start_pending") for one in found)
 
 
-def why_not_start(gateway: Gateway, fleet: Fleet, evidence: Mapping[str, Evidence], at: datetime) -> Gap | None:
-    """Why no Connector may be started on this gateway, as a gap; None where it may.
+def why_not_start(
+    gateway: Gateway, others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence]
+) -> Gap | None:
+    """Why no Connector may be started on this gateway, as a gap; None where it may. `others`: those of its practice.
 
     It needs an active gateway, a standing statement that no other PC of the practice runs one, and no other gateway
     of the practice that runs one, or that cannot be read and no statement speaks of by name.
     """
-    day = at.date()
-    standing = [one for one in fleet.statements if one.control == ONLY_CONNECTOR and one.stands(day)]
     if gateway.role is not Role.ACTIVE:
         return _gap(gateway, "R17-running", f"a {gateway.role} gateway is not started", "icb-it", "")
-    for other in fleet.known:
-        if other.practice != gateway.practice or other.name == gateway.name:
-            continue
+    for other in others:
         runs = connector_runs(evidence.get(other.name))
         if runs:
             words = f"not started: a Connector runs on {other.name}, of the same practice"
             return _gap(gateway, "R17-running", words, "icb-it", f"Stop and disable the one on {other.name} first.")
-        if runs is None and not any(one.gateway == other.name for one in standing):
+        if runs is None and not said.names(ONLY_CONNECTOR, other):
             words = f"not started: whether {other.name}, of the same practice, runs a Connector cannot be told"
-            ask = f"Make it reachable, or write into statements.csv: {_row(gateway.practice, other.name, at)}"
+            ask = f"Make it reachable, or write into statements.csv: {_row(gateway.practice, other.name, said.day)}"
             return _gap(gateway, "R17-running", words, "icb-it", ask)
-    if any(one.covers(gateway) for one in standing):
+    if said.covers(ONLY_CONNECTOR, gateway):
         return None
     words = "not started: nobody has stated that no other PC of this practice runs a Connector"
-    ask = f"Find out, and write into statements.csv: {_row(gateway.practice, '', at)}"
+    ask = f"Find out, and write into statements.csv: {_row(gateway.practice, '', said.day)}"
     return _gap(gateway, "R17-running", words, "icb-it", ask)
+
+
+def by_practice(gateways: Iterable[Gateway]) -> dict[str, list[Gateway]]:
+    """Gateways by their practice."""
+    found: dict[str, list[Gateway]] = {}
+    for gateway in gateways:
+        found.setdefault(gateway.practice, []).append(gateway)
+    return found
 
 
 def _refuse_unknown(asked: frozenset[str]) -> None:
@@ -153,11 +187,12 @@ def _view(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, floa
     return _View(
         audit=audit,
         fleet=fleet,
-        at=at,
+        said=Standing.of(fleet, at.date()),
         controls={control.id: control for control in audit.controls},
         findings={gateway: tuple(found) for gateway, found in findings.items()},
         evidence={one.gateway: one for one in audit.evidence},
         rows={gateway.name: gateway for gateway in fleet.gateways},
+        practices=by_practice(fleet.known),
         seconds={**_SECONDS, **durations},
     )
 
@@ -239,15 +274,13 @@ def _start_barred(
     comes = "service" in mended and "service" in asked
     if not comes and (service is None or service["service"] is None):
         return _gap(gateway, "R17-running", "there is no service to start", "icb-it", "Plan its `service` first.")
-    return why_not_start(view.rows[gateway.name], view.fleet, view.evidence, view.at)
+    others = [one for one in view.practices[gateway.practice] if one.name != gateway.name]
+    return why_not_start(view.rows[gateway.name], others, view.said, view.evidence)
 
 
 def _stated(view: _View, gateway: Gateway, finding: Finding) -> bool:
     """Whether a standing statement answers what the gateway could not tell."""
-    return finding.status is Status.UNKNOWN and any(
-        one.control == finding.control and one.covers(gateway) and one.stands(view.at.date())
-        for one in view.fleet.statements
-    )
+    return finding.status is Status.UNKNOWN and view.said.covers(finding.control, gateway)
 
 
 def _left(view: _View, gateway: Gateway, finding: Finding) -> Gap:
@@ -259,8 +292,8 @@ def _gap(gateway: Gateway, control: str, message: str, owner: str, ask: str) -> 
     return Gap(gateway=gateway.name, practice=gateway.practice, control=control, message=message, owner=owner, ask=ask)
 
 
-def _row(practice: str, gateway: str, at: datetime) -> str:
-    return f"{practice},{gateway},{ONLY_CONNECTOR},WHAT WAS CHECKED,NAME,{at:%Y-%m-%d},UNTIL,TICKET"
+def _row(practice: str, gateway: str, day: date) -> str:
+    return f"{practice},{gateway},{ONLY_CONNECTOR},WHAT WAS CHECKED,NAME,{day},UNTIL,TICKET"
 
 
 def _step(

@@ -167,9 +167,10 @@ def _play(
         forks=forks,
         cmdline="--check --diff" if check else None,
         quiet=True,
-        settings={"pexpect_timeout": 0.5},
     )
     config.prepare()
+    # How often `cancelled` is asked, in seconds. As an argument, `settings` counts only beside a file of that name.
+    config.pexpect_timeout = 0.5
     config.env = _environment(config.env, folder, root, mark)
     # The script of the same installation as ourselves, whatever PATH says.
     config.command[0] = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -295,9 +296,20 @@ def _differences(task: str, result: Mapping[str, Any]) -> list[Difference]:
             continue
         told = one.get("diff") or {}
         for diff in told if isinstance(told, list) else [told]:
-            after = diff.get("prepared", diff.get("after", ""))
-            found.append(Difference(task=task, before=_text(diff.get("before", "")), after=_text(after)))
+            if "prepared" in diff:
+                diff = _taken_apart(str(diff["prepared"]))
+            before, after = _text(diff.get("before", "")), _text(diff.get("after", ""))
+            found.append(Difference(task=task, before=before, after=after))
     return found
+
+
+def _taken_apart(prepared: str) -> dict[str, str]:
+    """The two sides of a difference that a module has put together itself, with its signs."""
+    sides: dict[str, list[str]] = {"-": [], "+": []}
+    for line in prepared.splitlines():
+        if line[:1] in sides:
+            sides[line[0]].append(line[1:])
+    return {"before": "\n".join(sides["-"]), "after": "\n".join(sides["+"])}
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,9 @@ NOW = 1_780_000_000.0
 ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
 IMAGE = estate.IMAGE
 FOLDER = estate.FOLDER
+JAVA_HOME = estate.JAVA_HOME
+RULE = estate.RULE
+SERVICE = estate.SERVICE
 
 
 def zipped(files: Mapping[str, str]) -> bytes:
@@ -33,6 +37,40 @@ PACKAGES: dict[str, dict[str, Any]] = {
     "connector": {"sha256": hashlib.sha256(CONNECTOR).hexdigest(), "size": len(CONNECTOR), "content": CONNECTOR},
 }
 
+KEY = "HKLM:\\SOFTWARE\\Example\\Lab"
+KEPT = "C:\\ProgramData\\provisioner"
+HOST = f"{FOLDER}\\{SERVICE}.exe"
+RULE_ARGUMENTS: dict[str, Any] = {
+    "name": RULE,
+    "group": "provisioner",
+    "direction": "out",
+    "action": "allow",
+    "protocol": "tcp",
+    "remoteport": "443",
+    "remoteip": ",".join(ENDPOINTS),
+    "program": IMAGE,
+    "profiles": ["domain", "private", "public"],
+    "enabled": True,
+    "state": "present",
+}
+SERVICE_ARGUMENTS: dict[str, Any] = {
+    "name": SERVICE,
+    "display_name": "iPlato Connector",
+    "path": f'"{HOST}" //RS//{SERVICE}',
+    "start_mode": "delayed",
+    "username": "NT AUTHORITY\\LocalService",
+    "failure_actions": [{"type": "restart", "delay_ms": seconds * 1000} for seconds in (60, 120, 300)],
+    "failure_actions_on_non_crash_failure": True,
+    "failure_reset_period_sec": 86400,
+}
+JRE_ARGUMENTS: dict[str, Any] = {
+    "source": "url",
+    "location": "http://127.0.0.1/jre.zip",
+    "sha256": hashlib.sha256(JRE).hexdigest(),
+    "root": "jdk",
+    "destination": JAVA_HOME,
+}
+
 
 def settings(*sections: str, **other: Any) -> dict[str, Any]:
     """The settings line of a reading; all sections unless some are named."""
@@ -41,12 +79,12 @@ def settings(*sections: str, **other: Any) -> dict[str, Any]:
         "endpoints": list(ENDPOINTS),
         "folder": FOLDER,
         "image": IMAGE,
-        "java_home": estate.JAVA_HOME,
-        "service": estate.SERVICE,
+        "java_home": JAVA_HOME,
+        "service": SERVICE,
         "files": [f"{FOLDER}\\connector.properties"],
         "product_ids": [],
         "systmone": {"port": 40700, "folder": "C:\\apps\\Tpp", "gateway_mark": "rungenps"},
-        "firewall_name": estate.RULE,
+        "firewall_name": RULE,
         "user_names": False,
         "section_seconds": 20,
         **other,
@@ -90,3 +128,8 @@ def run(
 ) -> dict[str, Any]:
     """One module on one machine."""
     return modules.run(machine, module, arguments, check=check, diff=diff, fetch=fetch, now=now)
+
+
+def written(machine: Machine) -> str:
+    """A machine's whole state, to compare."""
+    return json.dumps(machine.to_json())

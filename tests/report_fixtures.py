@@ -268,10 +268,9 @@ def _facts(lines: Mapping[str, list[str]], number: int) -> dict[str, Fact]:
 def _evidence(gateway: Gateway, number: int, problem: Problem | None) -> Evidence:
     if problem:
         return Evidence(gateway=gateway.name, taken_at=AT, seconds=10.0, error=problem)
-    sections: dict[str, dict[str, Any]] = json.loads(
-        (GOLDEN / "evidence.json").read_text("utf-8").replace("CN=GATEWAY", f"CN={gateway.name}")
-    )
-    sections["identity"] |= {"computer_name": gateway.name, "serial": f"5CG{number:07}"}
+    text = (GOLDEN / "evidence.json").read_text("utf-8").replace("A84013", gateway.practice)
+    sections: dict[str, dict[str, Any]] = json.loads(text)
+    sections["identity"] |= {"serial": f"5CG{number:07}"}
     return Evidence(
         gateway=gateway.name,
         taken_at=AT - timedelta(seconds=number),

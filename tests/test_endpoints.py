@@ -40,7 +40,7 @@ def test_addresses_as_the_vendor_prints_them_are_refused_with_the_reason(printed
         ("224.0.0.1", "multicast"),
         ("127.237.215.5", "loopback"),
         ("169.254.215.5", "link-local"),
-        ("0.0.0.0", "unspecified"),  # noqa: S104
+        ("0.0.0.0", "unspecified"),
         ("0.237.215.5", "unspecified"),
         ("255.255.255.255", "reserved"),
         ("250.237.215.5", "reserved"),
@@ -51,7 +51,7 @@ def test_addresses_as_the_vendor_prints_them_are_refused_with_the_reason(printed
         ("192.0.2.5.6", "not an IPv4 address"),
         ("2001:db8::5", "not an IPv4 address"),
         ("connect.example.org", "not an IPv4 address"),
-        ("١٩٢.0.2.5", "not an IPv4 address"),
+        ("\u0661\u0669\u0662.0.2.5", "not an IPv4 address"),
         ("", "not an IPv4 address"),
         (" 192.0.2.5", "not an IPv4 address"),
         ("192.0.2.9", "here twice"),

@@ -1,18 +1,25 @@
 """A plan is done wave by wave, proved by fresh readings, stopped by its budget, and gone on with."""
 
+import itertools
+import os
+import pickle
+import signal
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from provisioner import execute, processes
 from provisioner.errors import InputError, JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
 from provisioner.execute import budget as budgets
 from provisioner.execute.events import Happening, PersonAwaited, RunStarted
-from provisioner.journal import Event, Journal, started
+from provisioner.journal import Event, Journal, file, started
 from provisioner.model import Budget, Outcome, Plan, Result, Role, Step
 from provisioner.playbook import Acted
 from tests.rollout_fixtures import AT, Machine, World, fleet, gateway
@@ -246,7 +253,7 @@ def test_a_first_start_waits_for_approve_and_goes_on(journal: Journal) -> None:
 def test_approve_pressed_in_time_ends_the_wait(journal: Journal) -> None:
     world = World(fleet(gateway("B84001"), approve_wait=60.0), B84001=Machine(approved=False))
     plan = world.plan()
-    world.presses_after = world.clock - AT + (world.clock - world.clock)
+    world.presses_after = timedelta(seconds=4)
     ended = apply(world, plan, journal)
     assert results(ended)["B84001-start"] == "done"
     assert (world.clock - AT).total_seconds() < 10
@@ -342,7 +349,7 @@ def test_one_run_of_a_plan_at_a_time(journal: Journal) -> None:
     journal.take([plan.id], other, "apply", AT, AT.replace(year=2027))
     with pytest.raises(LeaseHeld, match="alice"):
         apply(world, plan, journal)
-    assert world.acts == world.readings == []
+    assert (world.acts, world.readings) == ([], [])
 
 
 def test_leases_are_given_back_when_a_reading_breaks(journal: Journal) -> None:
@@ -420,3 +427,65 @@ def test_a_rehearsal_leaves_the_journal_and_the_starts_alone(journal: Journal) -
     )
     assert sorted(found) == [f"B8400{number}-{remedy}" for number in range(3) for remedy in ("firewall", "service")]
     assert journal.events() == []
+
+
+class Kept(World):
+    """A world on the disk: what was done to it stays done when the process that did it dies."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(fleet(gateway("B84001"), gateway("B84002")))
+        self.path = path
+        if path.exists():
+            self.machines, self.acts = pickle.loads(path.read_bytes())
+
+    def act(self, steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        said = super().act(steps, mark)
+        self.path.write_bytes(pickle.dumps((self.machines, self.acts)))
+        return said
+
+
+def killed_at_write(number: int, after: bool, world: World, plan: Plan, path: Path) -> bool:
+    """Apply in a child that is killed at its nth write to the journal; whether it got that far."""
+    child = os.fork()
+    if child == 0:
+        count, write = itertools.count(1), file.File.write
+
+        @contextmanager
+        def counted(self: file.File) -> Iterator[sa.Connection]:
+            here = next(count) == number
+            if here and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            with write(self) as connection:
+                yield connection
+            if here:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            with Journal.open(path) as journal:
+                file.File.write = counted  # type: ignore[method-assign]
+                apply(world, plan, journal)
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_any_write_nothing_is_lost_or_done_twice(tmp_path: Path, after: bool) -> None:
+    for number in itertools.count(1):
+        place = tmp_path / str(number)
+        place.mkdir()
+        world = Kept(place / "world")
+        plan = world.plan()
+        Journal.open(place / "journal.db").close()
+        died = killed_at_write(number, after, world, plan, place / "journal.db")
+        with Journal.open(place / "journal.db") as journal:
+            world = Kept(place / "world")
+            ended = apply(world, plan, journal)
+            assert {outcome.result for outcome in ended.outcomes} <= {Result.DONE, Result.UNCHANGED}
+            assert sorted(world.acts) == sorted(step.id for step in plan.steps)
+            assert journal.verify() == ""
+            assert journal.leases() == []
+            assert journal.progress(plan.id).unended == {}
+        if not died:
+            break
+    assert number > 15

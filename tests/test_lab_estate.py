@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from lab_fixtures import ENDPOINTS, FOLDER, NOW, PACKAGES, fleet, one, section
+from tests.lab_fixtures import ENDPOINTS, FOLDER, NOW, PACKAGES, fleet, one, section
 
 from provisioner.lab import estate
 from provisioner.lab.machine import Machine

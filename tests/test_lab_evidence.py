@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from lab_fixtures import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
+from tests.lab_fixtures import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
 
 from provisioner.content import schema
 from provisioner.lab.evidence import SECTIONS, document

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import re
+import socket
 import stat
 import subprocess
 import sys
@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from pydantic import TypeAdapter
 
 from provisioner import settings
+from provisioner.cli import main
 from provisioner.cli.lab import lab as verb
 from provisioner.errors import LabError
 from provisioner.lab import Handle, down, faults, packages, running, up
@@ -120,20 +121,26 @@ def test_a_lab_that_was_down_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_written_into_the_fleet(tmp_path: Path) -> None:
-    with running(tmp_path / "one", ROWS[:1]) as first:
-        pass
-    taken = json.loads(Folder(tmp_path / "one").setup.read_text())
-    text = (tmp_path / "one" / "fleet.yml").read_text() + "# by hand\n"
-    (tmp_path / "one" / "fleet.yml").write_text(text)
-    Folder(tmp_path / "one").setup.write_text(json.dumps({**taken}))
-    with running(tmp_path / "two", ROWS[:1]) as other:
-        Folder(tmp_path / "one").setup.write_text(json.dumps({**taken, "port": other.port}))
-        swapped = re.sub(rf"\b{first.port}\b", str(other.port), text)
-        (tmp_path / "one" / "fleet.yml").write_text(swapped)
-        second = up(tmp_path / "one")
-        down(tmp_path / "one")
-    assert second.port != other.port
-    assert (tmp_path / "one" / "fleet.yml").read_text() == re.sub(rf"\b{first.port}\b", str(second.port), text)
+    with running(tmp_path, ROWS[:1]) as first:
+        fleet = tmp_path / "fleet.yml"
+        text = fleet.read_text() + "# by hand\n"
+        fleet.write_text(text)
+    with socket.create_server(("127.0.0.1", first.port)):
+        second = up(tmp_path)
+    down(tmp_path)
+    assert first.port != second.port
+    assert fleet.read_text() == text.replace(str(first.port), str(second.port))
+
+
+def test_rows_that_were_added_get_gateways(tmp_path: Path) -> None:
+    with running(tmp_path, ROWS[:1]) as first:
+        first.set("A81001", "disk_full")
+    with (tmp_path / "practices.csv").open("a") as file:
+        file.write("A81001,Surgery 1,A81001-NEW,,standby\n")
+    second = up(tmp_path)
+    found = {name: one["faults"] for name, one in second.state().items()}
+    down(tmp_path)
+    assert found == {"A81001": {"disk_full": ""}, "A81001-NEW": {}}
 
 
 def test_state_is_the_same_bytes_when_nothing_happened(lab: Handle) -> None:
@@ -235,25 +242,45 @@ def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
         path.parent.rmdir()
 
 
-def test_the_verbs(tmp_path: Path) -> None:
-    """As a person or a script runs them: the process is on its own, and holds none of the caller's streams."""
-    (tmp_path / "rows.csv").write_text("practice,name\nA81001,One\nA81002,Two\n")
+def test_up_leaves_its_caller_nothing_to_wait_for(tmp_path: Path) -> None:
+    """Whoever reads a verb's streams to their end gets there, though the lab's process lives on."""
+    (tmp_path / "rows.csv").write_text("practice,name\nA81001,One\n")
+    code = "import sys; from provisioner.cli import main; main(sys.argv[1:])"
+    words = ["lab", "up", "--practices", str(tmp_path / "rows.csv"), "--dir", str(tmp_path / "fleet")]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60)
+    handle = find(tmp_path / "fleet")
+    streams = [str(Path(f"/proc/{handle.pid}/fd/{number}").readlink()) for number in range(3)]
+    down(tmp_path / "fleet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"is up on 127.0.0.1, port {handle.port}" in done.stdout
+    log = str(Folder(tmp_path / "fleet").log)
+    assert streams == ["/dev/null", log, log]
 
-    def provisioner(*words: str) -> subprocess.CompletedProcess[str]:
-        code = "import sys; from provisioner.cli import main; main(sys.argv[1:])"
-        command = [sys.executable, "-c", code, "lab", *words, "--dir", str(tmp_path / "fleet")]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+def test_the_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("practice,name\nA81001,One\nA81002,Two\n")
+
+    def provisioner(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["lab", *words, "--dir", str(tmp_path / "fleet")])
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, said.out, said.err
 
     def says(*words: str) -> str:
-        done = provisioner(*words)
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
+        code, out, errors = provisioner(*words)
+        assert (code, errors) == (0, "")
+        return out
 
-    assert "is up on 127.0.0.1" in says("up", "--practices", str(tmp_path / "rows.csv"), "--seed", "4")
+    def fails(*words: str) -> str:
+        code, out, errors = provisioner(*words)
+        assert (code, out) == (2, "")
+        return errors
+
+    assert "is up on" in says("up", "--practices", str(rows), "--seed", "4")
     try:
-        again = provisioner("up", "--practices", str(tmp_path / "rows.csv"))
-        assert again.returncode == 2
-        assert "is up already" in again.stderr
+        assert "is up already" in fails("up", "--practices", str(rows))
         assert says("set", "A81001", "offline") == "offline: A81001\n"
         assert says("set", "--rate", "slow=3=1") == "slow=3: A81001, A81002\n"
         assert json.loads(says("state"))["gateways"]["A81001"]["faults"] == {"offline": "", "slow": "3"}
@@ -261,13 +288,13 @@ def test_the_verbs(tmp_path: Path) -> None:
         assert [(one["gateway"], one["event"]) for one in events] == [
             ("A81001", "faults_set"), ("A81001", "faults_set"), ("A81002", "faults_set")
         ]  # fmt: skip
-        for wrong in (["set"], ["set", "A81001"], ["set", "--rate", "offline"], ["set", "--rate", "offline=2"]):
-            assert provisioner(*wrong).returncode == 2
+        assert "Which gateway" in fails("set")
+        assert "Which fault" in fails("set", "A81001")
+        assert "is no share" in fails("set", "--rate", "offline")
+        assert "is no share" in fails("set", "--rate", "offline=2")
     finally:
         says("down")
-    gone = provisioner("down")
-    assert gone.returncode == 2
-    assert "No lab is up" in gone.stderr
+    assert "No lab is up" in fails("down")
     assert "offline" in says("events")
 
 

@@ -394,6 +394,18 @@ def test_what_is_not_modelled_is_a_failure_that_says_so(protocol: Protocol) -> N
     assert code == 1
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("http://127.0.0.1:{port}/packages/none.zip", "404"), ("http://192.0.2.1/x.zip", "this machine only")],
+)
+def test_a_package_that_is_not_there_is_told_at_once(lab: Handle, protocol: Protocol, place: str, message: str) -> None:
+    given = {"source": "url", "location": place.format(port=lab.port), "sha256": "0" * 64, "destination": "C:\\x"}
+    words, said = payload("package_tree", given)
+    answer = json.loads(run(protocol, "PowerShell", *words, given=said)[0])
+    assert answer["failed"]
+    assert message in answer["msg"]
+
+
 # Faults of the line
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, only_connector
 
 from provisioner import plan as planning
 from provisioner.errors import InputError
 from provisioner.model import Plan, Role
-from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, only_connector
 
 
 def steps(plan: Plan) -> list[str]:
@@ -41,7 +41,7 @@ def test_a_bare_gateway_gets_every_step_in_the_order_of_the_remedies() -> None:
 
 def test_a_ready_gateway_gets_no_step_and_no_gap() -> None:
     plan = World(fleet(gateway("B84001")), B84001=ready()).plan()
-    assert plan.waves == plan.gaps == ()
+    assert (plan.waves, plan.gaps) == ((), ())
 
 
 def test_what_nobody_can_mend_is_listed_with_its_owner_and_what_to_ask() -> None:

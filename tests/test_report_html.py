@@ -132,13 +132,13 @@ def test_shows_every_gateway_control_and_fact() -> None:
     words = Page(text).words
     assert text.count('<details class="gateway ') == len(audit.gateways)
     for gateway in audit.gateways:
-        assert gateway.practice_name in words and f"{gateway.practice} · {gateway.name}" in words
+        assert gateway.practice_name in words and gateway.name in words
     for control in audit.controls:
         assert text.count(f"<b>{control.title.replace(chr(39), '&#39;')}</b>") == len(audit.evidence)
-        assert words.count(f"{control.id}: the facts") == len(audit.evidence)
+        assert text.count(f"<summary>{control.id}</summary>") == len(audit.evidence)
     for cause in causes:
         assert cause.text in words
-    assert words.count('"model": "OptiPlex 7010"') == 23
+    assert words.count('"logical_cores": 12') == 23
     assert "WMI did not answer within 20 s." in words
     assert audit.policy_digest in words and "Monday 23 November 2026, 20:15 GMT" in words
 
@@ -189,6 +189,8 @@ def test_a_practice_page_says_what_to_do() -> None:
     words = Page(text).words
     assert "ICB IT This is Windows Server 2019. Please see to it: it is a client Windows." in words
     unread = Page(html.practice(audit, "A84016", ready, causes)).words
+    assert "The gateway could not be read" in unread
+    assert "is not known yet" in Page(html.practice(audit, "A84619", ready, causes)).words
     assert "No connection to 198.51.100.17:5986 within 10 s. Is the PC on?" in unread
     assert "so nothing is said to have failed" in unread
 

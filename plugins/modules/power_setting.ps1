@@ -39,6 +39,8 @@ function Get-Seconds([string] $Plan, [string] $Setting) {
         # A DWORD comes as a signed number.
         if ($null -ne $value) { return [long]$value -band 0xFFFFFFFFL }
     }
+    # Said aloud: no output at all would become an empty object in JSON.
+    return $null
 }
 
 function Get-Policy([string] $Setting) {

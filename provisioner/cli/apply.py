@@ -152,7 +152,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     # Read first: the login guard keeps a wrong password from being tried by Ansible on every gateway.
     lost = {one.gateway: one.error for one in auditor.look(gateways, measure=False).evidence if one.error}
     for name, problem in lost.items():
-        say(f"{name}: {problem.message} {problem.hint}" if problem else name)
+        say(f"{name}: {problem}")
     interrupts = Interrupts()
     with interrupts.caught(), Watch(plan) as watch:
         act = actor(auditor, watch.task, interrupts.once, check=True)

@@ -40,13 +40,16 @@ def up(
     A lab that was down goes on where it stood; then no --practices is needed.
     """
     from provisioner.lab import process
-    from provisioner.lab.folder import ENDPOINTS, read_rows
+    from provisioner.lab.folder import ENDPOINTS, Folder, read_rows
 
     fleet = _folder(folder)
+    goes_on = Folder(fleet.resolve()).state.exists()
     addresses = [part for one in endpoints for part in one.split(",") if part] or list(ENDPOINTS)
     rows = read_rows(practices) if practices is not None else None
     handle = process.up(fleet, rows, state=state, seed=seed, delay=delay, endpoints=addresses)
     click.echo(f"The lab is up on 127.0.0.1, port {handle.port} (TLS {handle.tls_port}). Fleet: {handle.folder}")
+    if goes_on:
+        click.echo("Its gateways are as they were left; --state and --seed count for new ones only.", err=True)
 
 
 @lab.command("down")
@@ -81,7 +84,7 @@ def set_faults(folder: Path | None, rates: tuple[str, ...], seed: int, words: tu
     """
     from provisioner.lab import process
 
-    if not rates and len(words) < 2:
+    if not rates and not words:
         raise LabError("Which gateway, and which fault?", "Such as: provisioner lab set A81001 offline")
     if len(words) == 1:
         raise LabError(f"Which fault for {words[0]}?", "Such as offline, slow=5 or none.")

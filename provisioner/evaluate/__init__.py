@@ -186,7 +186,7 @@ def _error(gateway: Gateway, control: Control, evidence: Evidence) -> Finding:
     assert evidence.error
     error = evidence.error
     cause = ERRORS.get(error.kind, f"The gateway could not be read: {error.kind}.")
-    finding = _plain(gateway, control, Status.ERROR, f"{error.message} {error.hint}".strip())
+    finding = _plain(gateway, control, Status.ERROR, str(error))
     return replace(finding, actual="could not be read", cause=cause)
 
 

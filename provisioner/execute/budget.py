@@ -11,15 +11,15 @@ def words(budget: Budget, gateways: int) -> str:
     """When a rollout of so many gateways stops by itself, in one sentence."""
     stops = [f"{_limit(budget.first_wave)} gateway of the first wave fails or ends unknown"]
     goes_on = []
-    for kind, limit in (
-        ("fails", budget.failed),
-        ("is unreachable", budget.unreachable),
-        ("is unknown", budget.unknown),
+    for limit, stopping, going_on in (
+        (budget.failed, "fails", "fail"),
+        (budget.unreachable, "is unreachable", "are unreachable"),
+        (budget.unknown, "ends unknown", "end unknown"),
     ):
         if limit is None:
-            goes_on.append(f"any number that {kind.replace('is', 'are').replace('fails', 'fail')}")
+            goes_on.append(f"any number that {going_on}")
         else:
-            stops.append(f"{_limit(limit)} of all {gateways} {kind}")
+            stops.append(f"{_limit(limit)} of all {gateways} {stopping}")
     said = f"Stops when {', or '.join(stops)}"
     return f"{said}; {' and '.join(goes_on)} do not stop it." if goes_on else f"{said}."
 

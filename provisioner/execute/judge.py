@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from provisioner.model import Evidence, Finding, Fleet, Gateway, Plan, Result, Role, Status, Step
-from provisioner.plan import IDENTITY, START, fingerprint
+from provisioner.model import Evidence, Finding, Gateway, Plan, Result, Role, Status, Step
+from provisioner.plan import IDENTITY, START, Standing, fingerprint
 from provisioner.playbook import Acted
 
 WORKING = "R17-working"
@@ -38,7 +37,7 @@ class Reading:
         evidence = self.evidence.get(gateway)
         if evidence is None:
             return "it gave no answer"
-        return f"{evidence.error.message} {evidence.error.hint}".strip() if evidence.error else ""
+        return str(evidence.error or "")
 
     def proved(self, step: Step) -> bool:
         """Whether every control that the step is to prove is settled."""
@@ -125,12 +124,10 @@ def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
     return result.get(acted.result, Result.UNKNOWN), acted.message or still
 
 
-def works(fleet: Fleet, gateway: Gateway, reading: Reading, at: datetime) -> bool:
+def works(gateway: Gateway, reading: Reading, said: Standing) -> bool:
     """Whether a started Connector is known to work: by the reading, or by a standing statement where that cannot
     tell."""
     finding = reading.findings.get(gateway.name, {}).get(WORKING)
     if finding is None or finding.status in _SETTLED:
         return True
-    return finding.status is Status.UNKNOWN and any(
-        one.control == WORKING and one.covers(gateway) and one.stands(at.date()) for one in fleet.statements
-    )
+    return finding.status is Status.UNKNOWN and said.covers(WORKING, gateway)

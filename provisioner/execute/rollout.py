@@ -13,7 +13,7 @@ from provisioner.execute import events, judge
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Journal, Lease, Progress
 from provisioner.model import Evidence, Finding, Fleet, Gateway, Outcome, Plan, Result, Step, Wave
-from provisioner.plan import START, why_not_start
+from provisioner.plan import START, Standing, by_practice, why_not_start
 from provisioner.playbook import Acted
 
 Read = Callable[[Sequence[Gateway], bool], tuple[Sequence[Evidence], Mapping[str, Sequence[Finding]]]]
@@ -21,7 +21,7 @@ Act = Callable[[Sequence[Step], str], Mapping[str, Acted]]
 
 # Longer than any wave; a lease is made longer with each.
 LEASE = timedelta(hours=4)
-_POLL = 2.0
+_POLL = 1.0
 # What these controls say comes from the endpoints section: a proof of them measures.
 _MEASURED = frozenset({"R11-internet", "R14-reachable"})
 FINISHED = (Result.DONE, Result.UNCHANGED)
@@ -101,9 +101,9 @@ class Rollout:
             else:
                 ready.append(step)
         reading = self._look(ready)
-        due = []
+        due, said = [], self._said()
         for step in ready:
-            working = judge.works(self.fleet, rows[step.gateway], reading, self.now())
+            working = judge.works(rows[step.gateway], reading, said)
             verdict = judge.before(step, reading, begun=self._begun(step.gateway), working=working)
             if verdict is None:
                 due.append(step)
@@ -138,10 +138,13 @@ class Rollout:
         if not steps or self.why_stop():
             return
         peers = self._look(steps, peers=True)
-        due, verdicts = [], []
+        due, verdicts, said = [], [], self._said()
+        practices = by_practice(self.fleet.known)
         for step in steps:
             undone = [one.id for one in self._of[step.gateway] if one.id != step.id and not self._through(one)]
-            why = why_not_start(self._rows[step.gateway], self.fleet, peers.evidence, self.now())
+            row = self._rows[step.gateway]
+            others = [one for one in practices[row.practice] if one.name != row.name]
+            why = why_not_start(row, others, said, peers.evidence)
             if undone:
                 verdicts.append((step, (Result.SKIPPED, f"not started, because {', '.join(undone)} is not done")))
             elif why:
@@ -172,10 +175,10 @@ class Rollout:
     ) -> list[Step]:
         """Look at what was started, and record what has ended; those for which there is still time to wait."""
         reading = self._look(steps)
-        ended, left = [], []
+        ended, left, said = [], [], self._said()
         for step in steps:
             verdict = judge.after(step, acted[step.id], reading)
-            works = judge.works(self.fleet, self._rows[step.gateway], reading, self.now())
+            works = judge.works(self._rows[step.gateway], reading, said)
             if verdict[0] is Result.DONE and not works:
                 verdict = (Result.WAITING, judge.APPROVE)
             if over or verdict[0] is Result.DONE or acted[step.id].result != "ok":
@@ -187,6 +190,9 @@ class Rollout:
 
     def _through(self, step: Step) -> bool:
         return step.id in self.outcomes and self.outcomes[step.id].result in FINISHED
+
+    def _said(self) -> Standing:
+        return Standing.of(self.fleet, self.now().date())
 
     def _look(self, steps: Sequence[Step], *, peers: bool = False) -> judge.Reading:
         """A fresh reading of the steps' gateways; with `peers` of all other gateways of their practices instead."""

@@ -29,13 +29,14 @@ def _reachable(reading: Reading) -> str | list[str]:
             "this PC's firewall blocks what no rule allows, and our test is not the Connector's program: it shows once "
             "the Connector runs"
         )
-    which = "none of the endpoints" if len(silent) == len(results) else f"no answer from {listed(silent)}"
-    return [f"{which} can be reached" if len(silent) == len(results) else which]
+    if len(silent) == len(results):
+        return ["none of the endpoints can be reached"]
+    return [f"no answer from {listed(silent)}"]
 
 
 def _connector_connects(reading: Reading) -> bool:
-    connector = reading.evidence.sections.get("connector")
-    return bool(connector) and any(one["endpoint_connections"] for one in connector["processes"])  # type: ignore[index]
+    connector = reading.evidence.sections.get("connector", {"processes": ()})
+    return any(one["endpoint_connections"] for one in connector["processes"])
 
 
 def _tls(reading: Reading) -> str | list[str]:
@@ -62,7 +63,9 @@ def _tls(reading: Reading) -> str | list[str]:
 
 
 def _which(some: list[str], answering: list[Any]) -> str:
-    return "the endpoints answer with" if len(some) == len(answering) else f"{listed(some)} answers with"
+    if len(some) == len(answering):
+        return "the endpoints answer with"
+    return f"{listed(some)} {'answers' if len(some) == 1 else 'answer'} with"
 
 
 def _measured_at(reading: Reading) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from provisioner.errors import Fault, InputError
 from provisioner.fleet import addresses, rules, shape, templates
-from provisioner.fleet.document import Document, Place
+from provisioner.fleet.document import Document, Place, is_file
 from provisioner.fleet.rows import Listed, Rows, rows
 from provisioner.fleet.shape import nearest
 from provisioner.fleet.statements import Known, statements, waivers
@@ -118,7 +118,7 @@ def _listed(
 ) -> dict[str, Listed] | None:
     """The national list by code, None where fleet.yml names none or it cannot be read."""
     path = folder / settings.practice_list
-    if practices is None or not settings.practice_list or not path.is_file():
+    if practices is None or not settings.practice_list or not is_file(path):
         return None
     try:
         return {entry.code: entry for entry in practices(path)}
@@ -167,7 +167,7 @@ def _cells(gateway: Gateway) -> dict[str, str]:
 def _fits(fleet: Fleet, gateway: Gateway, pattern: str) -> bool:
     column, equals, value = pattern.partition("=")
     if not equals:
-        return any(_like(text, pattern) for text in (gateway.practice, gateway.name))
+        return any(_like(text, pattern) for text in (gateway.practice, gateway.name) if text)
     cells = _cells(gateway)
     column = column.strip().lower()
     if column not in cells:

@@ -12,12 +12,17 @@ from provisioner.tables import decode
 
 Place = tuple[str | int, ...]
 
+# Far beyond what any setting needs; PyYAML takes long for what is nested deeply.
+_DEEPEST = 20
+_PLAIN_TAGS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
+
 
 @dataclass
 class Document:
     """What a file holds. `data` is None where it could not be read at all, and then there are faults.
 
-    A place is the way to a value: keys, and numbers in lists. `texts` has each scalar as it is written.
+    A place is the way to a value: keys, and numbers in lists. `texts` has each scalar as it is written; `broken` are
+    the places whose value has a fault, and is None.
     """
 
     name: str
@@ -25,6 +30,7 @@ class Document:
     lines: dict[Place, int] = field(default_factory=dict)
     texts: dict[Place, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    broken: set[Place] = field(default_factory=set)
 
     def line(self, place: Place) -> int | None:
         """The line of that place, or of the nearest one around it."""
@@ -35,6 +41,25 @@ class Document:
     def fault(self, place: Place, message: str, hint: str = "", *, warning: bool = False) -> Fault:
         """A fault at that place."""
         return Fault(self.name, self.line(place), message, hint, warning)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; what cannot be looked at is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_missing(path: Path) -> bool:
+    """Whether nothing is there. What cannot be looked at is not missing: reading it says why."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def read(path: Path) -> Document:
@@ -60,12 +85,16 @@ def read(path: Path) -> Document:
     except yaml.YAMLError as error:
         document.faults.append(Fault(path.name, None, f"is not YAML: {' '.join(str(error).split())}.", ""))
     except RecursionError:
-        document.faults.append(Fault(path.name, None, "is nested too deeply to be read."))
+        document.faults.append(Fault(path.name, None, "is nested too deeply.", "A bracket too many?"))
     return document
 
 
 def _parse(text: str, document: Document) -> None:
+    depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RecursionError
         if isinstance(event, yaml.AliasEvent):
             # One alias can stand for a document of any size, and what it means is not where it is written.
             message = f"the alias *{event.anchor} is not read here."
@@ -91,22 +120,32 @@ class _Builder:
 
     def build(self, node: yaml.Node, place: Place) -> Any:
         self._document.lines.setdefault(place, node.start_mark.line + 1)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
+            return self._broken(place, f"there is no use for the tag {node.tag!r} here.", "Leave it out.")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*place, index)) for index, item in enumerate(node.value)]
         self._document.texts[place] = node.value
         try:
+            node.value.encode()
             return self._scalar(node)
+        except UnicodeEncodeError:
+            return self._broken(place, "half a character, which cannot be written to a file.", "Write it whole.")
         except ValueError as error:
-            self._document.faults.append(self._document.fault(place, f"{node.value!r} is no value: {error}."))
-            return node.value
+            return self._broken(place, f"{node.value!r} is no value: {error}.", "")
+        except yaml.constructor.ConstructorError as error:
+            return self._broken(place, f"{node.value!r} is no value: {error.problem}.", "Leave the tag out.")
+
+    def _broken(self, place: Place, message: str, hint: str) -> None:
+        self._document.faults.append(self._document.fault(place, message, hint))
+        self._document.broken.add(place)
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
+            if not isinstance(key_node, yaml.ScalarNode) or not key_node.value.isprintable():
                 self._document.faults.append(Fault(self._document.name, line, "a key is to be a word."))
                 continue
             key = key_node.value

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from provisioner import endpoints
-from provisioner.fleet.document import Place
+from provisioner.fleet.document import Place, is_file
 from provisioner.settings import Connection, Package, Settings
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -69,7 +69,7 @@ def _endpoints(settings: Settings, folder: Path) -> Iterator[Complaint]:
 
 
 def _practice_list(settings: Settings, folder: Path) -> Iterator[Complaint]:
-    if settings.practice_list and not (folder / settings.practice_list).is_file():
+    if settings.practice_list and not is_file(folder / settings.practice_list):
         message = f"there is no file {settings.practice_list} beside fleet.yml."
         yield Complaint(("practice_list",), message, "Download epraccur.csv, or leave the setting out.")
     if settings.practice_list_date and not settings.practice_list:
@@ -96,7 +96,7 @@ def _connection(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield complain("check_certificate", "certificates are not checked, and no reason is given.", hint)
     if connection.check_certificate and connection.unchecked_because:
         yield complain("unchecked_because", "it gives a reason, but certificates are checked.", "Leave it out.")
-    if connection.ca_file and not (folder / connection.ca_file).is_file():
+    if connection.ca_file and not is_file(folder / connection.ca_file):
         yield complain("ca_file", f"there is no file {connection.ca_file}.", "Its place is seen from the fleet folder.")
     if not 1 <= connection.deadline <= 3600:
         yield complain("deadline", f"{connection.deadline:g} s is no deadline.", "Between 1 and 3600 seconds.")
@@ -139,14 +139,16 @@ def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint
         yield Complaint(place, "connection.credential_file is missing.", "Name the file that holds the password.")
         return
     systemd = os.environ.get("CREDENTIALS_DIRECTORY")
-    if systemd and (Path(systemd) / Path(connection.credential_file).name).is_file():
+    if systemd and is_file(Path(systemd) / Path(connection.credential_file).name):
         return
     path = folder / connection.credential_file
     try:
         status = path.stat()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         hint = f"Put the password of {connection.user or 'the account'} there, and nothing else; then chmod 600."
-        yield Complaint(place, f"{connection.credential_file} cannot be read: {error.strerror}.", hint)
+        yield Complaint(
+            place, f"{connection.credential_file} cannot be read: {getattr(error, 'strerror', error)}.", hint
+        )
         return
     if not stat.S_ISREG(status.st_mode):
         yield Complaint(place, f"{connection.credential_file} is no file.")
@@ -179,7 +181,7 @@ def _package_source(package: Package, settings: Settings, folder: Path) -> Itera
         yield from _url(package.url, settings.lab)
     if package.path and why_not_folder(package.path):
         yield "path", why_not_folder(package.path), "It is the file's place on the gateway."
-    if package.push and not (folder / package.push).is_file():
+    if package.push and not is_file(folder / package.push):
         yield "push", f"there is no file {package.push} beside fleet.yml.", "Its place is seen from the fleet folder."
     if package.sha256 and not _SHA256.fullmatch(package.sha256):
         hint = "64 characters, 0 to 9 and a to f: `sha256sum FILE`, or `certutil -hashfile FILE SHA256`."
@@ -265,12 +267,12 @@ def _files(settings: Settings, folder: Path) -> Iterator[Complaint]:
     seen: dict[str, int] = {}
     for index, file in enumerate(settings.connector.files):
         place = ("connector", "files", index)
-        if not _relative(file.path):
-            hint = "It is seen from connector.folder, with \\ between folders, such as conf\\connector.properties"
+        if not _relative(file.path.replace("/", "\\")):
+            hint = "It is seen from connector.folder, such as conf\\connector.properties"
             yield Complaint((*place, "path"), f"{file.path!r} is no place in the Connector's folder.", hint)
-        if seen.setdefault(file.path.lower(), index) != index:
+        if seen.setdefault(file.path.lower().replace("/", "\\"), index) != index:
             yield Complaint((*place, "path"), f"{file.path} is here twice.", "Keep one of them.")
-        if not (folder / file.template).is_file():
+        if not is_file(folder / file.template):
             message = f"there is no template {file.template!r} beside fleet.yml."
             yield Complaint((*place, "template"), message, "Its place is seen from the fleet folder.")
         yield from _secrets(file.secrets, (*place, "secrets"))
@@ -309,11 +311,13 @@ def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
     for name in ("failed", "unreachable", "unknown"):
         count = getattr(rollout, name)
         if count is not None and count < 0:
-            yield Complaint(("rollout", name), f"{count} gateways cannot be.", "0 or more, or none for any number.")
+            yield Complaint(
+                ("rollout", name), f"rollout.{name} cannot be {count}.", "0 or more, or none for any number."
+            )
     for name, least in (("shard", 1), ("approve_wait", 0), ("line_speed", 1)):
         value = getattr(rollout, name)
         if not least <= value < float("inf"):
-            yield Complaint(("rollout", name), f"{value:g} cannot be.", f"{least} or more.")
+            yield Complaint(("rollout", name), f"rollout.{name} cannot be {value:g}.", f"{least} or more.")
 
 
 _RULES: tuple[Rule, ...] = (

@@ -50,7 +50,7 @@ def settings(path: Path) -> tuple[Settings | None, Document, set[Place]]:
     What is wrong is left at its default, so that the rest can be checked too; None where nothing can be read.
     """
     document = read(path)
-    wrong: set[Place] = set()
+    wrong = document.broken
     if document.data is None:
         if not document.faults:
             document.faults.append(Fault(document.name, None, "is empty.", "`provisioner init DIR` writes one."))
@@ -68,7 +68,8 @@ def settings(path: Path) -> tuple[Settings | None, Document, set[Place]]:
         errors = _errors(document.data)
         if not errors:
             return ADAPTER.validate_json(_json(document.data), strict=True), document, wrong
-        for error in errors:
+        # A key that does not exist comes first: what is wrong below it does not matter then.
+        for error in sorted(errors, key=lambda error: error["loc"][-1:] != ("[key]",)):
             _report(document, error, wrong)
     return None, document, wrong
 
@@ -123,10 +124,9 @@ def _report(document: Document, error: Wrong, wrong: set[Place]) -> None:
     if error["type"] == "string_type" and place in document.texts:
         _put(document.data, place, document.texts[place])
         return
-    if place in wrong:
-        return
-    wrong.add(place)
-    document.faults.append(document.fault(place, *_words(document, place, error, is_key)))
+    if not any(place[:length] in wrong for length in range(1, len(place) + 1)):
+        wrong.add(place)
+        document.faults.append(document.fault(place, *_words(document, place, error, is_key)))
     if error["type"] == "missing":
         _put(document.data, place, _PLACEHOLDERS.get(place, ""))
     else:

@@ -11,6 +11,7 @@ from typing import Any
 
 from provisioner import codes
 from provisioner.errors import Fault
+from provisioner.fleet.document import is_missing
 from provisioner.fleet.document import read as read_yaml
 from provisioner.fleet.rows import nearest_code
 from provisioner.fleet.shape import nearest
@@ -51,7 +52,7 @@ class Known:
 def statements(folder: Path, known: Known) -> tuple[tuple[Statement, ...], list[Fault]]:
     """The statements, as far as they are right, and all that is wrong. The file may be missing."""
     path = folder / STATEMENTS
-    if not path.exists():
+    if is_missing(path):
         return (), []
     required = tuple(name for name in COLUMNS if name not in {"gateway", "ticket"})
     table = read_table(path, required, ("gateway", "ticket"))
@@ -71,7 +72,7 @@ def statements(folder: Path, known: Known) -> tuple[tuple[Statement, ...], list[
 def waivers(folder: Path, known: Known) -> tuple[tuple[Waiver, ...], list[Fault]]:
     """The waivers, as far as they are right, and all that is wrong. The file may be missing, or hold nothing."""
     path = folder / WAIVERS
-    if not path.exists():
+    if is_missing(path):
         return (), []
     document = read_yaml(path)
     if document.data is not None and not isinstance(document.data, list):
@@ -160,7 +161,7 @@ def _subject(cells: Mapping[str, str], known: Known, fault: Callable[[str, str, 
         return practice, gateway
     if practice and practice not in known.practices:
         why = codes.why_not_practice(practice) or f"there is no practice {practice} in practices.csv."
-        fault("practice", why, nearest_code(practice, known.practices))
+        fault("practice", why, nearest_code(practice, known.practices) or "Who is it about? Mend one of the files.")
         return practice, gateway
     if not gateway:
         return practice, ""

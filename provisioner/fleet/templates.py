@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from provisioner.errors import Fault
+from provisioner.fleet.document import is_file
 from provisioner.fleet.shape import nearest
 from provisioner.settings import ConnectorFile
 from provisioner.tables import decode
@@ -16,7 +17,7 @@ def faults(files: Sequence[ConnectorFile], columns: Collection[str], folder: Pat
     """All that is wrong in these templates. A name that nothing gives is a warning: Ansible has some of its own."""
     for file in files:
         path = folder / file.template
-        if path.is_file():
+        if is_file(path):
             yield from _of(path, file, {*GIVEN, *columns, *file.secrets})
 
 

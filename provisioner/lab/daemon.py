@@ -56,6 +56,7 @@ async def _serve(folder: Folder, descriptor: int) -> None:
         tls, lab.binding = certificate.make(folder.own, folder.authority)
         plain, port = await _site(lab, None, setup["port"])
         secure, tls_port = await _site(lab, tls, setup["tls_port"])
+        lab.ports = (port, tls_port)
         path = socket_path(folder)
         talk = await control.serve(lab, path)
         _write(folder.running, _known(port, tls_port, path))

@@ -15,7 +15,7 @@ from typing import Any
 from provisioner.errors import LabError
 from provisioner.lab import control, events
 from provisioner.lab.alive import started
-from provisioner.lab.folder import ENDPOINTS, USER, Folder, complete, prepare, write_fleet
+from provisioner.lab.folder import ENDPOINTS, USER, Folder, complete, prepare, read_rows, write_fleet
 from provisioner.lab.login import Account
 
 _END_SECONDS = 15.0
@@ -80,16 +80,20 @@ def up(
 
     Errors: LabError.
     """
+    if not hasattr(os, "fork"):
+        raise LabError("The lab does not run on this system.", "It runs on Linux, on macOS and under WSL.")
     folder = Folder(fleet.resolve())
     if (known := _known(folder)) is not None:
         hint = "End it with provisioner lab down, or use it as it is."
         raise LabError(f"The lab in {folder.fleet} is up already, on port {known['port']}.", hint)
     before = json.loads(folder.setup.read_text("utf-8")) if folder.setup.exists() else {"port": 0, "tls_port": 0}
-    if rows is None and "rows" not in before:
-        raise LabError(f"There is no lab in {folder.fleet} that could go on.", "Give it rows: --practices FILE.")
+    if rows is None:
+        if not folder.setup.exists():
+            raise LabError(f"There is no lab in {folder.fleet} that could go on.", "Give it rows: --practices FILE.")
+        rows = read_rows(folder.fleet / "practices.csv")
     setup = {
         **before,
-        "rows": complete(rows) if rows is not None else before["rows"],
+        "rows": complete(rows),
         "state": state,
         "seed": seed,
         "delay": delay,
@@ -98,9 +102,13 @@ def up(
     prepare(folder, setup)
     Account.of(USER, folder.password.read_text("utf-8").strip()).write(folder.accounts)
     handle = _launch(folder)
-    ports = {"port": handle.port, "tls_port": handle.tls_port}
-    write_fleet(folder, setup["rows"], {**setup, **ports, "were": (before["port"], before["tls_port"])})
-    folder.setup.write_text(json.dumps({**setup, **ports}, indent=1), "utf-8")
+    try:
+        ports = {"port": handle.port, "tls_port": handle.tls_port}
+        write_fleet(folder, setup["rows"], {**setup, **ports, "were": (before["port"], before["tls_port"])})
+        folder.setup.write_text(json.dumps({**setup, **ports}, indent=1), "utf-8")
+    except BaseException:
+        down(fleet)
+        raise
     return handle
 
 

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import weakref
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ _SOAP = "application/soap+xml;charset=UTF-8"
 _LARGEST_REQUEST = soap.LARGEST_ENVELOPE + 1_024
 _TICK_SECONDS = 0.5
 _FETCH_SECONDS = 5.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Lab:
     ) -> None:
         self.machines = machines
         self.binding: bytes | None = None
+        self.ports: tuple[int, ...] = ()
         self._account = account
         self._events = events
         self._packages = packages
@@ -151,11 +154,14 @@ class Lab:
 
         Errors: OSError.
         """
-        own = self._packages / url.rpartition("/")[2]
-        if url.startswith(("http://127.0.0.1", "https://127.0.0.1")) and "/packages/" in url and own.is_file():
-            return own.read_bytes()
-        if not url.startswith(("http://127.", "http://localhost")):
+        parts = urllib.parse.urlsplit(url)
+        if parts.hostname not in _LOOPBACK or parts.scheme not in ("http", "https"):
             raise OSError(f"Unable to connect to the remote server: {url} (the lab fetches from this machine only)")
+        if parts.port in self.ports:
+            own = self._packages / parts.path.rpartition("/")[2]
+            if parts.path != f"/packages/{own.name}" or not own.is_file():
+                raise OSError("The remote server returned an error: (404) Not Found.")
+            return own.read_bytes()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with contextlib.closing(opener.open(url, timeout=_FETCH_SECONDS)) as answer:

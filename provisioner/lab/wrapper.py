@@ -43,6 +43,7 @@ def _on_path(
     gateway: Gateway, act: Callable[[Gateway, str], Output], path: str
 ) -> Callable[[bytes], Awaitable[Output]]:
     async def run(_: bytes) -> Output:
+        await gateway.take_time()
         return act(gateway, path)
 
     return run
@@ -59,6 +60,7 @@ def _remove(gateway: Gateway, path: str) -> Output:
 
 
 async def _wrapped(gateway: Gateway, given: bytes, line: Line) -> Output:
+    await gateway.take_time()
     try:
         _, said, *rest = given.split(_SEPARATOR, 2)
         actions = [(one["name"], one["params"]) for one in json.loads(said)["actions"]]
@@ -78,7 +80,6 @@ async def _wrapped(gateway: Gateway, given: bytes, line: Line) -> Output:
 
 
 async def _module(gateway: Gateway, params: Mapping[str, Any], extra: list[str]) -> Output:
-    await gateway.take_time()
     name = str(params["Script"]).removesuffix(".ps1")
     try:
         if extra or not params.get("ForModule"):

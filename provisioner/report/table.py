@@ -109,7 +109,7 @@ def _gateways(shown: View) -> Table:
 def _missing(machine: Machine) -> Text:
     if machine.evidence is not None and machine.evidence.error is not None:
         problem = machine.evidence.error
-        return _text(f"{problem.message} {problem.hint}".strip(), "magenta")
+        return _text(str(problem), "magenta")
     if machine.state not in (State.READY, State.UNREADY):
         return _text(STATES[machine.state], "dim")
     found = Text()

@@ -127,10 +127,13 @@ class View:
     def sentence(self) -> str:
         """The one sentence that everybody came for."""
         ready, total = self.count(State.READY), self.total
+        if len(self.machines) == 1 and self.machines[0].state is State.NOT_KNOWN:
+            return "Which PC is the gateway is not known yet"
         if total == 0:
             return "No gateway was judged"
         if total == 1:
-            return "The gateway is ready" if ready else "The gateway is not ready"
+            unready = "could not be read" if self.count(State.UNREAD) else "is not ready"
+            return f"The gateway {'is ready' if ready else unready}"
         if ready == total:
             return f"All {total:,} gateways are ready"
         if ready == 0:

@@ -43,7 +43,9 @@ def _one(call: Call, name: str, value: str | None) -> dict[str, Any]:
     if state == "present" and not value:
         raise Failed(
             "When state=present, value must be defined and not an empty string, "
-            "if you wish to remove the envvar, set state=absent"
+            "if you wish to remove the envvar, set state=absent",
+            values={},
+            env_values={},
         )
     # What a process sets for itself is gone with it.
     variables = call.machine.environment.get(level, {})

@@ -139,8 +139,8 @@ _PROPERTIES: dict[str, tuple[Callable[[Rule], str], str, str]] = {
     "Profiles": (lambda one: str(sum(_BITS[name] for name in one.profiles) or _ALL_PROFILES), "profiles", "profiles"),
     "LocalAddresses": (lambda one: _addresses(one.local_addresses), "local_addresses", "localip"),
     "RemoteAddresses": (lambda one: _addresses(one.remote_addresses), "remote_addresses", "remoteip"),
-    "LocalPorts": (lambda one: _ports(one, one.local_ports), "local_ports", "localport"),
-    "RemotePorts": (lambda one: _ports(one, one.remote_ports), "remote_ports", "remoteport"),
+    "LocalPorts": (lambda one: ",".join(one.local_ports), "local_ports", "localport"),
+    "RemotePorts": (lambda one: ",".join(one.remote_ports), "remote_ports", "remoteport"),
     "Protocol": (lambda one: str(one.protocol), "protocol", "protocol"),
     "InterfaceTypes": (lambda one: ",".join(one.interface_types) or "All", "interface_types", "interfacetypes"),
     "EdgeTraversalOptions": (lambda one: str(one.edge), "edge", "edge"),
@@ -152,10 +152,6 @@ _PROPERTIES: dict[str, tuple[Callable[[Rule], str], str, str]] = {
 def _addresses(addresses: list[str]) -> str:
     full = (one if set(one) & set("/-:") or not one[:1].isdigit() else f"{one}/255.255.255.255" for one in addresses)
     return ",".join(full) or "*"
-
-
-def _ports(one: Rule, ports: list[str]) -> str:
-    return ",".join(ports) or ("*" if one.protocol in (6, 17) else "")
 
 
 def _lines(sign: str, one: Rule) -> list[str]:

@@ -83,7 +83,9 @@ def _remove(call: Call, service: Service | None) -> bool:
 def _create(call: Call) -> Service | None:
     args = call.args
     if args["path"] is None:
-        raise Failed(f"Service '{args['name']}' is not installed, need to set 'path' to create a new service")
+        raise Failed(
+            f"Service '{args['name']}' is not installed, need to set 'path' to create a new service", exists=False
+        )
     if call.check:
         return None
     service = Service(name=args["name"], display_name=args["name"], path=args["path"])
@@ -198,7 +200,7 @@ def _shown(service: Service) -> dict[str, Any]:
 def _asked(call: Call) -> dict[str, Any]:
     """What the difference shows of a service that check mode did not make: the arguments as they came."""
     args = call.args
-    empty = {name: args[name] or "" for name in ("display_name", "path", "start_mode", "state", "username")}
+    empty = {name: args[name] or "" for name in ("display_name", "path", "start_mode", "state")}
     same = {name: args[name] for name in ("dependencies", "description", "failure_actions")}
     return {
         **empty,
@@ -223,8 +225,8 @@ def _answer(call: Call, *, changed: bool, before: Any, after: Any) -> dict[str, 
     if after:
         names = ("dependencies", "description", "desktop_interact", "display_name", "name", "path", "start_mode")
         answer |= {name: after[name] for name in names}
-        system = after["username"] == "NT AUTHORITY\\SYSTEM"
-        answer["username"] = "LocalSystem" if system else after["username"]
+        username = after.get("username")
+        answer["username"] = "LocalSystem" if username == "NT AUTHORITY\\SYSTEM" else username
         state = after["state"].replace("_", "")
         answer["state"] = "running" if state in ("started", "restarted") else state
         answer["depended_by"] = []
@@ -252,7 +254,7 @@ def _told(machine: Machine, service: Service) -> dict[str, Any]:
     return {
         **shown,
         "checkpoint": 0,
-        "controls_accepted": ["stop", "shutdown"] if service.state == "running" else [""],
+        "controls_accepted": ["stop", "shutdown"] if service.state == "running" else [],
         "dependency_of": [],
         "launch_protection": "none",
         "preferred_node": None,
@@ -261,5 +263,6 @@ def _told(machine: Machine, service: Service) -> dict[str, Any]:
         "service_flags": [],
         "triggers": [],
         "wait_hint_ms": 0,
-        "win32_exit_code": 0,
+        # ERROR_SERVICE_NEVER_STARTED: what Windows says of every service that has not run since it started itself.
+        "win32_exit_code": 0 if service.state == "running" else 1077,
     }

@@ -1,0 +1,97 @@
+"""What the tests share: a lab on loopback, and the command as a person runs it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import LabError
+from provisioner.lab import process
+from provisioner.lab.process import Handle
+
+ROOT = Path(__file__).resolve().parent.parent
+PRACTICES = ROOT / "inventory" / "example" / "practices.csv"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ran]
+
+_START = """
+import os, sys
+for name in os.environ.get("PROVISIONER_TEST_WITHOUT", "").split():
+    sys.modules[name] = None
+from provisioner.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def provisioner(tmp_path: Path) -> Command:
+    """The command, in a process of its own: arguments in, exit code and both streams out."""
+
+    def run(*arguments: str | Path, fleet: Path | None = None, env: dict[str, str] | None = None) -> Ran:
+        done = subprocess.run(
+            command(*arguments, fleet=fleet), capture_output=True, text=True, timeout=150, env=environment(env)
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def command(*arguments: str | Path, fleet: Path | None = None) -> list[str]:
+    """The command line of `provisioner`. PROVISIONER_TEST_WITHOUT names modules that cannot be imported in it."""
+    where = ["--fleet", str(fleet)] if fleet else []
+    return [sys.executable, "-c", _START, *where, *map(str, arguments)]
+
+
+def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment of a command under test: without a fleet of the tester's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PROVISIONER_")}
+    return {**kept, "PYTHONPATH": str(ROOT), **(extra or {})}
+
+
+def rows(*codes: str, role: str = "active") -> list[dict[str, str]]:
+    """Rows for a lab: a practice each, its PC not named."""
+    return [
+        {"practice": code, "name": f"Practice {code}", "gateway": "", "address": "", "role": role} for code in codes
+    ]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Callable[..., Handle]]:
+    """Starts labs, and ends those that it started."""
+    folders: list[Path] = []
+
+    def up(*codes: str, state: str = "fresh", seed: int = 0, delay: float = 0.0) -> Handle:
+        folder = tmp_path / f"fleet{len(folders)}"
+        folders.append(folder)
+        return process.up(folder, rows(*codes), state=state, seed=seed, delay=delay)
+
+    yield up
+    for folder in folders:
+        try:
+            process.down(folder)
+        except LabError:
+            continue  # the test ended it
+
+
+@pytest.fixture(scope="session")
+def pwsh() -> str:
+    """A PowerShell engine on PATH."""
+    found = shutil.which("pwsh")
+    if found is None:
+        pytest.skip("pwsh, a PowerShell engine, is not on PATH")
+    return found

@@ -1,0 +1,235 @@
+"""Evidence in, facts out. Each case in tests/facts/*.yml changes the answer of a good gateway and says which facts follow.
+
+A case has a name, `evidence` (dotted place -> what stands there instead; a section's null leaves it out), `settings`
+(dotted place -> value, or `endpoints`), `role`, `computer`, `seen`, `on` (the day), and `facts`: name -> value, or
+`{unknown: part of the reason}`, or `{says: part of a problem}`.
+"""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner import content, facts, policy
+from provisioner.facts.addresses import covers, is_any, ports_cover
+from provisioner.facts.connector import version_begins
+from provisioner.model import Evidence, Fact, Gateway, Problem, Role
+from provisioner.settings import Java, Package, Service, Settings
+
+FOLDER = Path(__file__).parent / "facts"
+READY: dict[str, Any] = yaml.safe_load((FOLDER / "ready.yml").read_text("utf-8"))
+POLICY = policy.load(content.root() / "policy", facts.NAMES)
+SCHEMA = json.loads(content.schema().read_text("utf-8"))
+NOON = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
+SETTINGS = Settings(
+    version=1,
+    endpoints=ENDPOINTS,
+    packages={
+        "connector": Package(sha256="C0" * 32, path="C:\\connector.zip"),
+        "procrun": Package(sha256="d0" * 32, path="C:\\procrun.exe"),
+    },
+    java=Java(version="17"),
+    service=Service(name="iPlatoConnector"),
+)
+
+
+def cases() -> list[Any]:
+    return [
+        pytest.param(case, id=f"{path.stem}: {case['case']}")
+        for path in sorted(FOLDER.glob("*.yml"))
+        if path.stem != "ready"
+        for case in yaml.safe_load(path.read_text("utf-8"))
+    ]
+
+
+def changed(place: str, value: Any, tree: Any) -> None:
+    """Put a value at a dotted place: names of keys, numbers of entries."""
+    *way, last = (int(part) if part.isdecimal() else part for part in place.split("."))
+    for part in way:
+        tree = tree[part]
+    tree[last] = value
+
+
+def settings_of(case: Mapping[str, Any]) -> Settings:
+    settings = SETTINGS
+    for place, value in case.get("settings", {}).items():
+        name, _, inner = place.partition(".")
+        if name == "packages":
+            value = {**settings.packages, **{inner: Package(**value)}} if value else {}
+        elif inner:
+            value = replace(getattr(settings, name), **{inner: value})
+        elif isinstance(value, list):
+            value = tuple(value)
+        settings = replace(settings, **{name: value})
+    return settings
+
+
+def derived(case: Mapping[str, Any]) -> dict[str, Fact]:
+    sections, errors = copy.deepcopy(READY), {}
+    for place, value in case.get("evidence", {}).items():
+        if value is None and place in sections:
+            del sections[place]
+            errors[place] = "it took longer than 20 seconds"
+        else:
+            changed(place, value, sections)
+    for name, data in sections.items():
+        jsonschema.validate(data, {"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]})
+    gateway = Gateway(
+        name="GW-A81001",
+        practice="A81001",
+        practice_name="",
+        address="gw.example",
+        port=5985,
+        path="/wsman",
+        role=Role(case.get("role", "active")),
+        variables={"computer": case["computer"]} if "computer" in case else {},
+    )
+    evidence = Evidence(gateway=gateway.name, taken_at=NOON, seconds=2.0, sections=sections, section_errors=errors)
+    at = datetime.combine(case.get("on", NOON.date()), NOON.timetz())
+    return facts.derive(evidence, gateway, settings_of(case), POLICY.lifecycle, at, case.get("seen"))
+
+
+@pytest.mark.parametrize("case", cases())
+def test_facts(case: dict[str, Any]) -> None:
+    assert set(case) <= {"case", "evidence", "settings", "role", "computer", "seen", "on", "facts"}
+    found = derived(case)
+    for name, wanted in case["facts"].items():
+        fact = found[name]
+        if isinstance(wanted, dict) and "unknown" in wanted:
+            assert fact.value is None and wanted["unknown"] in fact.reason, (name, fact)
+        elif isinstance(wanted, dict):
+            assert isinstance(fact.value, list) and wanted["says"] in "; ".join(fact.value), (name, fact)
+        else:
+            assert fact == Fact(value=wanted), (name, fact)
+
+
+def test_a_good_gateway_has_every_fact_but_what_only_people_know() -> None:
+    found = derived({})
+    assert set(found) == facts.NAMES - facts.OVER_THE_PRACTICE
+    unknown = {name for name, fact in found.items() if fact.value is None}
+    assert unknown == {"users.dedicated"}
+    assert {name: fact.value for name, fact in found.items() if isinstance(fact.value, list)} == {
+        "connector.left": [
+            "the service, the folder C:\\iPlato, the firewall rule and the antivirus exclusion are still there"
+        ]
+    }
+
+
+def test_every_fact_is_unknown_without_its_section_and_never_raises() -> None:
+    for section in READY:
+        for name, fact in derived({"evidence": {section: None}}).items():
+            if fact.value is None and name != "users.dedicated":
+                assert section in fact.reason and "longer than 20 seconds" in fact.reason, name
+
+
+def test_facts_can_be_kept_as_json() -> None:
+    json.dumps({name: fact.value for name, fact in derived({}).items()})
+
+
+def test_a_gateway_that_could_not_be_read_has_no_facts() -> None:
+    problem = Problem(kind="Unreachable", message="no route", hint="is it on?")
+    evidence = Evidence(gateway="G", taken_at=NOON, seconds=1.0, error=problem)
+    gateway = Gateway(name="G", practice="A81001", practice_name="", address="g", port=1, path="", role=Role.ACTIVE)
+    found = facts.derive(evidence, gateway, SETTINGS, POLICY.lifecycle, NOON, None)
+    assert set(found.values()) == {Fact(value=None, reason="no route")}
+
+
+@pytest.mark.parametrize("row", [*POLICY.lifecycle.clients, *POLICY.lifecycle.servers], ids=lambda row: row.name)
+def test_every_release_is_supported_until_its_last_day(row: policy.Release) -> None:
+    """Each row of the table is found by product type, edition and build, and decides on its own two days."""
+    server = row in POLICY.lifecycle.servers
+    edition = next((one for one, group in POLICY.lifecycle.editions.items() if group in row.editions), "professional")
+    same = [one for one in POLICY.lifecycle.servers if one.build == row.build] if server else []
+    end = max([row.servicing_end, *(one.servicing_end for one in same)])
+    for day, wanted in ((end, True), (date.fromordinal(end.toordinal() + 1), False)):
+        found = derived(
+            {
+                "evidence": {
+                    "windows.product_type": 3 if server else 1,
+                    "windows.edition_id": edition,
+                    "windows.build": row.build,
+                    "windows.esu": False,
+                },
+                "on": day,
+            }
+        )
+        assert found["windows.supported"] == Fact(value=wanted)
+
+
+ADDRESS = st.builds(IPv4Address, st.integers(0, 2**32 - 1))
+NETWORK = st.builds(lambda address, bits: IPv4Network((address, bits), strict=False), ADDRESS, st.integers(1, 32))
+
+
+@given(NETWORK, ADDRESS)
+def test_a_network_is_read_in_every_way_that_windows_writes_it(network: IPv4Network, address: IPv4Address) -> None:
+    forms = [
+        f"{network.network_address}/{network.prefixlen}",
+        f"{network.network_address}/{network.netmask}",
+        f"{network.network_address}-{network.broadcast_address}",
+        f" {network.network_address} - {network.broadcast_address} ",
+    ]
+    for form in forms:
+        assert covers([form], str(address)) is (address in network), form
+        assert covers([form], str(network.network_address)) and covers([form], str(network.broadcast_address)), form
+        assert not is_any([form])
+
+
+@given(ADDRESS, ADDRESS, ADDRESS)
+def test_a_range_holds_what_lies_between(one: IPv4Address, other: IPv4Address, address: IPv4Address) -> None:
+    first, last = sorted((one, other))
+    held = any(address in network for network in summarize_address_range(first, last))
+    assert covers([f"{first}-{last}"], str(address)) is held
+
+
+@given(ADDRESS, ADDRESS)
+def test_a_single_address_is_itself(written: IPv4Address, address: IPv4Address) -> None:
+    for form in (str(written), f"{written}/32", f"{written}/255.255.255.255", f"{written}-{written}"):
+        assert covers([form], str(address)) is (written == address)
+
+
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=4))
+def test_whatever_else_stands_there_never_raises(written: list[str]) -> None:
+    covers(written, "192.0.2.5")
+    ports_cover(written, 443)
+
+
+def test_no_address_is_every_address() -> None:
+    assert covers([], "192.0.2.5") and is_any([])
+    assert covers(["LocalSubnet", "Internet"], "192.0.2.5") and is_any(["*"])
+    assert not covers(["LocalSubnet", "2001:db8::5", "DefaultGateway"], "192.0.2.5")
+
+
+@pytest.mark.parametrize(
+    ("written", "covered"),
+    [([], True), (["443"], True), (["80", "400-500"], True), (["*"], True), (["80"], False), (["RPC"], False)],
+)
+def test_ports(written: list[str], covered: bool) -> None:
+    assert ports_cover(written, 443) is covered
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "begins"),
+    [
+        ("17.0.9", "17", True),
+        ("17", "17", True),
+        ("170.1", "17", False),
+        ("1.8.0_392", "1.8.0", True),
+        ("17.0.9+9", "17.0.9", True),
+        ("17.0.10", "17.0.1", False),
+        ("17.0.9", "17.", True),
+        ("16.0.9", "17", False),
+    ],
+)
+def test_a_version_begins_at_a_boundary(version: str, wanted: str, begins: bool) -> None:
+    assert version_begins(version, wanted) is begins

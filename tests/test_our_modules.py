@@ -1,0 +1,289 @@
+"""Our four Ansible modules on a real PowerShell with the real Ansible.Basic (test_roles_on_windows.py: by Ansible)."""
+
+import hashlib
+import json
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.windows_fixtures import Engine, doubled, windows_home, wine_engine
+
+__all__ = ["windows_home", "wine_engine"]
+
+JAVA = "C:\\iPlato\\jre\\bin\\java.exe"
+STRANGER = "S-1-5-21-1-2-3-1001"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A web server on loopback: its address and its folder."""
+    folder = tmp_path_factory.mktemp("web")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", folder
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def zipped(path: Path, files: dict[str, str]) -> str:
+    """Make a zip; its sha256."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+CHECK = {"_ansible_check_mode": True}
+
+
+@pytest.mark.wine
+def test_package_tree_unpacks_what_it_verified_and_nothing_else(wine_engine: Engine, web: tuple[str, Path]) -> None:
+    address, folder = web
+    first = zipped(
+        folder / "one.zip", {"jdk/bin/java.exe": "one", "jdk/release": "17", "jdk/old.txt": "o", "other/x": "x"}
+    )
+    second = zipped(folder / "two.zip", {"jdk/bin/java.exe": "two", "jdk/release": "17", "jdk/conf.ini": "vendor"})
+    evil = zipped(folder / "evil.zip", {"jdk/../../evil.txt": "x", "jdk/ok": "x"})
+
+    def tree(name: str, sha256: str, **other: Any) -> tuple[str, dict[str, Any]]:
+        where = {"source": "url", "location": f"{address}/{name}", "root": "jdk", "destination": "C:\\iPlato\\jre"}
+        return "package_tree", {**where, "sha256": sha256, **other}
+
+    assert wine_engine.prefix
+    drive = wine_engine.prefix / "drive_c"
+    jre = drive / "iPlato" / "jre"
+    missing, wrong, checked, fresh, again = wine_engine.run(
+        [
+            tree("none.zip", first, **CHECK),
+            tree("one.zip", second),
+            tree("one.zip", first, **CHECK),
+            tree("one.zip", first),
+            tree("one.zip", first),
+        ]
+    )
+    assert missing["failed"]
+    assert "cannot be fetched" in missing["msg"]
+    assert wrong["failed"]
+    assert f"has sha256 {first}, wanted {second}" in wrong["msg"]
+    assert checked["changed"]
+    assert checked["size"] == (folder / "one.zip").stat().st_size
+    assert fresh["changed"]
+    assert fresh["before"] == {"exists": False, "sha256": None}
+    assert fresh["files"] == 3
+    assert not again["changed"]
+    assert again["before"] == {"exists": True, "sha256": first}
+    assert (jre / "bin" / "java.exe").read_text() == "one"
+    manifest = json.loads((jre / ".provisioner-package.json").read_text("utf-8"))
+    assert manifest["sha256"] == first
+    assert {file["path"] for file in manifest["files"]} == {"bin\\java.exe", "release", "old.txt"}
+
+    (jre / "bin" / "java.exe").write_text("bad")
+    (jre / "theirs.txt").write_text("not of the package")
+    (jre / "conf.ini").write_text("ours")
+    mended, newer, refused, gone = wine_engine.run(
+        [
+            tree("one.zip", first),
+            tree("two.zip", second, skip=["C:\\iPlato\\jre\\conf.ini"]),
+            tree("evil.zip", evil, destination="C:\\iPlato\\evil"),
+            ("package_tree", {"destination": "C:\\iPlato\\jre", "state": "absent"}),
+        ]
+    )
+    assert mended["changed"]
+    assert newer["changed"]
+    assert newer["files"] == 2
+    assert refused["failed"]
+    assert "leads out of its folder" in refused["msg"]
+    assert not list(drive.rglob("evil.txt"))
+    assert gone["changed"]
+    assert sorted(path.name for path in jre.rglob("*")) == ["conf.ini", "theirs.txt"]
+    assert (jre / "conf.ini").read_text() == "ours"
+
+
+@pytest.mark.wine
+def test_package_tree_puts_everything_back_when_one_file_is_in_use(wine_engine: Engine, web: tuple[str, Path]) -> None:
+    address, folder = web
+    one = zipped(folder / "in-use-1.zip", {"a.txt": "a1", "b.txt": "b1", "gone.txt": "g"})
+    two = zipped(folder / "in-use-2.zip", {"a.txt": "a2", "b.txt": "b2"})
+    exe = zipped(folder / "procrun.zip", {"prunsrv.exe": "32", "amd64/prunsrv.exe": "64"})
+    common = {"source": "url", "destination": "C:\\iPlato"}
+    held, refused, _, member, file = wine_engine.run(
+        [
+            ("package_tree", {**common, "location": f"{address}/in-use-1.zip", "sha256": one}),
+            "$global:held = [System.IO.File]::Open('C:\\iPlato\\b.txt', 'Open', 'Read', 'Read')",
+            ("package_tree", {**common, "location": f"{address}/in-use-2.zip", "sha256": two}),
+            "$global:held.Dispose()",
+            ("package_tree", {**common, "location": f"{address}/in-use-1.zip", "sha256": one, **CHECK}),
+            (
+                "package_tree",
+                {
+                    **common,
+                    **{"location": f"{address}/procrun.zip", "sha256": exe, "root": "amd64", "member": "prunsrv.exe"},
+                    "destination": "C:\\iPlato\\iPlatoConnector.exe",
+                },
+            ),
+            (
+                "package_tree",
+                {
+                    **common,
+                    **{"location": f"{address}/procrun.zip", "sha256": exe, "unpack": False},
+                    "destination": "C:\\iPlato\\packages\\procrun.zip",
+                },
+            ),
+        ]
+    )
+    assert wine_engine.prefix
+    tree = wine_engine.prefix / "drive_c" / "iPlato"
+    assert held["changed"]
+    assert refused["failed"]
+    assert "b.txt could not be replaced" in refused["msg"]
+    assert {name: (tree / name).read_text() for name in ("a.txt", "b.txt", "gone.txt")} == {
+        "a.txt": "a1",
+        "b.txt": "b1",
+        "gone.txt": "g",
+    }
+    assert not (tree / ".provisioner-new").exists()
+    assert member["changed"]
+    assert (tree / "iPlatoConnector.exe").read_text() == "64"
+    assert file["changed"]
+    assert (tree / "packages" / "procrun.zip").read_bytes() == (folder / "procrun.zip").read_bytes()
+
+
+@pytest.mark.wine
+def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_path: Path) -> None:
+    store = "'HKEY_CURRENT_USER\\Software\\Rights'"
+    library = doubled(
+        tmp_path / "library",
+        "folder_access",
+        {
+            "Get-Rights": f"    [Microsoft.Win32.Registry]::GetValue({store}, $Path, 'O:BAD:AI(A;ID;FA;;;BA)')",
+            "Set-Rights": f"    [Microsoft.Win32.Registry]::SetValue({store}, $Path, $Sddl)",
+            "New-Folder": "    $null = [System.IO.Directory]::CreateDirectory($Path)\n    Set-Rights $Path $Sddl",
+        },
+    )
+    folders = {"path": ["C:\\iPlato"], "private": ["C:\\Ours", "C:\\Ours\\kept"]}
+    loose = f"O:{STRANGER}D:AI(A;;0x1301bf;;;{STRANGER})(A;ID;FA;;;BA)"
+    checked, made, again, closed, still = replace(wine_engine, library=library).run(
+        [
+            ("folder_access", {**folders, **CHECK}),
+            ("folder_access", folders),
+            ("folder_access", folders),
+            "[System.IO.File]::WriteAllText('C:\\iPlato\\java.exe', 'x')\n"
+            f"[Microsoft.Win32.Registry]::SetValue({store}, 'C:\\iPlato\\java.exe', '{loose}')",
+            ("folder_access", folders),
+            ("folder_access", folders),
+        ]
+    )
+    assert checked["changed"]
+    assert made["changed"]
+    assert made["before"] == {"C:\\iPlato": None, "C:\\Ours": None, "C:\\Ours\\kept": None}
+    assert "C:\\Ours O:BAD:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)\n" in made["diff"]["after"]
+    assert not again["changed"]
+    assert closed["changed"]
+    assert "java.exe can be changed" in closed["diff"]["before"]
+    assert not still["changed"]
+
+
+@pytest.mark.wine
+def test_power_setting_reads_by_guid_and_writes_what_differs(wine_engine: Engine, tmp_path: Path) -> None:
+    plan, group = "381b4222-f694-41f0-9685-ff5bb260df2e", "238c9fa8-0aad-41ed-83f4-97be242c8f20"
+    sleep = "29f6c1db-86da-48c5-9fdb-f2b67b1f44da"
+    power = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Power"
+    library = doubled(
+        tmp_path / "library",
+        "power_setting",
+        {
+            "Invoke-PowerCfg": "    if ($Arguments[0] -eq '/setacvalueindex') {\n"
+            '        $place = "$power\\User\\PowerSchemes\\$($Arguments[1])\\$($Arguments[2])\\$($Arguments[3])"\n'
+            "        [Microsoft.Win32.Registry]::SetValue($place, 'ACSettingIndex', [int]$Arguments[4], 'DWord')\n    }"
+        },
+    )
+    default = f"{power}\\PowerSettings\\{group}\\{sleep}\\DefaultPowerSchemeValues\\{plan}"
+    policy = f"HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Power\\PowerSettings\\{sleep}"
+    never = {"sleep_seconds": 0, "hibernate_seconds": 0}
+    checked, done, again, refused = replace(wine_engine, library=library).run(
+        [
+            f"[Microsoft.Win32.Registry]::SetValue('{power}\\User\\PowerSchemes', 'ActivePowerScheme', '{plan}')\n"
+            f"[Microsoft.Win32.Registry]::SetValue('{default}', 'ACSettingIndex', 1800, 'DWord')",
+            ("power_setting", {**never, **CHECK}),
+            ("power_setting", never),
+            ("power_setting", never),
+            f"[Microsoft.Win32.Registry]::SetValue('{policy}', 'ACSettingIndex', 900, 'DWord')",
+            ("power_setting", never),
+        ]
+    )
+    assert checked["changed"]
+    assert checked["before"] == done["before"] == {"plan": plan, "sleep_seconds": 1800, "hibernate_seconds": None}
+    assert done["changed"]
+    assert not again["changed"]
+    assert again["before"] == {"plan": plan, "sleep_seconds": 0, "hibernate_seconds": 0}
+    assert refused["failed"]
+    assert refused["cause"] == "managed_policy"
+
+
+@pytest.fixture
+def defender(tmp_path: Path) -> tuple[Engine, Path]:
+    """An engine with a simulated Defender, and the file that is its state; its MpCmdRun.exe answers from that file."""
+    if not shutil.which("pwsh") or not shutil.which("winrm-gateways"):
+        pytest.skip("pwsh with a simulated Defender is not on PATH")
+    programs = tmp_path / "Windows Defender"
+    programs.mkdir()
+    asked = programs / "MpCmdRun.exe"
+    asked.write_text('#!/bin/sh\ngrep -qF "${3##*\\\\}" "$PWSH_SIMULATED_DEFENDER"\n')
+    asked.chmod(0o755)
+    state = tmp_path / "defender.json"
+    return Engine(tmp_path, None, {"ProgramFiles": str(tmp_path), "PWSH_SIMULATED_DEFENDER": str(state)}), state
+
+
+def write_defender(state: Path, protected: bool) -> None:
+    lists = {"ExclusionPath": ["C:\\Theirs"], "ExclusionProcess": []}
+    state.write_text(json.dumps({"status": {"IsTamperProtected": protected}, "preference": lists}))
+
+
+@pytest.mark.engine
+def test_defender_exclusion_adds_and_removes_only_its_own(defender: tuple[Engine, Path]) -> None:
+    engine, state = defender
+    write_defender(state, protected=False)
+    add, drop = (
+        {"path": [JAVA], "process": ["C:\\a.exe"]},
+        {"path": [JAVA], "process": ["C:\\a.exe"], "state": "absent"},
+    )
+    jobs = [("defender_exclusion", job) for job in ({**add, **CHECK}, add, add, drop, drop)]
+    answers = engine.run(jobs)
+    assert [answer["changed"] for answer in answers] == [True, True, False, True, False]
+    assert answers[1]["before"] == {"path": [], "process": []}
+    assert answers[3]["before"] == {"path": [JAVA], "process": ["C:\\a.exe"]}
+    assert answers[1]["diff"]["after"] == f"{JAVA}\nC:\\a.exe\n"
+    assert json.loads(state.read_text())["preference"]["ExclusionPath"] == ["C:\\Theirs"]
+
+
+@pytest.mark.engine
+def test_defender_exclusion_believes_defender_and_not_the_cmdlet(defender: tuple[Engine, Path]) -> None:
+    engine, state = defender
+    write_defender(state, protected=True)
+    tampered, absent = engine.run(
+        [
+            ("defender_exclusion", {"path": [JAVA]}),
+            "function global:Get-MpPreference { throw 'The service cannot be started. 0x800106ba' }",
+            ("defender_exclusion", {"path": [JAVA]}),
+        ]
+    )
+    assert tampered["failed"]
+    assert tampered["cause"] == "tamper_protection"
+    assert "tamper protection is on" in tampered["msg"]
+    assert absent["failed"]
+    assert absent["cause"] == "not_running"

@@ -1,0 +1,371 @@
+"""A real ansible-playbook on roles made for the purpose: what it says of each step, and what it must never learn."""
+
+import json
+import multiprocessing
+import multiprocessing.synchronize
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner import content, playbook, processes, remedies
+from provisioner.errors import InputError
+from provisioner.fleet import load
+from provisioner.lab import Handle
+from provisioner.model import Step
+from provisioner.playbook import Acted
+from provisioner.secrets_socket import SecretsSocket
+
+MARK = "s3cret-marked"
+
+ROLLOUT = """
+- hosts: all
+  gather_facts: false
+  strategy: ansible.builtin.host_pinned
+  tasks:
+    - name: Remedy
+      ansible.builtin.include_role:
+        name: "{{ remedy }}"
+      loop: "{{ provisioner_roles }}"
+      loop_control:
+        loop_var: remedy
+"""
+
+ROLES = {
+    "quiet": """
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before: {rule: "{{ quiet_text | default('none') }}"}
+""",
+    "changes": """
+- name: Write a file
+  ansible.builtin.copy:
+    dest: "{{ changes_path }}"
+    content: "new\\n"
+    mode: "0600"
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before: {}
+""",
+    "breaks": """
+- name: Look at it
+  ansible.builtin.fail:
+    msg: "\\x1b[31maccess\\n denied"
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before: {}
+""",
+    "stops_early": """
+- name: Do nothing
+  ansible.builtin.meta: noop
+""",
+    "rescued": """
+- block:
+    - ansible.builtin.fail:
+        msg: no
+  rescue:
+    - ansible.builtin.set_fact:
+        provisioner_before: {}
+""",
+    "asks": """
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before:
+      length: "{{ ansible_password | length }}"
+      named: "{{ lookup('gateway_secret', 'secret:pin') | length }}"
+      environment: "{{ lookup('env', 'PROVISIONER_PASSWORD') }}{{ lookup('env', 'PROVISIONER_OTHER') }}"
+""",
+    "asks_another": """
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before: "{{ lookup('gateway_secret', 'B84999') }}"
+""",
+    "sleeps": """
+- name: Wait
+  ansible.builtin.command: sleep 600
+""",
+    "touches": """
+- name: Reach it
+  ansible.builtin.ping:
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A content folder with roles that need no gateway."""
+    folder = tmp_path_factory.mktemp("content")
+    lookups = content.root() / "plugins" / "lookup"
+    (folder / "ansible.cfg").write_text(f"[defaults]\nroles_path = roles\nlookup_plugins = {lookups}\n")
+    (folder / "playbooks").mkdir()
+    (folder / "playbooks" / "rollout.yml").write_text(ROLLOUT)
+    for name, tasks in ROLES.items():
+        (folder / "roles" / name / "tasks").mkdir(parents=True)
+        (folder / "roles" / name / "tasks" / "main.yml").write_text(tasks)
+    return folder
+
+
+LOCAL: Mapping[str, Any] = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    "ansible_password": "{{ lookup('gateway_secret', inventory_hostname) }}",
+}
+
+
+def step(gateway: str, role: str, **values: Any) -> Step:
+    return Step(
+        id=f"{gateway}-{role}",
+        gateway=gateway,
+        practice=gateway,
+        kind="playbook",
+        remedy=role,
+        role=role,
+        values=values,
+    )
+
+
+def run(
+    root: Path, *steps: Step, hosts: Mapping[str, Mapping[str, Any]] | None = None, **options: Any
+) -> dict[str, Acted]:
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    password = {"ansible_password": LOCAL["ansible_password"]}
+    arguments: dict[str, Any] = {"mark": "m0", "secrets": lambda name: f"{MARK}-{name}", "root": root}
+    found = hosts or {one.gateway: {**here, **password} for one in steps}
+    return playbook.run(steps, found, **arguments | options)
+
+
+def left_over(mark: str) -> list[object]:
+    return [*processes.marked(mark), *Path(tempfile.gettempdir()).glob(f"provisioner-{mark}-*")]
+
+
+def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
+    acted = run(
+        root,
+        step("B84001", "quiet"),
+        step("B84001", "changes", changes_path=str(tmp_path / "made")),
+        step("B84002", "quiet"),
+        step("B84002", "breaks"),
+        step("B84002", "rescued"),
+        step("B84003", "stops_early"),
+        step("B84003", "rescued"),
+    )
+    assert {id: (one.result, one.changed) for id, one in acted.items()} == {
+        "B84001-quiet": ("ok", False),
+        "B84001-changes": ("ok", True),
+        "B84002-quiet": ("ok", False),
+        "B84002-breaks": ("failed", False),
+        "B84002-rescued": ("skipped", False),
+        "B84003-stops_early": ("unknown", False),
+        "B84003-rescued": ("ok", False),
+    }
+    assert acted["B84001-quiet"].before == {"rule": "none"}
+    assert acted["B84002-breaks"].message == "Look at it: [31maccess denied"
+    assert acted["B84002-rescued"].message == "not tried, because breaks did not finish here"
+    assert acted["B84001-changes"].seconds > 0
+    assert (tmp_path / "made").read_text() == "new\n"
+    assert left_over("m0") == []
+
+
+def test_a_check_changes_nothing_and_shows_the_difference(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.write_text("old\n")
+    acted = run(root, step("B84001", "changes", changes_path=str(path)), check=True)
+    assert path.read_text() == "old\n"
+    assert acted["B84001-changes"].changed
+    (difference,) = acted["B84001-changes"].differences
+    assert (difference.task, difference.before, difference.after) == ("Write a file", "old\n", "new\n")
+
+
+def test_a_gateway_without_an_answer_is_unreachable(root: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        host = {
+            "ansible_connection": "winrm", "ansible_host": "127.0.0.1", "ansible_port": closed.getsockname()[1],
+            "ansible_winrm_scheme": "http", "ansible_winrm_transport": "ntlm", "ansible_user": "u",
+            "ansible_password": LOCAL["ansible_password"],
+        }  # fmt: skip
+        acted = run(root, step("B84001", "touches"), hosts={"B84001": host})
+    assert acted["B84001-touches"].result == "unreachable"
+    assert "refused" in acted["B84001-touches"].message
+
+
+@pytest.mark.parametrize(
+    ("words", "result"),
+    [
+        ("ntlm: the specified credentials were rejected by the server", "refused"),
+        ("ntlm: HTTPConnectionPool(host='x'): Max retries exceeded", "unreachable"),
+    ],
+)
+def test_a_refused_password_is_told_apart(words: str, result: str) -> None:
+    data = {"host": "B84001", "role": "quiet", "res": {"unreachable": True, "msg": words}}
+    said = playbook._by_step(
+        [step("B84001", "quiet")], [{"event": "runner_on_unreachable", "event_data": data}], "", False
+    )
+    assert (said["B84001-quiet"].result, said["B84001-quiet"].message) == (result, words)
+
+
+def test_what_a_row_says_is_never_a_template(root: Path, tmp_path: Path) -> None:
+    text = "{{ lookup('pipe', 'touch " + str(tmp_path / "run") + "') }}"
+    acted = run(root, step("B84001", "quiet", quiet_text=text))
+    assert acted["B84001-quiet"].before == {"rule": text}
+    assert not (tmp_path / "run").exists()
+
+
+def test_secrets_come_by_the_socket_and_nothing_else_does(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVISIONER_PASSWORD", MARK)
+    monkeypatch.setenv("PROVISIONER_OTHER", MARK)
+    files = [{"secrets": {"pin": "pin"}}]
+    found: set[str] = set()
+    stop = threading.Event()
+    watching = threading.Thread(target=_watch, args=("m0", stop, found))
+    watching.start()
+    try:
+        acted = run(root, step("B84001", "asks", connector_files=files), step("B84002", "asks_another"))
+    finally:
+        stop.set()
+        watching.join()
+    assert acted["B84001-asks"].before == {
+        "length": len(f"{MARK}-B84001"),
+        "named": len(f"{MARK}-secret:pin"),
+        "environment": "",
+    }
+    assert acted["B84002-asks_another"].result == "failed"
+    assert "B84999" in acted["B84002-asks_another"].message
+    assert found == {"something was looked at"}
+
+
+def _watch(mark: str, stop: threading.Event, found: set[str]) -> None:
+    """Search what the run's processes were given, and its folder, for the marked secret."""
+    while not stop.wait(0.01):
+        places = [Path(f"/proc/{pid}/{name}") for pid in processes.marked(mark) for name in ("cmdline", "environ")]
+        for folder in Path(tempfile.gettempdir()).glob(f"provisioner-{mark}-*"):
+            # Not Path.rglob: it breaks where a folder goes away meanwhile.
+            places += [Path(at, name) for at, _, names in os.walk(folder) for name in names]
+        for path in places:
+            try:
+                held = b"" if path.is_socket() else path.read_bytes()
+            except OSError:
+                continue
+            found.add(f"the secret in {path}" if MARK.encode() in held else "something was looked at")
+
+
+def test_a_run_that_is_stopped_leaves_nothing(root: Path) -> None:
+    asked = threading.Event()
+
+    def task(gateway: str, role: str, name: str) -> None:
+        if name == "Wait":
+            asked.set()
+
+    acted = run(
+        root, step("B84001", "sleeps"), step("B84002", "sleeps"), on_task=task, cancelled=asked.is_set, mark="m1"
+    )
+    assert asked.is_set()
+    assert {one.result for one in acted.values()} == {"unknown"}
+    assert "stopped" in acted["B84001-sleeps"].message
+    assert left_over("m1") == []
+
+
+def test_what_a_dead_run_left_is_ended_by_its_mark(root: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    asked = context.Event()
+    child = context.Process(target=run_until_killed, args=(root, asked))
+    child.start()
+    assert asked.wait(60)
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    # ansible-playbook itself notices that nobody reads it any more; its worker sleeps on, in a session of its own.
+    assert processes.marked("m2")
+    assert playbook.end_run("m2") > 0
+    assert left_over("m2") == []
+    assert playbook.end_run("m2") == 0
+
+
+def run_until_killed(root: Path, asked: "multiprocessing.synchronize.Event") -> None:
+    run(root, step("B84001", "sleeps"), on_task=lambda *_: asked.set(), mark="m2")
+
+
+def test_ansible_that_cannot_begin_says_why(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
+    acted = run(tmp_path, step("B84001", "quiet"))
+    assert acted["B84001-quiet"].result == "unknown"
+    assert "rollout.yml" in acted["B84001-quiet"].message
+
+
+def test_the_same_role_twice_on_a_gateway_is_our_own_mistake(root: Path) -> None:
+    with pytest.raises(ValueError, match="twice"):
+        run(root, step("B84001", "quiet"), step("B84001", "quiet"))
+
+
+def test_the_parents_signal_handlers_stay(root: Path) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    run(root, step("B84001", "quiet"))
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_difference_that_a_module_has_put_together_is_taken_apart() -> None:
+    result = {"changed": True, "diff": {"prepared": "-[rule]\n-Enabled='False'\n+[rule]\n+Enabled='True'\n"}}
+    (difference,) = playbook._differences("The rule", result)
+    assert (difference.before, difference.after) == ("[rule]\nEnabled='False'", "[rule]\nEnabled='True'")
+
+
+def test_inventory_text_is_json_but_for_its_tags() -> None:
+    tagged = playbook._tagged({"a": ['x "y"\n', None, True, 1.5], "password": LOCAL["ansible_password"]})
+    assert json.loads(tagged.replace("!unsafe ", "")) == {
+        "a": ['x "y"\n', None, True, 1.5],
+        "password": LOCAL["ansible_password"],
+    }
+    assert tagged.count("!unsafe") == 1
+
+
+def test_roles_on_a_real_winrm_and_a_refused_password(lab: Callable[..., Handle]) -> None:
+    pretend = lab("A81001", "A81002")
+    fleet = load(pretend.folder)
+    one, other = fleet.known
+    hosts = {row.name: remedies.connection(fleet, row) for row in fleet.known}
+    steps = []
+    for row in (one, other):
+        role, values = remedies.values(fleet, row, "firewall")
+        steps.append(replace(step(row.name, role), values=values))
+    password = (pretend.folder / fleet.settings.connection.credential_file).read_text().strip()
+    answers = {one.name: password, other.name: "wrong"}
+    acted = playbook.run(steps, hosts, answers.__getitem__, mark="m3")
+    assert (acted[f"{one.name}-firewall"].result, acted[f"{one.name}-firewall"].changed) == ("ok", True)
+    assert acted[f"{other.name}-firewall"].result == "refused"
+    again = playbook.run(steps[:1], hosts, answers.__getitem__, mark="m3")
+    assert (again[f"{one.name}-firewall"].result, again[f"{one.name}-firewall"].changed) == ("ok", False)
+    assert not [said for said in (*acted.values(), *again.values()) if password in repr(said)]
+
+
+def ask(path: Path, question: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(path))
+        client.sendall(question)
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(4096), b""))
+
+
+def test_the_socket_answers_what_it_was_told_and_no_more(tmp_path: Path) -> None:
+    def secret(name: str) -> str:
+        if name == "B84002":
+            raise InputError("no credential for B84002")
+        return f"of {name}"
+
+    path = tmp_path / "ask"
+    with SecretsSocket(path, ["B84001", "B84002"], secret):
+        assert path.stat().st_mode & 0o077 == 0
+        assert ask(path, b"B84001\n") == b"of B84001"
+        assert ask(path, b"B84002\n") == ask(path, b"B84003\n") == ask(path, b"\xff" * 5000) == ask(path, b"") == b""
+        assert ask(path, b"B84001\n") == b"of B84001"
+    with pytest.raises(OSError):
+        ask(path, b"B84001\n")

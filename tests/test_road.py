@@ -1,0 +1,222 @@
+"""The main job, end to end, by the commands that a person gives: real WinRM, real Ansible, the lab's own word."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.conftest import ROOT, Command, Ran, command, environment
+
+from provisioner.lab.process import Handle
+
+Lab = Callable[..., Handle]
+
+
+def planned(provisioner: Command, fleet: Path) -> dict[str, object]:
+    """Audit and plan; the plan's document."""
+    assert provisioner("audit", fleet=fleet).code in (0, 1)
+    ran = provisioner("plan", "--format", "json", fleet=fleet)
+    assert ran.code == 0, ran.err
+    document: dict[str, object] = json.loads(ran.out)
+    return document
+
+
+def steps(document: dict[str, object]) -> list[str]:
+    waves = document["waves"]
+    assert isinstance(waves, list)
+    return [step["id"] for wave in waves for step in wave["steps"]]
+
+
+def test_a_bare_fleet_becomes_ready_and_stays_so(lab: Lab, provisioner: Command) -> None:
+    """plan, apply, plan: nothing is left to do; the first plan again does nothing and runs no Ansible."""
+    handle = lab("A84002", "A84005")
+    plan = planned(provisioner, handle.folder)
+    assert {"A84002-firewall", "A84005-start"} <= set(steps(plan))
+
+    applied = provisioner("apply", str(plan["plan"]), "--yes", fleet=handle.folder)
+    assert applied.code == 0, applied.out + applied.err
+    audit = provisioner("audit", "--format", "json", fleet=handle.folder)
+    assert audit.code == 0, audit.out
+    assert [one["ready"] for one in json.loads(audit.out)["gateways"]] == [True, True]
+    assert steps(planned(provisioner, handle.folder)) == []
+
+    before, happened = handle.state(), len(handle.events())
+    # No Ansible can run at all: it is not importable and not on PATH.
+    again = provisioner("apply", str(plan["plan"]), "--yes", "--format", "json", fleet=handle.folder, env=NO_ANSIBLE)
+    assert again.code == 0, again.err
+    assert {outcome["result"] for outcome in json.loads(again.out)["outcomes"]} <= {"unchanged", "done"}
+    assert handle.state() == before
+    assert len(handle.events()) == happened
+
+
+NO_ANSIBLE = {"PROVISIONER_TEST_WITHOUT": "ansible ansible_runner"}
+
+
+def test_looking_changes_nothing(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002", "A84005", "A84006", state="mixed", seed=3)
+    before = handle.state()
+    provisioner("ping", fleet=handle.folder)
+    provisioner("audit", fleet=handle.folder)
+    provisioner("plan", fleet=handle.folder)
+    provisioner("read", "A84002", fleet=handle.folder)
+    assert handle.state() == before
+    assert handle.events() == []
+
+
+def test_a_rehearsal_shows_differences_and_changes_nothing(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002")
+    plan = planned(provisioner, handle.folder)
+    before = handle.state()
+    ran = provisioner("apply", str(plan["plan"]), "--dry-run", fleet=handle.folder)
+    assert ran.code == 0, ran.out + ran.err
+    assert "A84002-firewall: would change" in ran.out
+    assert "+ " in ran.out
+    assert handle.state() == before
+
+
+def test_plain_ansible_needs_no_help_from_us(lab: Lab) -> None:
+    handle = lab("A84002")
+    before = handle.state()
+    binary = Path(sys.executable).parent / "ansible-playbook"
+    done = subprocess.run(
+        [binary, "-i", "inventory/provisioner.yml", "playbooks/rollout.yml", "--check", "--diff"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env=environment({"PROVISIONER_FLEET": str(handle.folder)}),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "failed=0" in done.stdout
+    assert handle.state() == before
+
+
+def test_a_wrong_password_is_tried_twice_at_most(lab: Lab, provisioner: Command) -> None:
+    handle = lab(*(f"A8400{number}" for number in range(1, 9)))
+    password = handle.folder / ".provisioner" / "lab" / "password"
+    right = password.read_text("utf-8")
+    plan = planned(provisioner, handle.folder)
+    password.write_text("wrong-" + right, "utf-8")
+    for verb in (("audit",), ("apply", str(plan["plan"]), "--yes"), ("apply", str(plan["plan"]), "--dry-run")):
+        seen = len(handle.events())
+        ran = provisioner(*verb, fleet=handle.folder)
+        assert ran.code in (3, 4), ran.out + ran.err
+        refused = [event for event in handle.events()[seen:] if event["event"] == "login_refused"]
+        assert 1 <= len(refused) <= 2, verb
+        assert "refused" in ran.out + ran.err
+
+
+def test_the_password_is_nowhere(lab: Lab, provisioner: Command, tmp_path: Path) -> None:
+    """A whole rollout, at its most talkative, with the process list watched: the password is in none of it."""
+    handle = lab("A84002")
+    mark = handle.password.encode()
+    own = handle.folder / ".provisioner" / "lab" / "password"
+    plan = str(planned(provisioner, handle.folder)["plan"])
+    home = tmp_path / "home"
+    home.mkdir()
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        command("-vvv", "apply", plan, "--yes", fleet=handle.folder),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=environment({"HOME": str(home), "TMPDIR": str(temporary)}),
+    )  # fmt: skip
+    found: set[str] = set()
+    while process.poll() is None:
+        found |= in_processes(mark)
+        found |= in_files(temporary, mark)
+    assert process.stdout is not None
+    said = process.stdout.read()
+    process.stdout.close()
+    assert process.returncode == 0, said.decode()
+    provisioner("audit", fleet=handle.folder)
+    for as_ in ("html", "csv", "json", "junit"):
+        provisioner("report", "--as", as_, "--output", tmp_path / f"audit.{as_}", fleet=handle.folder)
+    provisioner("report", plan, "--output", tmp_path / "plan.html", fleet=handle.folder)
+    found |= {"output"} if mark in said else set()
+    assert found | in_files(tmp_path, mark) - {str(own)} == set()
+
+
+def in_processes(mark: bytes) -> set[str]:
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            try:
+                if mark in (folder / name).read_bytes():
+                    found.add(f"{name} of {(folder / 'comm').read_text('utf-8').strip()}")
+            except OSError:
+                continue
+    return found
+
+
+def in_files(folder: Path, mark: bytes) -> set[str]:
+    found = set()
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file() and mark in path.read_bytes():
+                found.add(str(path))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("after", ["service_created", "package_unpacked", "service_started"])
+def test_killed_it_goes_on(after: str, lab: Lab, provisioner: Command) -> None:
+    """kill -9 as soon as the lab says that something has happened; the same command then ends the job."""
+    handle = lab("A84002", "A84005")
+    plan = str(planned(provisioner, handle.folder)["plan"])
+    process = subprocess.Popen(
+        command("apply", plan, "--yes", fleet=handle.folder),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
+    )  # fmt: skip
+    until = time.monotonic() + 90
+    while not any(event["event"] == after for event in handle.events()) and time.monotonic() < until:
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    ran = provisioner("apply", plan, "--yes", fleet=handle.folder)
+    while ran.code == 4 and time.monotonic() < until:
+        ran = provisioner("apply", plan, "--yes", fleet=handle.folder)
+    assert ran.code == 0, ran.out + ran.err
+    assert provisioner("audit", fleet=handle.folder).code == 0
+    starts = [event["gateway"] for event in handle.events() if event["event"] == "service_started"]
+    assert sorted(starts) == ["A84002", "A84005"]
+    assert left_behind() == []
+
+
+def left_behind() -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"PROVISIONER_RUN=" in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text("utf-8").replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("garbage", ["empty", "cut", "html", "notjson", "huge", "codepage", "formulas"])
+def test_a_gateway_that_answers_rubbish_costs_itself_only(garbage: str, lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002", "A84005", state="ready")
+    handle.set("A84002", f"garbage={garbage}")
+    ran = provisioner("audit", "--format", "json", fleet=handle.folder)
+    gateways = {one["gateway"]: one for one in json.loads(ran.out)["gateways"]}
+    assert gateways["A84005"]["ready"]
+    # HTML and formulas stand in right evidence, as text: that they do no harm is for the reports' tests.
+    if garbage not in {"html", "formulas"}:
+        assert ran.code == 3
+        assert gateways["A84002"]["error"]
+        assert "Traceback" not in ran.err
+
+
+def test_looking_needs_no_ansible(lab: Lab, provisioner: Command, tmp_path: Path) -> None:
+    handle = lab("A84002", state="ready")
+
+    def without_ansible(*arguments: str) -> Ran:
+        return provisioner(*arguments, fleet=handle.folder, env=NO_ANSIBLE)
+
+    assert without_ansible("validate").code == 0
+    assert without_ansible("audit").code == 0
+    assert without_ansible("report", "--output", str(tmp_path / "audit.html")).code == 0
