@@ -13,6 +13,7 @@ from pathlib import Path
 
 from provisioner import codes
 from provisioner.errors import InputError
+from provisioner.tables import decode
 
 COLUMNS = ("practice", "name", "gateway", "address", "role")
 
@@ -121,12 +122,10 @@ def _records(path: Path, hint: str) -> Iterable[tuple[int, list[str]]]:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint) from error
-    if data.startswith(b"PK\x03\x04"):
-        raise InputError(f"{path} is an archive or a workbook.", f"Unpack it first. {hint}")
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
+        text = decode(data)
+    except ValueError as error:
+        raise InputError(f"{path} {error}", f"Unpack it first. {hint}") from error
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for cells in reader:

@@ -60,6 +60,11 @@ class Policy:
     digest: str
     lifecycle: Lifecycle
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all controls."""
+        return frozenset(control.id for control in self.controls)
+
 
 @dataclass(frozen=True)
 class _At:

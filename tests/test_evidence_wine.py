@@ -1,4 +1,4 @@
-"""evidence.ps1 over real WinRM on a Windows of a kind (Wine): its doors open onto a real registry, files and services."""
+"""evidence.ps1 over WinRM on a Windows of a kind (Wine): its doors open onto a real registry, files and services."""
 
 import json
 import shutil
@@ -30,7 +30,8 @@ foreach ($key in $machine.registry.PSObject.Properties) {
             $bytes = [byte[]]@($set.Substring(4).Split(',') | ForEach-Object { [Convert]::ToByte($_, 16) })
             $made.SetValue($value.Name, $bytes, 'Binary')
         }
-        elseif ($set -is [string]) { $made.SetValue($value.Name, $set, $(if ($set -match '%') { 'ExpandString' } else { 'String' })) }
+        elseif ("$set" -match '%') { $made.SetValue($value.Name, $set, 'ExpandString') }
+        elseif ($set -is [string]) { $made.SetValue($value.Name, $set, 'String') }
         else { $made.SetValue($value.Name, [int]$set, 'DWord') }
     }
 }
@@ -52,9 +53,9 @@ class Gateway:
 
     def send(self, script: str, settings: dict[str, Any]) -> str:
         """What PowerShell there prints when it is sent a script as remote.py sends it."""
-        protocol = Protocol(
-            self.address, transport="basic", username="lab", password="lab", ca_trust_path=None, proxy=None
-        )
+        # Over plain HTTP there is no certificate; "ignore" keeps pywinrm from warning of a trust store it found.
+        how = {"transport": "basic", "username": "lab", "password": "lab", "server_cert_validation": "ignore"}
+        protocol = Protocol(self.address, proxy=None, **how)
         shell = protocol.open_shell(codepage=65001)
         line = ["-NoProfile", "-NonInteractive", "-Command", f'"{BOOTSTRAP}"']
         command = protocol.run_command(shell, "powershell.exe", line, console_mode_stdin=False)

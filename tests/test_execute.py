@@ -19,6 +19,7 @@ from provisioner import execute, processes
 from provisioner.errors import InputError, JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
 from provisioner.execute import budget as budgets
 from provisioner.execute.events import Happening, PersonAwaited, RunStarted
+from provisioner.execute.shards import shards
 from provisioner.journal import Event, Journal, file, started
 from provisioner.model import Budget, Outcome, Plan, Result, Role, Step
 from provisioner.playbook import Acted
@@ -489,3 +490,24 @@ def test_killed_at_any_write_nothing_is_lost_or_done_twice(tmp_path: Path, after
         if not died:
             break
     assert number > 15
+
+
+@pytest.mark.parametrize(
+    ("gateways", "largest", "cores", "sizes"),
+    [
+        (0, 25, 2, []),
+        (1, 25, 2, [1]),
+        (5, 25, 2, [5]),
+        (6, 25, 2, [3, 3]),
+        (20, 25, 2, [10, 10]),
+        (20, 25, 64, [4, 3, 3, 4, 3, 3]),
+        (60, 25, 2, [20, 20, 20]),
+        (3, 1, 2, [1, 1, 1]),
+    ],
+)
+def test_a_wave_is_shared_out_over_the_cores(gateways: int, largest: int, cores: int, sizes: list[int]) -> None:
+    world = World(fleet(*(gateway(f"B840{number:02}") for number in range(gateways))))
+    steps = world.plan().steps
+    found = shards(steps, largest, cores)
+    assert [len({step.gateway for step in shard}) for shard in found] == sizes
+    assert [step for shard in found for step in shard] == list(steps)

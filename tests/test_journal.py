@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from tests.rollout_fixtures import AT, World, fleet, gateway
 
 from provisioner import processes
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import Event, Journal, ended, file, started
 from provisioner.model import Outcome, Result
+from tests.rollout_fixtures import AT, World, fleet, gateway
 
 ME = processes.this()
 ALICE = processes.Process(user="alice", host="elsewhere", pid=3, started="b:1")

@@ -5,6 +5,8 @@ import json
 from typing import Any
 
 import pytest
+
+from provisioner.lab.machine import Machine
 from tests.lab_fixtures import (
     CONNECTOR,
     FOLDER,
@@ -19,8 +21,6 @@ from tests.lab_fixtures import (
     section,
     zipped,
 )
-
-from provisioner.lab.machine import Machine
 
 # A first start
 

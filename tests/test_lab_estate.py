@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from tests.lab_fixtures import ENDPOINTS, FOLDER, NOW, PACKAGES, fleet, one, section
 
 from provisioner.lab import estate
 from provisioner.lab.machine import Machine
+from tests.lab_fixtures import ENDPOINTS, FOLDER, NOW, PACKAGES, fleet, one, section
 
 
 def _is_ready(machine: Machine) -> bool:

@@ -5,11 +5,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.lab_fixtures import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
 
 from provisioner.content import schema
 from provisioner.lab.evidence import SECTIONS, document
 from provisioner.lab.machine import FAULTS, Machine
+from tests.lab_fixtures import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
 
 VALID = jsonschema.Draft202012Validator(json.loads(schema().read_text("utf-8")))
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+from provisioner.lab.modules import MODULES, Unmodelled
 from tests.lab_fixtures import (
     FOLDER,
     IMAGE,
@@ -19,8 +21,6 @@ from tests.lab_fixtures import (
     section,
     written,
 )
-
-from provisioner.lab.modules import MODULES, Unmodelled
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from provisioner.lab.machine import Machine
 from tests.lab_fixtures import (
     ENDPOINTS,
     FOLDER,
@@ -27,8 +29,6 @@ from tests.lab_fixtures import (
     section,
     written,
 )
-
-from provisioner.lab.machine import Machine
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, only_connector
 
 from provisioner import plan as planning
 from provisioner.errors import InputError
 from provisioner.model import Plan, Role
+from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, only_connector
 
 
 def steps(plan: Plan) -> list[str]:

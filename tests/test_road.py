@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT, Command, Ran, command, environment
 
 from provisioner.lab.process import Handle
+from tests.conftest import ROOT, Command, Ran, command, environment
 
 Lab = Callable[..., Handle]
 

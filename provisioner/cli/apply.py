@@ -4,20 +4,22 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import click
 
 from provisioner import execute, playbook, remedies
+from provisioner import fleet as fleets
 from provisioner.cli.auditing import Auditor, open_journal, open_policy
-from provisioner.cli.context import as_json, confirm, open_fleet, out, say, table
+from provisioner.cli.context import as_json, confirm, out, say, table, whole_fleet
+from provisioner.cli.options import common
 from provisioner.cli.plan import lookup
 from provisioner.cli.watching import Watch
 from provisioner.errors import InputError
 from provisioner.execute import budget
 from provisioner.journal import Journal
-from provisioner.model import Evidence, Finding, Gateway, Plan, Step
+from provisioner.model import Evidence, Finding, Fleet, Gateway, Plan, Step
 from provisioner.playbook import Acted
 
 
@@ -32,10 +34,10 @@ def command(plan: str, dry_run: bool, approved_by: str, ticket: str) -> int:
     The same command again goes on where it stopped. Ctrl-C once: what runs ends, nothing further starts; twice: at
     once. Exit 0: all done; 4: stopped or waiting; 3: gateways were unreachable.
     """
-    fleet = open_fleet()
     policy = open_policy()
+    fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
-        found = wanted_plan(journal, plan)
+        found = narrowed(wanted_plan(journal, plan), fleet)
         execute.refuse(found, fleet, policy.digest, approved_by or "dry run" if dry_run else approved_by)
         auditor = Auditor(fleet, policy, journal)
         if dry_run:
@@ -52,6 +54,25 @@ def wanted_plan(journal: Journal, plan_id: str) -> Plan:
     if not isinstance(found, Plan):
         raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
     return found
+
+
+def narrowed(plan: Plan, fleet: Fleet) -> Plan:
+    """The plan's steps that `--only` and `--remedy` name. The fleet stays whole: a practice is judged whole."""
+    gateways = {gateway.name for gateway in fleets.only(fleet, common().only).known} if common().only else None
+    asked = set(common().remedies)
+
+    def wanted(step: Step) -> bool:
+        return (gateways is None or step.gateway in gateways) and (not asked or step.remedy in asked)
+
+    return _with(plan, wanted)
+
+
+def _with(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
+    waves = (replace(wave, steps=tuple(step for step in wave.steps if wanted(step))) for wave in plan.waves)
+    waves_left = tuple(wave for wave in waves if wave.steps)
+    gateways = {step.gateway for wave in waves_left for step in wave.steps}
+    places = {name: place for name, place in plan.places.items() if name in gateways}
+    return replace(plan, waves=waves_left, places=places)
 
 
 def _ask(plan: Plan) -> None:
@@ -156,7 +177,12 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     interrupts = Interrupts()
     with interrupts.caught(), Watch(plan) as watch:
         act = actor(auditor, watch.task, interrupts.once, check=True)
-        found = execute.rehearse(_without(plan, set(lost)), auditor.fleet.settings.rollout.shard, act, interrupts.once)
+        found = execute.rehearse(
+            _with(plan, lambda step: step.gateway not in lost),
+            auditor.fleet.settings.rollout.shard,
+            act,
+            interrupts.once,
+        )
     if as_json():
         steps = [{"id": step, **asdict(acted)} for step, acted in found.items()]
         out(json.dumps({"version": 1, "plan": plan.id, "steps": steps}, indent=2, default=str))
@@ -165,15 +191,6 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
             _show_rehearsed(step, acted)
         out(f"{len(found)} steps rehearsed; nothing was changed.")
     return 3 if lost or any(acted.result != "ok" for acted in found.values()) else 0
-
-
-def _without(plan: Plan, gateways: set[str]) -> Plan:
-    from dataclasses import replace
-
-    waves = tuple(
-        replace(wave, steps=tuple(step for step in wave.steps if step.gateway not in gateways)) for wave in plan.waves
-    )
-    return replace(plan, waves=waves)
 
 
 def _show_rehearsed(step: str, acted: Acted) -> None:

@@ -14,9 +14,10 @@ def command() -> int:
 
     Exit 0: all required controls pass; 1: some fail; 3: some gateways could not be read.
     """
-    fleet = open_fleet()
+    policy = open_policy()
+    fleet = open_fleet(policy.ids)
     with open_journal(fleet) as journal:
-        audit = Auditor(fleet, open_policy(), journal).audit()
+        audit = Auditor(fleet, policy, journal).audit()
     show(audit)
     unknown = len(fleet.gateways) - len(fleet.known)
     if unknown:

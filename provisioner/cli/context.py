@@ -1,12 +1,13 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
-import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
+from provisioner import fleet, ods
 from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError
 from provisioner.model import Fleet, Gateway
@@ -50,18 +51,6 @@ def confirm(question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def operator() -> str:
-    """Who runs this command, as the journal records it: user@computer."""
-    import getpass
-    import socket
-
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
-    return f"{user}@{socket.gethostname()}"
-
-
 def table(renderable: Any) -> None:
     """A rich table on stdout, as wide as the terminal, or 160 columns where there is none."""
     from rich.console import Console
@@ -70,19 +59,23 @@ def table(renderable: Any) -> None:
     Console(width=width, highlight=False).print(renderable)
 
 
-def open_fleet() -> Fleet:
-    """The fleet as narrowed by `--only`. Warnings go to stderr.
+def open_fleet(controls: Collection[str] | None = None) -> Fleet:
+    """The fleet as narrowed by `--only`. Warnings go to stderr. `controls` are the ids that statements may speak of.
 
     Errors: InputError with all that is wrong in the folder.
     """
-    from provisioner import fleet, ods
+    found = whole_fleet(controls)
+    return fleet.only(found, common().only) if common().only else found
 
+
+def whole_fleet(controls: Collection[str] | None = None) -> Fleet:
+    """The fleet, not narrowed. Errors: InputError with all that is wrong in the folder."""
     folder = fleet_folder()
-    found, faults = fleet.check(folder, practices=ods.read)
+    found, faults = fleet.check(folder, practices=ods.read, controls=controls)
     if found is None:
         raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
     warn(faults)
-    return fleet.only(found, common().only) if common().only else found
+    return found
 
 
 def one_gateway(fleet: Fleet, name: str) -> Gateway:

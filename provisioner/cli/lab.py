@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from provisioner import tables
 from provisioner.cli.options import common
-from provisioner.errors import LabError
+from provisioner.errors import InputError, LabError
 
 _DIR = click.option(
     "--dir",
@@ -40,12 +41,12 @@ def up(
     A lab that was down goes on where it stood; then no --practices is needed.
     """
     from provisioner.lab import process
-    from provisioner.lab.folder import ENDPOINTS, Folder, read_rows
+    from provisioner.lab.folder import ENDPOINTS, Folder
 
     fleet = _folder(folder)
     goes_on = Folder(fleet.resolve()).state.exists()
     addresses = [part for one in endpoints for part in one.split(",") if part] or list(ENDPOINTS)
-    rows = read_rows(practices) if practices is not None else None
+    rows = _rows(practices) if practices is not None else None
     handle = process.up(fleet, rows, state=state, seed=seed, delay=delay, endpoints=addresses)
     click.echo(f"The lab is up on 127.0.0.1, port {handle.port} (TLS {handle.tls_port}). Fleet: {handle.folder}")
     if goes_on:
@@ -128,3 +129,11 @@ def _share(rate: str) -> tuple[str, float]:
 def _tell(names: list[str], words: str) -> None:
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     click.echo(f"{words}: {shown or 'no gateway'}")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a practices.csv, as a spreadsheet may have left it. Errors: InputError."""
+    table = tables.read(path, ("practice",), None)
+    if table.faults:
+        raise InputError(f"{path} has no rows for a lab.", "Mend these; see provisioner practices.", table.faults)
+    return [dict(row.cells) for row in table.rows]

@@ -69,6 +69,6 @@ def document(folder: Path, found: Fleet | None, faults: list[Fault]) -> dict[str
 def _controls() -> frozenset[str] | None:
     """The ids that statements may speak of; None where the policy itself cannot be read, which `audit` says."""
     try:
-        return frozenset(control.id for control in policy.load(content.root() / "policy", facts.NAMES).controls)
+        return policy.load(content.root() / "policy", facts.NAMES).ids
     except ProvisionerError:
         return None

@@ -108,7 +108,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def complete(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """The rows as the lab serves them: each with a gateway's name, at loopback. Errors: LabError."""
     done = []
-    for row in rows:
+    for row in estate.named(rows):
         said = {**dict.fromkeys(_COLUMNS, ""), **row}
         name = said["gateway"] or said["practice"]
         done.append({**said, "gateway": name, "address": "127.0.0.1", "role": said["role"] or "active"})
