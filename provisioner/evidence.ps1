@@ -282,7 +282,8 @@ function Get-Sessions {
         if ($sid -notmatch '^S-1-(5-21|12-1)-[\d-]+$') { continue }
         $place = "$sid\Volatile Environment"
         foreach ($number in @(Get-Keys $place 'Users')) {
-            if ($number -notmatch '^\d+$' -or $alive -notcontains [int]$number) { continue }
+            # Session 0 is that of services and of our own log-on.
+            if ($number -notmatch '^[1-9]\d*$' -or $alive -notcontains [int]$number) { continue }
             $at = "$(Get-Value "$place\$number" 'SESSIONNAME' 'Users')"
             $who = Get-Values $place 'Users'
             @{ Session = [int]$number; Locked = $locked -contains [int]$number; Name = "$($who.USERDOMAIN)\$($who.USERNAME)"
@@ -720,9 +721,9 @@ function Get-Exclusions($Kind, $Packed) {
 }
 
 function Get-DefenderPlace {
-    # The folder of the newest platform: by version, because 4.18.9 sorts behind 4.18.10 as text.
+    # The folder of the newest platform (4.18.24090.11-0): by version, because as text .2 comes after .11.
     $root = "$env:ProgramData\Microsoft\Windows Defender\Platform"
-    $newest = Attempt { [IO.Directory]::GetDirectories($root) | Sort-Object { [version]((Split-Path $_ -Leaf) -replace '-', '.') } | Select-Object -Last 1 }
+    $newest = Attempt { [IO.Directory]::GetDirectories($root) | Sort-Object { [version]((Split-Path $_ -Leaf) -replace '-.*$') } | Select-Object -Last 1 }
     First $newest, "$env:ProgramFiles\Windows Defender"
 }
 
@@ -748,7 +749,7 @@ function Get-Defender($Running, $Place) {
     $own = Get-Values $root
     if ($null -eq $own) { return $null }
     $features = Get-Values "$root\Features"
-    $managed = @(foreach ($place in $policy, "$policy\Policy Manager", $root) { $values = Get-Values $place; if ($null -ne $values) { $values } })
+    $managed = @(foreach ($key in $policy, "$policy\Policy Manager", $root) { $values = Get-Values $key; if ($null -ne $values) { $values } })
     $property = 'AMRunningMode', 'RealTimeProtectionEnabled', 'IsTamperProtected', 'AMProductVersion'
     $status = if ($Running) { Attempt { Get-Instance MSFT_MpComputerStatus $property $null 'root/Microsoft/Windows/Defender' } }
     $tamper = @{ 0 = $false; 4 = $false; 5 = $true }
@@ -794,9 +795,10 @@ function New-CertificateWitness($Seen) {
 }
 
 function Get-TaskError($Task) {
-    $error = $Task.Exception.GetBaseException()
-    if ($error -is [Net.Sockets.SocketException]) { return "$($error.SocketErrorCode)" }
-    Text (($error.Message -replace '\s+', ' '))
+    if ($null -eq $Task.Exception) { return "$($Task.Status)" }
+    $cause = $Task.Exception.GetBaseException()
+    if ($cause -is [Net.Sockets.SocketException]) { return "$($cause.SocketErrorCode)" }
+    Text (($cause.Message -replace '\s+', ' '))
 }
 
 function Step-Probe($Probe) {

@@ -248,7 +248,8 @@ class Change:
 class Step:
     """One act on one gateway: a playbook's role with its values, or words for a person.
 
-    `because` and `proves` are control ids; `fingerprint` is that of the findings it proves, as planned;
+    `because`, `proves` and `needs` are control ids: why, what is shown when it is done, and what must be settled
+    before it may be done; `fingerprint` is that of the findings it proves, as planned;
     `seconds` and `size` (bytes to fetch) are estimates. `undo` holds the values that lead back.
     """
 
@@ -263,6 +264,7 @@ class Step:
     who: str = ""
     because: tuple[str, ...] = ()
     proves: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     fingerprint: str = ""
     changes: tuple[Change, ...] = ()
     seconds: float = 0.0

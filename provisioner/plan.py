@@ -21,6 +21,7 @@ from provisioner.model import (
     Fleet,
     Gap,
     Gateway,
+    Impact,
     Plan,
     Role,
     Status,
@@ -34,6 +35,8 @@ START = "start"
 
 # What a remedy takes on a gateway, in seconds, until the journal has measured it.
 _SECONDS = {"connector": 30.0, "java": 30.0, "firewall": 5.0, "antivirus": 8.0, "service": 15.0, "power": 5.0}
+# What is so only once a Connector runs.
+_FOLLOWS = frozenset({"R17-working", "R17-one-active"})
 _OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
 
 
@@ -212,7 +215,7 @@ def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[l
     for finding in open_:
         if view.controls[finding.control].remedy not in mended:
             gaps.append(_left(view, gateway, finding))
-    if START in mended and START in asked and (why := _start_barred(view, gateway, mended, asked)):
+    if START in mended and START in asked and (why := _start_barred(view, gateway, mended, asked, open_)):
         del mended[START]
         gaps.append(why)
     row = view.rows[gateway.name]
@@ -268,14 +271,40 @@ def _why_not_at_all(view: _View, gateway: Gateway, findings: Sequence[Finding]) 
 
 
 def _start_barred(
-    view: _View, gateway: Gateway, mended: Mapping[str, Sequence[Finding]], asked: frozenset[str]
+    view: _View,
+    gateway: Gateway,
+    mended: Mapping[str, Sequence[Finding]],
+    asked: frozenset[str],
+    open_: Sequence[Finding],
 ) -> Gap | None:
     service = view.evidence[gateway.name].sections.get("service")
     comes = "service" in mended and "service" in asked
     if not comes and (service is None or service["service"] is None):
         return _gap(gateway, "R17-running", "there is no service to start", "icb-it", "Plan its `service` first.")
+    needs = _needs(view, gateway)
+    # [R16] All that is required is in place before a Connector starts; a person may waive some of it.
+    first = [
+        finding.control
+        for finding in open_
+        if finding.control in needs and view.controls[finding.control].remedy not in mended.keys() & asked
+    ]
+    if first:
+        ask = "Have these mended, or accept them by name in waivers.yml; then plan again."
+        return _gap(gateway, "R17-running", f"not started, because required first: {', '.join(first)}", "icb-it", ask)
     others = [one for one in view.practices[gateway.practice] if one.name != gateway.name]
     return why_not_start(view.rows[gateway.name], others, view.said, view.evidence)
+
+
+def _needs(view: _View, gateway: Gateway) -> tuple[str, ...]:
+    """The controls that must be settled before a Connector is started: what is required, but for what follows from
+    its running."""
+    return tuple(
+        finding.control
+        for finding in view.findings[gateway.name]
+        if view.controls[finding.control].impact is Impact.REQUIRED
+        and view.controls[finding.control].remedy != START
+        and finding.control not in _FOLLOWS
+    )
 
 
 def _stated(view: _View, gateway: Gateway, finding: Finding) -> bool:
@@ -311,6 +340,7 @@ def _step(
         values=values,
         because=controls,
         proves=controls,
+        needs=_needs(view, gateway) if remedy == START else (),
         fingerprint=fingerprint(findings),
         changes=tuple(
             Change(what=view.controls[finding.control].title, before=finding.actual, after=finding.expected)

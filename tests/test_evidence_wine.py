@@ -18,6 +18,8 @@ from tests.evidence_fixtures import BOOTSTRAP, MACHINES, SHAPE, asked, base, doc
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(240)]
 
+PLATFORM = "C:\\ProgramData\\Microsoft\\Windows Defender\\Platform"
+
 _LAY_OUT = r"""param($Settings)
 $machine = ConvertFrom-Json -InputObject $Settings
 foreach ($key in $machine.registry.PSObject.Properties) {
@@ -54,8 +56,14 @@ class Gateway:
     def send(self, script: str, settings: dict[str, Any]) -> str:
         """What PowerShell there prints when it is sent a script as remote.py sends it."""
         # Over plain HTTP there is no certificate; "ignore" keeps pywinrm from warning of a trust store it found.
-        how = {"transport": "basic", "username": "lab", "password": "lab", "server_cert_validation": "ignore"}
-        protocol = Protocol(self.address, proxy=None, **how)
+        protocol = Protocol(
+            self.address,
+            transport="basic",
+            username="lab",
+            password="lab",
+            server_cert_validation="ignore",
+            proxy=None,
+        )
         shell = protocol.open_shell(codepage=65001)
         line = ["-NoProfile", "-NonInteractive", "-Command", f'"{BOOTSTRAP}"']
         command = protocol.run_command(shell, "powershell.exe", line, console_mode_stdin=False)
@@ -90,6 +98,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         (one.folder / "cim.json").write_text(json.dumps(machine["cim"]), "ascii")
         rules = {name: keys for name, keys in policy["machine"]["registry"].items() if "irewall" in name}
         machine["machine"]["registry"].update(rules)
+        for version in ("4.18.24090.2-0", "4.18.24090.11-0"):
+            machine["machine"]["files"][f"{PLATFORM}\\{version}\\note.txt"] = "x"
         try:
             assert one.send(_LAY_OUT, machine["machine"]).splitlines()[-1] == "done"
             yield one
@@ -154,6 +164,12 @@ def test_a_real_service_and_one_that_only_the_registry_has(answer: dict[str, Any
     other = next(one for one in service["others"] if one["name"] == "iPlatoConnector")
     assert other["image"] == "C:\\iPlato\\jre\\bin\\java.exe"
     assert [one["delay_ms"] for one in other["actions"]] == [60000, 120000, 300000]
+
+
+def test_the_newest_platform_of_defender_is_found_by_its_version(answer: dict[str, Any]) -> None:
+    defender = answer["sections"]["antivirus"]["data"]["defender"]
+    assert defender["platform"] == "4.18.24090.11"
+    assert defender["path_exclusions"] == ["C:\\iPlato\\jre\\bin\\java.exe"]
 
 
 def test_files_and_rights(answer: dict[str, Any]) -> None:

@@ -77,8 +77,8 @@ def test_starts_come_after_all_else_of_the_gateway_is_proved(journal: Journal) -
     world = some(1)
     apply(world, world.plan(), journal)
     assert world.acts == ["B84000-firewall", "B84000-service", "B84000-start"]
-    # Read before, after the roles, the practice's others (none), after the start.
-    assert len(world.readings) == 3
+    # Read before, after the roles, the whole practice before the start, after the start.
+    assert len(world.readings) == 4
 
 
 def test_what_is_right_already_is_left_alone(journal: Journal) -> None:
@@ -511,3 +511,14 @@ def test_a_wave_is_shared_out_over_the_cores(gateways: int, largest: int, cores:
     found = shards(steps, largest, cores)
     assert [len({step.gateway for step in shard}) for shard in found] == sizes
     assert [step for shard in found for step in shard] == list(steps)
+
+
+def test_a_start_is_refused_when_something_required_is_gone_by_then(journal: Journal) -> None:
+    """Planned while somebody was logged in to SystmOne; nobody is when it comes to the start."""
+    world = some(1)
+    plan = world.plan()
+    world.machines["B84000"].logged_in = False
+    ended = apply(world, plan, journal)
+    assert world.acts == ["B84000-firewall", "B84000-service"]
+    assert ended.outcomes[-1].result is Result.STALE
+    assert "R2-logged-in" in ended.outcomes[-1].message

@@ -164,3 +164,12 @@ def test_fingerprints_tell_facts_apart() -> None:
 def test_estimates_come_from_what_was_measured() -> None:
     plan = World(fleet(gateway("B84001"))).plan(durations={"firewall": 77.0})
     assert plan.steps[0].seconds == 77.0
+
+
+def test_a_start_waits_for_all_that_is_required() -> None:
+    """[R16] Everything is in place before a Connector starts; what no step of ours mends bars it, by name."""
+    plan = World(fleet(gateway("B84001")), B84001=Machine(logged_in=False)).plan()
+    assert steps(plan) == ["B84001-firewall", "B84001-service"]
+    [gap] = [gap for gap in plan.gaps if gap.message.startswith("not started")]
+    assert "R2-logged-in" in gap.message
+    assert "waivers.yml" in gap.ask

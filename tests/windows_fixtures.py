@@ -183,7 +183,7 @@ def play(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=300,
         check=False,
     )
     start = ran.stdout.find("{")

@@ -119,9 +119,10 @@ def run(plan: Plan, auditor: Auditor, *, approved_by: str = "", ticket: str = ""
 
     def read(gateways: Sequence[Gateway], measure: bool) -> tuple[Sequence[Evidence], Mapping[str, Sequence[Finding]]]:
         judged = auditor.look(gateways, measure=measure)
-        return judged.evidence, {
-            gateway.name: [one for one in judged.findings if one.gateway == gateway.name] for gateway in gateways
-        }
+        found: dict[str, list[Finding]] = {gateway.name: [] for gateway in gateways}
+        for finding in judged.findings:
+            found[finding.gateway].append(finding)
+        return judged.evidence, found
 
     with interrupts.caught(), Watch(plan) as watch:
         return execute.run(

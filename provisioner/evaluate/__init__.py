@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from provisioner.evaluate import practice
 from provisioner.evaluate.causes import ERRORS, causes, is_open
 from provisioner.facts import OK
-from provisioner.model import Control, Evidence, Fact, Finding, Fleet, Gateway, Impact, Statement, Status
+from provisioner.model import Control, Evidence, Fact, Finding, Fleet, Gateway, Impact, Role, Statement, Status
 
 __all__ = ["causes", "evaluate", "judge", "ready"]
 
@@ -195,7 +195,7 @@ def _why_not_judged(gateway: Gateway, control: Control, facts: Facts) -> str:
     for key, values in control.applies_when.items():
         if key == "role":
             if gateway.role.value not in values:
-                return f"Not asked of a gateway that is {gateway.role}."
+                return f"Not asked of a{'n' if gateway.role is Role.ACTIVE else ''} {gateway.role} gateway."
         elif (fact := facts[key]).value is not None and str(fact.value) not in values:
             return f"Does not apply here: {_NOT_HERE.get((key, fact.value), f'{key} is {fact.value}')}."
     return ""

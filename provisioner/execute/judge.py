@@ -104,6 +104,19 @@ def before(step: Step, reading: Reading, *, begun: bool, working: bool) -> Verdi
     return None
 
 
+def unmet(step: Step, row: Gateway, reading: Reading, said: Standing) -> list[str]:
+    """The controls that must be settled before this step is done, and are not."""
+    found = reading.findings.get(step.gateway, {})
+    return [
+        control
+        for control in step.needs
+        if control not in found
+        or not (
+            found[control].status in _SETTLED or (found[control].status is Status.UNKNOWN and said.covers(control, row))
+        )
+    ]
+
+
 def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
     """How a step ended: by the new reading first, then by what Ansible said."""
     if trouble := reading.trouble(step.gateway):

@@ -137,16 +137,18 @@ class Rollout:
         """Start Connectors where all else of their gateway is done, and wait a moment for Approve."""
         if not steps or self.why_stop():
             return
-        peers = self._look(steps, peers=True)
+        practice = self._look(steps, peers=True)
         due, verdicts, said = [], [], self._said()
         practices = by_practice(self.fleet.known)
         for step in steps:
             undone = [one.id for one in self._of[step.gateway] if one.id != step.id and not self._through(one)]
             row = self._rows[step.gateway]
             others = [one for one in practices[row.practice] if one.name != row.name]
-            why = why_not_start(row, others, said, peers.evidence)
+            why = why_not_start(row, others, said, practice.evidence)
             if undone:
                 verdicts.append((step, (Result.SKIPPED, f"not started, because {', '.join(undone)} is not done")))
+            elif first := judge.unmet(step, row, practice, said):
+                verdicts.append((step, (Result.STALE, f"not started, because required first: {', '.join(first)}")))
             elif why:
                 verdicts.append((step, (Result.STALE, f"{why.message}. {why.ask}".strip())))
             else:
@@ -195,12 +197,12 @@ class Rollout:
         return Standing.of(self.fleet, self.now().date())
 
     def _look(self, steps: Sequence[Step], *, peers: bool = False) -> judge.Reading:
-        """A fresh reading of the steps' gateways; with `peers` of all other gateways of their practices instead."""
+        """A fresh reading of the steps' gateways; with `peers` of all gateways of their practices."""
         names = {step.gateway for step in steps}
         wanted = [gateway for gateway in self.fleet.known if gateway.name in names]
         if peers:
             practices = {gateway.practice for gateway in wanted}
-            wanted = [one for one in self.fleet.known if one.practice in practices and one.name not in names]
+            wanted = [one for one in self.fleet.known if one.practice in practices]
         if not wanted:
             return judge.Reading(evidence={}, findings={})
         measure = any(_MEASURED & set(step.proves) for step in steps)
