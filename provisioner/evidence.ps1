@@ -376,13 +376,14 @@ function Get-Ancestors($Id) {
 function Get-Listener($Id, $s) {
     $family = @(Attempt { Get-Ancestors $Id })
     $lines = @($family | ForEach-Object { $_.CommandLine; $_.ExecutablePath } | Where-Object { $_ })
+    # Without its parent a client may still be one that the batch file started: then its mode cannot be told.
     $told = @($family | Where-Object { $_.CommandLine }).Count -gt 0
     $in = { param($part) @($lines | Where-Object { $_.IndexOf($part, [StringComparison]::OrdinalIgnoreCase) -ge 0 }).Count -gt 0 }
     [ordered]@{
         process = $(if ($family) { Text $family[0].Name })
         session = $(if ($family) { Number $family[0].SessionId })
         folder_matches = $(if ($lines) { & $in $s.systmone.folder.TrimEnd('\') })
-        gateway_mode = $(if ($told) { & $in $s.systmone.gateway_mark })
+        gateway_mode = $(if ($told) { if (& $in $s.systmone.gateway_mark) { $true } elseif ($family.Count -gt 1) { $false } })
     }
 }
 

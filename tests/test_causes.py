@@ -6,7 +6,8 @@ import pytest
 
 from provisioner import evaluate
 from provisioner.model import Audit, Evidence, Fleet, Gateway, Problem, Role, Status
-from tests.test_evaluate import AWAY, NOBODY, NOON, POLICY, Answer, fleet, gateway, judged
+from tests.test_evaluate import AWAY, NOBODY, POLICY, Answer, fleet, gateway, judged
+from tests.test_facts import NOON
 
 
 def audit(asked: Fleet, answers: Mapping[str, Answer]) -> Audit:
@@ -102,6 +103,13 @@ def test_many_endpoints_with_different_silent_ones_are_one_headline() -> None:
     found = evaluate.causes(audit(fleet(*practices(6)), answers))
     assert found[0].headline and found[0].control == "R14-reachable" and len(found[0].gateways) == 6
     assert len([one for one in found if one.control == "R14-reachable"]) == 1
+
+
+def test_two_connectors_at_work_come_before_what_is_at_more() -> None:
+    second = gateway("SECOND", Role.STANDBY, practice="A80000")
+    answers: dict[str, Answer] = {f"GW{number}": {"hardware.model": "KVM"} for number in range(1, 4)}
+    first, *_ = evaluate.causes(audit(fleet(*practices(4), second), answers))
+    assert (first.control, first.gateways) == ("R17-one-active", ("GW0",))
 
 
 def test_candidates_have_no_causes() -> None:

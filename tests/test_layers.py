@@ -20,8 +20,10 @@ LAYERS = (
     {"cli"},
 )  # fmt: skip
 # Neighbours of one layer that may know each other: a room that was split, and where content lies.
-TOGETHER = {("remote", "wire"), ("fleet", "tables"), ("ods", "tables"), ("playbook", "secrets_socket"), ("execute", "budget"),
-            ("evaluate", "facts"), ("plan", "remedies")}  # fmt: skip
+TOGETHER = {
+    ("remote", "wire"), ("fleet", "tables"), ("ods", "tables"), ("playbook", "secrets_socket"), ("execute", "budget"),
+    ("evaluate", "facts"), ("plan", "remedies"),
+}  # fmt: skip
 ONLY_IMPORTERS = {
     "winrm": {"remote", "wire"},
     "keyring": {"credentials"},

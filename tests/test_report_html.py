@@ -210,7 +210,7 @@ def test_a_plan_is_the_change_request() -> None:
         "Wave 1 1 gateway, 7 steps",
         "Wave 3 6 gateways",
         "rule iPlato Connector none out, allow, TCP 443 to 4 addresses",
-        "71 of 72 changes have a recorded way back; without one of their own: antivirus (1)",
+        "The way back is by hand: what was there before is kept",
         "554.4 MB are fetched in all.",
         "more than 1 gateway failed",
         "any gateway failed in the first wave",

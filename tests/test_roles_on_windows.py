@@ -99,7 +99,7 @@ def rollout(
         library=[library],
         environment={"PROVISIONER_FLEET": fleet.folder},
     )
-    failed = [one for one in told if one.result.get("failed")]
+    failed = [one for one in told if one.result.get("failed") or one.result.get("unreachable")]
     assert not failed, failed
     return told
 
@@ -140,7 +140,7 @@ def test_check_then_do_then_nothing_left_to_do(windows: Gateways, fleet: Fleet, 
 
     (drive / "iPlato" / "c.properties").write_text("by hand", "utf-8")
     moved = replace(fleet, settings=replace(fleet.settings, endpoints=("192.0.2.16", "192.0.2.9", "192.0.2.5")))
-    again = rollout(tmp_path / "again", windows, moved, library, ["connector", "firewall"])
+    again = rollout(tmp_path / "again", windows, moved, library, roles)
     assert changed(again) == {"connector", "firewall"}
     assert list(before(again)["firewall"]["changed"]) == ["RemoteAddresses"]
     assert before(again)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties"}

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except ProvisionerError as error:
-        show(error)
+        _explain(error)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def show(error: ProvisionerError) -> None:
+def _explain(error: ProvisionerError) -> None:
     """An error as a person reads it: what happened, every fault, and what to do next."""
     click.echo(f"provisioner: {error.message}", err=True)
     if isinstance(error, InputError):

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from provisioner.evaluate import practice
 from provisioner.evaluate.causes import ERRORS, causes, is_open
 from provisioner.facts import OK
-from provisioner.model import Control, Evidence, Fact, Finding, Fleet, Gateway, Impact, Role, Statement, Status
+from provisioner.model import Control, Evidence, Fact, Finding, Fleet, Gateway, Impact, Role, Statement, Status, Waiver
 
 __all__ = ["causes", "evaluate", "judge", "ready"]
 
@@ -40,23 +40,36 @@ _NOT_HERE = {
 
 @dataclass(frozen=True)
 class _View:
-    """The fleet, its gateways by practice, and all facts, as judging looks things up in them on one day."""
+    """Gateways by practice, what people say by gateway or practice, and all facts, as they are on one day."""
 
-    fleet: Fleet
-    at: datetime
+    day: date
     practices: Mapping[str, Sequence[Gateway]]
+    statements: Mapping[str, Sequence[Statement]]
+    waivers: Mapping[str, Sequence[Waiver]]
     facts: Mapping[str, Facts]
 
     def statement(self, gateway: Gateway, *controls: str) -> Statement | None:
         """A standing statement about that gateway."""
-        return _first(self.fleet.statements, gateway, controls, self.at, stands=True)
+        return self._first(self.statements, gateway, controls, stands=True)
+
+    def waiver(self, gateway: Gateway, control: str, *, stands: bool) -> Waiver | None:
+        """A waiver for that gateway that stands, or one that has ended or not begun."""
+        return self._first(self.waivers, gateway, (control,), stands=stands)
+
+    def _first(
+        self, said: Mapping[str, Sequence[Said]], gateway: Gateway, controls: Sequence[str], *, stands: bool
+    ) -> Said | None:
+        of_it = (*said.get(gateway.name, ()), *said.get(gateway.practice, ()))
+        fitting = (one for one in of_it if one.control in controls and one.covers(gateway))
+        return next((one for one in fitting if one.stands(self.day) is stands), None)
 
 
-def _first(
-    said: Iterable[Said], gateway: Gateway, controls: Sequence[str], at: datetime, *, stands: bool
-) -> Said | None:
-    fitting = (one for one in said if one.control in controls and one.covers(gateway))
-    return next((one for one in fitting if one.stands(at.date()) is stands), None)
+def _by_subject(said: Iterable[Said]) -> dict[str, list[Said]]:
+    """Statements by the gateway or practice of which they speak: a fleet has thousands of each."""
+    found: dict[str, list[Said]] = {}
+    for one in said:
+        found.setdefault(one.gateway or one.practice, []).append(one)
+    return found
 
 
 def evaluate(
@@ -74,7 +87,7 @@ def evaluate(
     practices: dict[str, list[Gateway]] = {}
     for gateway in fleet.known:
         practices.setdefault(gateway.practice, []).append(gateway)
-    view = _View(fleet, at, practices, facts)
+    view = _View(at.date(), practices, _by_subject(fleet.statements), _by_subject(fleet.waivers), facts)
     found: list[Finding] = []
     for one in evidence:
         gateway = gateways[one.gateway]
@@ -209,11 +222,11 @@ def _answered(finding: Finding, statement: Statement | None) -> Finding:
 
 
 def _waived(finding: Finding, gateway: Gateway, view: _View) -> Finding:
-    if waiver := _first(view.fleet.waivers, gateway, (finding.control,), view.at, stands=True):
+    if waiver := view.waiver(gateway, finding.control, stands=True):
         message = f"{finding.message} Accepted by {_who(waiver)}: {waiver.says}"
         return replace(finding, status=Status.WAIVED, message=message, cause="")
-    if ended := _first(view.fleet.waivers, gateway, (finding.control,), view.at, stands=False):
-        when = f"ended on {ended.until}" if ended.until < view.at.date() else f"begins on {ended.on}"
+    if ended := view.waiver(gateway, finding.control, stands=False):
+        when = f"ended on {ended.until}" if ended.until < view.day else f"begins on {ended.on}"
         return replace(finding, message=f"{finding.message} The waiver of {ended.by} {when} and is not applied.")
     if statement := view.statement(gateway, finding.control):
         words = "does not change this, because the gateway itself shows otherwise"

@@ -57,6 +57,9 @@ def causes(audit: Audit) -> tuple[Cause, ...]:
     return (*headlines, *sorted(plain, key=lambda cause: _rank(cause, controls)))
 
 
+# What hurts most: two Connectors at work, or a PC that is not the one meant, about which nothing else then counts.
+_FIRST = frozenset({"R17-one-active", "R5-identity"})
+
 _Groups = Mapping[tuple[str, Status, str], Sequence[str]]
 
 
@@ -105,6 +108,11 @@ def _cause(key: tuple[str, Status, str], gateways: Sequence[str], controls: Mapp
     )
 
 
-def _rank(cause: Cause, controls: Mapping[str, Control]) -> tuple[bool, int, str]:
+def _rank(cause: Cause, controls: Mapping[str, Control]) -> tuple[bool, bool, int, str]:
     control = controls.get(cause.control)
-    return (bool(control and control.impact is Impact.ADVICE), -len(cause.gateways), cause.text)
+    return (
+        cause.control not in _FIRST,
+        bool(control and control.impact is Impact.ADVICE),
+        -len(cause.gateways),
+        cause.text,
+    )

@@ -69,13 +69,14 @@ def _effective(reading: Reading) -> bool:
 
 
 def _in_list(reading: Reading, kind: str, wanted: str) -> bool:
-    """Whether an exclusion that holds it is listed. A list says nothing where Defender may ignore it."""
+    """Whether an exclusion that holds it is listed. One that Defender may ignore says nothing."""
     exclusions = _defender(reading)[f"{kind}_exclusions"]
     if exclusions is None:
         raise CannotTell(f"Defender hides its {kind} exclusions, and does not say itself")
-    if _hindrances(reading):
-        raise CannotTell(f"Defender lists {kind} exclusions that it may ignore, and does not say itself")
-    return any(_excludes(one, wanted) for one in exclusions)
+    found = any(_excludes(one, wanted) for one in exclusions)
+    if found and _hindrances(reading):
+        raise CannotTell(f"Defender lists a {kind} exclusion that it may ignore, and does not say itself")
+    return found
 
 
 def _excludes(exclusion: str, wanted: str) -> bool:

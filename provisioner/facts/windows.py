@@ -87,6 +87,12 @@ def _support(reading: Reading) -> str:
     return f"{release.name}, whose support ended {ended}{without}"
 
 
+def _extended(reading: Reading) -> str:
+    """What the PC says of extended updates (ESU)."""
+    licensed = reading.value("windows", "esu", "whether it has extended updates (ESU)")
+    return reading.section("windows")["esu_reason"] or ("yes" if licensed else "no")
+
+
 def _client(reading: Reading) -> str | list[str]:
     windows, found = reading.section("windows"), []
     if _is_server(reading):
@@ -104,5 +110,6 @@ FACTS: dict[str, FactOf] = {
     "windows.supported": _supported,
     "windows.supported_until": _supported_until,
     "windows.support": _support,
+    "windows.extended_updates": _extended,
     "windows.client": _client,
 }

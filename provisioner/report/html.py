@@ -112,7 +112,6 @@ def plan(plan: Plan, names: Mapping[str, str]) -> str:
         size=sum(step.size for step in plan.steps),
         gateways=len({step.gateway for step in acts}),
         practices=len({step.practice for step in plan.steps}),
-        no_undo=Counter(step.remedy for step in acts if step.undo is None).most_common(),
         gaps=_gaps(plan.gaps),
         risk=risk,
         stops=_budget(plan.budget),
