@@ -213,7 +213,8 @@ def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[l
     for remedy in _mendable(view, gateway, open_):
         mended[remedy] = [finding for finding in open_ if view.controls[finding.control].remedy == remedy]
     for finding in open_:
-        if view.controls[finding.control].remedy not in mended:
+        control = view.controls[finding.control]
+        if control.remedy not in mended and control.impact is Impact.REQUIRED:
             gaps.append(_left(view, gateway, finding))
     if START in mended and START in asked and (why := _start_barred(view, gateway, mended, asked, open_)):
         del mended[START]

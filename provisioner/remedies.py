@@ -113,7 +113,11 @@ def _state(gateway: Gateway) -> str:
 
 
 def _folders(fleet: Fleet) -> dict[str, Any]:
-    return {"connector_folder": fleet.settings.connector.folder, "connector_keep": KEEP}
+    return {
+        "connector_folder": fleet.settings.connector.folder,
+        "connector_keep": KEEP,
+        "connector_service": fleet.settings.service.name,
+    }
 
 
 def _connector(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
@@ -142,7 +146,8 @@ def _service(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
         "service_state": _state(gateway),
         "service_name": service.name,
         "service_display_name": service.display_name,
-        "service_run": "stopped" if standby else "unchanged",
+        # A Connector that runs on a standby is a finding of the practice, never a step of a rollout.
+        "service_run": "unchanged",
         "service_start_mode": "disabled" if standby else "delayed",
         "service_account": service.account,
         "service_image": connector.image,

@@ -179,6 +179,10 @@ def test_a_newer_package_removes_what_it_no_longer_has_and_leaves_the_rest() -> 
         "sha256": hashlib.sha256(newer).hexdigest().upper(),
         "destination": FOLDER,
     }
+    refused = run(machine, "package_tree", **asked)
+    assert refused["failed"]
+    assert "used by another process" in refused["msg"]
+    run(machine, "ansible.windows.win_service", name="iPlatoConnector", state="stopped")
     assert run(machine, "package_tree", **asked)["before"] == {
         "exists": True,
         "sha256": hashlib.sha256(CONNECTOR).hexdigest(),

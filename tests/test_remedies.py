@@ -61,7 +61,7 @@ def test_only_an_active_gateways_connector_is_started() -> None:
     assert started == ("service", {**unchanged[1], "service_run": "started"})
     assert unchanged[1]["service_run"] == "unchanged"
     standby = remedies.values(fleet(), gateway(Role.STANDBY), "service")[1]
-    assert (standby["service_run"], standby["service_start_mode"]) == ("stopped", "disabled")
+    assert (standby["service_run"], standby["service_start_mode"]) == ("unchanged", "disabled")
     for role in (Role.STANDBY, Role.RETIRED, Role.CANDIDATE):
         with pytest.raises(ValueError, match="is not started"):
             remedies.values(fleet(), gateway(role), "start")
@@ -142,7 +142,7 @@ def test_inventory_leaves_out_what_a_rollout_may_not_change() -> None:
     assert listing["wave_1"]["hosts"] == ["a1"]
     assert listing["wave_2"]["hosts"] == ["s1", "a2"]
     hosts = listing["_meta"]["hostvars"]
-    assert {values["service_run"] for values in hosts.values()} == {"unchanged", "stopped"}
+    assert {values["service_run"] for values in hosts.values()} == {"unchanged"}
     assert hosts["a1"]["provisioner_roles"] == ["java", "connector", "firewall", "antivirus", "service", "power"]
     assert remedies.inventory(fleet(*rows, settings=replace(FULL, read_only=True)))["_meta"] == {"hostvars": {}}
 

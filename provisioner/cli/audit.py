@@ -5,7 +5,7 @@ import click
 from provisioner import evaluate
 from provisioner.cli.auditing import Auditor, open_journal, open_policy, readiness
 from provisioner.cli.context import as_json, open_fleet, out, say, table
-from provisioner.model import Audit, Impact, Status
+from provisioner.model import Audit, Impact, Role, Status
 
 
 @click.command("audit")
@@ -43,4 +43,10 @@ def exit_code(audit: Audit) -> int:
     if any(one.error for one in audit.evidence):
         return 3
     required = {control.id for control in audit.controls if control.impact is Impact.REQUIRED}
-    return int(any(finding.status is Status.FAILED and finding.control in required for finding in audit.findings))
+    candidates = {gateway.name for gateway in audit.gateways if gateway.role is Role.CANDIDATE}
+    return int(
+        any(
+            finding.status is Status.FAILED and finding.control in required and finding.gateway not in candidates
+            for finding in audit.findings
+        )
+    )

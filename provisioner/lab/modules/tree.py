@@ -13,6 +13,7 @@ SPEC: Spec = {
     "location": Option(),
     "sha256": Option(),
     "signer": Option(default=""),
+    "skip": Option(kind="list"),
     "root": Option(default=""),
     "member": Option(default=""),
     "unpack": Option(kind="bool", default=True),
@@ -121,6 +122,10 @@ def _install(tree: _Tree) -> None:
         raise tree.failed(f"the package could not be unpacked into {tree.folder}: {DiskFull()}")
     unpack = bool(tree.args["unpack"])
 
+    if unpack and (held := _held(tree, files)):
+        cause = "The process cannot access the file because it is being used by another process."
+        raise tree.failed(f"the package could not be unpacked into {tree.folder}: {held}: {cause}")
+
     def lay(now: float) -> None:
         if unpack:
             put(disk, tree.folder, files, tree.sha256, tree.manifest)
@@ -145,6 +150,8 @@ def _files(tree: _Tree, content: bytes) -> tuple[File, ...]:
         raise tree.failed(f"the package could not be unpacked into {tree.folder}: {failure}") from None
     if member:
         files = tuple(replace(one, path=leaf(tree.destination)) for one in files if one.path == plain(member))
+    skipped = {plain(path).lower() for path in tree.args["skip"] or ()}
+    files = tuple(one for one in files if f"{tree.folder}\\{one.path}".lower() not in skipped)
     if not files:
         raise tree.failed(f"the package has no file under '{plain(root)}\\{member}'")
     programs = [file.path for file in files if file.path.lower().endswith((".exe", ".msi"))]
@@ -152,6 +159,20 @@ def _files(tree: _Tree, content: bytes) -> tuple[File, ...]:
         path = f"{tree.folder}\\.provisioner-new\\{programs[0]}"
         raise tree.failed(f"the signature of {path} is not valid: The file {path} is not digitally signed.")
     return files
+
+
+def _held(tree: _Tree, files: tuple[File, ...]) -> str:
+    """A file that would be replaced and that a running program holds open: its own, and those of the folder it runs
+    from; "" for none."""
+    machine = tree.call.machine
+    images = [machine.image(service).lower() for service in machine.services if service.state == "running"]
+    for file in files:
+        path = f"{tree.folder}\\{file.path}"
+        there = tree.disk.file(path)
+        inside = any(image.startswith(f"{tree.folder.lower()}\\") for image in images)
+        if there and there.sha256 != file.sha256 and inside:
+            return path
+    return ""
 
 
 def _remove(tree: _Tree) -> None:
