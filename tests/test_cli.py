@@ -11,6 +11,7 @@ import pytest
 from provisioner.cli import VERBS
 from provisioner.lab.process import Handle
 from tests.conftest import ROOT, Command, Ran
+from tests.test_report_json import promised
 
 Lab = Callable[..., Handle]
 
@@ -206,3 +207,20 @@ def test_a_page_for_each_practice_shows_nobody_else(lab: Lab, provisioner: Comma
     assert set(pages) == {"A84002", "A84005"}
     assert "A84005" not in pages["A84002"]
     assert "A84002" not in pages["A84005"]
+
+
+def test_json_is_as_docs_json_md_promises(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002")
+    provisioner("audit", fleet=handle.folder)
+    plan = json.loads(provisioner("plan", "--format", "json", fleet=handle.folder).out)["plan"]
+    national = ROOT / "inventory" / "example" / "epraccur.csv"
+    for name, arguments in {
+        "ping": ("ping",),
+        "read": ("read", "A84002"),
+        "validate": ("validate",),
+        "practices": ("practices", national),
+        "history": ("history",),
+        "rehearsal": ("apply", plan, "--dry-run"),
+    }.items():
+        ran = provisioner(*arguments, "--format", "json", fleet=handle.folder)
+        jsonschema.validate(json.loads(ran.out), promised(name))

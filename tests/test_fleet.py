@@ -154,7 +154,7 @@ def test_an_endpoint_that_the_vendor_has_not_published_is_a_warning(tmp_path: Pa
     ("name", "old", "new"),
     [
         ("fleet.yml", "version: 1\n", "version: 1\nread_only: true\n"),
-        ("fleet.yml", "10.237.215.5", "11.237.215.5"),
+        ("fleet.yml", "10.237.215.5", "10.1.2.3"),
         ("practices.csv", "BLUEBELL", "OTHER"),
         ("practices.csv", "10.1.2.3", "10.1.2.4"),
         ("statements.csv", "says so", "says no"),

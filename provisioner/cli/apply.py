@@ -185,13 +185,23 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
             interrupts.once,
         )
     if as_json():
-        steps = [{"id": step, **asdict(acted)} for step, acted in found.items()]
-        out(json.dumps({"version": 1, "plan": plan.id, "steps": steps}, indent=2, default=str))
+        steps = [_rehearsed(step, acted) for step, acted in found.items()]
+        out(json.dumps({"version": 1, "plan": plan.id, "steps": steps}, indent=2))
     else:
         for step, acted in found.items():
             _show_rehearsed(step, acted)
         out(f"{len(found)} steps rehearsed; nothing was changed.")
     return 3 if lost or any(acted.result != "ok" for acted in found.values()) else 0
+
+
+def _rehearsed(step: str, acted: Acted) -> dict[str, object]:
+    return {
+        "id": step,
+        "result": acted.result,
+        "changed": acted.changed,
+        "message": acted.message,
+        "differences": [asdict(difference) for difference in acted.differences],
+    }
 
 
 def _show_rehearsed(step: str, acted: Acted) -> None:

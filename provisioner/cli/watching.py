@@ -50,6 +50,8 @@ class Watch:
                 self._running.pop(happening.outcome.gateway, None)
                 if self._bar:
                     self._bar.advance(self._task)
+            elif isinstance(happening, events.PersonAwaited):
+                self._running |= {gateway: ("Approve", time.monotonic()) for gateway in happening.gateways}
             if words:
                 self._print(words)
         self._refresh()
@@ -58,7 +60,7 @@ class Watch:
         """Ansible begins a task on a gateway."""
         with self._lock:
             begun = self._running.get(gateway, ("", time.monotonic()))[1]
-            self._running[gateway] = (f"{role}: {task}" if task else role, begun)
+            self._running[gateway] = (role, begun)
         self._refresh()
 
     def _print(self, words: str) -> None:
@@ -73,7 +75,7 @@ class Watch:
         with self._lock:
             longest = sorted(self._running.items(), key=lambda item: item[1][1])
             named = [
-                f"{gateway} ({time.monotonic() - begun:.0f} s, {what})" for gateway, (what, begun) in longest[:_NAMED]
+                f"{gateway} {what} {time.monotonic() - begun:.0f} s" for gateway, (what, begun) in longest[:_NAMED]
             ]
             more = f" and {len(longest) - _NAMED} more" if len(longest) > _NAMED else ""
             self._bar.update(self._task, description=", ".join(named) + more)
