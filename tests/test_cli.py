@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from provisioner.cli import VERBS
