@@ -79,4 +79,4 @@ def test_a_plan_without_steps_says_so() -> None:
 
 def test_outcomes_are_counted() -> None:
     text = shown(table.outcomes(outcomes()))
-    assert text.rstrip().endswith("3 steps: 1 done, 1 failed, 1 waits for a person.")
+    assert text.rstrip().endswith("3 steps: 1 done, 1 failed, 1 waiting.")

@@ -76,7 +76,7 @@ def _with(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
 
 
 def _ask(plan: Plan) -> None:
-    if not plan.steps:
+    if not plan.steps or common().yes:
         return
     say(budget.words(plan.budget, len(plan.places)))
     confirm(f"Change {len(plan.places)} gateways in {len(plan.waves)} waves, {len(plan.steps)} steps?")

@@ -39,7 +39,7 @@ RESULTS: Mapping[Result, str] = MappingProxyType(
         Result.UNREACHABLE: "could not be reached",
         Result.UNKNOWN: "how it ended is not known",
         Result.STALE: "refused: not as planned any more",
-        Result.WAITING: "waits for a person",
+        Result.WAITING: "waiting",
         Result.UNDONE: "undone",
         Result.SKIPPED: "skipped",
     }
