@@ -15,7 +15,7 @@ import fastjsonschema
 from provisioner import content
 from provisioner.errors import BadAnswer, GatewayError
 from provisioner.model import Evidence, Gateway, Problem
-from provisioner.settings import Settings
+from provisioner.settings import FIREWALL_RULE, Settings
 
 SECTIONS = (
     "identity", "account", "windows", "hardware", "disk", "memory", "screen", "power", "users", "systmone",
@@ -191,7 +191,7 @@ def question(settings: Settings, sections: Iterable[str] = SECTIONS, files: Sequ
             "folder": settings.systmone.folder,
             "gateway_mark": settings.systmone.gateway_mark,
         },
-        "firewall_name": "iPlato Connector",
+        "firewall_name": FIREWALL_RULE,
         "user_names": settings.user_names,
         "section_seconds": SECTION_SECONDS,
     }

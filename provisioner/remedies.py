@@ -10,10 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from provisioner.model import Fleet, Gateway, Role
-from provisioner.settings import ConnectorFile, Package
+from provisioner.settings import FIREWALL_RULE, ConnectorFile, Package
 
 ORDER = ("java", "connector", "firewall", "antivirus", "service", "power", "start")
-RULE = "iPlato Connector"
 GROUP = "provisioner"
 KEEP = "C:\\ProgramData\\provisioner"
 
@@ -162,7 +161,7 @@ def _service(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
 def _firewall(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     return {
         "firewall_state": _state(gateway),
-        "firewall_name": RULE,
+        "firewall_name": FIREWALL_RULE,
         "firewall_group": GROUP,
         "firewall_program": fleet.settings.connector.image,
         "firewall_addresses": list(fleet.settings.endpoints),

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
+# The one firewall rule is found again by this name, on every gateway and by every version of ours.
+FIREWALL_RULE = "iPlato Connector"
+
 _STRICT: dict[str, str] = {"extra": "forbid"}
 
 

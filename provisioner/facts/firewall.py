@@ -7,8 +7,8 @@ from typing import Any
 from provisioner.facts.addresses import covers, is_any, ports_cover
 from provisioner.facts.reading import CannotTell, FactOf, Reading, listed, problems, same_path
 from provisioner.facts.service import real_image
+from provisioner.settings import FIREWALL_RULE
 
-RULE = "iPlato Connector"
 PORT = 443
 
 _TCP = 6
@@ -40,7 +40,7 @@ def _rule(reading: Reading) -> str | list[str]:
     ours = [one for one in rules if is_ours(one)]
     doubled = len([one for one in ours if one["enabled"]]) > 1
     if not missing:
-        return problems([f"there are {len(ours)} rules named '{RULE}'"] if doubled else [])
+        return problems([f"there are {len(ours)} rules named '{FIREWALL_RULE}'"] if doubled else [])
     if not ours:
         near = [one for one in allowing if _missing(endpoints, [one]) != endpoints and one["remote_addresses"]]
         if not near:
@@ -64,7 +64,7 @@ def _missing(endpoints: Sequence[str], rules: Sequence[Any]) -> list[str]:
 
 def is_ours(rule: Any) -> bool:
     """Whether it is the rule that the firewall role makes."""
-    return (rule["name"] or "").strip().lower() == RULE.lower() and rule["store"] == "local"
+    return (rule["name"] or "").strip().lower() == FIREWALL_RULE.lower() and rule["store"] == "local"
 
 
 def _faults(rule: Any, image: str) -> list[str]:
