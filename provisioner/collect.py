@@ -115,6 +115,10 @@ def parse(answer: bytes) -> tuple[dict[str, Mapping[str, Any]], dict[str, str], 
         raise BadAnswer("the answer is cut off", "The line or the PC went away in the middle. Try again.")
     try:
         document = json.loads(answer[begin + len(_BEGIN) : end])
+    except UnicodeDecodeError as error:
+        raise BadAnswer(
+            "the answer is in another code page than was asked for", "Does something between here and there change it?"
+        ) from error
     except ValueError as error:
         raise BadAnswer(f"the answer is not JSON: {error}", "Something on that PC writes into the answer.") from error
     sections = document.get("sections") if isinstance(document, dict) else None

@@ -110,11 +110,17 @@ class LoginGuard:
         self._trying = False
         self._succeeded = False
         self._refused = 0
+        self._refusers: set[str] = set()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Around one log-in. Errors: NotTried when no further log-in may be tried."""
+    def turn(self, gateway: str = "") -> Iterator[None]:
+        """Around one log-in at a gateway. Errors: NotTried when no further log-in may be tried, or not there."""
         with self._state:
+            if gateway and gateway in self._refusers:
+                raise NotTried(
+                    "no log-in was tried again: this gateway has refused it before",
+                    "Find out why, by hand, before more.",
+                )
             self._state.wait_for(lambda: self._succeeded or not self._trying or self._closed)
             if self._closed:
                 raise NotTried(
@@ -128,6 +134,7 @@ class LoginGuard:
             outcome = True
         except Refused:
             outcome = False
+            self._refusers.add(gateway)
             raise
         finally:
             self._note(outcome)

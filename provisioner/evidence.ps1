@@ -56,6 +56,15 @@ function Invoke-Program($Path, $Arguments, $Seconds) {
 
 function Get-Program($Path) { [IO.File]::Exists($Path) }
 
+function Get-Here($What) {
+    # What the PC calls itself (NetBIOS), the language that it was installed in, its time zone.
+    switch ($What) {
+        'name' { [Environment]::MachineName }
+        'language' { [Globalization.CultureInfo]::InstalledUICulture.Name }
+        'time zone' { [TimeZoneInfo]::Local.Id }
+    }
+}
+
 function Get-Endpoint {
     # The machine's TCP table: listeners and connections, as .NET gives them.
     $table = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties()
@@ -167,7 +176,7 @@ function Read-Identity {
     $computer = Attempt { Get-Instance Win32_ComputerSystem PartOfDomain }
     $bios = Attempt { Get-Instance Win32_BIOS SerialNumber }
     [ordered]@{
-        computer_name = [Environment]::MachineName
+        computer_name = Get-Here 'name'
         domain = Text (Get-Value 'SYSTEM\CurrentControlSet\Services\Tcpip\Parameters' 'Domain')
         domain_joined = Flag $computer.PartOfDomain
         serial = Text $bios.SerialNumber
@@ -186,7 +195,7 @@ function Read-Account {
         user = $identity.Name
         administrator = [bool]($elevated -or $denied)
         elevated = $elevated
-        local = $(if ("$($identity.User)" -like 'S-1-5-21-*') { Same $place ([Environment]::MachineName) })
+        local = $(if ("$($identity.User)" -like 'S-1-5-21-*') { Same $place (Get-Here 'name') })
     }
 }
 
@@ -234,7 +243,7 @@ function Read-Windows {
         s_mode = $(if ($null -ne $integrity) { $integrity.SkuPolicyRequired -eq 1 })
         esu = $extended.Active
         esu_reason = $extended.Reason
-        locale = Text ([Globalization.CultureInfo]::InstalledUICulture.Name)
+        locale = Text (Get-Here 'language')
         last_boot = Iso $system.LastBootUpTime
     }
 }
@@ -607,6 +616,7 @@ function Test-Range($Text, $Numbers) {
     if ($to) { $high = ConvertTo-Number $to }
     elseif ($mask) {
         $bits = if ($mask -match '^\d+$') { [long][Math]::Pow(2, 32) - [long][Math]::Pow(2, 32 - [int]$mask) } else { ConvertTo-Number $mask }
+        if ($null -eq $bits) { return $false }
         $low = $low -band $bits
         $high = $low + 4294967295 - $bits
     }
@@ -880,7 +890,7 @@ function Read-Clock {
     $kinds = @{ NT5DS = 'the domain'; NoSync = 'nowhere (NoSync)'; AllSync = 'the domain or NTP'; NTP = "NTP: $servers" }
     [ordered]@{
         utc = (Get-Now).ToString('yyyy-MM-ddTHH:mm:ss.fffZ', [Globalization.CultureInfo]::InvariantCulture)
-        time_zone = Text ([TimeZoneInfo]::Local.Id)
+        time_zone = Text (Get-Here 'time zone')
         source = $(if ($type) { Text (First $kinds[$type], $type) })
         service_running = $(if ($state) { $state -eq 'Running' })
     }

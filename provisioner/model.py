@@ -248,9 +248,9 @@ class Change:
 class Step:
     """One act on one gateway: a playbook's role with its values, or words for a person.
 
-    `because`, `proves` and `needs` are control ids: why, what is shown when it is done, and what must be settled
-    before it may be done; `fingerprint` is that of the findings it proves, as planned;
-    `seconds` and `size` (bytes to fetch) are estimates. `undo` holds the values that lead back.
+    `because`, `proves`, `needs` and `keeps` are control ids: why, what is shown when it is done, what must be settled
+    before it may be done, and what passed and must not be spoiled; `fingerprint` is that of the findings it proves,
+    as planned; `seconds` and `size` (bytes to fetch) are estimates. `undo` holds the values that lead back.
     """
 
     id: str
@@ -265,6 +265,7 @@ class Step:
     because: tuple[str, ...] = ()
     proves: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
     fingerprint: str = ""
     changes: tuple[Change, ...] = ()
     seconds: float = 0.0

@@ -136,10 +136,11 @@ def connector_runs(evidence: Evidence | None) -> bool | None:
     if evidence is None or evidence.error:
         return None
     service, connector = evidence.sections.get("service"), evidence.sections.get("connector")
-    if service is None or connector is None:
-        return None
-    found = [one for one in (service["service"], *service["others"]) if one]
-    return bool(connector["processes"]) or any(one["state"] in ("running", "start_pending") for one in found)
+    found = [one for one in (service["service"], *service["others"]) if one] if service else []
+    # Either trace is enough to say that it runs; only both together can say that it does not.
+    if (connector and connector["processes"]) or any(one["state"] in ("running", "start_pending") for one in found):
+        return True
+    return None if service is None or connector is None else False
 
 
 def why_not_start(
@@ -330,7 +331,7 @@ def _step(
     view: _View, gateway: Gateway, remedy: str, role: str, values: Mapping[str, Any], findings: Sequence[Finding]
 ) -> Step:
     controls = tuple(finding.control for finding in findings)
-    size = _bytes(values)
+    size = 0 if remedy == START else _bytes(values)
     return Step(
         id=f"{gateway.name}-{remedy}",
         gateway=gateway.name,
@@ -342,6 +343,11 @@ def _step(
         because=controls,
         proves=controls,
         needs=_needs(view, gateway) if remedy == START else (),
+        keeps=tuple(
+            one.control
+            for one in view.findings[gateway.name]
+            if one.control == "R17-running" and one.status is Status.PASSED
+        ),
         fingerprint=fingerprint(findings),
         changes=tuple(
             Change(what=view.controls[finding.control].title, before=finding.actual, after=finding.expected)

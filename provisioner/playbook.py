@@ -20,7 +20,7 @@ _PASSED_ON = frozenset(
     | {"KRB5CCNAME", "KRB5_CONFIG", "KRB5_KTNAME", "KRB5_CLIENT_KTNAME"}
 )
 # The only text of an inventory that Ansible may take for a template: the question for a password.
-_QUESTION = "{{ lookup('gateway_secret', "
+_PASSWORD = "ansible_password"  # noqa: S105 the name of a variable
 _REJECTED = ("credentials were rejected", "credentials rejected")
 _LONGEST_SOCKET = 90
 _LONGEST_MESSAGE = 600
@@ -101,10 +101,16 @@ def _prefix(mark: str) -> str:
     return f"provisioner-{mark}-"
 
 
+class _Template(str):
+    """The one text of ours that Ansible may evaluate. All other text is data, whatever it looks like: a row of
+    practices.csv could hold exactly these words."""
+
+
 def _inventory(steps: Sequence[Step], hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for step in steps:
-        variables = found.setdefault(step.gateway, {**hosts[step.gateway], "provisioner_roles": []})
+        own = {name: _Template(one) if name == _PASSWORD else one for name, one in hosts[step.gateway].items()}
+        variables = found.setdefault(step.gateway, {**own, "provisioner_roles": []})
         if step.role in variables["provisioner_roles"]:
             raise ValueError(f"{step.gateway}: the role {step.role} twice in one run")
         variables["provisioner_roles"].append(step.role)
@@ -119,7 +125,7 @@ def _tagged(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_tagged, value)) + "]"
     if isinstance(value, str):
-        return json.dumps(value) if value.startswith(_QUESTION) else f"!unsafe {json.dumps(value)}"
+        return json.dumps(value) if isinstance(value, _Template) else f"!unsafe {json.dumps(value)}"
     return json.dumps(value)
 
 

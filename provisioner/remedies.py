@@ -111,17 +111,18 @@ def _state(gateway: Gateway) -> str:
     return "absent" if gateway.role is Role.RETIRED else "present"
 
 
-def _folders(fleet: Fleet) -> dict[str, Any]:
+def _folders(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     return {
         "connector_folder": fleet.settings.connector.folder,
         "connector_keep": KEEP,
         "connector_service": fleet.settings.service.name,
+        "connector_restart": gateway.role is Role.ACTIVE,
     }
 
 
 def _connector(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     return {
-        **_folders(fleet),
+        **_folders(fleet, gateway),
         "connector_state": _state(gateway),
         "connector_package": _package(fleet, "connector"),
         "connector_files": [_file(fleet, gateway, file) for file in fleet.settings.connector.files],
@@ -130,7 +131,7 @@ def _connector(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
 
 def _java(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     return {
-        **_folders(fleet),
+        **_folders(fleet, gateway),
         "java_state": _state(gateway),
         "java_home": fleet.settings.java.home,
         "java_package": _package(fleet, "jre"),
@@ -141,7 +142,7 @@ def _service(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     service, connector = fleet.settings.service, fleet.settings.connector
     standby = gateway.role is not Role.ACTIVE
     return {
-        **_folders(fleet),
+        **_folders(fleet, gateway),
         "service_state": _state(gateway),
         "service_name": service.name,
         "service_display_name": service.display_name,

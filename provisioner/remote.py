@@ -70,7 +70,7 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
     wire = Wire(_place(gateway, caller, deadline), caller.login)
     protocol = _protocol(wire)
     try:
-        return _converse(protocol, given, deadline)
+        return _converse(protocol, given, wire)
     except GatewayError:
         raise
     except (WinRMError, WinRMTransportError, WinRMOperationTimeoutError, OSError, http.client.HTTPException) as error:
@@ -94,7 +94,7 @@ def _protocol(wire: Wire) -> Protocol:
     return protocol  # type: ignore[no-any-return]
 
 
-def _converse(protocol: Protocol, given: bytes, deadline: float) -> bytes:
+def _converse(protocol: Protocol, given: bytes, wire: Wire) -> bytes:
     shell = protocol.open_shell(codepage=65001)
     try:
         command = protocol.run_command(
@@ -105,7 +105,7 @@ def _converse(protocol: Protocol, given: bytes, deadline: float) -> bytes:
         )
         try:
             protocol.send_command_input(shell, command, given, end=True)
-            answer = _output(protocol, shell, command, deadline)
+            answer = _output(protocol, shell, command, wire)
         except BaseException:
             _tidy(lambda: protocol.cleanup_command(shell, command))
             raise
@@ -125,11 +125,11 @@ def _tidy(act: Callable[[], None]) -> None:
         return
 
 
-def _output(protocol: Protocol, shell: str, command: str, deadline: float) -> bytes:
+def _output(protocol: Protocol, shell: str, command: str, wire: Wire) -> bytes:
     """All that the command prints. pywinrm's own loop never ends when the command does not."""
     out, errors, size, done, code = [], [], 0, False, 0
     while not done:
-        if time.monotonic() > deadline:
+        if time.monotonic() > wire.deadline:
             raise TimedOut(
                 "the script did not end before the deadline", "A very busy PC? connection.deadline, fleet.yml"
             )

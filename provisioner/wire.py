@@ -27,6 +27,8 @@ from provisioner.errors import BadAnswer, Refused, TimedOut, Unreachable
 # One message of the protocol is at most 500 KB on Windows; more than this is not an answer to what we ask.
 LARGEST_MESSAGE = 4 * 2**20
 CONNECT_SECONDS = 10.0
+# A gateway that takes a connection and then says nothing must not hold the turn of all others for long.
+LOGIN_SECONDS = 15.0
 
 _SOAP = "application/soap+xml;charset=UTF-8"
 _BOUNDARY = b"--Encrypted Boundary"
@@ -72,6 +74,9 @@ class Wire:
         self._http: http.client.HTTPConnection | None = None
         self._seal: spnego.ContextProxy | None = None
         self._basic = ""
+        self._login_until = float("inf")
+        # When (time.monotonic) all must be over. Waiting for the guard's turn does not count.
+        self.deadline = place.deadline
 
     def send_message(self, message: str | bytes) -> bytes:
         """One request and its answer, both plain SOAP. The name is pywinrm's."""
@@ -86,6 +91,8 @@ class Wire:
         answer, content = self._exchange(body, headers)
         if self._seal is not None and answer.getheader("Content-Type", "").startswith("multipart/encrypted"):
             content = _unsealed(self._seal, content)
+        elif self._seal is not None and answer.status == 200:
+            raise BadAnswer("an answer without the seal that was agreed", "Does somebody else answer on that line?")
         if answer.status == 401:
             raise self._refused(answer)
         if answer.status != 200:
@@ -112,8 +119,14 @@ class Wire:
         except (OSError, http.client.HTTPException) as error:
             raise cannot_connect(error, place) from error
         self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        begun = time.monotonic()
         with self._login.turn():
-            self._log_in()
+            self.deadline += time.monotonic() - begun
+            self._login_until = time.monotonic() + LOGIN_SECONDS
+            try:
+                self._log_in()
+            finally:
+                self._login_until = float("inf")
 
     def _log_in(self) -> None:
         if self._login.transport == "basic":
@@ -166,23 +179,29 @@ class Wire:
 
     def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[http.client.HTTPResponse, bytes]:
         assert self._http is not None
-        left = self._left()
+        content = bytearray()
         try:
-            self._http.sock.settimeout(left)
+            # Kept, because http.client lets go of it while the answer is still being read.
+            sock = self._http.sock
+            sock.settimeout(self._left())
             self._http.request("POST", self._place.path, body, {"User-Agent": "provisioner", **headers})
             answer = self._http.getresponse()
-            content = answer.read(LARGEST_MESSAGE + 1)
+            while part := answer.read1(65536):
+                content += part
+                if len(content) > LARGEST_MESSAGE:
+                    raise BadAnswer(f"one message of more than {LARGEST_MESSAGE // 2**20} MiB", "Is this a Windows PC?")
+                # A time-out of the socket's is for one piece: a slow trickle must end with the deadline too.
+                sock.settimeout(self._left())
+            answer.read()  # nothing is left; but only this tells http.client that the answer is over
         except TimeoutError as error:
             raise TimedOut("no whole answer before the deadline", _SLOW) from error
         except (OSError, http.client.HTTPException, AttributeError) as error:
             # http.client drops its socket (None) when the other side closes: the next use is an AttributeError.
             raise Unreachable(f"the connection broke: {_plain(error)}", _BROKE) from error
-        if len(content) > LARGEST_MESSAGE:
-            raise BadAnswer(f"one message of more than {LARGEST_MESSAGE // 2**20} MiB", "Is this a Windows PC at all?")
-        return answer, content
+        return answer, bytes(content)
 
     def _left(self) -> float:
-        left = self._place.deadline - time.monotonic()
+        left = min(self.deadline, self._login_until) - time.monotonic()
         if left <= 0:
             raise TimedOut("no whole answer before the deadline", _SLOW)
         return left
@@ -212,7 +231,9 @@ def cannot_connect(error: Exception, place: Place) -> Unreachable | TimedOut:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unreachable(
             f"{what}: its certificate is not trusted ({error.verify_message})",
-            "Give the authority's certificate as connection.ca_file, or have the listener's certificate renewed.",
+            "Give the gateway by the name that its certificate has (practices.csv)."
+            if "mismatch" in error.verify_message
+            else "Give the authority's certificate as connection.ca_file, or have the listener's certificate renewed.",
         )
     if isinstance(error, ssl.SSLError):
         return Unreachable(f"{what}: no TLS there ({error.reason})", "Is this the plain port? See connection.tls.")

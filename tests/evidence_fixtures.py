@@ -1,14 +1,19 @@
 """Runs evidence.ps1 on a PowerShell engine, with some of its functions replaced where a test needs it."""
 
 import copy
+import functools
 import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner.content import schema, script
+from provisioner import facts, policy
+from provisioner.content import root, schema, script
+from provisioner.model import Evidence, Fact, Gateway, Role
+from provisioner.settings import Connector, Java, Package, Service, Settings, SystmOne
 
 MACHINES = Path(__file__).parent / "machines"
 SHAPE: dict[str, Any] = json.loads(schema().read_text("utf-8"))
@@ -75,6 +80,44 @@ def merged(whole: Any, patch: Any) -> Any:
         else:
             result[name] = merged(result.get(name), value)
     return result
+
+
+def case(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A machine, and what is expected of it: some data of some sections, and some facts under "facts"."""
+    folder = MACHINES / name
+    machine = merged(base(), json.loads((folder / "machine.json").read_text("utf-8")))
+    return machine, json.loads((folder / "expect.json").read_text("utf-8"))
+
+
+def needed(expected: Mapping[str, Any]) -> list[str]:
+    """The sections that a case's data and facts are told from."""
+    told = {*expected, *(name.partition(".")[0] for name in expected.get("facts", ())), "service"}
+    return [name for name in SECTIONS if name in told]
+
+
+def derived(machine: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str, Fact]:
+    """The facts of a machine, from the sections that the engine answered."""
+    asked_for = machine["settings"]
+    settings = Settings(
+        version=1,
+        endpoints=tuple(asked_for["endpoints"]),
+        packages={"connector": Package(sha256="aa11", path="c.zip"), "procrun": Package(sha256="00", path="p.exe")},
+        connector=Connector(folder=asked_for["folder"], image=asked_for["image"]),
+        java=Java(home=asked_for["java_home"], version="17"),
+        service=Service(name=asked_for["service"]),
+        systmone=SystmOne(**asked_for["systmone"]),
+    )
+    at = datetime.fromisoformat(machine.get("at", base()["machine"]["now"]))
+    gateway = Gateway(
+        name="G", practice="A81001", practice_name="", address="g", port=5985, path="/wsman", role=Role.ACTIVE
+    )
+    evidence = Evidence(gateway="G", taken_at=at, seconds=2.0, sections=sections)
+    return facts.derive(evidence, gateway, settings, _lifecycle(), at, None)
+
+
+@functools.cache
+def _lifecycle() -> policy.Lifecycle:
+    return policy.load(root() / "policy", facts.NAMES).lifecycle
 
 
 def lay_out(files: Mapping[str, str], folder: Path) -> None:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -16,7 +16,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 
-def settings(shape: type, before: str = "") -> list[str]:
+def settings(shape: Any, before: str = "") -> list[str]:
     found = []
     for name, kind in get_type_hints(shape).items():
         if name.startswith("_"):

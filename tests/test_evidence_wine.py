@@ -1,20 +1,21 @@
 """evidence.ps1 over WinRM on a Windows of a kind (Wine): its doors open onto a real registry, files and services."""
 
+import hashlib
 import json
-import shutil
-import signal
+import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from winrm.protocol import Protocol
 
 from provisioner import collect
-from tests.evidence_fixtures import BOOTSTRAP, MACHINES, SHAPE, asked, base, document, merged
+from tests.evidence_fixtures import MACHINES, SHAPE, asked, base, document, merged
+from tests.windows_fixtures import Gateways, windows, windows_home
+
+__all__ = ["windows", "windows_home"]
 
 pytestmark = [pytest.mark.wine, pytest.mark.timeout(240)]
 
@@ -48,32 +49,14 @@ New-Service -Name real -BinaryPathName '"C:\iPlato\real.exe" run' -DisplayName '
 
 @dataclass(frozen=True)
 class Gateway:
-    """A gateway of winrm-gateways: its address, and the folder with what stands in for what Wine lacks."""
+    """The gateway `one`, and the folder with what stands in for what Wine lacks."""
 
-    address: str
+    windows: Gateways
     folder: Path
 
     def send(self, script: str, settings: dict[str, Any]) -> str:
-        """What PowerShell there prints when it is sent a script as remote.py sends it."""
-        # Over plain HTTP there is no certificate; "ignore" keeps pywinrm from warning of a trust store it found.
-        protocol = Protocol(
-            self.address,
-            transport="basic",
-            username="lab",
-            password="lab",
-            server_cert_validation="ignore",
-            proxy=None,
-        )
-        shell = protocol.open_shell(codepage=65001)
-        line = ["-NoProfile", "-NonInteractive", "-Command", f'"{BOOTSTRAP}"']
-        command = protocol.run_command(shell, "powershell.exe", line, console_mode_stdin=False)
-        sent = f"{json.dumps(settings)}\n{script}".encode("ascii")
-        protocol.send_command_input(shell, command, sent, end=True)
-        printed, errors, code = protocol.get_command_output(shell, command)
-        protocol.cleanup_command(shell, command)
-        protocol.close_shell(shell)
-        assert code == 0, errors.decode()
-        return str(printed.decode("ascii"))
+        """What PowerShell there prints."""
+        return self.windows.send("one", script, settings)
 
 
 def _machine(name: str) -> dict[str, Any]:
@@ -82,31 +65,18 @@ def _machine(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(windows: Gateways) -> Gateway:
     """A gateway on which the machine `ready` was laid out, with the firewall of `firewall-policy`."""
-    program = shutil.which("winrm-gateways")
-    if program is None:
-        pytest.skip("winrm-gateways is not on PATH")
-    home = tmp_path_factory.mktemp("gateways")
-    options = ["--port", "0", "--home", str(home), "--user", "lab", "--password", "lab"]
-    with subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        port = server.stdout.readline().split("127.0.0.1:")[1].split("/")[0]
-        one = Gateway(f"http://127.0.0.1:{port}/one/wsman", home / "one")
-        one.folder.mkdir()
-        machine, policy = _machine("ready"), _machine("firewall-policy")
-        (one.folder / "cim.json").write_text(json.dumps(machine["cim"]), "ascii")
-        rules = {name: keys for name, keys in policy["machine"]["registry"].items() if "irewall" in name}
-        machine["machine"]["registry"].update(rules)
-        for version in ("4.18.24090.2-0", "4.18.24090.11-0"):
-            machine["machine"]["files"][f"{PLATFORM}\\{version}\\note.txt"] = "x"
-        try:
-            assert one.send(_LAY_OUT, machine["machine"]).splitlines()[-1] == "done"
-            yield one
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(20)
-            subprocess.run(["wineserver", "-k"], env={"WINEPREFIX": str(one.folder / "prefix")}, check=False)
+    one = Gateway(windows, windows.home / "one")
+    one.folder.mkdir()
+    machine, policy = _machine("ready"), _machine("firewall-policy")
+    (one.folder / "cim.json").write_text(json.dumps(machine["cim"]), "ascii")
+    rules = {name: keys for name, keys in policy["machine"]["registry"].items() if "irewall" in name}
+    machine["machine"]["registry"].update(rules)
+    for version in ("4.18.24090.2-0", "4.18.24090.11-0"):
+        machine["machine"]["files"][f"{PLATFORM}\\{version}\\note.txt"] = "x"
+    assert one.send(_LAY_OUT, machine["machine"]).splitlines()[-1] == "done"
+    return one
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +161,42 @@ def test_a_running_program_is_seen_with_its_path(gateway: Gateway) -> None:
     assert connector["error"] is None
     mine = [one for one in connector["data"]["processes"] if one["image"].endswith(leaf)]
     assert mine and all(one["started"] and one["session"] is not None for one in mine)
+
+
+def _written(gateway: Gateway, folder: Path) -> dict[str, str]:
+    """All that Windows keeps: files with their digests, keys of the registry with their values, services' states."""
+    environment = {**os.environ, "WINEPREFIX": str(gateway.folder / "prefix")}
+    export = folder / "registry.reg"
+    subprocess.run(["wine", "regedit", "/E", f"Z:{export}"], env=environment, check=True, capture_output=True)
+    drive = gateway.folder / "prefix" / "drive_c"
+    found = {
+        str(path.relative_to(drive)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        for path in drive.rglob("*")
+        if not path.is_symlink()
+    }
+    for key in export.read_text("utf-16").split("\n\n"):
+        name, _, values = key.strip().partition("\n")
+        found[name] = values
+    services = "Get-Service | ForEach-Object { $_.Name + '=' + $_.Status + '=' + $_.StartType }"
+    return found | dict(one.split("=", 1) for one in gateway.windows.say("one", services))
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def test_a_reading_writes_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    """What a command that does nothing changes there (PowerShell's start, Wine's own clocks) is left out."""
+    states = [_written(gateway, tmp_path)]
+    for script, settings in (("param($Settings)\n1\n", {}), (collect.script(), asked(section_seconds=30))):
+        gateway.send(script, settings)
+        states.append(_written(gateway, tmp_path))
+    nothing, reading = _changed(states[0], states[1]), _changed(states[1], states[2])
+    assert len(states[0]) > 5000
+    assert reading - nothing == set()
+    assert len(nothing) < 20, nothing
+    gateway.windows.say(
+        "one", "Set-ItemProperty HKLM:\\SOFTWARE\\Microsoft x 1", "[IO.File]::WriteAllText('C:\\x', 'x')"
+    )
+    seen = _changed(states[2], _written(gateway, tmp_path)) - nothing
+    assert seen == {"[HKEY_LOCAL_MACHINE\\Software\\Microsoft]", "x"}

@@ -393,15 +393,16 @@ def test_what_a_plan_may_not_be_applied_to(journal: Journal) -> None:
         apply(world, plan, journal, policy_digest="p2")
     closed = replace(world.fleet, settings=replace(world.fleet.settings, read_only=True))
     with pytest.raises(ReadOnlyFleet):
-        execute.refuse(plan, closed, "p1", "")
+        execute.refuse(plan, closed, "p1", approved=False)
     rollout = replace(world.fleet.settings.rollout, approval=True)
     strict = replace(world.fleet, settings=replace(world.fleet.settings, rollout=rollout))
     with pytest.raises(InputError, match="approval"):
-        execute.refuse(plan, strict, "p1", "")
-    execute.refuse(plan, strict, "p1", "B. Person")
+        execute.refuse(plan, strict, "p1", approved=False)
+    execute.refuse(plan, strict, "p1", approved=True)
+    execute.refuse(plan, closed, "p1", approved=False, rehearsal=True)
     elsewhere = replace(world.fleet, gateways=tuple(replace(one, address="192.0.2.9") for one in world.fleet.gateways))
     with pytest.raises(PlanRefused, match="not for this fleet"):
-        execute.refuse(plan, elsewhere, "p1", "")
+        execute.refuse(plan, elsewhere, "p1", approved=False)
     assert world.acts == []
 
 

@@ -15,7 +15,7 @@ LAYERS = (
         "fleet", "tables", "ods", "remote", "wire", "credentials", "policy", "playbook", "secrets_socket", "journal",
         "content", "report",
     },
-    {"facts", "evaluate", "plan", "migrate", "remedies", "connections"},
+    {"facts", "evaluate", "plan", "migrate", "remedies", "connections", "anonymous"},
     {"collect", "execute", "budget"},
     {"cli"},
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -220,3 +221,62 @@ def test_looking_needs_no_ansible(lab: Lab, provisioner: Command, tmp_path: Path
     assert without_ansible("validate").code == 0
     assert without_ansible("audit").code == 0
     assert without_ansible("report", "--output", str(tmp_path / "audit.html")).code == 0
+
+
+def test_a_cell_is_never_a_template(lab: Lab, provisioner: Command, tmp_path: Path) -> None:
+    """What a spreadsheet says is data: not even the words with which we ask for a password ourselves."""
+    handle = lab("A84002")
+    proof = tmp_path / "ran"
+    cell = "{{ lookup('gateway_secret', 'A84002') }}{{ lookup('pipe', 'touch " + str(proof) + "') }}"
+    (handle.folder / "conf.j2").write_text("note={{ note }}\n", "utf-8")
+    practices = (handle.folder / "practices.csv").read_text("utf-8").splitlines()
+    rows = [f"{practices[0]},note", f'{practices[1]},"{cell}"']
+    (handle.folder / "practices.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    fleet = (handle.folder / "fleet.yml").read_text("utf-8")
+    files = "connector:\n  files:\n    - {path: conf.ini, template: conf.j2}"
+    (handle.folder / "fleet.yml").write_text(fleet.replace("connector:\n  version", f"{files}\n  version"), "utf-8")
+    plan = str(planned(provisioner, handle.folder)["plan"])
+    ran = provisioner("apply", plan, "--yes", "--remedy", "connector", fleet=handle.folder)
+    assert ran.code == 0, ran.out + ran.err
+    assert not proof.exists()
+    assert handle.password not in json.dumps(handle.state())
+    assert "conf.ini" in json.dumps(handle.state())
+
+
+def test_an_environment_variable_never_beats_what_was_typed(lab: Lab, provisioner: Command) -> None:
+    one, other = lab("A84002"), lab("A84005")
+    for words in (("--fleet", one.folder, "validate"), ("validate", "--fleet", one.folder)):
+        ran = provisioner(*words, "--format", "json", env={"PROVISIONER_FLEET": str(other.folder)})
+        assert json.loads(ran.out)["fleet"] == str(one.folder)
+
+
+def test_what_was_approved_cannot_be_changed_afterwards(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002")
+    plan = str(planned(provisioner, handle.folder)["plan"])
+    journal = sqlite3.connect(handle.folder / ".provisioner" / "journal.db")
+    journal.execute("UPDATE documents SET body = CAST(body || x'00' AS BLOB) WHERE id = ?", (plan,))
+    journal.commit()
+    journal.close()
+    ran = provisioner("apply", plan, "--yes", fleet=handle.folder)
+    assert ran.code == 2
+    assert handle.events() == []
+    told = provisioner("history", fleet=handle.folder)
+    assert (told.code, "cannot be trusted" in told.err) == (2, True)
+
+
+def test_a_gateway_that_refuses_while_it_is_waited_for_is_asked_once(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002")
+    plan = str(planned(provisioner, handle.folder)["plan"])
+    handle.set("A84002", "no_approve")
+    process = subprocess.Popen(
+        command("apply", plan, "--yes", fleet=handle.folder),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
+    )  # fmt: skip
+    until = time.monotonic() + 90
+    while not any(event["event"] == "approve_raised" for event in handle.events()) and time.monotonic() < until:
+        assert process.poll() is None
+    handle.set("A84002", "refuses_login")
+    process.wait(60)
+    refused = [event for event in handle.events() if event["event"] == "login_refused"]
+    assert len(refused) <= 1
+    assert process.returncode == 4

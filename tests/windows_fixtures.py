@@ -18,6 +18,9 @@ from typing import Any
 
 import ansible
 import pytest
+from winrm.protocol import Protocol
+
+from provisioner.remote import BOOTSTRAP
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = shutil.which("winrm-gateways")
@@ -33,6 +36,32 @@ class Gateways:
     def drive(self, name: str) -> Path:
         """What is C:\\ on a gateway under Wine."""
         return self.home / name / "prefix" / "drive_c"
+
+    def send(self, name: str, script: str, settings: Mapping[str, Any]) -> str:
+        """What PowerShell on a gateway prints when it is sent a script as remote.py sends it."""
+        # Over plain HTTP there is no certificate; "ignore" keeps pywinrm from warning of a trust store it found.
+        protocol = Protocol(
+            f"http://127.0.0.1:{self.port}/{name}/wsman",
+            transport="basic",
+            username="admin",
+            password="secret",
+            server_cert_validation="ignore",
+            proxy=None,
+        )
+        shell = protocol.open_shell(codepage=65001)
+        line = ["-NoProfile", "-NonInteractive", "-Command", BOOTSTRAP]
+        command = protocol.run_command(shell, "powershell.exe", line, console_mode_stdin=False)
+        sent = f"{json.dumps(settings)}\n{script}".encode("ascii")
+        protocol.send_command_input(shell, command, sent, end=True)
+        printed, errors, code = protocol.get_command_output(shell, command)
+        protocol.cleanup_command(shell, command)
+        protocol.close_shell(shell)
+        assert code == 0, errors.decode()
+        return str(printed.decode("ascii"))
+
+    def say(self, name: str, *lines: str) -> list[str]:
+        """What some lines of PowerShell print there."""
+        return self.send(name, "\n".join(("param($Settings)", *lines, "")), {}).splitlines()[1:]
 
     def variables(self, name: str) -> dict[str, Any]:
         """How Ansible gets in."""

@@ -13,6 +13,7 @@ $spec = @{
         signer = @{ type = 'str'; default = '' }
         root = @{ type = 'str'; default = '' }
         member = @{ type = 'str'; default = '' }
+        keep = @{ type = 'str' }
         skip = @{ type = 'list'; elements = 'path'; default = @() }
         unpack = @{ type = 'bool'; default = $true }
         destination = @{ type = 'path'; required = $true }
@@ -34,6 +35,9 @@ $manifestPath = if ($member) { "$destination.provisioner-package.json" } else { 
 # In the destination, so that the last step is a rename on one volume, under rights that are closed already.
 $staging = Join-Path $folder '.provisioner-new'
 $replaced = Join-Path $folder '.provisioner-old'
+$kept = "$($module.Params.keep)"
+# Whoever reads the gateway sees from this that we are still at work: a module outlives its client.
+$note = if ($kept) { Join-Path ([System.IO.Path]::GetDirectoryName($kept)) "running\package-$PID.json" } else { '' }
 
 function Get-Sha256([string] $Path) {
     $algorithm = [System.Security.Cryptography.SHA256]::Create()
@@ -44,7 +48,12 @@ function Get-Sha256([string] $Path) {
 
 function Get-Manifest {
     if (-not [System.IO.File]::Exists($manifestPath)) { return $null }
-    try { ConvertFrom-Json ([System.IO.File]::ReadAllText($manifestPath)) } catch { $null }
+    try { $read = ConvertFrom-Json ([System.IO.File]::ReadAllText($manifestPath)) } catch { return $null }
+    # Anybody may have written it before the folder was closed: a path that leads out of the folder makes it worthless.
+    foreach ($file in $read.files) {
+        if ("$($file.path)" -match '(^|[\\/])\.\.([\\/]|$)|:|^[\\/]') { return $null }
+    }
+    $read
 }
 
 function Test-Manifest($Manifest) {
@@ -153,6 +162,16 @@ function Remove-Folder([string] $Path) {
     if ([System.IO.Directory]::Exists($Path)) { try { [System.IO.Directory]::Delete($Path, $true) } catch { $null = $_ } }
 }
 
+function Save-Edited([string] $Path, $Old) {
+    <# A file that is not as a package of ours left it, somebody has made or edited: it is kept before it is replaced. #>
+    if (-not $kept) { return }
+    $was = Get-Sha256 $Path
+    if ($Old.files | Where-Object { $_ -and (Join-Path $folder $_.path) -eq $Path -and $_.sha256 -eq $was }) { return }
+    $null = [System.IO.Directory]::CreateDirectory($kept)
+    $name = "$([System.IO.Path]::GetFileName($Path)).$($was.Substring(0, 12))"
+    [System.IO.File]::Copy($Path, (Join-Path $kept $name), $true)
+}
+
 function Move-IntoPlace($Files, $Old) {
     <# Swap file by file; on any error everything is put back. A running program can be renamed, not overwritten. #>
     $done = New-Object System.Collections.ArrayList
@@ -165,6 +184,7 @@ function Move-IntoPlace($Files, $Old) {
             $new = Join-Path $staging $file.path
             if ([System.IO.File]::Exists($path)) {
                 if ([System.IO.File]::Exists($new) -and (Get-Sha256 $path) -eq $file.sha256) { continue }
+                Save-Edited $path $Old
                 $aside = Join-Path $replaced ([guid]::NewGuid().ToString('N'))
                 $null = [System.IO.Directory]::CreateDirectory($replaced)
                 [System.IO.File]::Move($path, $aside)
@@ -185,6 +205,13 @@ function Move-IntoPlace($Files, $Old) {
         }
         $module.FailJson("$path could not be replaced ($cause): everything was put back. Is the Connector still running?", $_)
     }
+}
+
+function Write-Note {
+    if (-not $note -or -not [System.IO.Directory]::Exists([System.IO.Path]::GetDirectoryName($note))) { return }
+    $at = [DateTime]::UtcNow.ToString('yyyy-MM-ddTHH:mm:ssZ', [System.Globalization.CultureInfo]::InvariantCulture)
+    $text = ConvertTo-Json -InputObject @{ pid = $PID; what = "package_tree $destination"; started = $at }
+    [System.IO.File]::WriteAllText($note, $text)
 }
 
 function Install-Tree($Old) {
@@ -257,8 +284,11 @@ else {
     if ($found -and -not $intact) { $module.Diff.before += "files are missing or changed`n" }
     $module.Result.changed = -not ($intact -and $found -eq $wanted)
     if ($module.Result.changed -and $module.CheckMode) { Test-Source }
-    elseif ($module.Result.changed -and $unpack) { Install-Tree $manifest }
-    elseif ($module.Result.changed) { Install-File }
+    elseif ($module.Result.changed) {
+        Write-Note
+        try { if ($unpack) { Install-Tree $manifest } else { Install-File } }
+        finally { if ($note) { [System.IO.File]::Delete($note) } }
+    }
 }
 
 $module.ExitJson()

@@ -72,10 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         code = 4
-    except BrokenPipeError:
-        # Whoever read our output has enough; closing stderr keeps the interpreter from complaining at exit.
-        sys.stderr.close()
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)
 
 

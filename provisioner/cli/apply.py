@@ -16,11 +16,13 @@ from provisioner.cli.context import as_json, confirm, out, say, table, whole_fle
 from provisioner.cli.options import common
 from provisioner.cli.plan import lookup
 from provisioner.cli.watching import Watch
-from provisioner.errors import InputError
-from provisioner.execute import budget
+from provisioner.errors import InputError, JournalError
+from provisioner.execute import budget, judge
 from provisioner.journal import Journal
 from provisioner.model import Evidence, Finding, Fleet, Gateway, Plan, Step
+from provisioner.plan import START
 from provisioner.playbook import Acted
+from provisioner.report.words import counted
 
 
 @click.command("apply")
@@ -38,7 +40,9 @@ def command(plan: str, dry_run: bool, approved_by: str, ticket: str) -> int:
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         found = narrowed(wanted_plan(journal, plan), fleet)
-        execute.refuse(found, fleet, policy.digest, approved_by or "dry run" if dry_run else approved_by)
+        approved = bool(approved_by and ticket)
+        execute.refuse(found, fleet, policy.digest, approved=approved, rehearsal=dry_run)
+        verified(journal)
         auditor = Auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
@@ -54,6 +58,14 @@ def wanted_plan(journal: Journal, plan_id: str) -> Plan:
     if not isinstance(found, Plan):
         raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
     return found
+
+
+def verified(journal: Journal) -> None:
+    """Errors: JournalError where the journal was changed after it was written."""
+    if wrong := journal.verify():
+        raise JournalError(
+            f"{journal.path}: {wrong}.", "Nothing is done by a journal that cannot be trusted: put a backup back."
+        )
 
 
 def narrowed(plan: Plan, fleet: Fleet) -> Plan:
@@ -79,7 +91,8 @@ def _ask(plan: Plan) -> None:
     if not plan.steps or common().yes:
         return
     say(budget.words(plan.budget, len(plan.places)))
-    confirm(f"Change {len(plan.places)} gateways in {len(plan.waves)} waves, {len(plan.steps)} steps?")
+    counts = (counted(len(plan.places), "gateway"), counted(len(plan.waves), "wave"), counted(len(plan.steps), "step"))
+    confirm("Change {} in {}, {}?".format(*counts))
 
 
 class Interrupts:
@@ -165,12 +178,16 @@ def show(plan: Plan, ended: execute.Ended) -> None:
     if ended.exit_code:
         out(f"Not all is done. Mend what is said above; then: provisioner apply {plan.id}")
     else:
-        out(f"{plan.id}: all {len(plan.steps)} steps are done, each proved by a new reading.")
+        done = counted(len(plan.steps), "step")
+        out(f"{plan.id}: {done} done, each proved by a new reading." if plan.steps else f"{plan.id}: nothing to do.")
 
 
 def _rehearse(plan: Plan, auditor: Auditor) -> int:
-    rows = {gateway.name: gateway for gateway in auditor.fleet.known}
-    gateways = [rows[name] for name in plan.places if name in rows]
+    rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
+    moved = {name: why for name in plan.places if (why := judge.moved(plan, rows.get(name), name))}
+    for name, why in moved.items():
+        say(f"{name}: left out: {why}")
+    gateways = [rows[name] for name in plan.places if name not in moved]
     # Read first: the login guard keeps a wrong password from being tried by Ansible on every gateway.
     lost = {one.gateway: one.error for one in auditor.look(gateways, measure=False).evidence if one.error}
     for name, problem in lost.items():
@@ -179,7 +196,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     with interrupts.caught(), Watch(plan) as watch:
         act = actor(auditor, watch.task, interrupts.once, check=True)
         found = execute.rehearse(
-            _with(plan, lambda step: step.gateway not in lost),
+            _with(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
             auditor.fleet.settings.rollout.shard,
             act,
             interrupts.once,
@@ -190,8 +207,10 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     else:
         for step, acted in found.items():
             _show_rehearsed(step, acted)
+        for start in (one for one in plan.steps if one.remedy == START):
+            out(f"{start.id}: not rehearsed: there is nothing to start until the rest is there")
         out(f"{len(found)} steps rehearsed; nothing was changed.")
-    return 3 if lost or any(acted.result != "ok" for acted in found.values()) else 0
+    return 3 if lost or moved or any(acted.result != "ok" for acted in found.values()) else 0
 
 
 def _rehearsed(step: str, acted: Acted) -> dict[str, object]:

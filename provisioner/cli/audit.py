@@ -4,7 +4,8 @@ import click
 
 from provisioner import evaluate
 from provisioner.cli.auditing import Auditor, open_journal, open_policy, readiness
-from provisioner.cli.context import as_json, open_fleet, out, say, table
+from provisioner.cli.context import as_json, out, say, table, whole_fleet
+from provisioner.cli.options import common
 from provisioner.model import Audit, Impact, Role, Status
 
 
@@ -15,11 +16,11 @@ def command() -> int:
     Exit 0: all required controls pass; 1: some fail; 3: some gateways could not be read.
     """
     policy = open_policy()
-    fleet = open_fleet(policy.ids)
+    fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
-        audit = Auditor(fleet, policy, journal).audit()
+        audit = Auditor(fleet, policy, journal).audit(common().only)
     show(audit)
-    unknown = len(fleet.gateways) - len(fleet.known)
+    unknown = sum(not gateway.known for gateway in audit.gateways)
     if unknown:
         say(f"{unknown} gateways are not known yet: their rows in practices.csv have no PC.")
     return exit_code(audit)

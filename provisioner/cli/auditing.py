@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner import content, evaluate, facts, journal, policy
+from provisioner import content, evaluate, facts, fleet, journal, policy
 from provisioner.cli.reading import Reader, watched
 from provisioner.collect import SECTIONS
 from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Status
@@ -16,6 +16,8 @@ from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, St
 ENDPOINTS_LAST = timedelta(hours=1)
 
 IDENTITY = "R5-identity"
+# A named person's waiver accepts another PC in the old one's place: from then on it is the one that was seen.
+_ACCEPTED = (Status.PASSED, Status.WAIVED)
 IDENTITY_KEYS = ("computer_name", "serial", "machine_guid")
 
 
@@ -24,12 +26,12 @@ def open_policy() -> policy.Policy:
     return policy.load(content.root() / "policy", facts.NAMES)
 
 
-def open_journal(fleet: Fleet) -> journal.Journal:
+def open_journal(folder: Fleet) -> journal.Journal:
     """The fleet's journal, made if there is none.
 
     Errors: JournalError.
     """
-    return journal.Journal.open(Path(fleet.folder) / fleet.settings.journal)
+    return journal.Journal.open(Path(folder.folder) / folder.settings.journal)
 
 
 def new_id(kind: str, at: datetime) -> str:
@@ -49,11 +51,11 @@ class Judged:
 class Auditor:
     """Reads and judges gateways of one fleet by one policy, with one journal to remember by."""
 
-    def __init__(self, fleet: Fleet, rules: policy.Policy, kept: journal.Journal) -> None:
-        self.fleet = fleet
+    def __init__(self, whole: Fleet, rules: policy.Policy, kept: journal.Journal) -> None:
+        self.fleet = whole
         self.policy = rules
         self.journal = kept
-        self._reader = Reader(fleet)
+        self._reader = Reader(whole)
 
     def look(self, gateways: Sequence[Gateway], *, measure: bool, what: str = "") -> Judged:
         """Read the gateways and judge them. `measure`: the endpoints too, even where they were measured lately;
@@ -92,16 +94,20 @@ class Auditor:
         findings = evaluate.evaluate(self.fleet, evidence, self.policy.controls, known, at)
         return Judged(evidence=tuple(evidence), facts=known, findings=findings)
 
-    def audit(self) -> Audit:
-        """Read and judge the whole fleet, and keep it in the journal."""
+    def audit(self, patterns: Sequence[str] = ()) -> Audit:
+        """Read and judge the fleet, or what the patterns name of it, and keep it in the journal. The practice's other
+        gateways count, unread: what needs them all is then unknown.
+        """
+        chosen = fleet.only(self.fleet, patterns) if patterns else self.fleet
         at = datetime.now(UTC)
-        judged = self.look(self.fleet.known, measure=False, what="audit")
+        self.journal.writable()
+        judged = self.look(chosen.known, measure=False, what="audit")
         audit = Audit(
             id=new_id("audit", at),
             at=at,
             fleet_digest=self.fleet.digest,
             policy_digest=self.policy.digest,
-            gateways=self.fleet.gateways,
+            gateways=chosen.gateways,
             controls=self.policy.controls,
             evidence=judged.evidence,
             findings=judged.findings,
@@ -121,7 +127,7 @@ class Auditor:
 
     def _remember(self, evidence: Sequence[Evidence], findings: Sequence[Finding]) -> None:
         """Keep what the next reading is held against: only of PCs that are the ones they should be."""
-        right = {one.gateway for one in findings if one.control == IDENTITY and one.status is Status.PASSED}
+        right = {one.gateway for one in findings if one.control == IDENTITY and one.status in _ACCEPTED}
         read = {one.gateway: one for one in evidence if one.gateway in right}
         seen = self.journal.seen()
         identities = {

@@ -1,9 +1,10 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
+import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -15,12 +16,20 @@ from provisioner.model import Fleet, Gateway
 
 def out(text: str) -> None:
     """A result, on stdout."""
-    click.echo(text)
+    _print(text, sys.stdout)
 
 
 def say(text: str) -> None:
     """Progress or a remark, on stderr."""
-    click.echo(text, err=True)
+    _print(text, sys.stderr)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """A reader that has gone away (`| head`) must not end a rollout in its middle: from then on nobody is told."""
+    try:
+        click.echo(text, file=stream)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def warn(faults: list[Fault]) -> None:
@@ -56,7 +65,10 @@ def table(renderable: Any) -> None:
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else 160
-    Console(width=width, highlight=False).print(renderable)
+    console = Console(width=width, highlight=False)
+    with console.capture() as text:
+        console.print(renderable)
+    out(text.get().rstrip("\n"))
 
 
 def open_fleet(controls: Collection[str] | None = None) -> Fleet:

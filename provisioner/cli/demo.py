@@ -15,7 +15,7 @@ from provisioner.cli import apply, plan
 from provisioner.cli.auditing import Auditor, open_journal, open_policy, readiness
 from provisioner.cli.context import out, table
 from provisioner.cli.options import common
-from provisioner.cli.report import document, practice_pages, write
+from provisioner.cli.report import document, practice_pages, write, write_pages
 from provisioner.errors import InputError
 from provisioner.model import Audit, Fleet, Plan, Result
 
@@ -68,8 +68,7 @@ def _road(estate: Fleet, folder: Path) -> int:
     for as_ in ("html", "csv", "json", "junit"):
         name = "audit.xml" if as_ == "junit" else f"audit.{as_}"
         write(folder / name, document(after, as_, plan.practice_names(estate)))
-    for code, page in practice_pages(after).items():
-        write(folder / "practices" / f"{code}.html", page)
+    write_pages(folder / "practices", practice_pages(after))
     _proved(before, after, made, ended.outcomes)
     out(f"   The report: {folder / 'audit.html'}")
     out(f"   The change request: {folder / 'change-request.html'}; a page for each practice: {folder / 'practices'}")

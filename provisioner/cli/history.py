@@ -5,7 +5,7 @@ import json
 import click
 
 from provisioner.cli.auditing import open_journal
-from provisioner.cli.context import as_json, open_fleet, out, table
+from provisioner.cli.context import as_json, open_fleet, out, say, table
 from provisioner.journal import Entry
 
 
@@ -15,16 +15,23 @@ def command(last: int) -> int:
     """Audits, plans and their runs, the latest first. No gateway is touched."""
     with open_journal(open_fleet()) as journal:
         entries = journal.history(last)
+        wrong = journal.verify()
     if as_json():
         out(json.dumps({"version": 1, "entries": [_document(entry) for entry in entries]}, indent=2))
-        return 0
+        return _told(wrong)
     from rich.table import Table
 
     shown = Table("when (UTC)", "what", "id", "")
     for entry in entries:
         shown.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind, entry.id, entry.title)
     table(shown)
-    return 0
+    return _told(wrong)
+
+
+def _told(wrong: str) -> int:
+    if wrong:
+        say(f"The journal cannot be trusted: {wrong}. Put a backup back.")
+    return 2 if wrong else 0
 
 
 def _document(entry: Entry) -> dict[str, str]:

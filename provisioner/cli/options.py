@@ -33,6 +33,9 @@ def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     name = parameter.name or ""
     if not value:
         return
+    from_environment = ctx.get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT
+    if from_environment and getattr(root.obj, name):
+        return  # what was typed counts, wherever it stands
     setattr(root.obj, name, getattr(root.obj, name) + value if isinstance(value, tuple) else value)
 
 

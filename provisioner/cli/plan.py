@@ -1,13 +1,15 @@
 """`provisioner plan`: what would be changed, in waves."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import click
 
+from provisioner import fleet as fleets
 from provisioner import plan as planning
 from provisioner.cli.auditing import new_id, open_journal
-from provisioner.cli.context import as_json, open_fleet, out, say, table
+from provisioner.cli.context import as_json, out, say, table, whole_fleet
 from provisioner.cli.options import common
 from provisioner.errors import InputError
 from provisioner.journal import Journal
@@ -24,9 +26,13 @@ def command(audit: str | None) -> int:
 
     Changes nothing. `provisioner apply PLAN` does exactly what is planned.
     """
-    fleet = open_fleet()
+    fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        made = make(fleet, wanted_audit(journal, audit), journal)
+        found = wanted_audit(journal, audit)
+        if common().only:
+            chosen = {gateway.name for gateway in fleets.only(fleet, common().only).known}
+            found = replace(found, gateways=tuple(one for one in found.gateways if one.name in chosen))
+        made = make(fleet, found, journal)
     show(made, practice_names(fleet))
     if made.steps and not as_json():
         out(f"{made.id}: {len(made.steps)} steps on {len({step.gateway for step in made.steps})} gateways.")
@@ -41,6 +47,9 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
     at = datetime.now(UTC)
     if at - audit.at > OLD:
         say(f"warning: {audit.id} is {(at - audit.at).days} days old. apply will read everything again first.")
+    unread = {gateway.name for gateway in fleet.known} - {one.gateway for one in audit.evidence}
+    if unread:
+        say(f"warning: {audit.id} left out {len(unread)} of {len(fleet.known)} gateways: nothing is planned there.")
     if audit.fleet_digest != fleet.digest:
         say(f"warning: the fleet folder has changed since {audit.id}.")
     made = planning.make(

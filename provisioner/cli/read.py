@@ -1,29 +1,38 @@
 """`provisioner read GATEWAY`: one gateway's evidence, section by section."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 
-from provisioner import collect
+from provisioner import anonymous, collect
 from provisioner.cli.context import as_json, one_gateway, open_fleet, out, say
-from provisioner.cli.reading import Reader
-from provisioner.model import Evidence
+from provisioner.cli.reading import Reader, files_of
+from provisioner.errors import InputError
+from provisioner.model import Evidence, Fleet, Gateway
 
 
 @click.command("read")
 @click.argument("gateway")
 @click.option("--section", "sections", multiple=True, type=click.Choice(collect.SECTIONS), help="Only this section.")
-def command(gateway: str, sections: tuple[str, ...]) -> int:
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it to this file instead, without names and addresses: for the makers of provisioner.",
+)
+def command(gateway: str, sections: tuple[str, ...], output: Path | None) -> int:
     """Print what one gateway answers: each section with its time and its errors.
 
-    Changes nothing. Exit 3 when it cannot be read.
+    Changes nothing on it. Exit 3 when it cannot be read.
     """
     fleet = open_fleet()
     row = one_gateway(fleet, gateway)
     wanted = sections or collect.SECTIONS
     evidence = next(iter(Reader(fleet).read([row], lambda _: wanted)))
-    if as_json():
+    if output and evidence.error is None:
+        _write(output, fleet, row, evidence)
+    elif as_json():
         out(json.dumps(_document(evidence), indent=2))
     elif evidence.error is None:
         _print(evidence)
@@ -31,6 +40,17 @@ def command(gateway: str, sections: tuple[str, ...]) -> int:
         say(f"{row.practice} {row.name}: {evidence.error.message}\n  {evidence.error.hint}")
         return 3
     return 0
+
+
+def _write(path: Path, fleet: Fleet, row: Gateway, evidence: Evidence) -> None:
+    question = collect.question(fleet.settings, [*evidence.sections, *evidence.section_errors], files_of(fleet))
+    words = [row.practice, row.practice_name, row.name, row.address, *map(str, row.variables.values())]
+    found = anonymous.stripped(evidence, question, words)
+    try:
+        path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.", "Give another --output.") from error
+    say(f"{path}: names and addresses are numbers in it. Look through it before you send it on.")
 
 
 def _document(evidence: Evidence) -> dict[str, Any]:

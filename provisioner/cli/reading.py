@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -40,7 +41,8 @@ class Reader:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self._caller = caller(fleet, credentials.LoginGuard())
+        self._guard = credentials.LoginGuard()
+        self._caller = caller(fleet, self._guard)
         self._script = collect.script()
 
     def secret(self, name: str) -> str:
@@ -57,7 +59,8 @@ class Reader:
             settings = collect.question(self.fleet.settings, sections(gateway), files_of(self.fleet))
             # A gateway must leave a hung section behind well before we leave the gateway behind.
             settings["section_seconds"] = min(collect.SECTION_SECONDS, int(self._caller.connection.deadline * 0.6))
-            return remote.run(gateway, self._caller, self._script, settings)
+            login = replace(self._caller.login, turn=lambda: self._guard.turn(gateway.name))
+            return remote.run(gateway, replace(self._caller, login=login), self._script, settings)
 
         return collect.collect(gateways, ask, self.fleet.settings.connection.at_once)
 

@@ -33,8 +33,7 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
         pages = practice_pages(found)
-        for code, page in pages.items():
-            write(output / f"{code}.html", page)
+        write_pages(output, pages)
         say(f"{len(pages)} pages in {output}")
         return 0
     text = document(found, as_, practice_names(fleet))
@@ -68,10 +67,19 @@ def practice_pages(audit: Audit) -> dict[str, str]:
     return {code: html.practice(audit, code, ready, causes) for code in codes}
 
 
-def write(path: Path, text: str) -> None:
-    """A file, its folder made if need be. Errors: InputError where it cannot be written."""
+def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
+    """Pages by their practice's code, in one folder, which is made if need be. Errors: InputError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}.", "Give another --output.") from error
+    for code, page in pages.items():
+        write(folder / f"{code}.html", page)
+
+
+def write(path: Path, text: str) -> None:
+    """A file in a folder that is there. Errors: InputError where it cannot be written."""
+    try:
         with path.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
     except OSError as error:

@@ -12,9 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from provisioner.cli.context import say
 from provisioner.execute import events
 from provisioner.model import Plan
+from provisioner.report.words import counted
 
 # How many running gateways the status line names.
 _NAMED = 3
+_NARROW = 110
 
 
 class Watch:
@@ -73,21 +75,22 @@ class Watch:
         if self._bar is None:
             return
         with self._lock:
+            most = 1 if self._bar.console.width < _NARROW else _NAMED
             longest = sorted(self._running.items(), key=lambda item: item[1][1])
-            named = [
-                f"{gateway} {what} {time.monotonic() - begun:.0f} s" for gateway, (what, begun) in longest[:_NAMED]
-            ]
-            more = f" and {len(longest) - _NAMED} more" if len(longest) > _NAMED else ""
+            named = [f"{gateway} {what} {time.monotonic() - begun:.0f} s" for gateway, (what, begun) in longest[:most]]
+            more = f" and {len(longest) - most} more" if len(longest) > most else ""
             self._bar.update(self._task, description=", ".join(named) + more)
 
 
 def _words(happening: events.Happening, plan: Plan) -> str:
     match happening:
         case events.RunStarted():
-            return f"{happening.plan}: {happening.steps} steps on {happening.gateways} gateways. {happening.budget}"
+            steps, gateways = counted(happening.steps, "step"), counted(happening.gateways, "gateway")
+            return f"{happening.plan}: {steps} on {gateways}. {happening.budget}"
         case events.WaveStarted():
             shown = ", ".join(happening.gateways[:6]) + (" ..." if len(happening.gateways) > 6 else "")
-            return f"wave {happening.number} of {happening.of}: {happening.steps} steps on {shown}"
+            steps = counted(happening.steps, "step")
+            return f"wave {happening.number} of {max(happening.of, happening.number)}: {steps} on {shown}"
         case events.StepEnded():
             outcome = happening.outcome
             remedy = next((step.remedy for step in plan.steps if step.id == outcome.step), "")

@@ -46,7 +46,7 @@ def run(
     ends what a dead run with that mark left behind. Once `interrupted` is true nothing further starts.
     Errors: ReadOnlyFleet, PlanRefused, InputError (an approval is missing), LeaseHeld, JournalError.
     """
-    refuse(plan, fleet, policy_digest, approved_by)
+    refuse(plan, fleet, policy_digest, approved=bool(approved_by and ticket))
     rollout = Rollout(
         plan=plan, fleet=fleet, journal=journal, read=read, act=act, say=say, now=now, interrupted=interrupted,
         pause=pause,
@@ -87,13 +87,16 @@ def rehearse(plan: Plan, shard: int, act: Act, interrupted: Callable[[], bool]) 
     return found
 
 
-def refuse(plan: Plan, fleet: Fleet, policy_digest: str, approved_by: str) -> None:
-    """Errors: ReadOnlyFleet, PlanRefused, InputError where this plan may not be applied to this fleet as it is."""
-    if fleet.settings.read_only:
-        raise ReadOnlyFleet("fleet.yml says read_only: nothing is changed.", "Audits and plans work.")
+def refuse(plan: Plan, fleet: Fleet, policy_digest: str, *, approved: bool, rehearsal: bool = False) -> None:
+    """Errors: ReadOnlyFleet, PlanRefused, InputError where this plan may not be applied to this fleet as it is.
+
+    `approved`: both a name and a ticket were given. A `rehearsal` changes nothing, and needs no approval.
+    """
+    if fleet.settings.read_only and not rehearsal:
+        raise ReadOnlyFleet("fleet.yml says read_only: nothing is changed.", "Audits, plans and --dry-run work.")
     if plan.policy_digest != policy_digest:
         raise PlanRefused(f"{plan.id} was made by another policy than the one of now.", "Audit and plan again.")
-    if fleet.settings.rollout.approval and not approved_by:
+    if fleet.settings.rollout.approval and not approved and not rehearsal:
         raise InputError("fleet.yml asks for an approval.", "Say whose: --approved-by NAME, and --ticket ID.")
     rows = {gateway.name: gateway for gateway in fleet.gateways}
     why = {gateway: judge.moved(plan, rows.get(gateway), gateway) for gateway in plan.places}

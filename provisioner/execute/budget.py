@@ -16,7 +16,7 @@ def words(budget: Budget, gateways: int) -> str:
         (budget.unreachable, "is unreachable", "are unreachable"),
         (budget.unknown, "ends unknown", "end unknown"),
     ):
-        if limit is None:
+        if limit is None or limit >= gateways:
             goes_on.append(f"any number that {going_on}")
         else:
             stops.append(f"{_limit(limit)} of all {gateways} {stopping}")

@@ -39,6 +39,11 @@ class Reading:
             return "it gave no answer"
         return str(evidence.error or "")
 
+    def refused(self, gateway: str) -> bool:
+        """Whether the gateway did not let us in, or had refused before."""
+        evidence = self.evidence.get(gateway)
+        return bool(evidence and evidence.error and evidence.error.kind in ("Refused", "NotTried"))
+
     def proved(self, step: Step) -> bool:
         """Whether every control that the step is to prove is settled."""
         found = self.findings.get(step.gateway, {})
@@ -51,6 +56,16 @@ class Reading:
         ours: Mapping[str, Any] = self.evidence[gateway].sections.get("ours") or {}
         running = [f"{one['what']} (since {one['started'] or 'some time'})" for one in ours.get("unfinished") or ()]
         return ", ".join(running)
+
+    def unsaid(self, gateway: str) -> bool:
+        """Whether the gateway did not say what of ours runs there."""
+        return "ours" not in self.evidence[gateway].sections
+
+    def lost(self, step: Step) -> str:
+        """What was right when the step was planned, must stay so, and is not so now; "" for nothing."""
+        found = self.findings.get(step.gateway, {})
+        gone = [control for control in step.keeps if control in found and found[control].status is Status.FAILED]
+        return "; ".join(f"{control}: {found[control].actual or found[control].message}" for control in gone)
 
     def still(self, step: Step) -> str:
         """What is still not as the step was to make it."""
@@ -92,7 +107,9 @@ def before(step: Step, reading: Reading, *, begun: bool, working: bool) -> Verdi
             Result.WAITING,
             f"work of ours still runs there: {running}; give the same command again when it is through",
         )
-    if reading.proved(step):
+    if begun and reading.unsaid(step.gateway):
+        return Result.WAITING, "whether work of ours still runs there cannot be told; give the same command again"
+    if reading.proved(step) and not (begun and reading.lost(step)):
         if step.remedy == START and not working:
             return Result.WAITING, APPROVE
         return Result.UNCHANGED, "already as planned"
@@ -123,7 +140,10 @@ def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
         if acted.result == "unreachable":
             return Result.UNREACHABLE, acted.message
         return Result.UNKNOWN, f"it could not be read afterwards: {trouble}"
-    if reading.proved(step):
+    if lost := reading.lost(step):
+        return Result.FAILED, f"what was right before is not any more: {lost}"
+    # Evidence knows of a file made from a template only that it is there: there Ansible's complaint counts.
+    if reading.proved(step) and not (acted.result == "failed" and step.values.get("connector_files")):
         # The reading counts, but a complaint is worth a look.
         return Result.DONE, "" if acted.result == "ok" else f"the reading shows it done; Ansible said: {acted.message}"
     if running := reading.unfinished(step.gateway):

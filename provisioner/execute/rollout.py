@@ -135,8 +135,16 @@ class Rollout:
 
     def _start(self, steps: Sequence[Step]) -> None:
         """Start Connectors where all else of their gateway is done, and wait a moment for Approve."""
-        if not steps or self.why_stop():
-            return
+        left = list(steps)
+        # Once more round for the shards that were held up: their practices are looked at again.
+        while left and not self.why_stop():
+            due = self._startable(left)
+            acted, begun = self._act(due)
+            self._await([step for step in due if step.id in acted], acted, begun)
+            left = [step for step in due if step.id not in acted]
+
+    def _startable(self, steps: Sequence[Step]) -> list[Step]:
+        """Those that may be started by a fresh reading of their whole practices; the others are recorded."""
         practice = self._look(steps, peers=True)
         due, verdicts, said = [], [], self._said()
         practices = by_practice(self.fleet.known)
@@ -154,10 +162,7 @@ class Rollout:
             else:
                 due.append(step)
         self._record([(step, verdict, Acted(result="skipped"), self.now()) for step, verdict in verdicts])
-        while due and not self.why_stop():
-            acted, begun = self._act(due)
-            self._await([step for step in due if step.id in acted], acted, begun)
-            due = [step for step in due if step.id not in acted]
+        return due
 
     def _await(self, steps: Sequence[Step], acted: Mapping[str, Acted], begun: Mapping[str, datetime]) -> None:
         """Look at what was started until all of it works or the time to wait for Approve is over."""
@@ -183,7 +188,8 @@ class Rollout:
             works = judge.works(self._rows[step.gateway], reading, said)
             if verdict[0] is Result.DONE and not works:
                 verdict = (Result.WAITING, judge.APPROVE)
-            if over or verdict[0] is Result.DONE or acted[step.id].result != "ok":
+            # A gateway that refuses the log-in by now is not asked again and again: that locks accounts.
+            if over or verdict[0] is Result.DONE or acted[step.id].result != "ok" or reading.refused(step.gateway):
                 ended.append((step, verdict, acted[step.id], begun[step.id]))
             else:
                 left.append(step)

@@ -43,7 +43,10 @@ def _files(reading: Reading) -> str | list[str]:
     if wanted and version and version != wanted:
         found.append(f"the Connector is version {version}, and {wanted} is wanted")
     missing = [one["path"] for one in connector["files"] if one["sha256"] is None]
-    return problems(found + [f"{path} is missing" for path in missing])
+    found += [f"{path} is missing" for path in missing]
+    if not found and "connector" not in settings.packages:
+        raise CannotTell("fleet.yml has no packages.connector that its files could be compared with")
+    return problems(found)
 
 
 def _package_problems(reading: Reading, package: Package | None) -> list[str]:
@@ -96,7 +99,7 @@ def _java(reading: Reading) -> str | list[str]:
     if not java["present"]:
         return [f"there is no Java runtime in {reading.settings.java.home}"]
     if not wanted:
-        return OK
+        raise CannotTell("fleet.yml has no java.version that it could be compared with")
     if java["version"] is None:
         raise CannotTell(f"the Java runtime in {reading.settings.java.home} has no release file that says its version")
     if version_begins(java["version"], wanted):

@@ -31,13 +31,11 @@ def _computer_name(reading: Reading) -> str:
 
 
 def _same(reading: Reading) -> str | list[str]:
-    """The row's own word for the PC comes before what was seen; a serial number before Windows' own identity, which
-    cloned and reinstalled PCs share or lose."""
+    """The name must be the row's, where the row has one, and the PC the one seen before: by its serial number, and
+    only without one by Windows' own identity, which cloned and reinstalled PCs share or lose."""
     now = reading.section("identity")
     named = reading.gateway.variables.get("computer", "").strip()
-    if named:
-        if _short(named) == _short(now["computer_name"]):
-            return problems([])
+    if named and _short(named) != _short(now["computer_name"]):
         return [f"the PC at this address is {now['computer_name']}, and the row names {named}"]
     if not reading.seen:
         return problems([])
@@ -48,7 +46,7 @@ def _same(reading: Reading) -> str | list[str]:
             was = before.get("computer_name") or "another PC"
             told = f"the PC at this address is {now['computer_name']}, another than the {was} seen before"
             return problems([] if old == new else [f"{told} (its {words} differs)"])
-    if _short(before.get("computer_name", "")) == _short(now["computer_name"]):
+    if named or _short(before.get("computer_name", "")) == _short(now["computer_name"]):
         return problems([])
     raise CannotTell("the PC gives neither a serial number nor a machine GUID that was seen before")
 

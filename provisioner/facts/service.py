@@ -64,13 +64,14 @@ def _start_mode(reading: Reading) -> str:
 
 
 def _settings(reading: Reading) -> str | list[str]:
-    """Whether the service is there and set as the gateway's role wants it. Account and program are ours to say only
-    where procrun hosts it: a service of the vendor's own keeps the vendor's."""
+    """Whether the service is there and set as the gateway's role wants it. Account, program, and how soon it starts are
+    ours to say only where procrun hosts it: a service of the vendor's own keeps the vendor's."""
     found = service(reading)
     if found is None:
         return OK if reading.gateway.role is Role.STANDBY else [_none(reading)]
-    wrong = _start_problems(found, reading.gateway.role)
-    if "procrun" in reading.settings.packages:
+    hosted = "procrun" in reading.settings.packages
+    wrong = _start_problems(found, reading.gateway.role, hosted=hosted)
+    if hosted:
         image, account = reading.settings.connector.image, reading.settings.service.account
         if found["image"] and not same_path(found["image"], image):
             wrong.append(f"it runs {found['image']} instead of {image}")
@@ -79,14 +80,16 @@ def _settings(reading: Reading) -> str | list[str]:
     return problems(wrong)
 
 
-def _start_problems(found: Any, role: Role) -> list[str]:
+def _start_problems(found: Any, role: Role, *, hosted: bool) -> list[str]:
     mode = found["start_mode"]
     if mode is None:
         raise CannotTell("the gateway does not tell how the service starts")
     if role is Role.STANDBY:
         return [] if mode == "disabled" else ["it can be started, and a standby gateway's must be disabled"]
-    if mode == "delayed":
+    if mode == "delayed" or (mode == "auto" and not hosted):
         return []
+    if found["state"] == "stopped" and mode in ("manual", "disabled"):
+        return []  # it is made to start by itself when it is first started: until then Windows must not start it
     if mode == "auto":
         return ["it starts with Windows at once, before the network is there"]
     return ["it does not start by itself"]
@@ -109,7 +112,7 @@ def _recovery(reading: Reading) -> str | list[str]:
         wrong.append("Windows restarts the whole PC when it fails")
     elif not any(one["type"] == "restart" for one in actions):
         wrong.append("Windows does not start it again when it fails")
-    elif [dict(one) for one in actions] != wanted:
+    elif "procrun" in reading.settings.packages and [dict(one) for one in actions] != wanted:
         delays = [f"{one['type']} after {one['delay_ms'] // 1000} s" for one in actions]
         wrong.append(f"Windows does {listed(delays)} when it fails")
     if not wrong and found["on_non_crash"] is False:

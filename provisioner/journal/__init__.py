@@ -107,8 +107,16 @@ class Journal:
         kind = type(document).__name__.lower()
         body = zlib.compress(_KINDS[kind].dump_json(document), 6)
         row = {"id": document.id, "kind": kind, "at": _text(document.at), "title": title, "body": body}
+        # The document's hash stands in the chain: what was approved cannot be another one afterwards.
+        kept = Event(at=document.at, kind="kept", plan=document.id, body={"sha256": hashlib.sha256(body).hexdigest()})
         with self._file.write() as connection:
             connection.execute(file.documents.insert(), row)
+            _append(connection, [kept])
+
+    def writable(self) -> None:
+        """Errors: JournalError where nothing could be written now. Asked before long work whose result is kept."""
+        with self._file.write():
+            return
 
     def load(self, id: str) -> Audit | Plan:
         """The audit or plan of that id. Errors: InputError where there is none, JournalError where it is damaged."""
@@ -171,6 +179,13 @@ class Journal:
                 if row.before != before or row.hash != _hash(before, row._asdict()):
                     return f"event {number} ({row.kind} at {row.at}) was changed after it was written"
                 before = row.hash
+            kept = {
+                row.plan: json.loads(row.body)["sha256"]
+                for row in connection.execute(sa.select(file.events).where(file.events.c.kind == "kept"))
+            }
+            for row in connection.execute(sa.select(file.documents)).yield_per(20):
+                if hashlib.sha256(row.body).hexdigest() != kept.get(row.id):
+                    return f"{row.id} was changed after it was written"
         return ""
 
     def progress(self, plan: str) -> Progress:
@@ -203,7 +218,9 @@ class Journal:
             for gateway in gateways:
                 lease = held.get(gateway)
                 if lease and lease.holder != holder:
-                    if lease.until > now and not lease.holder.dead:
+                    # One whose process lives on this machine is never taken over: its children are at work.
+                    here = lease.holder.host == holder.host and bool(lease.holder.started)
+                    if not lease.holder.dead and (here or lease.until > now):
                         kept[gateway] = lease
                         continue
                     cause = "its time is over" if lease.until <= now else "its process is dead"

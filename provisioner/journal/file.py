@@ -165,7 +165,9 @@ def _explained(path: Path, said: str) -> JournalError:
     for mark, words, hint in _TROUBLES:
         if mark in said:
             return JournalError(f"{path}: the journal {words}.", hint)
-    return JournalError(f"{path}: the journal cannot be used: {said}", DAMAGED)
+    # What the library says may quote the file's own bytes.
+    readable = "".join(one if one.isprintable() and one.isascii() else " " for one in said)[:160]
+    return JournalError(f"{path}: the journal cannot be used: {readable}", DAMAGED)
 
 
 def _engine(path: Path, read_only: bool, patience: float) -> sa.Engine:

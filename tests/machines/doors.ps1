@@ -77,3 +77,9 @@ function Get-WinRm($What) {
 function Get-Drive { @{ TotalFreeSpace = (Get-Machine).disk.free; TotalSize = (Get-Machine).disk.total } }
 
 function Get-Now { ([datetimeoffset]::Parse((Get-Machine).now)).UtcDateTime }
+
+function Get-Here($What) {
+    $told = (Get-Machine).here.$What
+    if ($told) { return $told }
+    @{ name = 'GP-A81001-GW'; language = 'en-GB'; 'time zone' = 'GMT Standard Time' }[$What]
+}

@@ -13,6 +13,7 @@ SPEC: Spec = {
     "location": Option(),
     "sha256": Option(),
     "signer": Option(default=""),
+    "keep": Option(),
     "skip": Option(kind="list"),
     "root": Option(default=""),
     "member": Option(default=""),
@@ -128,6 +129,7 @@ def _install(tree: _Tree) -> None:
 
     def lay(now: float) -> None:
         if unpack:
+            _save_edited(tree, files)
             put(disk, tree.folder, files, tree.sha256, tree.manifest)
         else:
             disk.write(tree.destination, content)
@@ -159,6 +161,17 @@ def _files(tree: _Tree, content: bytes) -> tuple[File, ...]:
         path = f"{tree.folder}\\.provisioner-new\\{programs[0]}"
         raise tree.failed(f"the signature of {path} is not valid: The file {path} is not digitally signed.")
     return files
+
+
+def _save_edited(tree: _Tree, files: tuple[File, ...]) -> None:
+    """Files that are not as a package of ours left them are kept before they are replaced."""
+    known = {one["path"].lower(): one["sha256"] for one in tree.said.get("files", ())}
+    for file in files:
+        there = tree.disk.file(f"{tree.folder}\\{file.path}")
+        edited = there and there.sha256 not in (file.sha256, known.get(file.path.lower()))
+        if there and edited and tree.args["keep"]:
+            path = f"{tree.args['keep']}\\{leaf(there.path)}.{there.sha256[:12]}"
+            tree.disk.write(path, there.content or b"")
 
 
 def _held(tree: _Tree, files: tuple[File, ...]) -> str:
