@@ -109,6 +109,7 @@ def plan(plan: Plan, names: Mapping[str, str]) -> str:
         kinds=Counter(step.remedy for step in acts).most_common(),
         people=[step for step in plan.steps if step.kind == "person"],
         acts=acts,
+        exactly=_exactly(acts),
         size=sum(step.size for step in plan.steps),
         gateways=len({step.gateway for step in acts}),
         practices=len({step.practice for step in plan.steps}),
@@ -116,6 +117,17 @@ def plan(plan: Plan, names: Mapping[str, str]) -> str:
         risk=risk,
         stops=_budget(plan.budget),
     )
+
+
+def _exactly(steps: Sequence[Step]) -> dict[str, list[tuple[str, str]]]:
+    """What each remedy sets, name and value, in its first step: the others differ only by the row's own columns."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for step in steps:
+        values = ((name, value) for name, value in step.values.items() if value not in (None, "", []))
+        found.setdefault(
+            step.remedy, [(name, value if isinstance(value, str) else pretty.text(value)) for name, value in values]
+        )
+    return found
 
 
 def _bars(shown: View) -> list[Bar]:

@@ -15,13 +15,13 @@ class Risk:
 _RISKS = {
     "connector": Risk(
         "Puts the Connector's files into its folder and lets only administrators and SYSTEM write there.",
-        "A running Connector stops while its files are replaced. SystmOne itself is not touched.",
-        "What was there before is kept on the gateway, and is put back.",
+        "A running Connector is stopped while its files are replaced, and started again. SystmOne itself is not touched.",
+        "Edited files are kept on the gateway and can be put back; the package before is installed again.",
     ),
     "java": Risk(
         "Puts the Java runtime under the Connector's folder. No other Java on the PC is touched.",
-        "A running Connector stops while its runtime is replaced.",
-        "What was there before is kept on the gateway, and is put back.",
+        "A running Connector is stopped while its runtime is replaced, and started again.",
+        "Edited files are kept on the gateway and can be put back; the package before is installed again.",
     ),
     "service": Risk(
         "Makes the Windows service that runs the Connector: how it starts, as whom, and that it recovers.",
