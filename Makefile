@@ -12,7 +12,7 @@ test: lint
 
 # The real modules and the real script under Wine: some minutes. Skipped, by name, without winrm-gateways on PATH.
 test-windows: .venv/.installed-dev
-	$(BIN)/python -m pytest -m wine
+	$(BIN)/python -m pytest -m wine $(AGAIN)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ class Risk:
 _RISKS = {
     "connector": Risk(
         "Puts the Connector's files into its folder and lets only administrators and SYSTEM write there.",
-        "A running Connector is stopped while its files are replaced, and started again. SystmOne itself is not touched.",
+        "A running Connector is stopped while its files are replaced, and started again. SystmOne is not touched.",
         "Edited files are kept on the gateway and can be put back; the package before is installed again.",
     ),
     "java": Risk(
