@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from provisioner import anonymous, collect
@@ -103,6 +104,7 @@ def test_nothing_that_tells_is_left_wherever_it_stands(shift: int) -> None:
     assert found["answer"]["sections"]["antivirus"]["data"]["defender"]["path_exclusions"][1].endswith("java.exe")
 
 
+@limits(deadline=None)
 @given(st.text())
 def test_any_text_can_be_stripped_and_hides_nothing(text: str) -> None:
     answer = document(one(), settings("identity", "java", "hardware"), NOW)

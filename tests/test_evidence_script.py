@@ -99,8 +99,9 @@ foreach ($case in $env:NAMES.Split(' ')) {
     $env:PWSH_SIMULATED_CIM = Join-Path $folder 'cim.json'
     $global:Machine = $null
     $global:Registry = $null
-    $own = Test-Path (Join-Path $folder 'comma')
-    [Globalization.CultureInfo]::CurrentCulture = if ($own) { $comma } else { [Globalization.CultureInfo]::InvariantCulture }
+    $culture = [Globalization.CultureInfo]::InvariantCulture
+    if (Test-Path (Join-Path $folder 'comma')) { $culture = $comma }
+    [Globalization.CultureInfo]::CurrentCulture = $culture
     $asked = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText((Join-Path $folder 'settings.json')))
     $parts = foreach ($one in $asked.sections) { '"{0}":{1}' -f $one, (ConvertTo-Ascii (Invoke-Section $one $asked)) }
     $told = "{`"version`":1,`"sections`":{$($parts -join ',')}}"

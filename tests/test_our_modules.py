@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.windows_fixtures import Engine, doubled, windows_home, wine_engine
+from tests.windows_fixtures import ROOT, Engine, doubled, windows_home, wine_engine
 
 __all__ = ["windows_home", "wine_engine"]
 
@@ -175,12 +175,15 @@ def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_
             "New-Folder": "    $null = [System.IO.Directory]::CreateDirectory($Path)\n    Set-Rights $Path $Sddl",
         },
     )
+    done = f"[System.IO.File]::WriteAllText('C:\\done', [Microsoft.Win32.Registry]::GetValue({store}, 'C:\\Ours', ''))"
     folders = {"path": ["C:\\iPlato"], "private": ["C:\\Ours", "C:\\Ours\\kept"]}
     loose = f"O:{STRANGER}D:AI(A;;0x1301bf;;;{STRANGER})(A;ID;FA;;;BA)"
     checked, made, again, closed, still = replace(wine_engine, library=library).run(
         [
             ("folder_access", {**folders, **CHECK}),
+            "[System.IO.File]::WriteAllText('C:\\checked', [System.IO.Directory]::Exists('C:\\iPlato'))",
             ("folder_access", folders),
+            done,
             ("folder_access", folders),
             "[System.IO.File]::WriteAllText('C:\\iPlato\\java.exe', 'x')\n"
             f"[Microsoft.Win32.Registry]::SetValue({store}, 'C:\\iPlato\\java.exe', '{loose}')",
@@ -190,6 +193,10 @@ def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_
     )
     assert checked["changed"]
     assert made["changed"]
+    assert wine_engine.prefix
+    drive = wine_engine.prefix / "drive_c"
+    assert (drive / "checked").read_text() == "False"
+    assert (drive / "done").read_text() == "O:BAD:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)"
     assert made["before"] == {"C:\\iPlato": None, "C:\\Ours": None, "C:\\Ours\\kept": None}
     assert "C:\\Ours O:BAD:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)\n" in made["diff"]["after"]
     assert not again["changed"]
@@ -215,12 +222,19 @@ def test_power_setting_reads_by_guid_and_writes_what_differs(wine_engine: Engine
     default = f"{power}\\PowerSettings\\{group}\\{sleep}\\DefaultPowerSchemeValues\\{plan}"
     policy = f"HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Power\\PowerSettings\\{sleep}"
     never = {"sleep_seconds": 0, "hibernate_seconds": 0}
+    value = f"{power}\\User\\PowerSchemes\\{plan}\\{group}\\{sleep}"
+    told = (
+        f"$seconds = [Microsoft.Win32.Registry]::GetValue('{value}', 'ACSettingIndex', '')\n"
+        "[System.IO.File]::AppendAllText('C:\\told', \"<$seconds>\")"
+    )
     checked, done, again, refused = replace(wine_engine, library=library).run(
         [
             f"[Microsoft.Win32.Registry]::SetValue('{power}\\User\\PowerSchemes', 'ActivePowerScheme', '{plan}')\n"
             f"[Microsoft.Win32.Registry]::SetValue('{default}', 'ACSettingIndex', 1800, 'DWord')",
             ("power_setting", {**never, **CHECK}),
+            told,
             ("power_setting", never),
+            told,
             ("power_setting", never),
             f"[Microsoft.Win32.Registry]::SetValue('{policy}', 'ACSettingIndex', 900, 'DWord')",
             ("power_setting", never),
@@ -230,6 +244,8 @@ def test_power_setting_reads_by_guid_and_writes_what_differs(wine_engine: Engine
     assert checked["before"] == done["before"] == {"plan": plan, "sleep_seconds": 1800, "hibernate_seconds": None}
     assert done["changed"]
     assert not again["changed"]
+    assert wine_engine.prefix
+    assert (wine_engine.prefix / "drive_c" / "told").read_text() == "<><0>"
     assert again["before"] == {"plan": plan, "sleep_seconds": 0, "hibernate_seconds": 0}
     assert refused["failed"]
     assert refused["cause"] == "managed_policy"
@@ -262,9 +278,12 @@ def test_defender_exclusion_adds_and_removes_only_its_own(defender: tuple[Engine
         {"path": [JAVA], "process": ["C:\\a.exe"]},
         {"path": [JAVA], "process": ["C:\\a.exe"], "state": "absent"},
     )
-    jobs = [("defender_exclusion", job) for job in ({**add, **CHECK}, add, add, drop, drop)]
-    answers = engine.run(jobs)
-    assert [answer["changed"] for answer in answers] == [True, True, False, True, False]
+    (checked,) = engine.run([("defender_exclusion", {**add, **CHECK})])
+    assert json.loads(state.read_text())["preference"]["ExclusionPath"] == ["C:\\Theirs"]
+    answers = [checked, *engine.run([("defender_exclusion", job) for job in (add, add)])]
+    assert json.loads(state.read_text())["preference"]["ExclusionPath"] == ["C:\\Theirs", JAVA]
+    answers += engine.run([("defender_exclusion", job) for job in (drop, {**drop, **CHECK}, drop)])
+    assert [answer["changed"] for answer in answers] == [True, True, False, True, False, False]
     assert answers[1]["before"] == {"path": [], "process": []}
     assert answers[3]["before"] == {"path": [JAVA], "process": ["C:\\a.exe"]}
     assert answers[1]["diff"]["after"] == f"{JAVA}\nC:\\a.exe\n"
@@ -287,3 +306,30 @@ def test_defender_exclusion_believes_defender_and_not_the_cmdlet(defender: tuple
     assert "tamper protection is on" in tampered["msg"]
     assert absent["failed"]
     assert absent["cause"] == "not_running"
+
+
+@pytest.mark.engine
+def test_defender_exclusion_names_why_a_change_is_void(defender: tuple[Engine, Path], tmp_path: Path) -> None:
+    engine, state = defender
+    write_defender(state, protected=False)
+    # Linux has no registry: what stands there is told by the test.
+    library = doubled(tmp_path / "library", "defender_exclusion", {"Get-Setting": "    $global:settings[$Name]"})
+    void = "function global:Add-MpPreference { }; $global:settings = @{ %s }"
+    jobs: list[str | tuple[str, dict[str, Any]]] = []
+    for settings, job in (
+        ("DisableLocalAdminMerge = 1", {"path": [JAVA], **CHECK}),
+        ("DisableLocalAdminMerge = 1", {"path": [JAVA]}),
+        ("ManagedDefenderProductType = 6", {"path": [JAVA]}),
+        ("HideExclusionsFromLocalAdmins = 1", {"process": [JAVA]}),
+        ("", {"path": [JAVA]}),
+    ):
+        jobs += [void % settings, ("defender_exclusion", job)]
+    jobs += ["function global:Add-MpPreference { throw 'no' }", ("defender_exclusion", {"path": [JAVA]})]
+    answers = replace(engine, library=library).run(jobs)
+    assert all(answer["failed"] for answer in answers)
+    merge, managed, hidden, nothing = "local_merge_disabled", "managed_policy", "hidden", "not_effective"
+    assert [answer["cause"] for answer in answers] == [merge, merge, managed, hidden, nothing, nothing]
+    assert "refused the change: no" in answers[-1]["msg"]
+    assert json.loads(state.read_text())["preference"]["ExclusionPath"] == ["C:\\Theirs"]
+    source = (ROOT / "plugins" / "modules" / "defender_exclusion.ps1").read_text("utf-8")
+    assert "Set-MpPreference @" not in source

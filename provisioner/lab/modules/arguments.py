@@ -35,6 +35,16 @@ class Option:
 
 Spec = Mapping[str, Option]
 
+# Modules on the older parser, which has its own words.
+_LEGACY = frozenset(
+    (
+        *(f"ansible.windows.{name}" for name in ("win_copy", "win_file", "win_reg_stat")),
+        "community.windows.win_firewall_rule",
+    )
+)
+# .NET's names of what may come where another type is wanted.
+_NET = {"str": "System.String", "list": "System.Object[]", "float": "System.Double"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
@@ -63,6 +73,8 @@ def parse(module: str, spec: Spec, arguments: Mapping[str, Any]) -> dict[str, An
         )
     said = {names[alias]: value for alias, value in given.items() if value is not None}
     missing = sorted(name for name, option in spec.items() if option.required and name not in said)
+    if missing and module in _LEGACY:
+        raise Failed(f"Get-AnsibleParam: Missing required argument: {missing[0]}")
     if missing:
         raise Failed(f"missing required arguments: {', '.join(missing)}")
     return {name: _one(module, name, option, said) for name, option in spec.items()}
@@ -75,6 +87,9 @@ def _one(module: str, name: str, option: Option, said: Mapping[str, Any]) -> Any
     if option.choices and value is not None:
         for one in value if isinstance(value, list) else [value]:
             if one not in option.choices:
+                if module in _LEGACY:
+                    allowed = ",".join(option.choices)
+                    raise Failed(f"Get-AnsibleParam: Argument {name} needs to be one of {allowed} but was {one}.")
                 allowed = ", ".join(option.choices)
                 raise Failed(f"value of {name} must be one of: {allowed}. Got no match for: {one}")
     return value
@@ -91,8 +106,9 @@ def _typed(name: str, kind: str, value: Any) -> Any:
         try:
             return int(value)
         except (TypeError, ValueError):
+            kind = _NET.get(type(value).__name__, type(value).__name__)
             raise Failed(
-                f"argument for {name} is of type {type(value).__name__} and we were unable to convert to int: "
+                f"argument for {name} is of type {kind} and we were unable to convert to int: "
                 "Input string was not in a correct format."
             ) from None
     if kind == "list" and not isinstance(value, list):

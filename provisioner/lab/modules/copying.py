@@ -90,7 +90,8 @@ def _remote(call: Call) -> dict[str, Any]:
             answer["backup_file"] = _back_up(call, dest)
         if not call.check:
             _place(call, source, dest)
-    answer["size"] = source.size if disk.file(dest) else None
+    left = disk.file(dest)
+    answer["size"] = left.size if left else None
     if call.diff:
         lines = (f"-{dest}\n" if there else "") + f"+{dest}\n"
         answer["diff"] = {"prepared": lines if answer["changed"] else ""}

@@ -32,7 +32,8 @@ def win_stat(call: Call) -> dict[str, Any]:
     if file:
         return {"changed": False, "stat": _file(call, file)}
     if folder:
-        stat = _common(folder.path, "Directory", _owner(folder)) | {"isdir": True}
+        # As it was asked for, whatever its letters are on the disk.
+        stat = _common(plain(args["path"]), "Directory", _owner(folder)) | {"isdir": True}
         if args["get_size"]:
             stat["size"] = sum(one.size for one in disk.under(folder.path))
         return {"changed": False, "stat": stat}
@@ -40,9 +41,10 @@ def win_stat(call: Call) -> dict[str, Any]:
 
 
 def _file(call: Call, file: File) -> dict[str, Any]:
-    name = leaf(file.path)
+    path = plain(call.args["path"])
+    name = leaf(path)
     extension = name[name.rindex(".") :] if "." in name else ""
-    stat = _common(file.path, "Archive", "BUILTIN\\Administrators")
+    stat = _common(path, "Archive", "BUILTIN\\Administrators")
     stat |= {"isarchive": True, "isreg": True, "extension": extension}
     if call.args["get_checksum"]:
         stat["checksum"] = digest(file, call.args["checksum_algorithm"])

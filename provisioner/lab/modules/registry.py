@@ -36,6 +36,14 @@ SPEC: Spec = {
 }
 STAT_SPEC: Spec = {"path": Option(required=True, aliases=("key",)), "name": Option(aliases=("entry", "value"))}
 
+# What Windows puts in for names in a text that grows.
+_VARIABLES = {
+    "programdata": "C:\\ProgramData",
+    "programfiles": "C:\\Program Files",
+    "systemdrive": "C:",
+    "systemroot": "C:\\Windows",
+    "windir": "C:\\Windows",
+}
 _PATH = re.compile(r"HK(?:CC|CR|CU|LM|U):\\", re.IGNORECASE)
 
 
@@ -173,4 +181,7 @@ def win_reg_stat(call: Call) -> dict[str, Any]:
 
 def _told(value: Value) -> dict[str, Any]:
     raw = [f"0x{one:02x}" for one in value.data] if value.kind in ("Binary", "None") else value.data
-    return {"type": _SHOWN[value.kind], "value": value.data, "raw_value": raw}
+    shown = value.data
+    if value.kind == "ExpandString":
+        shown = re.sub(r"%([^%]+)%", lambda found: _VARIABLES.get(found[1].lower(), found[0]), shown)
+    return {"type": _SHOWN[value.kind], "value": shown, "raw_value": raw}

@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from provisioner.lab.machine import Machine, WillNotStart
-from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
+from provisioner.lab.modules.arguments import Call, Failed, Option, Spec, Unmodelled
 from provisioner.lab.parts import Action, Service
 
 SPEC: Spec = {
@@ -112,12 +112,20 @@ def _configure(call: Call, service: Service | None, after: dict[str, Any]) -> bo
         return False
     differs = {name: value for name, value in wanted.items() if getattr(service, name) != value}
     if "reset_seconds" in differs and not (wanted.get("actions") or service.actions):
-        raise _unhandled("Cannot set FailureAction ResetPeriod without explicit Actions and no existing Actions")
+        raise _unhandled(
+            'Exception setting "FailureActions": '
+            '"Cannot set FailureAction ResetPeriod without explicit Actions and no existing Actions"'
+        )
     asked = Service(**{**vars(service), **wanted})
     if differs and not call.check:
         vars(service).update(differs)
+        if not service.actions:
+            # Windows forgets the period with the actions.
+            service.reset_seconds = 0
         call.machine.happened("service_changed", service=service.name, properties=sorted(differs))
     after.update(_shown(asked))
+    if args["description"] == "":
+        after["description"] = ""
     if args["failure_actions_on_non_crash_failure"] is not None:
         # The module means to show it and misspells its own variable.
         after["failure_actions_on_non_crash_failure"] = None
@@ -135,12 +143,14 @@ def _account(machine: Machine, name: str) -> str:
 
 
 def _action(said: Any) -> Action:
-    kind = said.get("type") if isinstance(said, dict) else said
+    if not isinstance(said, dict):
+        raise Unmodelled(f"ansible.windows.win_service: the lab does not model the failure action {said!r}")
+    kind = said.get("type")
     if kind not in _ACTIONS:
         raise Failed(
             f"value of type must be one of: {', '.join(_ACTIONS)}. Got no match for: {kind} found in failure_actions"
         )
-    return Action(kind, int(said.get("delay_ms") or said.get("delay") or 0))
+    return Action(str(kind), int(said.get("delay_ms") or said.get("delay") or 0))
 
 
 def _run(call: Call, service: Service | None, after: dict[str, Any]) -> bool:
@@ -245,7 +255,8 @@ def win_service_info(call: Call) -> dict[str, Any]:
 
 
 def _named(service: Service, wanted: str) -> bool:
-    return fnmatchcase(service.name.lower(), wanted) or service.display_name.lower() == wanted
+    # By the display name nothing is found: Get-Service -Name does not look there.
+    return fnmatchcase(service.name.lower(), wanted)
 
 
 def _told(machine: Machine, service: Service) -> dict[str, Any]:
