@@ -40,12 +40,13 @@ class Impact(StrEnum):
 
 
 class Result(StrEnum):
-    """How a step ended."""
+    """How a step ended. `refused`: the gateway did not accept the log-in, and it is not tried again by itself."""
 
     DONE = "done"
     UNCHANGED = "unchanged"
     FAILED = "failed"
     UNREACHABLE = "unreachable"
+    REFUSED = "refused"
     UNKNOWN = "unknown"
     STALE = "stale"
     WAITING = "waiting"
@@ -246,7 +247,9 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One act on one gateway: a playbook's role with its values, or words for a person.
+    """One act on one gateway: a `playbook`'s role with its values, a `person`'s by words, its `row` in practices.csv.
+
+    What a person does is shown by the controls in `proves`, or where no reading can, by that person's confirmation.
 
     `because`, `proves`, `needs` and `keeps` are control ids: why, what is shown when it is done, what must be settled
     before it may be done, and what passed and must not be spoiled; `fingerprint` is that of the findings it proves,
@@ -275,10 +278,15 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Wave:
-    """Gateways that are changed together; the next wave waits for this one's proof."""
+    """Gateways that are changed together; the next wave waits for this one's proof.
+
+    `roles` are those by which this wave's gateways are judged, where practices.csv has others: a migration's steps
+    lead from one to the other.
+    """
 
     number: int
     steps: tuple[Step, ...]
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,6 +298,7 @@ class Budget:
 
     failed: int | None = 1
     unreachable: int | None = None
+    refused: int | None = 1
     unknown: int | None = 1
     first_wave: int = 0
 
@@ -307,10 +316,21 @@ class Gap:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Move:
+    """From which PC to which other one a practice's gateway moves; `was` is the new one's role before."""
+
+    practice: str
+    old: str
+    new: str
+    was: Role
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What will be changed, in waves, made from one audit. It belongs to its gateways.
 
-    `places` maps each gateway to its practice and address as planned.
+    `kind`: rollout, migration, finish (of a migration) or undo. `places` maps each gateway to its practice and address
+    as planned; `of` is the plan that an undo or a finish belongs to, `move` what a migration moves.
     """
 
     id: str
@@ -323,6 +343,8 @@ class Plan:
     waves: tuple[Wave, ...]
     budget: Budget
     gaps: tuple[Gap, ...] = ()
+    of: str = ""
+    move: Move | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -332,7 +354,11 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one step ended. `before` is what the role found on the gateway, kept for undo and for the record."""
+    """How one step ended. `before` is what the role found on the gateway, kept for undo and for the record.
+
+    `reading_before` and `reading_after` name the evidence that judged it (its SHA-256, as the journal keeps it);
+    `output` is what Ansible said, a line a task.
+    """
 
     step: str
     gateway: str
@@ -342,3 +368,6 @@ class Outcome:
     ended: datetime
     message: str = ""
     before: Mapping[str, Any] = field(default_factory=dict)
+    reading_before: str = ""
+    reading_after: str = ""
+    output: tuple[str, ...] = ()

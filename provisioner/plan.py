@@ -106,7 +106,6 @@ def make(
         gaps.extend(left)
         if made:
             steps.append(tuple(made))
-    rollout = fleet.settings.rollout
     return Plan(
         id=plan_id,
         kind="rollout",
@@ -115,10 +114,18 @@ def make(
         fleet_digest=fleet.digest,
         policy_digest=audit.policy_digest,
         places={made[0].gateway: _place(view.rows[made[0].gateway]) for made in steps},
-        waves=_waves(steps, rollout.waves),
-        budget=Budget(failed=rollout.failed, unreachable=rollout.unreachable, unknown=rollout.unknown),
+        waves=_waves(steps, fleet.settings.rollout.waves),
+        budget=budget_of(fleet),
         # A PC that is not the one it should be comes first: all else that is said of it is about another PC.
         gaps=tuple(sorted(gaps, key=lambda gap: gap.control != IDENTITY)),
+    )
+
+
+def budget_of(fleet: Fleet) -> Budget:
+    """How many gateways may go wrong, by fleet.yml."""
+    rollout = fleet.settings.rollout
+    return Budget(
+        failed=rollout.failed, unreachable=rollout.unreachable, refused=rollout.refused, unknown=rollout.unknown
     )
 
 

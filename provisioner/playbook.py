@@ -26,7 +26,7 @@ _LONGEST_SOCKET = 90
 _LONGEST_MESSAGE = 600
 _LONGEST_DIFFERENCE = 8000
 
-Answer = Literal["ok", "failed", "unreachable", "refused", "skipped", "unknown"]
+Answer = Literal["ok", "failed", "unreachable", "refused", "held", "skipped", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,10 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Acted:
-    """What Ansible says of one step. `refused`: the gateway did not accept the log-in. `unknown`: it says nothing.
+    """What Ansible says of one step. `refused`: the gateway did not accept the log-in. `held`: another team's work is
+    marked there. `unknown`: it says nothing.
 
-    `before` is what the role found; `seconds` what its tasks took.
+    `before` is what the role found; `seconds` what its tasks took; `output` a line for each task.
     """
 
     result: Answer
@@ -51,6 +52,7 @@ class Acted:
     before: Mapping[str, Any] = field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
     seconds: float = 0.0
+    output: tuple[str, ...] = ()
 
 
 def run(

@@ -127,13 +127,14 @@ class SystmOne:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """Waves and the failure budget. `failed`, `unreachable` and `unknown` are how many gateways may end so
+    """Waves and the failure budget. `failed`, `unreachable`, `refused` and `unknown` are how many gateways may end so
     before the rollout stops; `none` means any number. `approve_wait` is in seconds."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
     waves: tuple[int, ...] = (1, 5, 20)
     failed: int | None = 1
     unreachable: int | None = None
+    refused: int | None = 1
     unknown: int | None = 1
     shard: int = 25
     approval: bool = False

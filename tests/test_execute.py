@@ -219,7 +219,8 @@ def test_the_budget_is_said_before_anything_is_done(journal: Journal) -> None:
     assert isinstance(said[0], RunStarted)
     assert said[0].budget == (
         "Stops when the first gateway of the first wave fails or ends unknown, or a second of all 26 fails, or a "
-        "second of all 26 ends unknown; any number that are unreachable do not stop it."
+        "second of all 26 refuses the log-in, or a second of all 26 ends unknown; any number that are unreachable "
+        "do not stop it."
     )
 
 

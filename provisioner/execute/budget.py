@@ -14,6 +14,7 @@ def words(budget: Budget, gateways: int) -> str:
     for limit, stopping, going_on in (
         (budget.failed, "fails", "fail"),
         (budget.unreachable, "is unreachable", "are unreachable"),
+        (budget.refused, "refuses the log-in", "refuse the log-in"),
         (budget.unknown, "ends unknown", "end unknown"),
     ):
         if limit is None or limit >= gateways:
@@ -33,16 +34,15 @@ def past(budget: Budget, outcomes: Iterable[Outcome], first: Collection[str]) ->
         gateways.setdefault(outcome.result, set()).add(outcome.gateway)
         if outcome.step in first and outcome.result in (Result.FAILED, Result.UNKNOWN):
             pilot.add(outcome.gateway)
-    failed, unreachable, unknown = (
-        gateways.get(result, set()) for result in (Result.FAILED, Result.UNREACHABLE, Result.UNKNOWN)
-    )
     if len(pilot) > budget.first_wave:
         return f"the first wave went wrong at {_names(pilot)}"
-    for found, limit, what in (
-        (failed, budget.failed, "failed"),
-        (unreachable, budget.unreachable, "were unreachable"),
-        (unknown, budget.unknown, "ended unknown"),
+    for result, limit, what in (
+        (Result.FAILED, budget.failed, "failed"),
+        (Result.UNREACHABLE, budget.unreachable, "were unreachable"),
+        (Result.REFUSED, budget.refused, "refused the log-in"),
+        (Result.UNKNOWN, budget.unknown, "ended unknown"),
     ):
+        found = gateways.get(result, set())
         if limit is not None and len(found) > limit:
             return f"{len(found)} gateways {what} ({_names(found)}); {limit} may"
     return ""

@@ -98,7 +98,7 @@ def before(step: Step, reading: Reading, *, begun: bool, working: bool) -> Verdi
     `working`: whether a Connector that was started is known to work.
     """
     if trouble := reading.trouble(step.gateway):
-        return Result.UNREACHABLE, trouble
+        return Result.REFUSED if reading.refused(step.gateway) else Result.UNREACHABLE, trouble
     identity = reading.findings.get(step.gateway, {}).get(IDENTITY)
     if identity and identity.status is Status.FAILED:
         return Result.STALE, f"another PC answers at this address: {identity.actual or identity.message}"
@@ -152,7 +152,7 @@ def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
     if acted.result == "ok":
         return Result.FAILED, f"Ansible said ok, but the reading does not show it: {still}"
     if acted.result == "refused":
-        return Result.FAILED, f"the log-in was refused: {acted.message}"
+        return Result.REFUSED, f"the log-in was refused: {acted.message}"
     result = {"failed": Result.FAILED, "unreachable": Result.UNREACHABLE, "skipped": Result.SKIPPED}
     return result.get(acted.result, Result.UNKNOWN), acted.message or still
 

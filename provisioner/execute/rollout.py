@@ -37,9 +37,9 @@ class Ended:
 
     @property
     def exit_code(self) -> int:
-        """0 all done; 4 stopped, waiting or gone wrong, can go on; 3 some gateways were unreachable."""
+        """0 all done; 4 stopped, waiting or gone wrong, can go on; 3 some gateways could not be got into."""
         results = {outcome.result for outcome in self.outcomes} - set(FINISHED)
-        if self.stopped or results - {Result.UNREACHABLE}:
+        if self.stopped or results - {Result.UNREACHABLE, Result.REFUSED}:
             return 4
         return 3 if results else 0
 
@@ -233,7 +233,7 @@ class Rollout:
 
         def stop() -> bool:
             # What Ansible says now is no proof yet, but enough to begin nothing further.
-            bad = {"failed": Result.FAILED, "refused": Result.FAILED, "unreachable": Result.UNREACHABLE}
+            bad = {"failed": Result.FAILED, "refused": Result.REFUSED, "unreachable": Result.UNREACHABLE}
             wrong = [
                 _outcome(step, (bad[said.result], ""), said, begun[step.id], self.now())
                 for step in steps

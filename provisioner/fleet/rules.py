@@ -308,7 +308,7 @@ def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
     if not all(size >= 1 for size in rollout.waves):
         message = f"waves of {', '.join(map(str, rollout.waves))} gateways cannot be."
         yield Complaint(("rollout", "waves"), message, "How many gateways each wave has, such as [1, 5, 20].")
-    for name in ("failed", "unreachable", "unknown"):
+    for name in ("failed", "unreachable", "refused", "unknown"):
         count = getattr(rollout, name)
         if count is not None and count < 0:
             yield Complaint(

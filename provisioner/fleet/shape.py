@@ -32,7 +32,7 @@ _SHAPES: dict[tuple[str, ...], type] = {
     ("systmone",): shapes.SystmOne,
     ("rollout",): shapes.Rollout,
 }
-_COUNTS = ("failed", "unreachable", "unknown")
+_COUNTS = ("failed", "unreachable", "refused", "unknown")
 _PLACEHOLDERS: dict[Place, Any] = {("version",): VERSION, ("endpoints",): []}
 
 

@@ -197,6 +197,7 @@ def _budget(budget: Budget) -> str:
         (budget.failed, "failed"),
         (budget.unknown, "ended nobody knows how"),
         (budget.unreachable, "could not be reached"),
+        (budget.refused, "refused the log-in"),
         (budget.first_wave, "failed in the first wave"),
     )
     stops = [

@@ -37,6 +37,7 @@ RESULTS: Mapping[Result, str] = MappingProxyType(
         Result.UNCHANGED: "unchanged",
         Result.FAILED: "failed",
         Result.UNREACHABLE: "could not be reached",
+        Result.REFUSED: "the log-in was refused",
         Result.UNKNOWN: "how it ended is not known",
         Result.STALE: "refused: not as planned any more",
         Result.WAITING: "waiting",
