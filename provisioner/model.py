@@ -56,7 +56,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """One row of practices.csv. `address` is "" while the gateway is not known yet."""
+    """One row of practices.csv. `address` is "" while the gateway is not known yet; `hours` is "" for any time."""
 
     name: str
     practice: str
@@ -67,6 +67,7 @@ class Gateway:
     role: Role
     variables: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
+    hours: str = ""
 
     @property
     def known(self) -> bool:
@@ -253,7 +254,8 @@ class Step:
 
     `because`, `proves`, `needs` and `keeps` are control ids: why, what is shown when it is done, what must be settled
     before it may be done, and what passed and must not be spoiled; `fingerprint` is that of the findings it proves,
-    as planned; `seconds` and `size` (bytes to fetch) are estimates. `undo` holds the values that lead back.
+    as planned; `seconds` and `size` (bytes to fetch) are estimates. A step that `restores` is proved when the reading
+    is again what `fingerprint` says it was.
     """
 
     id: str
@@ -273,7 +275,12 @@ class Step:
     changes: tuple[Change, ...] = ()
     seconds: float = 0.0
     size: int = 0
-    undo: Mapping[str, Any] | None = None
+    restores: bool = False
+
+    @property
+    def removes(self) -> bool:
+        """Whether its role takes away what it makes elsewhere."""
+        return bool(self.values.get(f"{self.role}_state") == "absent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,7 +337,8 @@ class Plan:
     """What will be changed, in waves, made from one audit. It belongs to its gateways.
 
     `kind`: rollout, migration, finish (of a migration) or undo. `places` maps each gateway to its practice and address
-    as planned; `of` is the plan that an undo or a finish belongs to, `move` what a migration moves.
+    as planned, `roles` (a rollout's) to the role for which its steps were made; `of` is the plan that an undo or a
+    finish belongs to, `move` what a migration moves.
     """
 
     id: str
@@ -343,6 +351,7 @@ class Plan:
     waves: tuple[Wave, ...]
     budget: Budget
     gaps: tuple[Gap, ...] = ()
+    roles: Mapping[str, Role] = field(default_factory=dict)
     of: str = ""
     move: Move | None = None
 

@@ -75,13 +75,15 @@ class ConnectorFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Connector:
-    """The Connector: its folder, the image that really runs, and the files made for each practice."""
+    """The Connector: its folder, the image that really runs, and the files made for each practice. `carry` are files,
+    by their paths below the folder, that a migration brings from the old gateway to the new one."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
     folder: str = "C:\\iPlato"
     image: str = "C:\\iPlato\\jre\\bin\\java.exe"
     version: str = ""
     files: tuple[ConnectorFile, ...] = ()
+    carry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,9 @@ class SystmOne:
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
     """Waves and the failure budget. `failed`, `unreachable`, `refused` and `unknown` are how many gateways may end so
-    before the rollout stops; `none` means any number. `approve_wait` is in seconds."""
+    before the rollout stops; `none` means any number. `approve_wait` and `settle` are in seconds: how long a person is
+    waited for, and how long a command may still be at work whose end nobody heard. `hours` are as hours.py reads them,
+    blank for any time."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
     waves: tuple[int, ...] = (1, 5, 20)
@@ -139,7 +143,9 @@ class Rollout:
     shard: int = 25
     approval: bool = False
     approve_wait: float = 30.0
+    settle: float = 90.0
     line_speed: int = 10_000_000
+    hours: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +161,7 @@ class Settings:
     practice_list: str = ""
     practice_list_date: date | None = None
     journal: str = ".provisioner/journal.db"
+    record_key: str = ""
     connection: Connection = field(default_factory=Connection)
     packages: Mapping[Literal["connector", "jre", "procrun"], Package] = field(default_factory=dict)
     connector: Connector = field(default_factory=Connector)

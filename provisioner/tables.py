@@ -7,6 +7,7 @@ import codecs
 import csv
 import difflib
 import io
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,19 +23,23 @@ _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u200e\u200f")
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the line on which it begins, and its cells by column, without blanks around them."""
+    """One row: the line on which it begins, its cells by column, without blanks around them, and where in the table's
+    text it begins."""
 
     line: int
     cells: Mapping[str, str]
+    start: int = 0
 
 
 @dataclass
 class Table:
     """A table: `columns` in lower case and in order, rows that are not blank, and what is wrong with it.
 
-    `header` is the header's line.
+    `header` is the header's line. `text` is all of it as it is written, and `separator` what parts its cells.
     """
 
+    text: str = ""
+    separator: str = ","
     columns: tuple[str, ...] = ()
     header: int = 1
     rows: list[Row] = field(default_factory=list)
@@ -46,18 +51,48 @@ def read(path: Path, required: Sequence[str], optional: Collection[str] | None =
 
     A missing file, one that cannot be read or is no text is a fault like any other.
     """
-    table = Table()
     try:
-        text = decode(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         message = "is missing." if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}."
-        table.faults.append(Fault(path.name, None, message, "`provisioner init DIR` writes a whole folder."))
-        return table
+        return Table(faults=[Fault(path.name, None, message, "`provisioner init DIR` writes a whole folder.")])
+    return parse(path.name, data, required, optional)
+
+
+def parse(name: str, data: bytes, required: Sequence[str], optional: Collection[str] | None = ()) -> Table:
+    """The same of a file's bytes; `name` is what its faults call it."""
+    table = Table()
+    try:
+        table.text = decode(data)
     except ValueError as error:
-        table.faults.append(Fault(path.name, None, str(error), "Save it as CSV UTF-8."))
+        table.faults.append(Fault(name, None, str(error), "Save it as CSV UTF-8."))
         return table
-    _Reader(path.name, table, required, optional).read(text)
+    _Reader(name, table, required, optional).read()
     return table
+
+
+def written(table: Table, row: Row, column: str) -> tuple[int, int]:
+    """Where in the table's text a row's cell begins and ends, with the quotation marks and blanks that it has. The
+    column is a required one: of others a row may have no cell."""
+    cell = rf'(?>"[^"]*(?:""[^"]*)*"|[^{table.separator}\r\n]*)'
+    before = table.columns.index(column)
+    found = re.compile(rf"(?:{cell}{table.separator}){{{before}}}({cell})").match(table.text, row.start)
+    assert found, f"line {row.line} was read and has no cell {column}"
+    return found.span(1)
+
+
+def encoding(data: bytes) -> tuple[bytes, str]:
+    """A file's byte-order mark, empty where it has none, and its encoding: UTF-8, UTF-16 or else cp1252."""
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return mark, name
+    if b"\0" in data[:2]:
+        return b"", "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return b"", "cp1252"
+    return b"", "utf-8"
 
 
 def decode(data: bytes) -> str:
@@ -67,26 +102,13 @@ def decode(data: bytes) -> str:
     """
     if data.startswith(b"PK\x03\x04"):
         raise ValueError("is a workbook or an archive, not text.")
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return _text(data[len(bom) :], encoding)
-    if b"\0" in data[:2]:
-        return _text(data, "utf-16-be" if data[:1] == b"\0" else "utf-16-le")
+    mark, name = encoding(data)
+    data = data[len(mark) :]
     try:
-        return _checked(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        return _text(data, "cp1252")
-
-
-def _text(data: bytes, encoding: str) -> str:
-    try:
-        return _checked(data.decode(encoding))
+        text = data.decode(name)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ValueError(f"is not text in UTF-8, UTF-16 or cp1252: see line {line}.") from None
-
-
-def _checked(text: str) -> str:
     if "\0" in text:
         raise ValueError("is not text: it holds NUL characters.")
     return text
@@ -99,25 +121,35 @@ class _Reader:
         self._name, self._table = name, table
         self._required, self._optional = required, optional
 
-    def read(self, text: str) -> None:
-        records = self._records(text)
+    def read(self) -> None:
+        records = self._records(self._table.text)
         header = next(records, None)
         if header is None:
             self._fault(None, "is empty.", f"Its first line is to be: {','.join(self._required)}")
             return
-        if self._header(*header):
-            for line, cells in records:
-                self._row(line, cells)
+        line, _, cells = header
+        if self._header(line, cells):
+            for record in records:
+                self._row(*record)
 
-    def _records(self, text: str) -> Iterator[tuple[int, list[str]]]:
-        """Each record that is not blank, with the line on which it begins; the rest of a broken one is left out."""
-        skipped, separator = _separator(text, self._required)
-        lines = io.StringIO(text, newline="")
+    def _records(self, text: str) -> Iterator[tuple[int, int, list[str]]]:
+        """Each record that is not blank, with the line on which it begins and where in the text that is; the rest of
+        a broken one is left out."""
+        skipped, self._table.separator = _separator(text, self._required)
+        read = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal read
+            for line in io.StringIO(text, newline=""):
+                read += len(line)
+                yield line
+
+        rest = lines()
         for _ in range(skipped):
-            lines.readline()
-        reader = csv.reader(lines, delimiter=separator, strict=True)
+            next(rest)
+        reader = csv.reader(rest, delimiter=self._table.separator, strict=True)
         while True:
-            line = skipped + reader.line_num + 1
+            line, start = skipped + reader.line_num + 1, read
             try:
                 cells = [cell.translate(_INVISIBLE).strip() for cell in next(reader)]
             except StopIteration:
@@ -127,7 +159,7 @@ class _Reader:
                 self._fault(line, "the quotation marks of the row that begins here do not match.", hint)
                 continue
             if any(cells):
-                yield line, cells
+                yield line, start, cells
 
     def _header(self, line: int, cells: list[str]) -> bool:
         """Take the column names. Whether the rows can be read by them."""
@@ -152,7 +184,7 @@ class _Reader:
         self._table.columns, self._table.header = tuple(names), line
         return len(self._table.faults) == before
 
-    def _row(self, line: int, cells: list[str]) -> None:
+    def _row(self, line: int, start: int, cells: list[str]) -> None:
         columns = self._table.columns
         # Spreadsheets leave out blank cells at the end of a row. Of a column that must be there it is more likely
         # that a separator is missing and the cells stand in the wrong columns.
@@ -175,7 +207,7 @@ class _Reader:
                 self._fault(line, f"{name} is {cell}: a formula of the spreadsheet failed.", "Write the value itself.")
                 return
         named.pop("", None)
-        self._table.rows.append(Row(line, named))
+        self._table.rows.append(Row(line, named, start))
 
     def _fault(self, line: int | None, message: str, hint: str) -> None:
         self._table.faults.append(Fault(self._name, line, message, hint))

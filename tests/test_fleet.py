@@ -20,10 +20,10 @@ from tests.fleet_folders import FLEET, HEADER, LAB, PRACTICES, SHA, TODAY, check
 
 @pytest.fixture
 def northern(tmp_path: Path) -> Fleet:
-    rows = f"""{HEADER},site
+    rows = f"""{HEADER},site,hours
 A81001,DENSHAM,GW1,10.0.0.1,active,Stockton
 A81001,DENSHAM,GW1-NEW,10.0.0.2,candidate,Stockton
-A81002,QUEENS PARK,GW2,10.0.0.3,active,Hartlepool
+A81002,QUEENS PARK,GW2,10.0.0.3,active,Hartlepool,Sat 20:00-06:00
 B81004,BLUEBELL,,,active,Hull
 """
     return right(write(tmp_path, {"practices.csv": rows}))
@@ -46,6 +46,18 @@ def test_port_and_path_come_from_fleet_yml_unless_the_row_has_its_own(tmp_path: 
     assert (first.port, first.path) == (5985, "/GW1/wsman")
     assert (second.port, second.path) == (7000, "/own")
     assert not {"port", "path"} & set(second.variables)
+
+
+def test_hours_come_from_fleet_yml_unless_the_row_has_its_own(tmp_path: Path) -> None:
+    rows = f'{HEADER},Hours\nA81001,,GW1,10.0.0.1,,\nA81002,,GW2,10.0.0.2,,"Sat  20:00-06:00, Sun 08:00-24:00"\n'
+    rows += "A81004,,GW4,10.0.0.4,,always\n"
+    text = FLEET + "rollout:\n  hours: Mon-Fri 19:00-07:00\n"
+    gateways = right(write(tmp_path, {"fleet.yml": text, "practices.csv": rows})).gateways
+    assert [gateway.hours for gateway in gateways] == [
+        "Mon-Fri 19:00-07:00", "Sat 20:00-06:00, Sun 08:00-24:00", "always"
+    ]  # fmt: skip
+    assert [gateway.variables for gateway in gateways] == [{}, {}, {}]
+    assert {gateway.hours for gateway in right(write(tmp_path / "without", {})).gateways} == {""}
 
 
 def test_one_of_gateway_and_address_stands_for_both(tmp_path: Path) -> None:
@@ -155,6 +167,8 @@ def test_an_endpoint_that_the_vendor_has_not_published_is_a_warning(tmp_path: Pa
     [
         ("fleet.yml", "version: 1\n", "version: 1\nread_only: true\n"),
         ("fleet.yml", "10.237.215.5", "10.1.2.3"),
+        ("fleet.yml", "hours: always", "hours: Sat 20:00-06:00"),
+        ("practices.csv", "Sun 08:00-24:00", "Sun 08:00-23:00"),
         ("practices.csv", "BLUEBELL", "OTHER"),
         ("practices.csv", "10.1.2.3", "10.1.2.4"),
         ("statements.csv", "says so", "says no"),
@@ -175,15 +189,16 @@ def test_the_digest_does_not_change_with_how_it_is_written(tmp_path: Path) -> No
     other = dict(files)
     other["fleet.yml"] = "# a remark\n" + files["fleet.yml"].replace("version: 1", "version:   1 # here")
     other["practices.csv"] = "\ufeff" + files["practices.csv"].replace("\n", "\r\n\r\n").replace(",", " ; ").lower()
-    for name in ("BLUEBELL", "QUEENS PARK", "THE DENSHAM SURGERY", "GW-A81001", "GW-A81002"):
+    for name in ("BLUEBELL", "GABLES", "QUEENS PARK", "THE DENSHAM SURGERY", "GW-A81001", "GW-A81002"):
         other["practices.csv"] = other["practices.csv"].replace(f"{name.lower()} ;", f"{name} ;")
+    other["practices.csv"] = other["practices.csv"].replace("sun 08:00", "Sun  08:00")
     assert right(write(tmp_path / "a", files)).digest == right(write(tmp_path / "b", other)).digest
 
 
 def full_folder() -> dict[str, str]:
     return {
-        "fleet.yml": FLEET + "connector:\n  files: [{path: c.ini, template: c.j2}]\n",
-        "practices.csv": PRACTICES,
+        "fleet.yml": FLEET + "connector:\n  files: [{path: c.ini, template: c.j2}]\nrollout:\n  hours: always\n",
+        "practices.csv": PRACTICES.replace(HEADER, f"{HEADER},hours") + "A81005,GABLES,,,active,Sun 08:00-24:00\n",
         "statements.csv": "practice,control,says,by,on,until\nA81001,R3-dedicated,says so,me,2026-01-01,2027-01-01\n",
         "waivers.yml": "- {control: R7-disk, practice: A81001, words: w, by: me, on: 2026-01-01, until: 2027-01-01}\n",
         "c.j2": "x",
@@ -205,6 +220,7 @@ def full_folder() -> dict[str, str]:
         (["name=queens park"], ["GW2"]),
         (["gateway=GW2"], ["GW2"]),
         (["port=5986", "GW2"], ["GW1", "GW1-NEW", "GW2", ""]),
+        (["hours=*sat*"], ["GW2"]),
     ],
 )
 def test_only_narrows_by_code_name_and_column(northern: Fleet, patterns: list[str], names: list[str]) -> None:
@@ -273,11 +289,13 @@ def test_what_the_starter_shows_is_right_once_it_is_said(tmp_path: Path) -> None
     text = text.replace("FINGERPRINT", SHA).replace("endpoints: []", FLEET.splitlines()[1])
     # These two belong to other ways of logging in than the one that is shown.
     text = re.sub(r"(?m)^  (credential_file|unchecked_because): .*$", "", text)
+    (tmp_path / ".provisioner").mkdir()
+    (tmp_path / ".provisioner" / "record-key.pem").touch()
     files = {"jre.zip": "x", "connector.properties.j2": "{{ api_key }}", "ca.pem": "x"}
     shutil.copy(root() / "inventory" / "example" / "epraccur.csv", tmp_path)
     rows = f"{HEADER}\nA84002,,,,\n"
     found = right(write(tmp_path, {"fleet.yml": text, "practices.csv": rows, **files}))
-    assert found.settings.rollout == settings.Rollout()
+    assert found.settings.rollout == settings.Rollout(hours="Mon-Fri 19:00-07:00; Sat-Sun 00:00-24:00")
     assert found.settings.systmone == settings.SystmOne()
     assert set(found.settings.packages) == {"connector", "jre", "procrun"}
 

@@ -56,7 +56,7 @@ FLEET_FAULTS: dict[str, tuple[str, int | None, str, str]] = {
     "misspelt": (FLEET + "jounral: x\n", 3, "no setting jounral", "Did you mean journal?"),
     "misspelt below": (other("connection", "transprot: ntlm"), 4, "no setting transprot in connection", "transport?"),
     "in the wrong place": (FLEET + "credential_file: x\n", 3, "no setting credential_file", "belongs in connection"),
-    "not built yet": (other("rollout", "hours: '18:00-06:00'"), 4, "no setting hours in rollout", "does not have it"),
+    "not built yet": (other("rollout", "moon: full"), 4, "no setting moon in rollout", "does not have it"),
     "a word for a section": (FLEET + "connection: ntlm\n", 3, "settings of its own", ""),
     "a list for a number": (other("connection", "port: [1]"), 4, "connection.port is 'this'", ""),
     "text for a number": (other("connection", "deadline: soon"), 4, "connection.deadline is 'soon'", ""),
@@ -69,6 +69,9 @@ FLEET_FAULTS: dict[str, tuple[str, int | None, str, str]] = {
     "a negative budget": (other("rollout", "unknown: -1"), 4, "rollout.unknown cannot be -1", "any number"),
     "no shard": (other("rollout", "shard: 0"), 4, "shard cannot be 0", "1 or more"),
     "an endless wait": (other("rollout", "approve_wait: .inf"), 4, "rollout.approve_wait", ""),
+    "hours without days": (other("rollout", "hours: 18:00-06:00"), 4, "such as Mon-Fri 18:00-06:00", "any time"),
+    "hours that never come": (other("rollout", "hours: never"), 4, "never leaves no time at all", ""),
+    "hours that are a number": (other("rollout", "hours: 19"), 4, "'19' is neither days nor times", ""),
     "no endpoints": ("version: 1\n", 1, "endpoints is missing", "do not guess"),
     "endpoints not listed": ("version: 1\nendpoints: 10.237.215.5\n", 2, "a list", ""),
     "a printed endpoint": (FLEET.replace("10.237.215.9", "237.215.9:443"), 2, "the first was lost", "Do not guess"),
@@ -192,9 +195,17 @@ def test_a_fault_of_a_row(tmp_path: Path, name: str) -> None:
     assert hint in faults[0].hint
 
 
-@pytest.mark.parametrize(("column", "value", "message"), [("port", "0", "no port"), ("port", "5986.0", "no port"),
-                                                          ("path", "wsman", "no path")])  # fmt: skip
-def test_a_fault_of_a_rows_own_port_or_path(tmp_path: Path, column: str, value: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("port", "0", "no port"),
+        ("port", "5986.0", "no port"),
+        ("path", "wsman", "no path"),
+        ("hours", "never", "never leaves no time at all"),
+        ("hours", "Mon-Fri", "Mon-Fri has no times"),
+    ],
+)
+def test_a_fault_of_a_rows_own_port_path_or_hours(tmp_path: Path, column: str, value: str, message: str) -> None:
     _, faults = check(write(tmp_path, {"practices.csv": f"{HEADER},{column}\nA81001,,GW1,10.0.0.1,,{value}\n"}))
     assert [(fault.line, message in fault.message) for fault in faults] == [(2, True)]
 
@@ -220,8 +231,23 @@ def test_a_column_that_looks_like_a_secret_is_a_warning(tmp_path: Path) -> None:
     assert "connector.files.secrets" in fault.hint
 
 
+def test_a_key_that_is_not_here_is_a_warning(tmp_path: Path) -> None:
+    """Who only audits needs none."""
+    found, (fault,) = check(write(tmp_path, {"fleet.yml": f"{FLEET}record_key: key.pem\n"}))
+    assert found is not None
+    assert (fault.line, fault.warning, "no file key.pem" in fault.message) == (3, True, True)
+
+
 LISTED = {
     "closed": ("A84003", "A84003 (LINTONVILLE MEDICAL GROUP) closed on 2022-03-31", "Take the row out", False),
+    "closed, with a gateway": ("A84003,,GW9,10.0.0.9,active", "closed on 2022-03-31", "or write retired", False),
+    "closed, on standby": ("A84003,,GW9,10.0.0.9,standby", "closed on 2022-03-31", "or write retired", False),
+    "closed and retired": (
+        "A84003,,GW9,10.0.0.9,Retired",
+        "closed on 2022-03-31",
+        "once nothing of ours is left",
+        True,
+    ),
     "unknown": ("A84099", "A84099 is not in the national list (epraccur.csv)", "", False),
     "two digits changed places": ("A84050", "A84050 is not in the national list", "Did you mean A84005?", False),
     "no practice": ("A84004", "is A CLINIC, in the national list no GP practice", "Is the code right?", True),
@@ -229,9 +255,8 @@ LISTED = {
 }
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_a_practice_is_looked_up_in_the_national_list(tmp_path: Path, name: str) -> None:
-    row, message, hint, warning = LISTED[name]
+def listed(folder: Path, row: str) -> Path:
+    """A fleet folder with that row, and a national list with a closed practice, A84003, and a clinic, A84004."""
     lines = (root() / "inventory" / "example" / "epraccur.csv").read_text("utf-8")
     first = lines.splitlines()[0]
     closed = first.replace("A84002", "A84003").replace("THE ROTHBURY PRACTICE", "LINTONVILLE MEDICAL GROUP")
@@ -243,11 +268,24 @@ def test_a_practice_is_looked_up_in_the_national_list(tmp_path: Path, name: str)
         "epraccur.csv": f"{lines}{closed}\n{clinic}\n",
         "practices.csv": f"{HEADER}\n{','.join(cells)}\n",
     }
-    found, faults = check(write(tmp_path, files))
+    return write(folder, files)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_practice_is_looked_up_in_the_national_list(tmp_path: Path, name: str) -> None:
+    row, message, hint, warning = LISTED[name]
+    found, faults = check(listed(tmp_path, row))
     assert (found is not None) is warning
     assert [(fault.line, fault.warning) for fault in faults] == [(2, warning)], told(faults)
     assert message in faults[0].message
     assert hint in faults[0].hint
+
+
+def test_a_closed_practices_gateway_may_be_retired(tmp_path: Path) -> None:
+    found, faults = check(listed(tmp_path, "A84003,,GW-A84003,gw.example.nhs.uk,retired"))
+    assert found is not None
+    assert [fault.warning for fault in faults] == [True]
+    assert found.gateways[0].practice_name == "LINTONVILLE MEDICAL GROUP"
 
 
 def test_a_credential_file_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -58,13 +58,14 @@ def test_a_statement_without_words(tmp_path: Path) -> None:
     assert fault.message == "says is missing."
 
 
-def test_a_statement_may_be_about_what_no_control_asks_and_a_waiver_may_not(tmp_path: Path) -> None:
-    row = STATEMENT | {"control": "only-connector"}
+@pytest.mark.parametrize("control", ["only-connector", "no-connector-wanted"])
+def test_a_statement_may_be_about_what_no_control_asks_and_a_waiver_may_not(tmp_path: Path, control: str) -> None:
+    row = STATEMENT | {"control": control}
     statements = f"{','.join(row)}\n{','.join(row.values())}\n"
     assert check(write(tmp_path, {"statements.csv": statements}), CONTROLS)[1] == []
-    waiver = "- {control: only-connector, practice: A81001, words: w, by: me, on: 2026-01-01, until: 2026-12-31}\n"
+    waiver = f"- {{control: {control}, practice: A81001, words: w, by: me, on: 2026-01-01, until: 2026-12-31}}\n"
     _, (fault,) = check(write(tmp_path, {"waivers.yml": waiver}), CONTROLS)
-    assert "no control only-connector" in fault.message
+    assert f"no control {control}" in fault.message
 
 
 @pytest.mark.parametrize(("on", "until", "word"), [("2025-01-01", "2026-02-28", "ended"),

@@ -24,8 +24,6 @@ __all__ = ["Listed", "check", "load", "only", "starter"]
 
 FILE = "fleet.yml"
 _STARTER = Path(__file__).parent / "starter"
-# Beside the columns of practices.csv; `practice` and `gateway` stand for codes and names.
-_FIELDS = ("practice", "name", "gateway", "address", "role", "port", "path")
 
 Reader = Callable[[Path], Iterable[Listed]]
 
@@ -160,6 +158,7 @@ def _cells(gateway: Gateway) -> dict[str, str]:
     own = {
         "practice": gateway.practice, "name": gateway.practice_name, "gateway": gateway.name,
         "address": gateway.address, "role": str(gateway.role), "port": str(gateway.port), "path": gateway.path,
+        "hours": gateway.hours,
     }  # fmt: skip
     return {**gateway.variables, **own}
 

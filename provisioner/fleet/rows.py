@@ -12,7 +12,7 @@ from typing import Protocol
 from provisioner import codes
 from provisioner.errors import Fault
 from provisioner.fleet import addresses
-from provisioner.fleet.rules import why_not_url_path
+from provisioner.fleet.rules import why_not_hours, why_not_url_path
 from provisioner.fleet.shape import nearest
 from provisioner.model import Gateway, Role
 from provisioner.settings import Settings
@@ -21,7 +21,7 @@ from provisioner.tables import Row, Table, read
 COLUMNS = ("practice", "name", "gateway", "address", "role")
 FILE = "practices.csv"
 
-_OURS = frozenset({*COLUMNS, "port", "path"})
+_OURS = frozenset({*COLUMNS, "port", "path", "hours"})
 # Columns become variables of templates, beside these.
 _TAKEN = frozenset({"practice_name"})
 _SECRET = re.compile(r"password|passwd|secret|token|api_?key", re.I)
@@ -65,7 +65,11 @@ def rows(folder: Path, settings: Settings, lab_known: bool, listed: Mapping[str,
     `listed` is the national list by code, None where there is none. `lab_known` says whether fleet.yml could be
     read so far that `lab` counts.
     """
-    table = read(folder / FILE, COLUMNS, None)
+    return judged(read(folder / FILE, COLUMNS, None), settings, lab_known, listed)
+
+
+def judged(table: Table, settings: Settings, lab_known: bool, listed: Mapping[str, Listed] | None) -> Rows:
+    """The same of a table that is read already."""
     reader = _Reader(table, settings, listed, lab_known)
     found = [gateway for row in table.rows if (gateway := reader.gateway(row))]
     reader.over_all(found)
@@ -93,7 +97,8 @@ class _Reader:
         role = self._role(row)
         port, path = self._port(row), self._path(row, name)
         practice_name = " ".join(cells["name"].split())
-        practice_name = self._practice(row, code, practice_name)
+        practice_name = self._practice(row, code, practice_name, role)
+        hours = self._hours(row)
         if any(not fault.warning for fault in self._table.faults[before:]) or role is None:
             return None
         return Gateway(
@@ -106,6 +111,7 @@ class _Reader:
             role=role,
             variables={key: cell for key, cell in cells.items() if key not in _OURS},
             line=row.line,
+            hours=hours,
         )
 
     def over_all(self, found: list[Gateway]) -> None:
@@ -179,7 +185,14 @@ class _Reader:
             self._fault(row.line, why, "Leave it blank for fleet.yml's.")
         return (given or self._settings.connection.path).replace("{gateway}", name)
 
-    def _practice(self, row: Row, code: str, name: str) -> str:
+    def _hours(self, row: Row) -> str:
+        given = " ".join(row.cells.get("hours", "").split())
+        why = why_not_hours(given)
+        if why:
+            self._fault(row.line, f"hours: {why}", "Leave it blank for fleet.yml's, or write always.")
+        return given or self._settings.rollout.hours
+
+    def _practice(self, row: Row, code: str, name: str, role: Role | None) -> str:
         """Check the code, against the national list where there is one. The practice's name."""
         why = codes.why_not_practice(code)
         if why:
@@ -193,14 +206,22 @@ class _Reader:
             self._fault(row.line, f"{code} is not in the national list ({self._settings.practice_list}).", hint)
             return name
         if not entry.open:
-            when = f" on {entry.closed_on}" if entry.closed_on else ""
-            self._fault(row.line, f"{code} ({entry.name}) closed{when}, says the national list.", "Take the row out.")
+            self._closed(row.line, entry, role)
         elif not entry.gp:
             message = f"{code} is {entry.name}, in the national list no GP practice."
             self._warn(row.line, message, "Is the code right?")
         elif name and _differ(name, entry.name):
             self._warn(row.line, f"{code} is {entry.name} in the national list, not {name}.", "Is the code right?")
         return name or entry.name
+
+    def _closed(self, line: int, entry: Listed, role: Role | None) -> None:
+        """A practice that closes is decommissioned with us: until that is done its row stays, as retired."""
+        when = f" on {entry.closed_on}" if entry.closed_on else ""
+        message = f"{entry.code} ({entry.name}) closed{when}, says the national list."
+        if role is Role.RETIRED:
+            self._warn(line, message, "Take the row out once nothing of ours is left on its gateway.")
+        else:
+            self._fault(line, message, "Take the row out; or write retired, and plan and apply, to clear its gateway.")
 
     def _same_name(self, found: Iterable[Gateway]) -> None:
         first: dict[str, Gateway] = {}

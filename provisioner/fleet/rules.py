@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioner import endpoints
+from provisioner import endpoints, hours
 from provisioner.fleet.document import Place, is_file
 from provisioner.settings import Connection, Package, Settings
 
@@ -131,6 +131,13 @@ def _credential(settings: Settings, folder: Path) -> Iterator[Complaint]:
             yield Complaint(("connection", "credential_file"), message, "Set connection.credential to file.")
         return
     yield from _credential_file(connection, folder)
+
+
+def _record_key(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    # A warning: who audits needs no key, and often may not have it.
+    if settings.record_key and not is_file(folder / settings.record_key):
+        message = f"there is no file {settings.record_key}: `provisioner record` cannot sign."
+        yield Complaint(("record_key",), message, "It is a private Ed25519 key in PEM, mode 0600.", warning=True)
 
 
 def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint]:
@@ -276,6 +283,13 @@ def _files(settings: Settings, folder: Path) -> Iterator[Complaint]:
             message = f"there is no template {file.template!r} beside fleet.yml."
             yield Complaint((*place, "template"), message, "Its place is seen from the fleet folder.")
         yield from _secrets(file.secrets, (*place, "secrets"))
+    for index, path in enumerate(settings.connector.carry):
+        if not _relative(path.replace("/", "\\")):
+            hint = "It is seen from connector.folder, such as data\\device.dat"
+            yield Complaint(("connector", "carry", index), f"{path!r} is no place in the Connector's folder.", hint)
+        elif path.lower().replace("/", "\\") in seen:
+            hint = "A file made for the practice is made anew on each gateway: take it out of one of the two."
+            yield Complaint(("connector", "carry", index), f"{path} is made from a template too.", hint)
 
 
 def _secrets(secrets: Mapping[str, str], place: Place) -> Iterator[Complaint]:
@@ -314,16 +328,29 @@ def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
             yield Complaint(
                 ("rollout", name), f"rollout.{name} cannot be {count}.", "0 or more, or none for any number."
             )
-    for name, least in (("shard", 1), ("approve_wait", 0), ("line_speed", 1)):
+    for name, least in (("shard", 1), ("approve_wait", 0), ("settle", 0), ("line_speed", 1)):
         value = getattr(rollout, name)
         if not least <= value < float("inf"):
             yield Complaint(("rollout", name), f"rollout.{name} cannot be {value:g}.", f"{least} or more.")
+    why = why_not_hours(rollout.hours)
+    if why:
+        yield Complaint(("rollout", "hours"), f"rollout.hours: {why}", "Leave it out for any time.")
+
+
+def why_not_hours(text: str) -> str:
+    """Why this text says no hours; "" where it does."""
+    try:
+        hours.parse(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 _RULES: tuple[Rule, ...] = (
     _version,
     _endpoints,
     _practice_list,
+    _record_key,
     _connection,
     _credential,
     _packages,

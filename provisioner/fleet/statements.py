@@ -20,8 +20,9 @@ from provisioner.tables import read as read_table
 
 COLUMNS = ("practice", "gateway", "control", "says", "by", "on", "until", "ticket")
 STATEMENTS, WAIVERS = "statements.csv", "waivers.yml"
-# What no reading shows and no control asks: no other PC of the practice runs a Connector.
-ONLY_CONNECTOR = "only-connector"
+# What no reading shows and no control asks: no other PC of the practice runs a Connector; the practice wants none; a PC
+# is switched off and stays so.
+UNASKED = ("only-connector", "no-connector-wanted", "switched-off")
 
 _KEYS = ("control", "practice", "gateway", "words", "by", "on", "until", "ticket")
 # ISO, and what spreadsheets with British settings make of it; the day comes first.
@@ -131,7 +132,7 @@ def _one(cells: dict[str, str], known: Known, complain: Complain, words: str) ->
     practice, gateway = _subject(cells, known, fault)
     control = cells["control"]
     if known.controls is not None and control and control not in known.controls:
-        also = () if words == "words" else (ONLY_CONNECTOR,)
+        also = () if words == "words" else UNASKED
         if control not in also:
             hint = nearest(control, (*known.controls, *also))
             fault("control", f"there is no control {control}.", hint or "policy/controls/ has a page for each.")
