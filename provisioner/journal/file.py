@@ -2,6 +2,8 @@
 
 import json
 import os
+import secrets
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -48,14 +50,27 @@ durations = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True), sa.Column("remedy", sa.String(40), nullable=False, index=True),
     sa.Column("seconds", sa.Float, nullable=False),
 )  # fmt: skip
+# Who this journal is, in marks that a run leaves on gateways: one row.
+journals = sa.Table("journals", _tables, sa.Column("id", sa.String(40), primary_key=True))
+# Readings that judged a step, by the hash of their canonical JSON.
+readings = sa.Table(
+    "readings", _tables,
+    sa.Column("sha256", sa.String(64), primary_key=True), sa.Column("gateway", sa.String(200), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False), sa.Column("body", sa.LargeBinary, nullable=False),
+)  # fmt: skip
 
 
 def _first(connection: sa.Connection) -> None:
-    _tables.create_all(connection)
+    _tables.create_all(connection, [schema, documents, events, leases, known, durations])
+
+
+def _second(connection: sa.Connection) -> None:
+    _tables.create_all(connection, [journals, readings])
+    connection.execute(journals.insert(), {"id": secrets.token_hex(6)})
 
 
 # In order; what one is released as never changes. Each is committed together with its record.
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first,)
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first, _second)
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "ncpfs"}
@@ -126,6 +141,13 @@ class File:
         with self._explained(), self._engine.execution_options(writes=True).begin() as connection:
             yield connection
 
+    def compact(self) -> None:
+        """Give back the room of what was removed, and leave none of its bytes. Errors: JournalError."""
+        with self._explained(), self._engine.execution_options(alone=True).begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _bring_up_to_date(self, read_only: bool) -> None:
         with self.read() as connection:
             version = self._version(connection)
@@ -157,8 +179,21 @@ class File:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sa.exc.SQLAlchemyError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (sa.exc.SQLAlchemyError, UnicodeDecodeError, json.JSONDecodeError, zlib.error) as error:
             raise _explained(self.path, str(getattr(error, "orig", None) or error)) from error
+
+
+def text(time: datetime) -> str:
+    """A time as the journal keeps it: UTC, and in the order of time when sorted as text."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def time(text: str) -> datetime:
+    """A time that the journal kept. Errors: JournalError where it is none."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise JournalError(f"the journal has {text!r} where a time belongs.", DAMAGED) from error
 
 
 def _explained(path: Path, said: str) -> JournalError:
@@ -188,9 +223,10 @@ def _engine(path: Path, read_only: bool, patience: float) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
+        options = connection.get_execution_options()
         # A reader that turns into a writer can be refused without waiting: say at once what is meant.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not options.get("alone"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
 
     return engine
 

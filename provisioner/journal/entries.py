@@ -1,0 +1,62 @@
+"""What the journal holds, as frozen data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from provisioner.model import Outcome
+from provisioner.processes import Process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened. `kind`: run_started, run_ended, step_started, step_ended, lease_broken, ..."""
+
+    at: datetime
+    kind: str
+    plan: str = ""
+    step: str = ""
+    gateway: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of the history: an audit, a plan, a run, or a removal of what was old."""
+
+    id: str
+    kind: str
+    at: datetime
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Who works on a gateway, why, and until when at most."""
+
+    gateway: str
+    holder: Process
+    why: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a plan is. `outcomes` has each step's last, `unended` the beginning of each step that has no end yet,
+    `begun` the gateways on which it ever acted."""
+
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    unended: Mapping[str, Event] = field(default_factory=dict)
+    begun: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """How much was removed because it was old."""
+
+    audits: int = 0
+    plans: int = 0
+    events: int = 0
+    readings: int = 0

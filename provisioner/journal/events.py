@@ -1,0 +1,57 @@
+"""Events as rows of the chain: each with the hash of the one before."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from provisioner.chain import START, Link, event_hash
+from provisioner.journal import file
+from provisioner.journal.entries import Event
+
+
+def append(connection: sa.Connection, happened: Iterable[Event], after: tuple[int, str] | None = None) -> None:
+    """Add events at the chain's end, or after a head whose own event has gone."""
+    number, before = after or head(connection)
+    rows = []
+    for event in happened:
+        number += 1
+        row: dict[str, Any] = {"seq": number, "at": file.text(event.at), "kind": event.kind, "plan": event.plan}
+        row |= {"step": event.step, "gateway": event.gateway, "body": json.dumps(event.body, sort_keys=True)}
+        row |= {"before": before, "hash": event_hash(before, row)}
+        before = row["hash"]
+        rows.append(row)
+    if rows:
+        connection.execute(file.events.insert(), rows)
+
+
+def head(connection: sa.Connection) -> tuple[int, str]:
+    """The number and the hash of the newest event."""
+    newest = sa.select(file.events.c.seq, file.events.c.hash).order_by(file.events.c.seq.desc()).limit(1)
+    last = connection.execute(newest).one_or_none()
+    return (last.seq, last.hash) if last else (0, START)
+
+
+def link(row: sa.Row[Any]) -> Link:
+    """A row of the chain."""
+    return Link(**row._asdict())
+
+
+def event(row: sa.Row[Any]) -> Event:
+    """What a row of the chain says."""
+    body = json.loads(row.body)
+    return Event(at=file.time(row.at), kind=row.kind, plan=row.plan, step=row.step, gateway=row.gateway, body=body)
+
+
+def gaps(connection: sa.Connection, end: tuple[int, str]) -> list[list[Any]]:
+    """Where up to that head events are not there: the first and last number, and the hashes before the first and of
+    the last."""
+    found: list[list[Any]] = []
+    number, before = 0, START
+    columns = (file.events.c.seq, file.events.c.before, file.events.c.hash)
+    for row in connection.execute(sa.select(*columns).order_by(file.events.c.seq)):
+        if row.seq != number + 1:
+            found.append([number + 1, row.seq - 1, before, row.before])
+        number, before = row.seq, row.hash
+    return found if number == end[0] else [*found, [number + 1, end[0], before, end[1]]]

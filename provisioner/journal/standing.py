@@ -1,0 +1,53 @@
+"""What stands open by the journal's events: migrations, what persons confirmed, steps nobody heard the end of."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from provisioner.journal import Journal
+from provisioner.model import Plan, Result, Step
+
+_ENDED_WELL = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
+
+
+def open_migrations(journal: Journal) -> dict[str, str]:
+    """The plan of each practice's open migration."""
+    opened: dict[str, str] = {}
+    for event in journal.events(kinds=("migration_opened", "closed")):
+        if event.kind == "closed":
+            opened.pop(event.plan, None)
+        else:
+            opened[event.plan] = str(event.body["practice"])
+    return {practice: plan for plan, practice in opened.items()}
+
+
+def open_steps(journal: Journal, plan: Plan) -> list[Step]:
+    """The steps of a plan that have not ended well yet, in its order."""
+    progress = journal.progress(plan.id)
+    return [
+        step
+        for step in plan.steps
+        if step.id in progress.unended
+        or step.id not in progress.outcomes
+        or progress.outcomes[step.id].result not in _ENDED_WELL
+    ]
+
+
+def confirmed(journal: Journal, plan: str) -> dict[str, str]:
+    """What persons confirmed of a plan's steps, in words, by step; of several the last."""
+    return {
+        event.step: f"confirmed by {event.body['by']}" + (f": {event.body['words']}" if event.body["words"] else "")
+        for event in journal.events(plan, kinds=("confirmed",))
+    }
+
+
+def unsettled(journal: Journal, gateways: Collection[str], since: datetime) -> dict[str, datetime]:
+    """By gateway when the latest step began there, since then and by any plan, of which no good end was heard."""
+    found: dict[str, dict[tuple[str, str], datetime]] = {gateway: {} for gateway in gateways}
+    for event in journal.events(kinds=("step_started", "step_ended")):
+        if event.gateway not in found:
+            continue
+        if event.kind == "step_started" and event.at >= since:
+            found[event.gateway][event.plan, event.step] = event.at
+        elif event.kind == "step_ended" and event.body["result"] in _ENDED_WELL:
+            found[event.gateway].pop((event.plan, event.step), None)
+    return {gateway: max(steps.values()) for gateway, steps in found.items() if steps}
