@@ -57,7 +57,7 @@ def secret(reference: str, connection: Connection, folder: Path) -> str:
     return os.environ.get(f"PROVISIONER_SECRET_{reference.upper()}") or _from_keyring(reference)
 
 
-def read_private(path: Path) -> str:
+def read_private(path: Path, holds: str = "the password") -> str:
     """A file that holds one secret, without the line's end; only its owner may be able to read it.
 
     Errors: InputError where it is missing, empty or open to others.
@@ -68,9 +68,9 @@ def read_private(path: Path) -> str:
             raise InputError(f"{path} can be read by others.", f"chmod 600 {path}, and own it yourself.")
         text = path.read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "It is to hold the password, and nothing else.") from error
+        raise InputError(f"{path} cannot be read: {error}", f"It is to hold {holds}, and nothing else.") from error
     if not text:
-        raise InputError(f"{path} is empty.", "It is to hold the password, and nothing else.")
+        raise InputError(f"{path} is empty.", f"It is to hold {holds}, and nothing else.")
     return text
 
 
@@ -99,7 +99,8 @@ class LoginGuard:
     """Keeps one account from being locked.
 
     Until the account's first success one gateway at a time tries it, and two refusals end the trying; after it a
-    refusal is that gateway's own answer, and five in a row end it. Shared by the threads of one command.
+    refusal is that gateway's own answer, and five in a row end it. Never are more log-ins under way than may still be
+    refused, so that these numbers hold even where all of them are. Shared by the threads of one command.
     """
 
     before_success = 2
@@ -107,50 +108,75 @@ class LoginGuard:
 
     def __init__(self) -> None:
         self._state = threading.Condition()
-        self._trying = False
+        self._trying = 0
         self._succeeded = False
-        self._refused = 0
+        self._refused, self._in_all = 0, 0
         self._refusers: set[str] = set()
+
+    def check(self, gateway: str) -> None:
+        """Errors: NotTried where a log-in at this gateway would not be let try."""
+        with self._state:
+            self._check(gateway)
 
     @contextmanager
     def turn(self, gateway: str = "") -> Iterator[None]:
         """Around one log-in at a gateway. Errors: NotTried when no further log-in may be tried, or not there."""
         with self._state:
-            if gateway and gateway in self._refusers:
-                raise NotTried(
-                    "no log-in was tried again: this gateway has refused it before",
-                    "Find out why, by hand, before more.",
-                )
-            self._state.wait_for(lambda: self._succeeded or not self._trying or self._closed)
-            if self._closed:
-                raise NotTried(
-                    f"no log-in was tried here: {self._refused} others were refused with this account",
-                    "Find out why, with one gateway (provisioner ping --only GATEWAY), before all are tried.",
-                )
-            self._trying = True
+            self._check(gateway)
+            self._state.wait_for(lambda: self._closed or self._trying < self._room)
+            self._check(gateway)
+            self._trying += 1
+            before = self._in_all
         outcome: bool | None = None
         try:
             yield
             outcome = True
         except Refused:
             outcome = False
-            self._refusers.add(gateway)
             raise
         finally:
-            self._note(outcome)
+            self._note(gateway, outcome, before)
+
+    def _check(self, gateway: str) -> None:
+        if gateway and gateway in self._refusers:
+            # Whoever waited for nothing lets the next one try.
+            self._state.notify()
+            raise NotTried(
+                "no log-in was tried again: this gateway has refused it before", "Find out why, by hand, before more."
+            )
+        if self._closed:
+            raise NotTried(
+                f"no log-in was tried here: {self._refused} others were refused with this account",
+                "Find out why, with one gateway (provisioner ping --only GATEWAY), before all are tried.",
+            )
+
+    @property
+    def _limit(self) -> int:
+        return self.after_success if self._succeeded else self.before_success
 
     @property
     def _closed(self) -> bool:
-        return self._refused >= (self.after_success if self._succeeded else self.before_success)
+        return self._refused >= self._limit
 
-    def _note(self, outcome: bool | None) -> None:
-        """A log-in ended: accepted, refused, or (None) neither, because the line broke."""
+    @property
+    def _room(self) -> int:
+        """How many log-ins may be under way."""
+        return self._limit - self._refused if self._succeeded else 1
+
+    def _note(self, gateway: str, outcome: bool | None, before: int) -> None:
+        """A log-in ended: accepted, refused, or (None) neither, because the line broke. `before`: how many had been
+        refused in all when it began."""
         with self._state:
-            self._trying = False
-            if outcome:
-                # Once five were refused the guard stays shut: a success on the way does not open it again.
-                if not self._closed:
-                    self._succeeded, self._refused = True, 0
+            self._trying -= 1
+            # Once five were refused the guard stays shut: a success on the way does not open it again. Nor does one
+            # count against refusals that came while it was under way: the password may have been changed in between.
+            if outcome and not self._closed and before == self._in_all:
+                self._succeeded, self._refused = True, 0
             elif outcome is False:
                 self._refused += 1
-            self._state.notify_all()
+                self._in_all += 1
+                self._refusers.add(gateway)
+            if self._closed:
+                self._state.notify_all()
+            else:
+                self._state.notify(max(self._room - self._trying, 0))

@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 from winrm.protocol import Protocol
 
-from provisioner.errors import BadAnswer, GatewayError, InputError, TimedOut, Unreachable
+from provisioner import troubles
+from provisioner.errors import BadAnswer, GatewayError, InputError, TimedOut
+from provisioner.line import Place, identify
 from provisioner.model import Gateway
 from provisioner.settings import Connection
-from provisioner.wire import Login, Place, Wire
+from provisioner.wire import Login, Wire
 
 # `$input` at the top level is what makes PowerShell read stdin; it works in constrained language mode too, where
 # the first line of the answer says so. Never -EncodedCommand: security teams alert on it.
@@ -26,8 +28,6 @@ BOOTSTRAP = (
 # One envelope, because pywinrm does not chunk: Windows takes 500 KB, older ones 150 KB, and base64 adds a third.
 LARGEST_INPUT = 96 * 1024
 LARGEST_ANSWER = 8 * 2**20
-
-_QUOTA_FAULTS = frozenset({2150859173, 2150859174, 2150859175})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +74,21 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
     except GatewayError:
         raise
     except (WinRMError, WinRMTransportError, WinRMOperationTimeoutError, OSError, http.client.HTTPException) as error:
-        _translate(error)
+        raise _translate(error) from error
     except Exception as error:
         # pywinrm takes answers apart without looking: whatever it trips over is the answer's fault.
         raise BadAnswer(f"an answer that is not WinRM ({type(error).__name__})", "Is this a Windows PC?") from error
     finally:
         wire.close_session()
+
+
+def knock(gateway: Gateway, caller: Caller, seconds: float = 5.0) -> bool:
+    """Whether WinRM answers on the gateway, found out without a log-in: cheap enough to ask again and again.
+
+    False for whatever else a gateway can do, a certificate that is not trusted too. A name server that does not
+    answer takes its own time, besides these seconds.
+    """
+    return identify(_place(gateway, caller, time.monotonic() + seconds))
 
 
 def _place(gateway: Gateway, caller: Caller, deadline: float) -> Place:
@@ -152,20 +161,11 @@ def _output(protocol: Protocol, shell: str, command: str, wire: Wire) -> bytes:
     return answer
 
 
-def _translate(error: Exception) -> NoReturn:
+def _translate(error: Exception) -> GatewayError:
     if isinstance(error, WSManFaultError):
-        if error.wsman_fault_code in _QUOTA_FAULTS or "quota" in error.reason.lower():
-            raise Unreachable(
-                f"WinRM has no room: {error.reason.strip()[:300]}",
-                "Too many shells are open there. They end by themselves in some minutes; not a wrong password.",
-            ) from error
-        if "access is denied" in error.reason.lower():
-            raise Unreachable(
-                "logged in, but access is denied", "The account must be an administrator of that PC [R15]."
-            ) from error
-        raise BadAnswer(f"WinRM says: {error.reason.strip()[:300]}", "See the gateway's WinRM event log.") from error
+        return troubles.fault((error.wsman_fault_code, error.wmierror_code), error.fault_subcode or "", error.reason)
     if isinstance(error, WinRMTransportError):
-        raise BadAnswer(f"HTTP status {error.code} instead of WinRM", "Is there a proxy in between?") from error
+        return troubles.status(error.code, "")
     if isinstance(error, WinRMOperationTimeoutError):
-        raise TimedOut("WinRM gave up waiting for itself", "A very busy PC? Try again.") from error
-    raise Unreachable(f"the connection broke: {error}", "The line or the PC went away. Try again.") from error
+        return TimedOut("WinRM gave up waiting for itself", "A very busy PC? Try again.")
+    return troubles.breaking(error, first=False, tls=True)

@@ -1,4 +1,5 @@
-"""A Unix socket that answers the lookup plugin `gateway_secret`: the only way in which a secret reaches Ansible.
+"""A Unix socket that answers our plugins in Ansible: the only way in which a secret reaches it (`gateway_secret`), and
+the turn of each of its log-ins (`guarded_winrm`).
 
 Nothing is written down, no argument and no environment holds a secret. If we die, an orphaned play gets no answer.
 """
@@ -8,25 +9,39 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
-# A question is one line: a gateway's name (its password is asked), or SECRET and the reference of a named secret.
+from provisioner import troubles
+from provisioner.errors import NotTried, Refused, Unreachable
+
+# A question is one line: a gateway's name (its password is asked), SECRET and the reference of a named secret, or TURN
+# and a gateway's name: that is answered with "go" when a log-in there may be tried, and how it ended comes back.
 SECRET = "secret:"  # noqa: S105
+TURN = "turn:"
 _LONGEST = 1024
 _PATIENCE = 5.0
+# Longer than pywinrm waits for an answer to a log-in.
+_LOGIN_PATIENCE = 120.0
+
+Turn = Callable[[str], AbstractContextManager[None]]
 
 
 class SecretsSocket:
-    """Answers while it is entered. Knows only `names`; `secret` gives the value of one of them.
+    """Answers while it is entered. Knows only `names`; `secret` gives the value of one of them; `turn` is the login
+    guard's, and is entered for as long as a log-in at a gateway is under way.
 
     `path` lies in a folder that only we can enter. Who asks must be of our own user.
     """
 
-    def __init__(self, path: Path, names: Collection[str], secret: Callable[[str], str]) -> None:
+    def __init__(
+        self, path: Path, names: Collection[str], secret: Callable[[str], str], turn: Turn | None = None
+    ) -> None:
         self._path = path
         self._names = frozenset(names)
         self._secret = secret
+        self._turn = turn
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -49,11 +64,13 @@ class SecretsSocket:
                 peer, _ = self._socket.accept()
             except OSError:
                 return
-            with peer:
-                try:
-                    self._answer(peer)
-                except Exception:  # noqa: S112 whatever a keyring raises: who asked gets no answer, and says so
-                    continue
+            # Each in a thread of its own: who waits for a turn must not keep the others from their answers.
+            threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
+
+    def _talk(self, peer: socket.socket) -> None:
+        # Whatever a keyring raises: who asked gets no answer, and says so.
+        with peer, suppress(Exception):
+            self._answer(peer)
 
     def _answer(self, peer: socket.socket) -> None:
         peer.settimeout(_PATIENCE)
@@ -63,5 +80,21 @@ class SecretsSocket:
             return
         with peer.makefile("rb") as lines:
             name = lines.readline(_LONGEST).decode("utf-8", "replace").strip()
-        if name in self._names:
-            peer.sendall(self._secret(name).encode())
+            if name in self._names:
+                peer.sendall(self._secret(name).encode())
+            elif self._turn and name.startswith(TURN) and name.removeprefix(TURN) in self._names:
+                self._guard(self._turn(name.removeprefix(TURN)), peer, lines)
+
+    def _guard(self, turn: AbstractContextManager[None], peer: socket.socket, lines: IO[bytes]) -> None:
+        """One log-in of Ansible's, as one of ours."""
+        try:
+            with turn:
+                peer.sendall(b"go\n")
+                peer.settimeout(_LOGIN_PATIENCE)
+                said = lines.readline(_LONGEST).decode("utf-8", "replace").strip()
+                if troubles.rejected(said):
+                    raise Refused(said)
+                if said != "in":
+                    raise Unreachable(said)
+        except NotTried as error:
+            peer.sendall(f"{error.message}\n".encode())

@@ -1,6 +1,10 @@
 """Where passwords come from, and the guard that keeps a wrong one from locking an account."""
 
+import os
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -54,25 +58,109 @@ def test_after_a_success_only_five_refusals_in_a_row_end_it() -> None:
         attempt(guard, None)
 
 
-def test_many_threads_with_a_wrong_password_try_it_twice() -> None:
-    guard, tried, kept_out = LoginGuard(), [], []
+@dataclass
+class Account:
+    """An account behind a guard, tried by as many threads as there are gateways, each of which waits at the door until
+    all that are let in at the same time stand there: so that what could happen at once does."""
 
-    def run(number: int) -> None:
+    guard: LoginGuard = field(default_factory=LoginGuard)
+    tried: list[int] = field(default_factory=list)
+    kept_out: list[int] = field(default_factory=list)
+    under_way: int = 0
+    most: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def log_in(self, gateways: int, refuses: Callable[[int], bool]) -> None:
+        threads = [threading.Thread(target=self._one, args=(number, refuses)) for number in range(gateways)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert len(self.tried) + len(self.kept_out) == gateways
+
+    def _one(self, number: int, refuses: Callable[[int], bool]) -> None:
         try:
-            with guard.turn():
-                tried.append(number)
-                raise Refused("no")
-        except Refused:
-            return
+            with suppress(Refused), self.guard.turn(str(number)):
+                with self._lock:
+                    self.under_way += 1
+                    self.most = max(self.most, self.under_way)
+                    self.tried.append(number)
+                    refused = refuses(len(self.tried))
+                os.sched_yield()
+                with self._lock:
+                    self.under_way -= 1
+                if refused:
+                    raise Refused("no")
         except NotTried:
-            kept_out.append(number)
+            with self._lock:
+                self.kept_out.append(number)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(40)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert (len(tried), len(kept_out)) == (2, 38)
+
+def test_two_hundred_threads_with_a_wrong_password_try_it_twice() -> None:
+    account = Account()
+    account.log_in(200, lambda number: True)
+    assert (len(account.tried), len(account.kept_out), account.most) == (2, 198, 1)
+
+
+def test_one_success_and_then_refusals_at_once_are_five_at_most() -> None:
+    """The first gateway may take what no other takes: the other 199 must not all find out at the same time."""
+    account = Account()
+    account.log_in(200, lambda number: number > 1)
+    assert len(account.tried) == 6
+    assert account.most <= 5
+
+
+def test_a_password_that_is_changed_in_the_middle_is_refused_five_times_at_most() -> None:
+    account = Account()
+    account.log_in(200, lambda number: number > 80)
+    assert len(account.tried) == 85
+
+
+def test_a_right_password_gets_everybody_in() -> None:
+    account = Account()
+    account.log_in(200, lambda number: number % 3 == 2)
+    assert account.kept_out == []
+
+
+def test_a_success_that_began_before_a_refusal_does_not_wipe_it_out() -> None:
+    """It shows what the password was when it began, not what it is."""
+    guard = LoginGuard()
+    attempt(guard, None)
+    with guard.turn():
+        for _ in range(4):
+            refused(guard)
+    refused(guard)
+    with pytest.raises(NotTried, match="5 others were refused"):
+        attempt(guard, None)
+
+
+def test_who_hangs_in_a_log_in_does_not_keep_the_others_out_once_one_was_let_in() -> None:
+    guard = LoginGuard()
+    attempt(guard, None)
+    with guard.turn("hangs"), guard.turn("hangs too"):
+        attempt(guard, None)
+
+
+def test_a_gateway_that_refused_is_not_asked_again() -> None:
+    guard = LoginGuard()
+    attempt(guard, None)
+    with pytest.raises(Refused), guard.turn("gw1"):
+        raise Refused("no")
+    with pytest.raises(NotTried, match="this gateway has refused it before"):
+        guard.check("gw1")
+    with pytest.raises(NotTried, match="this gateway has refused it before"), guard.turn("gw1"):
+        pass
+    guard.check("gw2")
+    with guard.turn("gw2"):
+        pass
+
+
+def test_a_shut_guard_says_so_before_anything_is_connected() -> None:
+    guard = LoginGuard()
+    refused(guard)
+    refused(guard)
+    with pytest.raises(NotTried, match="2 others were refused"):
+        guard.check("gw1")
 
 
 def test_the_password_of_a_file_is_not_shown(tmp_path: Path) -> None:
@@ -95,8 +183,6 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_emptied_when_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     monkeypatch.setenv("PROVISIONER_PASSWORD", "geheim")
     assert credentials.find(Connection(credential="environment"), tmp_path, no_prompt).password == "geheim"
     assert "PROVISIONER_PASSWORD" not in os.environ

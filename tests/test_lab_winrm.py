@@ -8,6 +8,10 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing as closed
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import pytest
 from pypsrp.client import Client
 from pypsrp.exceptions import AuthenticationError
 from requests.exceptions import ConnectionError as NoConnection
+from requests.exceptions import ReadTimeout
 from winrm.exceptions import (
     InvalidCredentialsError,
     WinRMOperationTimeoutError,
@@ -28,6 +33,7 @@ from provisioner import remote
 from provisioner.lab import Handle, commands, evidence, running
 from provisioner.lab.machine import FAULTS
 from provisioner.lab.shell import MOST_SHELLS
+from provisioner.line import IDENTIFY
 
 SCHEMA = json.loads((Path(remote.__file__).parent / "evidence.schema.json").read_text("utf-8"))
 BOOT = ["-NoProfile", "-NonInteractive", "-Command", remote.BOOTSTRAP]
@@ -433,6 +439,99 @@ def test_refuses_login(lab: Handle) -> None:
         with pytest.raises(InvalidCredentialsError):
             protocol.open_shell()
         closing(protocol)
+
+
+def test_a_locked_account_looks_like_a_wrong_password_but_for_the_gateways_own_log(lab: Handle) -> None:
+    lab.set("A10001", "locked_account")
+    for transport in ("ntlm", "basic"):
+        protocol = pywinrm(lab, transport=transport)
+        with pytest.raises(InvalidCredentialsError):
+            protocol.open_shell()
+        closing(protocol)
+        assert lab.events()[-1]["sub_status"] == "0xC0000234"
+
+
+@pytest.mark.parametrize(
+    ("fault", "offered"),
+    [
+        ("wrong_transport", ["Kerberos"]),
+        ("wrong_transport=negotiate", ["Negotiate"]),
+        ("wrong_transport=basic", ['Basic realm="WSMAN"']),
+        ("none", ["Negotiate", 'Basic realm="WSMAN"']),
+    ],
+)
+def test_the_ways_of_logging_in_that_are_offered(lab: Handle, fault: str, offered: list[str]) -> None:
+    lab.set("A10001", fault)
+    assert asked(lab)[1].get_all("WWW-Authenticate") == offered
+
+
+def asked(lab: Handle, **headers: str) -> tuple[int, HTTPMessage]:
+    """What comes back of an empty request."""
+    with closed(HTTPConnection("127.0.0.1", lab.port, timeout=10)) as connection:
+        connection.request("POST", "/A10001/wsman", b"", headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers
+
+
+def test_a_gateway_that_takes_basic_only_takes_no_ntlm(lab: Handle) -> None:
+    lab.set("A10001", "wrong_transport=basic")
+    before = len(refused(lab))
+    protocol = pywinrm(lab)
+    with pytest.raises(InvalidCredentialsError):
+        protocol.open_shell()
+    closing(protocol)
+    assert len(refused(lab)) == before
+    protocol = pywinrm(lab, transport="basic")
+    assert run(protocol, "hostname")[2] == 0
+    closing(protocol)
+
+
+def test_no_rights(lab: Handle, protocol: Protocol) -> None:
+    lab.set("A10001", "no_rights")
+    with pytest.raises(WSManFaultError) as raised:
+        protocol.open_shell()
+    assert (raised.value.wsman_fault_code, raised.value.fault_subcode) == (5, "w:AccessDenied")
+
+
+@pytest.mark.parametrize(("fault", "skew"), [("none", 0), ("clock_skew", 900), ("clock_skew=-3600", -3600)])
+def test_a_wrong_clock_is_in_the_headers_too(lab: Handle, fault: str, skew: int) -> None:
+    lab.set("A10001", fault)
+    for headers in ({}, {"WSMANIDENTIFY": "unauthenticated"}):
+        date = parsedate_to_datetime(asked(lab, **headers)[1]["Date"])
+        assert abs((date - datetime.now(UTC)).total_seconds() - skew) < 60
+
+
+@pytest.mark.parametrize(("fault", "status"), [("proxy", 503), ("proxy=407", 407)])
+def test_a_proxy_in_between(lab: Handle, fault: str, status: int) -> None:
+    lab.set("A10001", fault)
+    protocol = pywinrm(lab, transport="basic")
+    with pytest.raises(WinRMTransportError) as raised:
+        protocol.open_shell()
+    closing(protocol)
+    assert raised.value.code == status
+
+
+def test_a_gateway_that_hangs_answers_nothing(lab: Handle) -> None:
+    lab.set("A10001", "hangs")
+    with closed(HTTPConnection("127.0.0.1", lab.port, timeout=0.2)) as connection:
+        connection.request("POST", "/A10001/wsman", b"")
+        with pytest.raises(TimeoutError):
+            connection.getresponse()
+
+
+def test_a_gateway_that_hangs_in_the_log_in_answers_what_comes_before_it(lab: Handle) -> None:
+    lab.set("A10001", "hangs=login")
+    assert asked(lab)[0] == 401
+    protocol = pywinrm(lab, read_timeout_sec=2, operation_timeout_sec=1)
+    with pytest.raises(ReadTimeout):
+        protocol.open_shell()
+    closing(protocol)
+
+
+def test_who_has_logged_in_may_identify_too(lab: Handle) -> None:
+    protocol = pywinrm(lab, transport="basic")
+    assert b"IdentifyResponse" in protocol.transport.send_message(IDENTIFY)
+    closing(protocol)
 
 
 def test_shell_quota(lab: Handle, protocol: Protocol) -> None:

@@ -1,16 +1,22 @@
 """One gateway, one script, one answer, over each log-in; and every way in which it goes wrong, told apart."""
 
+import socket
 import ssl
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from winrm.protocol import Protocol
 
-from provisioner import remote
+from provisioner import remote, wire
 from provisioner.collect import parse, question, script
 from provisioner.credentials import LoginGuard
-from provisioner.errors import BadAnswer, GatewayError, InputError, Refused, TimedOut, Unreachable
+from provisioner.errors import BadAnswer, GatewayError, InputError, NotTried, Refused, TimedOut, Unreachable
 from provisioner.lab import process
 from provisioner.lab.process import Handle
 from provisioner.model import Gateway, Role
@@ -29,6 +35,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
 
 
 Call = Callable[..., bytes]
+# A guard of each call's own; None: one whose turn must not be asked for.
+UNGUARDED = LoginGuard()
+
+
+def no_turn() -> AbstractContextManager[None]:
+    raise AssertionError("the turn was taken")
 
 
 @pytest.fixture
@@ -37,7 +49,7 @@ def call(shared: Handle) -> Iterator[Call]:
 
     def run(
         name: str = "A84002", *, transport: str = "ntlm", tls: bool = False, password: str = "", deadline: float = 20,
-        trusted: bool = True, port: int = 0, host: str = "127.0.0.1",
+        trusted: bool = True, port: int = 0, host: str = "127.0.0.1", guard: LoginGuard | None = UNGUARDED,
     ) -> bytes:  # fmt: skip
         connection = Connection(
             transport=transport, tls=tls, deadline=deadline, ca_file=str(shared.ca_file) if trusted else ""  # type: ignore[arg-type]
@@ -48,7 +60,7 @@ def call(shared: Handle) -> Iterator[Call]:
         )  # fmt: skip
         login = Login(
             transport=connection.transport, user=shared.user, password=password or shared.password,
-            turn=LoginGuard().turn,
+            turn=no_turn if guard is None else LoginGuard().turn if guard is UNGUARDED else lambda: guard.turn(name),
         )  # fmt: skip
         caller = remote.Caller(connection=connection, tls=remote.tls_context(connection, Path()), login=login)
         return remote.run(gateway, caller, script(), question(SETTINGS, ("account", "disk")))
@@ -65,17 +77,218 @@ def test_each_log_in_brings_evidence(transport: str, tls: bool, call: Call) -> N
     assert errors == {}
 
 
+def refusals(shared: Handle) -> list[str]:
+    """The sub statuses that the gateways' own logs would hold."""
+    return [event["sub_status"] for event in shared.events() if event["event"] == "login_refused"]
+
+
 @pytest.mark.parametrize("transport", ["ntlm", "basic"])
-def test_a_wrong_password_is_refused_with_a_warning_about_locking(transport: str, call: Call) -> None:
-    with pytest.raises(Refused) as caught:
+def test_a_wrong_password_is_refused_with_a_warning_about_locking(transport: str, call: Call, shared: Handle) -> None:
+    before = len(refusals(shared))
+    with pytest.raises(Refused, match=f"the log-in of .*provisioner by {transport} was refused: a wrong") as caught:
         call(transport=transport, password="wrong")
     assert "can lock the account" in caught.value.hint
+    assert "0xC0000234 locked" in caught.value.hint
+    assert len(refusals(shared)) == before + 1
 
 
-def test_a_gateway_that_refuses_though_the_password_is_right(call: Call, shared: Handle) -> None:
-    shared.set("A84005", "refuses_login")
-    with pytest.raises(Refused):
+@pytest.mark.parametrize(("fault", "status"), [("refuses_login", "0xC000006A"), ("locked_account", "0xC0000234")])
+def test_a_gateway_that_refuses_though_the_password_is_right(
+    fault: str, status: str, call: Call, shared: Handle
+) -> None:
+    shared.set("A84005", fault)
+    with pytest.raises(Refused, match="locked, disabled, expired"):
         call("A84005")
+    assert refusals(shared)[-1] == status
+
+
+def test_a_refusal_tells_of_a_clock_that_is_wrong(call: Call, shared: Handle) -> None:
+    shared.set("A84005", "locked_account", "clock_skew=-1800")
+    with pytest.raises(Refused, match="its clock is 30 minutes behind ours"):
+        call("A84005")
+
+
+@pytest.mark.parametrize(
+    ("offered", "transport", "words"),
+    [("kerberos", "ntlm", "offers Kerberos"), ("basic", "ntlm", "offers Basic"), ("negotiate", "basic", "Negotiate")],
+)
+def test_a_way_of_logging_in_that_is_not_offered(
+    offered: str, transport: str, words: str, call: Call, shared: Handle
+) -> None:
+    """It is not the password that was refused: none was sent, and the guard lets the others try."""
+    shared.set("A84005", f"wrong_transport={offered}")
+    before, guard = len(refusals(shared)), LoginGuard()
+    for _ in range(3):
+        with pytest.raises(Refused, match=words) as caught:
+            call("A84005", transport=transport, guard=guard)
+    assert "connection.transport" in caught.value.hint
+    assert len(refusals(shared)) == before
+    assert parse(call(guard=guard))
+
+
+def test_no_rights_are_no_wrong_password(call: Call, shared: Handle) -> None:
+    shared.set("A84005", "no_rights")
+    with pytest.raises(Refused, match="logged in, but the account has no rights there: Access is denied") as caught:
+        call("A84005")
+    assert "administrator" in caught.value.hint
+
+
+def test_a_password_that_is_taken_back_is_not_sent_again_by_cleaning_up(
+    call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Basic logs in with every message; the guard hears of it, and that gateway is not asked again."""
+    run_command = Protocol.run_command
+
+    def meanwhile(self: Protocol, *arguments: Any, **options: Any) -> str:
+        shared.set("A84005", "refuses_login")
+        return run_command(self, *arguments, **options)
+
+    monkeypatch.setattr(Protocol, "run_command", meanwhile)
+    before, guard = len(refusals(shared)), LoginGuard()
+    with pytest.raises(Refused):
+        call("A84005", transport="basic", guard=guard)
+    assert len(refusals(shared)) == before + 1
+    with pytest.raises(NotTried, match="refused it before"):
+        call("A84005", transport="basic", guard=guard)
+    assert len(refusals(shared)) == before + 1
+
+
+@pytest.mark.parametrize("fault", ["hangs", "hangs=login"])
+@pytest.mark.parametrize("transport", ["ntlm", "basic"])
+def test_a_gateway_that_hangs_before_or_in_its_log_in_is_left(
+    fault: str, transport: str, call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "LOGIN_SECONDS", 0.2)
+    shared.set("A84005", fault)
+    guard = LoginGuard()
+    with pytest.raises(TimedOut, match="said nothing"):
+        call("A84005", transport=transport, guard=guard)
+    assert parse(call(guard=guard))
+
+
+def test_a_gateway_that_says_nothing_at_all_does_not_take_a_turn(
+    call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "LOGIN_SECONDS", 0.2)
+    shared.set("A84005", "hangs")
+    with pytest.raises(TimedOut):
+        call("A84005", guard=None)
+
+
+@pytest.mark.parametrize(("fault", "words"), [("proxy", "503 from squid"), ("proxy=407", "wants a log-in")])
+def test_a_proxy_in_between_is_no_refusal(fault: str, words: str, call: Call, shared: Handle) -> None:
+    shared.set("A84005", fault)
+    with pytest.raises(Unreachable, match=words) as caught:
+        call("A84005")
+    assert "a proxy or a filter in between" in caught.value.hint
+
+
+def test_a_path_at_which_nothing_is(call: Call) -> None:
+    with pytest.raises(Unreachable, match="HTTP status 404") as caught:
+        call("A89999")
+    assert "connection.path" in caught.value.hint
+
+
+# The knock
+
+
+@pytest.fixture
+def knock(shared: Handle) -> Iterator[Callable[..., bool]]:
+    """Knocks at a gateway of the lab, or at another port. The password would be refused, and is never asked."""
+
+    def run(
+        name: str = "A84002", *, tls: bool = False, trusted: bool = True, port: int = 0, seconds: float = 5.0
+    ) -> bool:
+        connection = Connection(transport="ntlm", tls=tls, ca_file=str(shared.ca_file) if trusted else "")
+        gateway = Gateway(
+            name=name, practice=name, practice_name="", address="127.0.0.1", role=Role.ACTIVE, path=f"/{name}/wsman",
+            port=port or (shared.tls_port if tls else shared.port),
+        )  # fmt: skip
+        login = Login(transport="ntlm", user="nobody", password="wrong", turn=LoginGuard().turn)
+        caller = remote.Caller(connection=connection, tls=remote.tls_context(connection, Path()), login=login)
+        return remote.knock(gateway, caller, seconds)
+
+    yield run
+    shared.set("*", "none")
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_gateway_that_is_there_answers_a_knock(tls: bool, knock: Callable[..., bool], shared: Handle) -> None:
+    before = len(shared.events())
+    assert knock(tls=tls)
+    assert len(shared.events()) == before
+
+
+@pytest.mark.parametrize("fault", ["refuses_login", "locked_account", "no_rights", "shell_quota", "clock_skew"])
+def test_a_gateway_that_is_there_and_not_well_answers_a_knock(
+    fault: str, knock: Callable[..., bool], shared: Handle
+) -> None:
+    shared.set("A84005", fault)
+    assert knock("A84005")
+
+
+@pytest.mark.parametrize("fault", ["offline", "proxy", "proxy=407"])
+def test_who_is_not_there_does_not_answer_a_knock(fault: str, knock: Callable[..., bool], shared: Handle) -> None:
+    shared.set("A84005", fault)
+    assert not knock("A84005")
+
+
+def test_a_knock_at_what_is_something_else(knock: Callable[..., bool], shared: Handle) -> None:
+    assert not knock(port=9)
+    assert not knock("A89999")
+    assert not knock(tls=True, port=shared.port)
+    assert not knock(tls=False, port=shared.tls_port)
+    assert not knock(tls=True, trusted=False)
+
+
+def test_a_knock_is_over_in_its_time(knock: Callable[..., bool], shared: Handle) -> None:
+    shared.set("A84005", "hangs")
+    begun = time.monotonic()
+    assert not knock("A84005", seconds=0.2)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "there"),
+    [
+        (b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n", True),
+        (b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="WSMAN"\r\nContent-Length: 0\r\n\r\n', True),
+        (b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="Router"\r\nContent-Length: 0\r\n\r\n', False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nIdentifyResponse, and then gone", False),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", False),
+        (b"\x00" * 70000, False),
+        (b"", False),
+    ],
+)
+def test_what_counts_as_winrm(answer: bytes, there: bool, knock: Callable[..., bool]) -> None:
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        taken, _ = listener.accept()
+        with taken, suppress(OSError):
+            asked.append(taken.recv(65536))
+            taken.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert knock(port=listener.getsockname()[1]) is there
+        thread.join(10)
+    assert b"WSMANIDENTIFY: unauthenticated" in asked[0]
+    assert b"Authorization" not in asked[0]
+
+
+def test_many_knocks_leave_nothing_open(knock: Callable[..., bool], shared: Handle) -> None:
+    """`apply --wait` knocks for hours: not one thread or connection may stay behind."""
+    shared.set("A84005", "offline")
+    shared.set("A84006", "proxy")
+    threads, files = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(10):
+        assert [knock(name) for name in ("A84002", "A84005", "A84006")] == [True, False, False]
+        assert not knock(port=9)
+        assert not knock(tls=True, trusted=False)
+    assert (threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))) == (threads, files)
 
 
 def test_a_certificate_that_is_not_trusted_is_named_as_such(call: Call) -> None:
@@ -88,8 +301,9 @@ def test_tls_on_the_plain_port_and_plain_on_the_tls_port(call: Call, shared: Han
     with pytest.raises(Unreachable) as caught:
         call(tls=True, port=shared.port)
     assert "connection.tls" in caught.value.hint
-    with pytest.raises(GatewayError):
+    with pytest.raises(Unreachable) as caught:
         call(tls=False, port=shared.tls_port)
+    assert "connection.tls" in caught.value.hint
 
 
 def test_nobody_listens(call: Call) -> None:

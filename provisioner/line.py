@@ -1,0 +1,152 @@
+"""One HTTP connection to one gateway, with a deadline over all of it; and the knock: does WinRM answer there?"""
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from provisioner import troubles
+from provisioner.errors import BadAnswer, GatewayError, TimedOut
+
+# One message of the protocol is at most 500 KB on Windows; more than this is not an answer to what we ask.
+LARGEST_MESSAGE = 4 * 2**20
+CONNECT_SECONDS = 10.0
+SOAP = "application/soap+xml;charset=UTF-8"
+IDENTIFY = (
+    b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:wsmid="http://schemas.dmtf.org/wbem/wsman/'
+    b'identity/1/wsmanidentity.xsd"><s:Header/><s:Body><wsmid:Identify/></s:Body></s:Envelope>'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where one gateway listens, and until when (time.monotonic) all of the conversation must be over."""
+
+    host: str
+    port: int
+    path: str
+    deadline: float
+    tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One HTTP answer, whole."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    content: bytes
+
+    def __getitem__(self, header: str) -> str:
+        return self.headers.get(header, "")
+
+    @property
+    def offers(self) -> list[str]:
+        """The ways of logging in that it offers, as its WWW-Authenticate headers have them."""
+        return self.headers.get_all("WWW-Authenticate", [])
+
+
+class Line:
+    """One kept-open HTTP connection, never opened twice. Not for several threads.
+
+    Errors: Unreachable, TimedOut, BadAnswer.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        # When (time.monotonic) all must be over. Waiting for the guard's turn does not count.
+        self.deadline = place.deadline
+        self._until, self._seconds = float("inf"), 0.0
+        self._first = True
+        self._http = (
+            http.client.HTTPConnection(place.host, place.port)
+            if place.tls is None
+            else http.client.HTTPSConnection(place.host, place.port, context=place.tls)
+        )
+
+    def open(self) -> None:
+        """Connect, with TLS where the place has it."""
+        self._http.timeout = min(CONNECT_SECONDS, self._left())
+        try:
+            self._http.connect()
+            self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            raise troubles.connecting(error, self.place.host, self.place.port) from error
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._http.close()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What is exchanged in it must be over in so many seconds."""
+        self._until, self._seconds = time.monotonic() + seconds, seconds
+        try:
+            yield
+        finally:
+            self._until = float("inf")
+
+    def exchange(self, body: bytes, headers: dict[str, str]) -> Answer:
+        """One request and its whole answer."""
+        content = bytearray()
+        try:
+            # Kept, because http.client lets go of it while the answer is still being read.
+            sock = self._http.sock
+            sock.settimeout(self._left())
+            given = {"User-Agent": "provisioner", "Content-Type": SOAP, **headers}
+            self._http.request("POST", self.place.path, body, given)
+            answer = self._http.getresponse()
+            while part := answer.read1(65536):
+                content += part
+                if len(content) > LARGEST_MESSAGE:
+                    raise BadAnswer(f"one message of more than {LARGEST_MESSAGE // 2**20} MiB", "Is this a Windows PC?")
+                # A time-out of the socket's is for one piece: a slow trickle must end with the deadline too.
+                sock.settimeout(self._left())
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
+            answer.read()  # nothing is left; but only this tells http.client that the answer is over
+        except TimeoutError as error:
+            raise self._late() from error
+        except (OSError, http.client.HTTPException, AttributeError, UnicodeError) as error:
+            # http.client drops its socket (None) when the other side closes: the next use is an AttributeError.
+            raise troubles.breaking(error, first=self._first, tls=self.place.tls is not None) from error
+        self._first = False
+        return Answer(status=answer.status, headers=answer.headers, content=bytes(content))
+
+    def certificate(self) -> bytes | None:
+        """The other side's, DER; None in the plain."""
+        sock = self._http.sock
+        return sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+
+    def _left(self) -> float:
+        left = min(self.deadline, self._until) - time.monotonic()
+        if left <= 0:
+            raise self._late()
+        return left
+
+    def _late(self) -> TimedOut:
+        if self._until < self.deadline:
+            return troubles.silent(self._seconds)
+        return TimedOut("no whole answer before the deadline", troubles.SLOW)
+
+
+def identify(place: Place) -> bool:
+    """Whether WinRM answers there, without logging in. Never raises for what the other side can do.
+
+    A gateway that guards even this question answers 401, and offers what only WinRM does: that is WinRM too.
+    """
+    line = Line(place)
+    try:
+        line.open()
+        # Windows must answer this of anybody: [MS-WSMV] 3.1.4.1.23.
+        answer = line.exchange(IDENTIFY, {"WSMANIDENTIFY": "unauthenticated"})
+    except GatewayError:
+        return False
+    finally:
+        line.close()
+    if answer.status == 401:
+        return any(offer.split(" ")[0] in {"Negotiate", "Kerberos"} or "WSMAN" in offer for offer in answer.offers)
+    return answer.status == 200 and b"IdentifyResponse" in answer.content
