@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from provisioner import content, processes
+import yaml
+
+from provisioner import content, processes, troubles
 from provisioner.model import Step
-from provisioner.secrets_socket import SECRET, SecretsSocket
+from provisioner.secrets_socket import SECRET, SecretsSocket, Turn
 
 # What Ansible needs of our environment; the rest may hold anything, and ansible-runner writes it into a file.
 _PASSED_ON = frozenset(
@@ -21,10 +23,20 @@ _PASSED_ON = frozenset(
 )
 # The only text of an inventory that Ansible may take for a template: the question for a password.
 _PASSWORD = "ansible_password"  # noqa: S105 the name of a variable
-_REJECTED = ("credentials were rejected", "credentials rejected")
+# Ansible's own way to a gateway, and ours, which is the same with the login guard around each log-in.
+_WINRM, _GUARDED = "winrm", "guarded_winrm"
+# The task of rollout.yml that takes our marker away: whatever becomes of it, the work is done or failed already.
+_RELEASE = "Release the gateway"
 _LONGEST_SOCKET = 90
 _LONGEST_MESSAGE = 600
 _LONGEST_DIFFERENCE = 8000
+_MOST_LINES = 200
+_SAID = {
+    "runner_on_ok": "ok",
+    "runner_on_failed": "failed",
+    "runner_on_skipped": "skipped",
+    "runner_on_unreachable": "unreachable",
+}
 
 Answer = Literal["ok", "failed", "unreachable", "refused", "held", "skipped", "unknown"]
 
@@ -62,25 +74,30 @@ def run(
     *,
     mark: str,
     check: bool = False,
+    turn: Turn | None = None,
+    marker: Mapping[str, str] | None = None,
     on_task: Callable[[str, str, str], None] = lambda gateway, role, task: None,
     cancelled: Callable[[], bool] = lambda: False,
     root: Path | None = None,
 ) -> dict[str, Acted]:
     """Run the steps' roles on their gateways, each gateway by itself, in the order given; by step id, one for each.
 
-    `hosts` has each gateway's connection variables. `secrets` answers a gateway's name with its password and
-    `secret:REFERENCE` with that secret. `mark` goes into the environment of all that is started. `check` changes
-    nothing and gives differences. `on_task` (gateway, role, task) must not raise. When `cancelled` turns true the
-    children are killed; what they had not said is unknown. A gateway's steps must be of different roles.
+    `hosts` has each gateway's connection variables; one without a step of its own lends its files to another's.
+    `secrets` answers a gateway's name with its password and `secret:REFERENCE` with that secret. `turn` is the login
+    guard's, around each log-in. `mark` goes into the environment of all that is started. `check` changes nothing and
+    gives differences. `marker` (journal, by, until as yyyy-MM-ddTHH:mm:ssZ) is left on each gateway while its roles
+    run, with its steps' ids; where another journal's stands, all steps there are `held`. `on_task` (gateway, role,
+    task) must not raise. When `cancelled` turns true the children are killed; what they had not said is unknown.
+    A gateway's steps must be of different roles.
     """
     root = root or content.root()
     base = tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix=_prefix(mark), dir=base if len(base) < _LONGEST_SOCKET // 2 else "/tmp"))  # noqa: S108
     try:
         inventory = folder / "hosts.yml"
-        inventory.write_text(_tagged(_inventory(steps, hosts)), "utf-8")
+        inventory.write_text(_tagged(_inventory(steps, hosts, marker, guarded=turn is not None)), "utf-8")
         events: list[Mapping[str, Any]] = []
-        with SecretsSocket(folder / "ask", _names(steps), secrets):
+        with SecretsSocket(folder / "ask", hosts.keys() | _secrets(steps), secrets, turn):
             said = _play(folder, root, mark, len(hosts), check, _keeper(events, on_task), cancelled)
         return _by_step(steps, events, said, check)
     finally:
@@ -108,32 +125,57 @@ class _Template(str):
     practices.csv could hold exactly these words."""
 
 
-def _inventory(steps: Sequence[Step], hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _inventory(
+    steps: Sequence[Step],
+    hosts: Mapping[str, Mapping[str, Any]],
+    marker: Mapping[str, str] | None,
+    *,
+    guarded: bool,
+) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
+    for gateway, given in hosts.items():
+        own = {name: _Template(one) if name == _PASSWORD else one for name, one in given.items()}
+        if guarded and own.get("ansible_connection") == _WINRM:
+            own["ansible_connection"] = _GUARDED
+        found[gateway] = {**own, "provisioner_roles": []}
     for step in steps:
-        own = {name: _Template(one) if name == _PASSWORD else one for name, one in hosts[step.gateway].items()}
-        variables = found.setdefault(step.gateway, {**own, "provisioner_roles": []})
+        variables = found[step.gateway]
         if step.role in variables["provisioner_roles"]:
             raise ValueError(f"{step.gateway}: the role {step.role} twice in one run")
         variables["provisioner_roles"].append(step.role)
         variables.update(step.values)
+    if marker is not None:
+        for gateway, variables in found.items():
+            ids = ", ".join(step.id for step in steps if gateway in (step.gateway, step.values.get("carry_from")))
+            variables["provisioner_marker"] = {**marker, "step": ids}
     return {"all": {"hosts": found}}
 
 
 def _tagged(value: Any) -> str:
-    """YAML in which every text is tagged as no template: what a row of practices.csv says is data."""
+    """YAML in which every text that could be a template is tagged as none: what a row of practices.csv says is data.
+
+    No other text is tagged: Ansible would read it as if it stood there without quotes, "0042" as 34 and "" as null.
+    """
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{json.dumps(str(key))}: {_tagged(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_tagged, value)) + "]"
     if isinstance(value, str):
-        return json.dumps(value) if isinstance(value, _Template) else f"!unsafe {json.dumps(value)}"
+        return json.dumps(value) if isinstance(value, _Template) or "{" not in value else f"!unsafe {json.dumps(value)}"
     return json.dumps(value)
 
 
-def _names(steps: Iterable[Step]) -> set[str]:
-    """What may be asked: the passwords of these gateways, and the secrets that their files name."""
-    names = {step.gateway for step in steps}
+def _stays_text(value: str) -> bool:
+    """Whether Ansible leaves a tagged text a text: one that looks like a number or a time (0012, 2026-11-23) it takes
+    for one, quoted or not. No such text is a template."""
+    resolver = yaml.resolver.Resolver()
+    tag = resolver.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+    return bool(tag == resolver.DEFAULT_SCALAR_TAG)
+
+
+def _secrets(steps: Iterable[Step]) -> set[str]:
+    """The secrets that the steps' files name."""
+    names = set[str]()
     for step in steps:
         for file in step.values.get("connector_files") or ():
             names |= {f"{SECRET}{reference}" for reference in (file.get("secrets") or {}).values()}
@@ -231,12 +273,14 @@ class _Role:
     before: Mapping[str, Any] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     seconds: float = 0.0
+    output: list[str] = field(default_factory=list)
 
 
 def _by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: str, check: bool) -> dict[str, Acted]:
     roles = {(step.gateway, step.role): _Role() for step in steps}
-    # Trouble outside any role of the gateway (Ansible's own) is the first unfinished role's.
+    # Trouble outside any role of the gateway (the claim's, Ansible's own) is the first unfinished role's.
     order: dict[str, list[str]] = {}
+    held: dict[str, str] = {}
     for step in steps:
         order.setdefault(step.gateway, []).append(step.role)
     for event in events:
@@ -245,12 +289,17 @@ def _by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: s
         if gateway not in order:
             continue
         if role not in order[gateway]:
-            if event["event"] not in ("runner_on_failed", "runner_on_unreachable"):
+            if event["event"] not in ("runner_on_failed", "runner_on_unreachable") or data.get("task") == _RELEASE:
                 continue
+            if (data.get("res") or {}).get("held") is True:
+                held[gateway] = _message(data["res"])
             role = next((one for one in order[gateway] if not roles[gateway, one].finished), order[gateway][-1])
         _note(roles[gateway, role], event["event"], data, check)
     acted: dict[str, Acted] = {}
     for step in steps:
+        if step.gateway in held:
+            acted[step.id] = Acted(result="held", message=held[step.gateway])
+            continue
         earlier = order[step.gateway][: order[step.gateway].index(step.role)]
         troubled = next((one for one in earlier if not roles[step.gateway, one].finished), "")
         acted[step.id] = _acted(roles[step.gateway, step.role], troubled, said)
@@ -260,12 +309,15 @@ def _by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: s
 def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
     result: Mapping[str, Any] = data.get("res") or {}
     role.seconds += float(data.get("duration") or 0)
+    if kind in _SAID:
+        role.output.append(_line(kind, data, result))
     if kind == "runner_on_unreachable":
         words = _message(result)
-        role.trouble = "refused" if any(mark in words for mark in _REJECTED) else "unreachable"
-        role.message = words
+        role.trouble, role.message = "refused" if troubles.rejected(words) else "unreachable", words
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
-        role.trouble, role.message = "failed", f"{data.get('task', '')}: {_message(result)}"
+        words = _message(result)
+        role.trouble = "refused" if troubles.rejected(words) else "failed"
+        role.message = f"{data.get('task', '')}: {words}"
     elif kind == "runner_on_ok":
         role.changed |= bool(result.get("changed"))
         if check and result.get("changed"):
@@ -294,7 +346,29 @@ def _acted(role: _Role, troubled: str, said: str) -> Acted:
         before=role.before,
         differences=tuple(role.differences),
         seconds=role.seconds,
+        output=_at_most(role.output),
     )
+
+
+def _line(kind: str, data: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """What Ansible said of one task: how it ended, its name, and where it went wrong why."""
+    said = _SAID[kind]
+    if said == "ok":
+        # Of a task that is not logged nobody is told which of the two it was.
+        said = "ok or changed" if "censored" in result else "changed" if result.get("changed") else "ok"
+    words = f"{said}: {data.get('task', '')}"
+    if kind in ("runner_on_failed", "runner_on_unreachable"):
+        words += f": {_message(result)}"
+        words += " (passed over)" if data.get("ignore_errors") else ""
+    return _clean(words)
+
+
+def _at_most(lines: Sequence[str]) -> tuple[str, ...]:
+    """The beginning and the end, where there are more lines than anybody reads."""
+    if len(lines) <= _MOST_LINES:
+        return tuple(lines)
+    first, last = _MOST_LINES // 2, _MOST_LINES // 2 - 1
+    return (*lines[:first], f"... {len(lines) - first - last} lines are left out", *lines[-last:])
 
 
 def _differences(task: str, result: Mapping[str, Any]) -> list[Difference]:
@@ -328,7 +402,7 @@ def _text(value: Any) -> str:
 def _message(result: Mapping[str, Any]) -> str:
     """Why a task failed: of a loop, why its first item did."""
     for one in result.get("results") or ():
-        if one.get("failed"):
+        if one.get("failed") or one.get("unreachable"):
             return _message(one)
     return _clean(str(result.get("msg") or result.get("censored") or "no reason given"))
 

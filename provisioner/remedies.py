@@ -13,6 +13,8 @@ from provisioner.model import Fleet, Gateway, Role
 from provisioner.settings import FIREWALL_RULE, ConnectorFile, Package
 
 ORDER = ("java", "connector", "firewall", "antivirus", "service", "power", "start")
+# On a retired gateway: what runs goes first, the files on which it was built last.
+REMOVAL = ("service", "antivirus", "firewall", "connector", "java")
 GROUP = "provisioner"
 KEEP = "C:\\ProgramData\\provisioner"
 
@@ -172,6 +174,10 @@ def _firewall(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
 def _antivirus(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     connector, exclude = fleet.settings.connector, fleet.settings.antivirus.exclude
     path = connector.folder if exclude == "folder" else connector.image
+    if gateway.role is Role.RETIRED:
+        # All that we may ever have excluded there: fleet.yml may have said otherwise before.
+        paths, processes = [connector.image, connector.folder], [connector.image]
+        return {"antivirus_state": "absent", "antivirus_paths": paths, "antivirus_processes": processes}
     return {
         "antivirus_state": _state(gateway),
         "antivirus_paths": [] if exclude == "process" else [path],

@@ -4,6 +4,7 @@ param([string] $Ansible, [string] $Folder)
 
 Import-Module "$Ansible/module_utils/powershell/Ansible.ModuleUtils.AddType.psm1"
 Import-Module "$Ansible/../ansible_collections/ansible/windows/plugins/module_utils/WebRequest.psm1"
+Import-Module "$PSScriptRoot/../plugins/module_utils/Ansible.ModuleUtils.PackageSource.psm1" -DisableNameChecking
 Add-CSharpType -References @(
     [System.IO.File]::ReadAllText("$Ansible/module_utils/csharp/Ansible.Basic.cs")
     [System.IO.File]::ReadAllText("$Ansible/module_utils/csharp/Ansible.Privilege.cs")

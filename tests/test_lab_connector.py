@@ -186,6 +186,7 @@ def test_a_newer_package_removes_what_it_no_longer_has_and_leaves_the_rest() -> 
     assert run(machine, "package_tree", **asked)["before"] == {
         "exists": True,
         "sha256": hashlib.sha256(CONNECTOR).hexdigest(),
+        "edited": 0,
     }
     names = {
         name: machine.disk.exists(f"{FOLDER}\\{name}") for name in ("connector.jar", "connector.properties", "jre")

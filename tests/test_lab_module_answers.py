@@ -81,9 +81,15 @@ FAILURES = {
     "an installer that is not there": Failure(
         "win_package", {"path": "C:\\no.msi", "state": "present"}, "cannot be reached"
     ),
+    "a folder from which a program runs": Failure(
+        "win_file", {"path": FOLDER, "state": "absent"}, f"Failed to delete {FOLDER}"
+    ),
     "a folder that is to be a file": Failure("win_file", {"path": FOLDER, "state": "file"}, "is not a file"),
     "an exclusion under tamper protection": Failure(
         "defender_exclusion", {"path": ["C:\\x.exe"]}, "tamper protection is on", faults=("tamper_protection",)
+    ),
+    "a marker on a full disk": Failure(
+        "work_marker", {"journal": "j-1", "until": "2099-01-01T00:00:00Z"}, FULL, faults=("disk_full",)
     ),
     "an exclusion where Defender does not run": Failure(
         "defender_exclusion", {"path": [IMAGE]}, "does not answer", faults=("third_party_antivirus",)
@@ -123,7 +129,7 @@ def test_all_modules_of_the_contract_are_there() -> None:
     assert {name.rpartition(".")[2] for name in MODULES} == {
         *("win_copy", "win_environment", "win_file", "win_firewall_rule", "win_package", "win_ping", "win_reg_stat"),
         *("win_regedit", "win_service", "win_service_info", "win_stat"),
-        *("defender_exclusion", "folder_access", "package_tree", "power_setting"),
+        *("defender_exclusion", "folder_access", "package_tree", "power_setting", "work_marker"),
     }
 
 

@@ -75,6 +75,7 @@ def _writable(machine: Machine) -> None:
     machine.disk.make("C:\\iPlato\\jre")
 
 
+MARKER = {"journal": "j-1", "step": "s-1", "until": "2099-01-01T00:00:00Z"}
 CASES = {
     "rule made": Case(
         module="community.windows.win_firewall_rule",
@@ -171,6 +172,7 @@ CASES = {
         module="win_file",
         arguments={"path": FOLDER, "state": "absent"},
         state="ready",
+        before=lambda machine: machine.stop(machine.services[0]),
         left=lambda machine: [name for name in machine.disk.files if name.startswith("c:\\iplato")],
         after=[],
     ),
@@ -257,7 +259,7 @@ CASES = {
         arguments=JRE_ARGUMENTS,
         left=lambda machine: [section(machine, "java")[name] for name in ("present", "version", "vendor")],
         after=[True, "17.0.17", "Lab"],
-        answer={"before": {"exists": False, "sha256": None}, "size": len(JRE)},
+        answer={"before": {"exists": False, "sha256": None, "edited": 0}, "size": len(JRE)},
         difference={"before": "", "after": f"package {hashlib.sha256(JRE).hexdigest()}\n"},
     ),
     "package mended": Case(
@@ -318,6 +320,9 @@ CASES = {
         arguments={"process": [IMAGE]},
         left=lambda machine: section(machine, "antivirus")["defender"]["process_exclusions"],
         after=[IMAGE],
+    ),
+    "marker set": Case(
+        module="work_marker", arguments=MARKER, left=lambda machine: section(machine, "ours")["marker"], after=MARKER
     ),
     "sleep switched off": Case(
         module="power_setting",

@@ -1,4 +1,7 @@
-"""Our four Ansible modules on a real PowerShell with the real Ansible.Basic (test_roles_on_windows.py: by Ansible)."""
+"""Our Ansible modules on a real PowerShell with the real Ansible.Basic (test_roles_on_windows.py: by Ansible).
+
+work_marker is in test_marker.py.
+"""
 
 import hashlib
 import json
@@ -48,6 +51,7 @@ def zipped(path: Path, files: dict[str, str]) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+Job = str | tuple[str, dict[str, Any]]
 CHECK = {"_ansible_check_mode": True}
 
 
@@ -83,10 +87,10 @@ def test_package_tree_unpacks_what_it_verified_and_nothing_else(wine_engine: Eng
     assert checked["changed"]
     assert checked["size"] == (folder / "one.zip").stat().st_size
     assert fresh["changed"]
-    assert fresh["before"] == {"exists": False, "sha256": None}
+    assert fresh["before"] == {"exists": False, "sha256": None, "edited": 0}
     assert fresh["files"] == 3
     assert not again["changed"]
-    assert again["before"] == {"exists": True, "sha256": first}
+    assert again["before"] == {"exists": True, "sha256": first, "edited": 0}
     assert (jre / "bin" / "java.exe").read_text() == "one"
     manifest = json.loads((jre / ".provisioner-package.json").read_text("utf-8"))
     assert manifest["sha256"] == first
@@ -161,6 +165,63 @@ def test_package_tree_puts_everything_back_when_one_file_is_in_use(wine_engine: 
     assert (tree / "iPlatoConnector.exe").read_text() == "64"
     assert file["changed"]
     assert (tree / "packages" / "procrun.zip").read_bytes() == (folder / "procrun.zip").read_bytes()
+
+
+def written(path: str, text: str) -> str:
+    """PowerShell that writes a file."""
+    return f"[System.IO.File]::WriteAllText('C:\\iPlato\\jre\\{path}', '{text}')"
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """What a folder's files hold, by path."""
+    return {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.wine
+def test_package_tree_puts_back_what_was_there_wherever_it_was_killed(
+    wine_engine: Engine, web: tuple[str, Path]
+) -> None:
+    address, folder = web
+    sha256 = zipped(folder / "undo.zip", {"bin/java.exe": "new", "release": "17", "lib/a.txt": "a", "lib/b.txt": "b"})
+    place = {"destination": "C:\\iPlato\\jre", "keep": "C:\\Ours\\kept", "undo": "plan-1"}
+    new: Job = ("package_tree", {**place, "source": "url", "location": f"{address}/undo.zip", "sha256": sha256})
+    back: Job = ("package_tree", {**place, "state": "restored"})
+    asked: Job = ("package_tree", {**place, "state": "restored", **CHECK})
+    four = [asked, back, back, asked]
+    made = "$null = [System.IO.Directory]::CreateDirectory('C:\\iPlato\\jre\\bin')"
+    assert wine_engine.prefix
+    drive = wine_engine.prefix / "drive_c"
+    tree, kept = drive / "iPlato" / "jre", drive / "Ours" / "kept" / "plan-1" / "C-iPlato-jre"
+    theirs = {"bin/java.exe": "old", "release": "8"}
+    (installed,) = wine_engine.run([made, written("bin\\java.exe", "old"), written("release", "8"), new])
+    assert (installed["changed"], installed["before"]["edited"]) == (True, 2)
+    record = json.loads((kept / "undo.json").read_text("utf-8"))
+    assert (sorted(record["kept"]), sorted(record["added"])) == (
+        ["bin\\java.exe", "release"],
+        ["lib\\a.txt", "lib\\b.txt"],
+    )
+    assert texts(kept / "files") == theirs
+    # Killed while it installed: the swap had come half way, and the same step is done again before it is undone.
+    half = [written("release", "8"), "[System.IO.File]::Delete('C:\\iPlato\\jre\\.provisioner-package.json')"]
+    half += ["[System.IO.Directory]::Move('C:\\iPlato\\jre\\lib', 'C:\\iPlato\\jre\\.provisioner-new')"]
+    answers = wine_engine.run([*half, new, written("lib\\b.txt", "edited"), *four])
+    assert [answer["changed"] for answer in answers] == [True, True, True, False, False]
+    assert texts(tree) == theirs
+    assert [path.name for path in kept.parent.parent.glob("b.txt.*")] == [
+        f"b.txt.{hashlib.sha256(b'edited').hexdigest()[:12]}"
+    ]
+    assert {path.name for path in kept.rglob("*")} == {"undo.json"}
+    # Killed while it installed, and undone at once; killed while it put back, and again after it was through.
+    restored = [written("bin\\java.exe", "old"), "[System.IO.File]::Delete('C:\\iPlato\\jre\\lib\\a.txt')"]
+    left = "$null = [System.IO.Directory]::CreateDirectory('C:\\Ours\\kept\\plan-1\\C-iPlato-jre\\files\\lib')"
+    answers = wine_engine.run([new, *half, *four, new, *restored, *four, left, new, back])
+    assert [answer["changed"] for answer in answers] == [
+        *(True, True, True, False, False),
+        *(True, True, True, False, False),
+        *(True, True),
+    ]
+    assert texts(tree) == theirs
+    assert sorted(path.name for path in tree.iterdir()) == ["bin", "release"]
 
 
 @pytest.mark.wine
@@ -315,7 +376,7 @@ def test_defender_exclusion_names_why_a_change_is_void(defender: tuple[Engine, P
     # Linux has no registry: what stands there is told by the test.
     library = doubled(tmp_path / "library", "defender_exclusion", {"Get-Setting": "    $global:settings[$Name]"})
     void = "function global:Add-MpPreference { }; $global:settings = @{ %s }"
-    jobs: list[str | tuple[str, dict[str, Any]]] = []
+    jobs: list[Job] = []
     for settings, job in (
         ("DisableLocalAdminMerge = 1", {"path": [JAVA], **CHECK}),
         ("DisableLocalAdminMerge = 1", {"path": [JAVA]}),

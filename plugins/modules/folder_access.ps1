@@ -30,6 +30,7 @@ $spec = @{
     options = @{
         path = @{ type = 'list'; elements = 'path'; default = @() }
         private = @{ type = 'list'; elements = 'path'; default = @() }
+        state = @{ type = 'str'; default = 'present'; choices = 'present', 'absent' }
     }
     supports_check_mode = $true
 }
@@ -123,14 +124,29 @@ function Set-Each($Paths, [bool] $Private) {
     }
 }
 
+function Remove-Each($Paths) {
+    <# Those in which nothing is left, the lowest first. #>
+    foreach ($path in @($Paths | ForEach-Object { $_.TrimEnd('\') } | Sort-Object -Property Length -Descending)) {
+        $exists = [System.IO.Directory]::Exists($path)
+        $module.Result.before[$path] = if ($exists) { Get-Rights $path } else { $null }
+        if (-not $exists -or [System.IO.Directory]::GetFileSystemEntries($path)) { continue }
+        $module.Result.changed = $true
+        $module.Diff.before += "$path`n"
+        if (-not $module.CheckMode) { [System.IO.Directory]::Delete($path) }
+    }
+}
+
 $module.Result.before = @{}
 $module.Diff.before = ''
 $module.Diff.after = ''
 try {
     # Needed to take a file away from its owner. Not strict: without them Windows says which file it was.
     $privileges = New-Object -TypeName Ansible.Privilege.PrivilegeEnabler -ArgumentList $false, 'SeTakeOwnershipPrivilege', 'SeRestorePrivilege'
-    Set-Each $module.Params.path $false
-    Set-Each $module.Params.private $true
+    if ($module.Params.state -eq 'absent') { Remove-Each @($module.Params.path + $module.Params.private) }
+    else {
+        Set-Each $module.Params.path $false
+        Set-Each $module.Params.private $true
+    }
 }
 catch {
     $module.FailJson("the rights could not be set: $($_.Exception.GetBaseException().Message)", $_)

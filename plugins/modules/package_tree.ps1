@@ -3,7 +3,7 @@
 # MIT License. Written for Windows PowerShell 5.1; run so far on PowerShell 7 under Wine, never on Windows.
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
-#AnsibleRequires -PowerShell ansible_collections.ansible.windows.plugins.module_utils.WebRequest
+#AnsibleRequires -PowerShell Ansible.ModuleUtils.PackageSource
 
 $spec = @{
     options = @{
@@ -14,10 +14,12 @@ $spec = @{
         root = @{ type = 'str'; default = '' }
         member = @{ type = 'str'; default = '' }
         keep = @{ type = 'str' }
+        undo = @{ type = 'str'; default = '' }
+        existed = @{ type = 'bool'; default = $true }
         skip = @{ type = 'list'; elements = 'path'; default = @() }
         unpack = @{ type = 'bool'; default = $true }
         destination = @{ type = 'path'; required = $true }
-        state = @{ type = 'str'; default = 'present'; choices = 'present', 'absent' }
+        state = @{ type = 'str'; default = 'present'; choices = 'present', 'absent', 'restored' }
     }
     required_if = @(, @('state', 'present', @('source', 'location', 'sha256')))
     supports_check_mode = $true
@@ -29,35 +31,58 @@ $destination = $module.Params.destination.TrimEnd('\')
 $unpack = $module.Params.unpack
 $member = $module.Params.member
 $wanted = "$($module.Params.sha256)".ToLowerInvariant()
-# Where the manifest's paths begin: a single file has its manifest beside it.
-$folder = if ($member) { [System.IO.Path]::GetDirectoryName($destination) } else { $destination }
-$manifestPath = if ($member) { "$destination.provisioner-package.json" } else { Join-Path $destination '.provisioner-package.json' }
+# Where the manifest's paths begin: a single file has its manifest beside it, a package that is not unpacked has none.
+$single = $member -or -not $unpack
+$folder = if ($single) { [System.IO.Path]::GetDirectoryName($destination) } else { $destination }
+$manifestPath = if (-not $unpack) { '' } elseif ($member) { "$destination.provisioner-package.json" } else { Join-Path $destination '.provisioner-package.json' }
+$hadFolder = [System.IO.Directory]::Exists($folder)
 # In the destination, so that the last step is a rename on one volume, under rights that are closed already.
 $staging = Join-Path $folder '.provisioner-new'
 $replaced = Join-Path $folder '.provisioner-old'
 $kept = "$($module.Params.keep)"
+$undo = $module.Params.undo
+if ($undo -and (-not $kept -or $undo -notmatch '^\w[\w.-]*$')) {
+    $module.FailJson("undo, '$undo', must be the name of a folder in keep, which must be given")
+}
+# What was there before, by relative path in `files`, and what else was changed, in the record.
+$recordFolder = if ($undo) { Join-Path $kept "$undo\$($destination -replace '[:\\/]+', '-')" } else { '' }
+$recordPath = "$recordFolder\undo.json"
+$originals = "$recordFolder\files"
+# A path that leads out of its folder.
+$outside = '(^|[\\/])\.\.([\\/]|$)|:|^[\\/]'
 # Whoever reads the gateway sees from this that we are still at work: a module outlives its client.
 $note = if ($kept) { Join-Path ([System.IO.Path]::GetDirectoryName($kept)) "running\package-$PID.json" } else { '' }
 
-function Get-Sha256([string] $Path) {
-    $algorithm = [System.Security.Cryptography.SHA256]::Create()
-    $stream = [System.IO.File]::Open($Path, 'Open', 'Read', 'ReadWrite, Delete')
-    try { [System.BitConverter]::ToString($algorithm.ComputeHash($stream)).Replace('-', '').ToLowerInvariant() }
-    finally { $stream.Dispose(); $algorithm.Dispose() }
+function Write-Text([string] $Path, [string] $Text) {
+    <# Whole or not at all, whenever the process ends. #>
+    $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($Path))
+    [System.IO.File]::WriteAllText("$Path.new", $Text)
+    if ([System.IO.File]::Exists($Path)) { [System.IO.File]::Replace("$Path.new", $Path, [NullString]::Value) }
+    else { [System.IO.File]::Move("$Path.new", $Path) }
+}
+
+function Get-ManifestText {
+    if ([System.IO.File]::Exists($manifestPath)) { [System.IO.File]::ReadAllText($manifestPath) } else { return $null }
 }
 
 function Get-Manifest {
-    if (-not [System.IO.File]::Exists($manifestPath)) { return $null }
-    try { $read = ConvertFrom-Json ([System.IO.File]::ReadAllText($manifestPath)) } catch { return $null }
+    if (-not $unpack) {
+        if (-not [System.IO.File]::Exists($destination)) { return $null }
+        $sha256 = Get-Sha256 $destination
+        return @{ sha256 = $sha256; files = @(@{ path = [System.IO.Path]::GetFileName($destination); sha256 = $sha256 }) }
+    }
+    $text = Get-ManifestText
+    if ($null -eq $text) { return $null }
+    try { $read = ConvertFrom-Json $text } catch { return $null }
     # Anybody may have written it before the folder was closed: a path that leads out of the folder makes it worthless.
     foreach ($file in $read.files) {
-        if ("$($file.path)" -match '(^|[\\/])\.\.([\\/]|$)|:|^[\\/]') { return $null }
+        if ("$($file.path)" -match $outside) { return $null }
     }
     $read
 }
 
 function Test-Manifest($Manifest) {
-    if ($null -eq $Manifest) { return $false }
+    if ($null -eq $Manifest -or -not $unpack) { return $null -ne $Manifest }
     foreach ($file in $Manifest.files) {
         $info = New-Object System.IO.FileInfo (Join-Path $folder $file.path)
         if (-not $info.Exists -or $info.Length -ne $file.size -or (Get-Sha256 $info.FullName) -ne $file.sha256) { return $false }
@@ -65,73 +90,14 @@ function Test-Manifest($Manifest) {
     $true
 }
 
-function Get-Response([string] $Method) {
-    $request = Get-AnsibleWindowsWebRequest -Uri $module.Params.location -UrlMethod $Method -UrlTimeout 30
-    $request.GetResponse()
-}
-
-function Get-Cause($ErrorRecord) {
-    $ErrorRecord.Exception.GetBaseException().Message
-}
-
-function Test-Source {
-    <# Check mode: only whether the package is there. A server that refuses HEAD has answered. #>
-    $location = $module.Params.location
-    if ($module.Params.source -eq 'push') { return }
-    if ($module.Params.source -eq 'path') {
-        if (-not [System.IO.File]::Exists($location)) { $module.FailJson("there is no file $location on this gateway") }
-        $found = Get-Sha256 $location
-        if ($found -ne $wanted) { $module.FailJson("$location has sha256 $found, wanted $wanted") }
-        return
-    }
-    try {
-        $response = Get-Response 'HEAD'
-        if ($response.ContentLength -ge 0) { $module.Result.size = $response.ContentLength }
-        $response.Close()
-    }
-    catch {
-        $answer = $_.Exception.GetBaseException().Response
-        if ($null -eq $answer -or [int]$answer.StatusCode -notin 405, 501) {
-            $module.FailJson("$location cannot be fetched from this gateway: $(Get-Cause $_)", $_)
-        }
-    }
-}
-
-function Get-Package {
-    <# The verified package's path. Nothing is opened, run or unpacked before its sha256 is right. #>
-    $location = $module.Params.location
-    if ($module.Params.source -eq 'url') {
-        $file = Join-Path $module.Tmpdir 'package'
-        try {
-            $response = Get-Response 'GET'
-            $source = $response.GetResponseStream()
-            $target = [System.IO.File]::Create($file)
-            try { $source.CopyTo($target) } finally { $target.Dispose(); $source.Dispose(); $response.Close() }
-        }
-        catch { $module.FailJson("$location could not be fetched: $(Get-Cause $_)", $_) }
-    }
-    else {
-        $file = $location
-        if (-not [System.IO.File]::Exists($file)) { $module.FailJson("there is no file $file on this gateway") }
-    }
-    $found = Get-Sha256 $file
-    if ($found -ne $wanted) { $module.FailJson("$location has sha256 $found, wanted ${wanted}: nothing was unpacked or run") }
-    $module.Result.size = (New-Object System.IO.FileInfo $file).Length
-    $file
-}
-
-function Assert-Signer([string[]] $Paths) {
-    $signer = $module.Params.signer
-    foreach ($path in $Paths) {
-        $signature = Get-AuthenticodeSignature -LiteralPath $path
-        if ("$($signature.Status)" -ne 'Valid') { $module.FailJson("the signature of $path is not valid: $($signature.StatusMessage)") }
-        $name = $signature.SignerCertificate.GetNameInfo('SimpleName', $false)
-        if ($name -ne $signer) { $module.FailJson("$path is signed by '$name', wanted '$signer'") }
-    }
-}
-
 function Expand-Package([string] $File) {
-    <# The files of `root` (or its one `member`) into the staging folder; returns the new manifest's files. #>
+    <# The files of `root` (or its one `member`, or the package itself) into the staging folder; returns the new manifest's
+       files. #>
+    if (-not $unpack) {
+        $leaf = [System.IO.Path]::GetFileName($destination)
+        [System.IO.File]::Copy($File, (Join-Path $staging $leaf))
+        return @{ path = $leaf; size = $module.Result.size; sha256 = $wanted }
+    }
     Add-Type -AssemblyName System.IO.Compression, System.IO.Compression.FileSystem
     $root = $module.Params.root.Replace('\', '/').Trim('/')
     $prefix = if ($root) { "$root/" } else { '' }
@@ -162,37 +128,97 @@ function Remove-Folder([string] $Path) {
     if ([System.IO.Directory]::Exists($Path)) { try { [System.IO.Directory]::Delete($Path, $true) } catch { $null = $_ } }
 }
 
-function Save-Edited([string] $Path, $Old) {
-    <# A file that is not as a package of ours left it, somebody has made or edited: it is kept before it is replaced. #>
-    if (-not $kept) { return }
-    $was = Get-Sha256 $Path
-    if ($Old.files | Where-Object { $_ -and (Join-Path $folder $_.path) -eq $Path -and $_.sha256 -eq $was }) { return }
-    $null = [System.IO.Directory]::CreateDirectory($kept)
-    $name = "$([System.IO.Path]::GetFileName($Path)).$($was.Substring(0, 12))"
-    [System.IO.File]::Copy($Path, (Join-Path $kept $name), $true)
+function Copy-Whole([string] $Path, [string] $Target) {
+    <# A copy, and no move: it takes the rights of the folder into which it comes. Never half a file under its name. #>
+    $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($Target))
+    [System.IO.File]::Copy($Path, "$Target.part", $true)
+    [System.IO.File]::Delete($Target)
+    [System.IO.File]::Move("$Target.part", $Target)
 }
 
-function Move-IntoPlace($Files, $Old) {
+function Get-Changes($Files, $Gone) {
+    <# What will not stay as it is: the path, the sha256 that is there (null: none), and whether a new file comes. #>
+    foreach ($file in $Files) {
+        $path = Join-Path $folder $file.path
+        $was = if ([System.IO.File]::Exists($path)) { Get-Sha256 $path } else { $null }
+        if ($was -ne $file.sha256) { @{ path = $file.path; was = $was; new = $true } }
+    }
+    foreach ($name in $Gone) {
+        $path = Join-Path $folder $name
+        if ([System.IO.File]::Exists($path)) { @{ path = $name; was = (Get-Sha256 $path); new = $false } }
+    }
+}
+
+function Get-Record {
+    <# What an earlier run under this undo's name wrote down; null where there was none. #>
+    if (-not $undo -or -not [System.IO.File]::Exists($recordPath)) { return $null }
+    try { $read = ConvertFrom-Json ([System.IO.File]::ReadAllText($recordPath)) }
+    catch { $module.FailJson("$recordPath cannot be read: $(Get-Cause $_)", $_) }
+    $record = @{ manifest = $read.manifest; package = $read.package; existed = [bool]$read.existed; restored = [bool]$read.restored }
+    foreach ($name in 'kept', 'added', 'folders') { $record[$name] = @($read.$name | Where-Object { $_ }) }
+    $wrong = @($record.kept + $record.added + $record.folders | Where-Object { $_ -match $outside })
+    if ($wrong -or $read.destination -ne $destination) { $module.FailJson("$recordPath is not what this module wrote for $destination") }
+    $record
+}
+
+function Write-Record($Record) {
+    $Record.destination = $destination
+    Write-Text $recordPath (ConvertTo-Json -Depth 3 -InputObject $Record)
+}
+
+function Save-Originals($Changes) {
+    <# Before anything is swapped: keep what will not stay as it is. What an earlier run under the same undo kept was there
+       before this one, and stays. Gives the paths that were kept now. #>
+    if (-not $undo) { return }
+    $record = Get-Record
+    if ($null -eq $record -or $record.restored) {
+        Remove-Folder $originals
+        $record = @{ manifest = (Get-ManifestText); existed = $hadFolder; restored = $false; kept = @(); added = @(); folders = @() }
+    }
+    $record.package = $wanted
+    foreach ($change in $Changes) {
+        if ($record.kept + $record.added -contains $change.path) { continue }
+        if ($null -eq $change.was) { $record.added += $change.path }
+        else {
+            Copy-Whole (Join-Path $folder $change.path) (Join-Path $originals $change.path)
+            $record.kept += $change.path
+            $change.path
+        }
+        $parent = [System.IO.Path]::GetDirectoryName($change.path)
+        while ($parent -and $record.folders -notcontains $parent -and -not [System.IO.Directory]::Exists((Join-Path $folder $parent))) {
+            $record.folders += $parent
+            $parent = [System.IO.Path]::GetDirectoryName($parent)
+        }
+    }
+    Write-Record $record
+}
+
+function Save-Edited($Change, $Old, $KeptNow) {
+    <# A file that is not as a package of ours left it, somebody has made or edited: it is kept before it is replaced. #>
+    if ($Old.files | Where-Object { $_ -and $_.path -eq $Change.path -and $_.sha256 -eq $Change.was }) { return }
+    $module.Result.before.edited++
+    if (-not $kept -or $KeptNow -contains $Change.path) { return }
+    $name = "$([System.IO.Path]::GetFileName($Change.path)).$($Change.was.Substring(0, 12))"
+    Copy-Whole (Join-Path $folder $Change.path) (Join-Path $kept $name)
+}
+
+function Move-IntoPlace($Changes, $Old, $KeptNow) {
     <# Swap file by file; on any error everything is put back. A running program can be renamed, not overwritten. #>
     $done = New-Object System.Collections.ArrayList
-    $keep = @($Files | ForEach-Object { $_.path })
-    $gone = @($Old.files | Where-Object { $_ -and $keep -notcontains $_.path })
     $path = ''
     try {
-        foreach ($file in @($Files) + $gone) {
-            $path = Join-Path $folder $file.path
-            $new = Join-Path $staging $file.path
-            if ([System.IO.File]::Exists($path)) {
-                if ([System.IO.File]::Exists($new) -and (Get-Sha256 $path) -eq $file.sha256) { continue }
-                Save-Edited $path $Old
+        foreach ($change in $Changes) {
+            $path = Join-Path $folder $change.path
+            if ($null -ne $change.was) {
+                Save-Edited $change $Old $KeptNow
                 $aside = Join-Path $replaced ([guid]::NewGuid().ToString('N'))
                 $null = [System.IO.Directory]::CreateDirectory($replaced)
                 [System.IO.File]::Move($path, $aside)
                 $null = $done.Add(@($aside, $path))
             }
-            if ([System.IO.File]::Exists($new)) {
+            if ($change.new) {
                 $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($path))
-                [System.IO.File]::Move($new, $path)
+                [System.IO.File]::Move((Join-Path $staging $change.path), $path)
                 $null = $done.Add(@($null, $path))
             }
         }
@@ -215,18 +241,21 @@ function Write-Note {
 }
 
 function Install-Tree($Old) {
-    $package = Get-Package
+    $package = Get-Package $module
     Remove-Folder $staging
     try {
         $null = [System.IO.Directory]::CreateDirectory($staging)
         $files = @(Expand-Package $package)
         if (-not $files) { $module.FailJson("the package has no file under '$(Join-Path $module.Params.root $member)'") }
         if ($module.Params.signer) {
-            Assert-Signer @($files | Where-Object { $_.path -match '\.(exe|msi)$' } | ForEach-Object { Join-Path $staging $_.path })
+            Assert-Signer $module @($files | Where-Object { $_.path -match '\.(exe|msi)$' } | ForEach-Object { Join-Path $staging $_.path })
         }
-        Move-IntoPlace $files $Old
-        $text = ConvertTo-Json -Depth 4 -InputObject @{ sha256 = $wanted; files = $files }
-        [System.IO.File]::WriteAllText($manifestPath, $text)
+        $names = @($files | ForEach-Object { $_.path })
+        $gone = @($Old.files | Where-Object { $_ -and $names -notcontains $_.path } | ForEach-Object { $_.path })
+        $changes = @(Get-Changes $files $gone)
+        $keptNow = @(Save-Originals $changes)
+        Move-IntoPlace $changes $Old $keptNow
+        if ($unpack) { Write-Text $manifestPath (ConvertTo-Json -Depth 4 -InputObject @{ sha256 = $wanted; files = $files }) }
     }
     catch [System.IO.IOException], [System.IO.InvalidDataException], [System.UnauthorizedAccessException] {
         $module.FailJson("the package could not be unpacked into ${folder}: $(Get-Cause $_)", $_)
@@ -235,17 +264,15 @@ function Install-Tree($Old) {
     $module.Result.files = $files.Count
 }
 
-function Install-File {
-    $package = Get-Package
-    if ($module.Params.signer) { Assert-Signer @($package) }
-    $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($destination))
-    [System.IO.File]::Copy($package, $destination, $true)
-    $module.Result.files = 1
+function Remove-Empty([string[]] $Paths) {
+    foreach ($path in ($Paths | Sort-Object -Property Length -Descending)) {
+        if ([System.IO.Directory]::Exists($path) -and -not [System.IO.Directory]::GetFileSystemEntries($path)) { [System.IO.Directory]::Delete($path) }
+    }
 }
 
 function Remove-Tree($Manifest) {
-    if (-not $unpack) { [System.IO.File]::Delete($destination); return }
-    $folders = @($folder)
+    $null = Save-Originals @(Get-Changes @() @($Manifest.files | Where-Object { $_ } | ForEach-Object { $_.path }))
+    $folders = @(if (-not $single) { $folder })
     foreach ($file in $Manifest.files) {
         $path = Join-Path $folder $file.path
         if ([System.IO.File]::Exists($path)) { [System.IO.File]::Delete($path) }
@@ -255,24 +282,77 @@ function Remove-Tree($Manifest) {
             $parent = [System.IO.Path]::GetDirectoryName($parent)
         }
     }
-    [System.IO.File]::Delete($manifestPath)
-    foreach ($path in ($folders | Sort-Object -Property Length -Descending)) {
-        if ($member -and $path -eq $folder) { continue }
-        if ([System.IO.Directory]::Exists($path) -and -not [System.IO.Directory]::GetFileSystemEntries($path)) { [System.IO.Directory]::Delete($path) }
+    if ($manifestPath) { [System.IO.File]::Delete($manifestPath) }
+    Remove-Empty $folders
+}
+
+function Get-Undone($Record) {
+    <# What differs from what the record says. #>
+    $files = @(foreach ($path in $Record.kept) {
+            $original = Join-Path $originals $path
+            if (-not [System.IO.File]::Exists($original)) { $module.FailJson("$original, which was kept, is gone: nothing was changed") }
+            @{ path = $path; sha256 = (Get-Sha256 $original) }
+        })
+    Get-Changes $files $Record.added
+}
+
+function Restore-Tree($Record, $Changes, $Old) {
+    <# The originals stay where they are until all is done, so that a run that ends halfway is only done again. #>
+    Remove-Folder $staging
+    try {
+        foreach ($change in $Changes) {
+            if ($change.new) { Copy-Whole (Join-Path $originals $change.path) (Join-Path $staging $change.path) }
+        }
+        Move-IntoPlace $Changes $Old @()
+        if ($null -ne $Record.manifest) { Write-Text $manifestPath $Record.manifest }
+        elseif ([System.IO.File]::Exists($manifestPath)) { [System.IO.File]::Delete($manifestPath) }
     }
+    catch [System.IO.IOException], [System.UnauthorizedAccessException] {
+        $module.FailJson("what was kept in $recordFolder could not be put back into ${folder}: $(Get-Cause $_)", $_)
+    }
+    finally { Remove-Folder $staging; Remove-Folder $replaced }
+    Remove-Empty @(@($Record.folders | ForEach-Object { Join-Path $folder $_ }) + @(if (-not $Record.existed) { $folder }))
+    Write-Record @{ restored = $true }
+    Remove-Folder $originals
+}
+
+function Undo-Tree($Manifest) {
+    <# All as the record says; without one only where nothing was there before. #>
+    $record = Get-Record
+    if ($null -eq $record) {
+        if ($module.Params.existed) {
+            $where = if ($undo) { "nothing of $destination is kept in $recordFolder" } else { "no name is given under which $destination could have been kept" }
+            $module.FailJson("${where}: what was there before cannot be put back, and nothing was changed")
+        }
+        $module.Diff.after = ''
+        $module.Result.changed = $null -ne $Manifest
+        if ($module.Result.changed -and -not $module.CheckMode) { Remove-Tree $Manifest }
+        return
+    }
+    if ($record.restored) { return }
+    $text = Get-ManifestText
+    if ($unpack -and $Manifest -and "$($Manifest.sha256)" -ne $record.package -and $text -cne $record.manifest) {
+        $module.FailJson("package $($Manifest.sha256) was put into $destination since: undo that first. Nothing was changed")
+    }
+    $changes = @(Get-Undone $record)
+    $back = @($changes | Where-Object { $_.new }).Count
+    $module.Result.changed = $changes.Count -gt 0 -or $text -cne $record.manifest
+    if ($module.Result.changed) { $module.Diff.after = "as before ${undo}; files put back: $back, taken away: $($changes.Count - $back)`n" }
+    if (-not $module.CheckMode) { Restore-Tree $record $changes $Manifest }
 }
 
 function Get-Words([string] $Sha256) {
     if ($Sha256) { "package $Sha256`n" } else { '' }
 }
 
-$manifest = if ($unpack) { Get-Manifest } else { $null }
-$found = if ($manifest) { "$($manifest.sha256)" } elseif (-not $unpack -and [System.IO.File]::Exists($destination)) { Get-Sha256 $destination } else { $null }
-$intact = if ($unpack) { Test-Manifest $manifest } else { $null -ne $found }
-$module.Result.before = @{ exists = $null -ne $found; sha256 = $found }
-$module.Result.files = if ($manifest) { @($manifest.files).Count } else { 0 }
+$manifest = Get-Manifest
+$found = if ($manifest) { "$($manifest.sha256)" } else { $null }
+$intact = Test-Manifest $manifest
+$module.Result.before = @{ exists = $null -ne $found; sha256 = $found; edited = 0 }
+$module.Result.files = if ($manifest -and $unpack) { @($manifest.files).Count } else { 0 }
 $module.Result.size = $null
 $module.Diff.before = Get-Words $found
+$module.Diff.after = $module.Diff.before
 
 if ($module.Params.state -eq 'absent') {
     $module.Diff.after = ''
@@ -280,15 +360,21 @@ if ($module.Params.state -eq 'absent') {
     if ($module.Result.changed -and -not $module.CheckMode) { Remove-Tree $manifest }
 }
 else {
-    $module.Diff.after = Get-Words $wanted
-    if ($found -and -not $intact) { $module.Diff.before += "files are missing or changed`n" }
-    $module.Result.changed = -not ($intact -and $found -eq $wanted)
-    if ($module.Result.changed -and $module.CheckMode) { Test-Source }
-    elseif ($module.Result.changed) {
-        Write-Note
-        try { if ($unpack) { Install-Tree $manifest } else { Install-File } }
-        finally { if ($note) { [System.IO.File]::Delete($note) } }
+    $present = $module.Params.state -eq 'present'
+    if ($present) {
+        $module.Diff.after = Get-Words $wanted
+        if ($found -and -not $intact) { $module.Diff.before += "files are missing or changed`n" }
+        $module.Result.changed = -not ($intact -and $found -eq $wanted)
+        if ($module.Result.changed -and $module.CheckMode) { Test-Source $module }
     }
+    if (-not $module.CheckMode -and ($module.Result.changed -or -not $present)) { Write-Note }
+    try {
+        if (-not $present) { Undo-Tree $manifest }
+        elseif ($module.Result.changed -and -not $module.CheckMode) { Install-Tree $manifest }
+        # That nothing was to be changed is worth knowing too.
+        elseif (-not $module.CheckMode) { $null = Save-Originals @() }
+    }
+    finally { if ([System.IO.File]::Exists($note)) { [System.IO.File]::Delete($note) } }
 }
 
 $module.ExitJson()

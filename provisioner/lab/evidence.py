@@ -78,7 +78,7 @@ def _users(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
 
 
 def _systmone(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
-    client, wanted = machine.systmone, settings["systmone"]
+    client, wanted = machine.client(), settings["systmone"]
     listeners = []
     if client.logged_in and client.port == wanted["port"]:
         session = machine.sessions[0].session if machine.sessions else None
@@ -126,7 +126,7 @@ def _writers(machine: Machine, settings: Settings) -> list[dict[str, Any]]:
 
 def _processes(machine: Machine, settings: Settings) -> list[dict[str, Any]]:
     """The running services' programs that lie under the Connector's folder, procrun's and java.exe alike."""
-    inside, client, found = key(settings["folder"]) + "\\", machine.systmone, []
+    inside, client, found = key(settings["folder"]) + "\\", machine.client(), []
     for service in machine.services:
         image = machine.image(service)
         programs = dict.fromkeys((program(service.path), image)) if service.state == "running" else {}
@@ -275,9 +275,8 @@ def _reboot(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
 
 
 def _clock(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
-    skew = float(machine.faults.get("clock_skew", "0") or 900)
     return {
-        "utc": _moment(now + skew),
+        "utc": _moment(machine.clock(now)),
         "time_zone": "GMT Standard Time",
         "source": "the domain" if machine.identity.domain_joined else "NTP: time.windows.com,0x9",
         "service_running": True,

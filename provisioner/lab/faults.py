@@ -17,11 +17,18 @@ class Known:
 
 _GARBAGE = ("empty", "cut", "html", "notjson", "huge", "codepage", "formulas")
 _DROPS = ("before", "after")
+_STATUSES = ("407", "502", "503", "504")
+_TRANSPORTS = ("kerberos", "negotiate", "basic")
 
 KNOWN: Mapping[str, Known] = {
     "offline": Known("Every connection is closed at once."),
     "slow": Known("Every command takes so much longer, 30 seconds if not said.", "seconds"),
+    "hangs": Known("It takes connections and says nothing; or nothing only to the log-in itself.", "login"),
+    "proxy": Known("Something in between answers instead, with 503 if not said.", "|".join(_STATUSES)),
     "refuses_login": Known("Every log-in is refused, the right one too."),
+    "locked_account": Known("The account is locked there: refused like a wrong password, as NTLM has it."),
+    "wrong_transport": Known("It offers one way of logging in only, kerberos if not said.", "|".join(_TRANSPORTS)),
+    "no_rights": Known("The account is let in, and is no administrator."),
     "drops_midway": Known(
         "The line breaks while a command runs: at every command, or only where a module would change something, "
         "before that or after it.",
@@ -36,9 +43,12 @@ KNOWN: Mapping[str, Known] = {
     "third_party_antivirus": Known("Another antivirus than Defender is in charge.", "product"),
     "policy_overrides_firewall": Known("Group Policy does not let local firewall rules apply."),
     "network_blocks_endpoint": Known("The network does not let an endpoint through, or none of them.", "address"),
-    "clock_skew": Known("The clock is wrong by so much, 900 seconds if not said.", "seconds"),
+    "clock_skew": Known("The clock is wrong by so much, 900 seconds if not said; HTTP says so too.", "seconds"),
     "service_will_not_start": Known("The Connector's service cannot be started."),
     "slow_installer": Known("An installer takes so long, 20 seconds if not said.", "seconds"),
+    "systmone": Known(
+        "Who is logged in to SystmOne there: by the Gateway shortcut, as on any PC, or nobody.", "gateway|client|off"
+    ),
     "no_approve": Known("Nobody presses Approve in SystmOne."),
 }
 
@@ -104,5 +114,9 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
     "slow_installer": _is_seconds,
     "clock_skew": _is_number,
     "garbage": _GARBAGE.__contains__,
+    "systmone": ("gateway", "client", "off").__contains__,
     "drops_midway": _DROPS.__contains__,
+    "hangs": "login".__eq__,
+    "proxy": _STATUSES.__contains__,
+    "wrong_transport": _TRANSPORTS.__contains__,
 }

@@ -8,7 +8,8 @@ import binascii
 import hmac
 import os
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import spnego
@@ -18,7 +19,8 @@ import spnego.exceptions
 # The hash that smbpasswd holds is MD4, which OpenSSL 3 has no more; pyspnego brings its own.
 from spnego._ntlm_raw.crypto import ntowfv1
 
-OFFERS = ("Negotiate", 'Basic realm="WSMAN"')
+# Each way of logging in, and how it is offered.
+OFFERS = {"negotiate": "Negotiate", "basic": 'Basic realm="WSMAN"'}
 SEALED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
 
 _BOUNDARY = b"--Encrypted Boundary"
@@ -81,38 +83,39 @@ class Conversation:
         self._context: spnego.ContextProxy | None = None
         self.ntlm = False
 
-    def log_in(self, header: str | None, *, refuse: bool) -> Step:
-        """One round of the log-in. `refuse`: nobody is let in."""
+    def log_in(self, header: str | None, *, refuse: bool, offers: Mapping[str, str] = OFFERS) -> Step:
+        """One round of the log-in. `refuse`: nobody is let in; `offers`: the ways that there are."""
+        anew = Step(accepted=False, say=tuple(offers.values()))
         if not header:
-            return Step(accepted=True) if self.ntlm else Step(accepted=False, say=OFFERS)
+            return Step(accepted=True) if self.ntlm else anew
         scheme, _, rest = header.partition(" ")
         try:
             token = base64.b64decode(rest, validate=True)
         except binascii.Error:
-            return Step(accepted=False, say=OFFERS)
+            return anew
+        if scheme.lower() not in offers:
+            return anew
         if scheme.lower() == "basic":
             user, _, password = token.decode("utf-8", "replace").partition(":")
             if refuse or not self._account.fits(user, password):
-                return Step(accepted=False, say=OFFERS, refused=user)
+                return replace(anew, refused=user)
             return Step(accepted=True)
-        if scheme.lower() == "negotiate":
-            return self._negotiate(token, refuse)
-        return Step(accepted=False, say=OFFERS)
+        return self._negotiate(token, refuse, anew) if scheme.lower() == "negotiate" else anew
 
-    def _negotiate(self, token: bytes, refuse: bool) -> Step:
+    def _negotiate(self, token: bytes, refuse: bool, anew: Step) -> Step:
         if self._context is None or self.ntlm:
             self._context, self.ntlm = self._acceptor(token), False
         name = who(token)
         try:
             if refuse and name is not None:
-                raise spnego.exceptions.InvalidTokenError(context_msg="the fault refuses_login")
+                raise spnego.exceptions.InvalidTokenError(context_msg="a fault of the lab")
             out = self._context.step(token)
         except (spnego.exceptions.SpnegoError, ValueError, struct.error, IndexError):
             self._context = None
-            return Step(accepted=False, say=OFFERS, refused=name)
+            return replace(anew, refused=name)
         say = (f"Negotiate {base64.b64encode(out).decode()}",) if out else ()
         if not self._context.complete:
-            return Step(accepted=False, say=say or OFFERS)
+            return Step(accepted=False, say=say or anew.say)
         self.ntlm = True
         return Step(accepted=True, say=say)
 

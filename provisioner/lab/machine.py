@@ -3,13 +3,13 @@
 Faults of a machine's own, by name, with what their value means:
     disk_full, reboot_pending, tamper_protection, policy_overrides_firewall, service_will_not_start, no_approve
     wrong_machine[=computer name], third_party_antivirus[=product], network_blocks_endpoint[=address],
-    clock_skew[=seconds], slow_installer[=seconds]
+    clock_skew[=seconds], slow_installer[=seconds], systmone[=gateway, client or off]
 The others (offline, slow ...) belong to the server.
 """
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -46,6 +46,7 @@ FAULTS = frozenset(
         "reboot_pending",
         "service_will_not_start",
         "slow_installer",
+        "systmone",
         "tamper_protection",
         "third_party_antivirus",
         "wrong_machine",
@@ -56,6 +57,7 @@ PROCRUN = "HKLM:\\SOFTWARE\\WOW6432Node\\Apache Software Foundation\\Procrun 2.0
 
 _APPROVE_AFTER = 1.5
 _SLOW_INSTALLER = 20.0
+_SKEW = 900.0
 _OTHER_ANTIVIRUS = "Sophos Intercept X"
 
 
@@ -122,10 +124,14 @@ class Machine:
             if installer.done:
                 installer.done(now)
             self.happened("installer_ended", what=installer.what)
-        waits = self.systmone.device == "asked" and self.systmone.logged_in
+        waits = self.systmone.device == "asked" and self.client().logged_in
         if waits and "no_approve" not in self.faults and self.systmone.press_at <= now:
             self.systmone.device = "approved"
             self.happened("approve_pressed")
+
+    def skew(self) -> float:
+        """By how many seconds its clock is ahead."""
+        return float(self.faults.get("clock_skew", "0") or _SKEW)
 
     def install(self, what: str, done: Callable[[float], None], now: float) -> float:
         """Let an installer do its work: now, or later under the fault slow_installer. Gives its seconds."""
@@ -136,6 +142,10 @@ class Machine:
         self.installers.append(Installer(self.pid(what), what, stamp(now), now + seconds, done))
         self.happened("installer_started", what=what)
         return seconds
+
+    def clock(self, now: float) -> float:
+        """What the gateway's own clock says."""
+        return now + self.skew()
 
     def pid(self, what: str) -> int:
         """A process number that is always the same for the same program."""
@@ -170,7 +180,7 @@ class Machine:
         service.state = "running"
         service.started = stamp(now)
         self.happened("service_started", service=service.name)
-        if self.is_connector(service) and self.systmone.logged_in and not self.systmone.device:
+        if self.is_connector(service) and self.client().logged_in and not self.systmone.device:
             self.systmone.device = "asked"
             self.systmone.press_at = now + _APPROVE_AFTER
             self.happened("approve_raised")
@@ -181,11 +191,24 @@ class Machine:
         service.started = None
         self.happened("service_stopped", service=service.name)
 
+    def running_in(self, path: str) -> str:
+        """A program that runs and is that file or lies in that folder; "" for none."""
+        started = (one for one in self.services if one.state == "running")
+        programs = (where for one in started for where in (program(one.path), self.image(one)))
+        return next((one for one in programs if key(one) == key(path) or key(one).startswith(key(path) + "\\")), "")
+
     def is_connector(self, service: Service) -> bool:
         """Whether a service runs the Connector: its program is a java.exe."""
         return leaf(self.image(service)).lower() == "java.exe"
 
     # What the faults make of it
+
+    def client(self) -> Systmone:
+        """SystmOne's client as it is now: a person may have logged out, or in by another shortcut."""
+        now = self.faults.get("systmone")
+        if now is None:
+            return self.systmone
+        return replace(self.systmone, logged_in=now != "off", gateway_mode=now in ("", "gateway"))
 
     def who(self) -> Identity:
         """Which PC answers at this address: under wrong_machine another practice's."""

@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 import weakref
 from collections.abc import Mapping
+from email.utils import formatdate
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ _LARGEST_REQUEST = soap.LARGEST_ENVELOPE + 1_024
 _TICK_SECONDS = 0.5
 _FETCH_SECONDS = 5.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# By fault, the sub status of the event 4625 that Windows would write.
+_WRONG_PASSWORD = "0xC000006A"  # noqa: S105
+_REFUSING = {"locked_account": "0xC0000234", "refuses_login": _WRONG_PASSWORD}
+# How NTLM's last message begins in a header: the signature and a 3, in base64.
+_LAST_MESSAGE = "Negotiate TlRMTVNTUAAD"
 
 _log = logging.getLogger(__name__)
 
@@ -95,23 +101,34 @@ class Lab:
         if found is None:
             return web.Response(status=404)
         machine, shells = found
-        if "offline" in machine.faults:
-            return _cut(request)
         data = await request.read()
+        if (instead := await _fault_of_the_line(request, machine)) is not None:
+            return instead
         if request.headers.get("WSMANIDENTIFY", "").lower() == "unauthenticated":
-            return web.Response(body=soap.identity(), headers={"Content-Type": _SOAP})
+            return web.Response(body=soap.identity(), headers={"Content-Type": _SOAP, **_clock(machine)})
         conversation = self._conversation(request)
-        step = conversation.log_in(request.headers.get("Authorization"), refuse="refuses_login" in machine.faults)
-        if step.refused is not None:
-            self._events.note(machine.name, {"event": "login_refused", "user": step.refused})
-        said = web.Response(status=200 if step.accepted else 401)
-        said.headers.extend([("WWW-Authenticate", value) for value in step.say])
-        if not step.accepted or not data:
+        said = self._log_in(request, machine, conversation)
+        if said.status != 200 or not data:
             return said
         try:
             return await self._answer(request, data, said, conversation, shells)
         except Gone:
             return _cut(request)
+
+    def _log_in(self, request: web.Request, machine: Machine, conversation: login.Conversation) -> web.Response:
+        """The answer to the log-in: 200 for who is in, else 401."""
+        status = next((number for name, number in _REFUSING.items() if name in machine.faults), "")
+        offers = login.OFFERS
+        if "wrong_transport" in machine.faults:
+            only = machine.faults["wrong_transport"] or "kerberos"
+            offers = {only: login.OFFERS.get(only, only.capitalize())}
+        step = conversation.log_in(request.headers.get("Authorization"), refuse=bool(status), offers=offers)
+        if step.refused is not None:
+            event = {"event": "login_refused", "user": step.refused, "sub_status": status or _WRONG_PASSWORD}
+            self._events.note(machine.name, event)
+        said = web.Response(status=200 if step.accepted else 401, headers=_clock(machine))
+        said.headers.extend([("WWW-Authenticate", value) for value in step.say])
+        return said
 
     async def _answer(
         self, request: web.Request, data: bytes, said: web.Response, conversation: login.Conversation, shells: Shells
@@ -128,7 +145,10 @@ class Lab:
             said.set_status(400)
             return said
         try:
-            answer = soap.answer(message, await shells.answer(message, self._account.user))
+            if soap.identifies(message):
+                answer = soap.identity()
+            else:
+                answer = soap.answer(message, await shells.answer(message, self._account.user))
         except soap.Fault as fault:
             said.set_status(500)
             answer = soap.fault(fault, request.match_info["gateway"], message.message_id)
@@ -170,6 +190,28 @@ class Lab:
             with error:
                 raise OSError(f"The remote server returned an error: ({error.code}) {error.reason}.") from error
         return content
+
+
+async def _fault_of_the_line(request: web.Request, machine: Machine) -> web.Response | None:
+    """What comes back in place of WinRM; None where that answers."""
+    if "offline" in machine.faults:
+        return _cut(request)
+    if "proxy" in machine.faults:
+        return web.Response(status=int(machine.faults["proxy"] or 503), headers={"Server": "squid"})
+    # NTLM's first message is no log-in yet: its last one has the user, Basic's only one too.
+    header = request.headers.get("Authorization", "")
+    logs_in = header.startswith("Basic ") or header.startswith(_LAST_MESSAGE)
+    if "hangs" in machine.faults and (logs_in or not machine.faults["hangs"]):
+        while request.transport is not None and not request.transport.is_closing():
+            await asyncio.sleep(_TICK_SECONDS)
+        return _cut(request)
+    return None
+
+
+def _clock(machine: Machine) -> dict[str, str]:
+    """The header Date of a clock that is wrong; a right one is put in by aiohttp."""
+    skew = machine.skew()
+    return {"Date": formatdate(time.time() + skew, usegmt=True)} if skew else {}
 
 
 def _cut(request: web.Request) -> web.Response:

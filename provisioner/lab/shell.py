@@ -79,6 +79,8 @@ class Shells:
             self._end(shell)
 
     def _create(self, request: soap.Request, user: str) -> str:
+        if "no_rights" in self._gateway.machine.faults:
+            raise soap.access_denied()
         now = time.monotonic()
         for shell in [one for one in self._open.values() if one.used + one.idle < now]:
             self._end(shell)

@@ -15,6 +15,7 @@ _S = "{http://www.w3.org/2003/05/soap-envelope}"
 _A = "{http://schemas.xmlsoap.org/ws/2004/08/addressing}"
 _W = "{http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd}"
 RSP = f"{{{SHELL}}}"
+_IDENTIFY = "{http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd}Identify"
 
 _FAULT_ACTION = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
 _ENVELOPE = (
@@ -119,6 +120,11 @@ def fault(fault: Fault, machine: str, message_id: str) -> bytes:
     return (_ENVELOPE % (_FAULT_ACTION, _uuid(), escape(message_id), body)).encode()
 
 
+def identifies(request: Request) -> bool:
+    """Whether it is Identify, the one request that has no action."""
+    return request.body is not None and request.body.tag == _IDENTIFY
+
+
 def identity() -> bytes:
     """The answer to Identify of somebody who has not logged in: Windows keeps its version to itself."""
     return (
@@ -191,6 +197,11 @@ def too_many_processes(most: int) -> Fault:
         f"shell ({most}) has been exceeded. Close existing operations, or raise the quota.",
         code="s:Receiver",
     )
+
+
+def access_denied() -> Fault:
+    """A user that is let in and has no rights."""
+    return Fault(5, "w:AccessDenied", "Access is denied. ")
 
 
 def no_shell(shell: str) -> Fault:

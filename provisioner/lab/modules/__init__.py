@@ -16,6 +16,7 @@ from provisioner.lab.modules import (
     environment,
     files,
     firewall,
+    marker,
     package,
     ping,
     power,
@@ -43,6 +44,7 @@ MODULES: dict[str, tuple[Spec, Callable[[Call], dict[str, Any]]]] = {
     "folder_access": (access.SPEC, access.folder_access),
     "package_tree": (tree.SPEC, tree.package_tree),
     "power_setting": (power.SPEC, power.power_setting),
+    "work_marker": (marker.SPEC, marker.work_marker),
 }
 _BY_LAST_NAME = {name.rpartition(".")[2]: name for name in MODULES}
 

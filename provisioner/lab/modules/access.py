@@ -5,7 +5,11 @@ from typing import Any
 from provisioner.lab.disk import ADMINISTRATORS, Folder, key, plain
 from provisioner.lab.modules.arguments import Call, Option, Spec
 
-SPEC: Spec = {"path": Option(kind="list", default=[]), "private": Option(kind="list", default=[])}
+SPEC: Spec = {
+    "path": Option(kind="list", default=[]),
+    "private": Option(kind="list", default=[]),
+    "state": Option(default="present", choices=("present", "absent")),
+}
 
 _CLOSED = "(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)"
 _READERS = "(A;OICI;0x1200a9;;;BU)(A;OICI;0x1200a9;;;LS)"
@@ -16,7 +20,9 @@ def folder_access(call: Call) -> dict[str, Any]:
     answer: dict[str, Any] = {"changed": False, "before": {}}
     before: list[str] = []
     after: list[str] = []
-    for private in (False, True):
+    if call.args["state"] == "absent":
+        _remove(call, answer, before)
+    for private in (False, True) if call.args["state"] == "present" else ():
         tops: list[str] = []
         paths = sorted(
             {plain(one) for one in call.args["private" if private else "path"]}, key=lambda one: (len(one), one)
@@ -30,6 +36,22 @@ def folder_access(call: Call) -> dict[str, Any]:
     if call.diff:
         answer["diff"] = {"before": "".join(before), "after": "".join(after)}
     return answer
+
+
+def _remove(call: Call, answer: dict[str, Any], before: list[str]) -> None:
+    """Take those of the folders away in which nothing is left, the lowest first."""
+    disk = call.machine.disk
+    for path in sorted(map(plain, call.args["path"] + call.args["private"]), key=len, reverse=True):
+        folder = disk.folder(path)
+        answer["before"][path] = sddl(folder) if folder else None
+        below = key(path) + "\\"
+        if folder is None or any(name.startswith(below) for name in (*disk.files, *disk.folders)):
+            continue
+        answer["changed"] = True
+        before.append(f"{path}\n")
+        if not call.check:
+            disk.remove(path)
+            call.machine.happened("folder_removed", path=path)
 
 
 def _close(call: Call, path: str, private: bool, answer: dict[str, Any], before: list[str], after: list[str]) -> None:

@@ -100,6 +100,8 @@ def win_file(call: Call) -> dict[str, Any]:
     if file or folder:
         if state == "absent":
             if not call.check:
+                if held := machine.running_in(path):
+                    raise Failed(f"Failed to delete {held}: Access to the path '{held}' is denied.")
                 machine.disk.remove(path)
                 machine.happened("file_removed" if file else "folder_removed", path=path)
             return {"changed": True}

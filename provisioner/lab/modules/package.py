@@ -1,7 +1,7 @@
 """ansible.windows.win_package: an installer of the vendor's.
 
-The lab's installers are zips with any ending: `lab-installer.json` inside says what they do,
-{"product_id", "name", "version", "folder", "return_code", "service": {"name", "display_name", "image", "arguments"}},
+The lab's installers are zips with any ending: `lab-installer.json` inside says what they do, {"product_id", "name",
+"version", "folder", "return_code", "replaces": another id, "service": {"name", "display_name", "image", "arguments"}},
 and all else is laid into the folder. A file without it only enters its product id into Windows' list.
 """
 
@@ -46,6 +46,7 @@ class _Installer:
     version: str = ""
     folder: str = ""
     return_code: int = 0
+    replaces: str = ""
     service: dict[str, str] = field(default_factory=dict)
     files: tuple[File, ...] = ()
 
@@ -142,6 +143,9 @@ def _install(call: Call, installer: _Installer) -> dict[str, Any]:
 
 def _lay(machine: Machine, installer: _Installer) -> None:
     """What the installer leaves behind."""
+    if installer.replaces:
+        machine.registry.remove(f"{UNINSTALL}\\{installer.replaces}")
+        machine.installed = [one for one in machine.installed if one.product_id != installer.replaces]
     for file in installer.files:
         machine.disk.write(f"{installer.folder}\\{file.path}", file.content or b"")
     machine.installed.append(Installed(installer.product_id, installer.name, installer.version))

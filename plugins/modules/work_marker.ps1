@@ -1,0 +1,146 @@
+#!powershell
+
+# MIT License. Written for Windows PowerShell 5.1; run so far on PowerShell 7 under Wine with a double for New-Folder, never on Windows.
+
+#AnsibleRequires -CSharpUtil Ansible.Basic
+
+function New-Folder([string] $Path) {
+    # Made with its rights, as folder_access has them, so that it is never open, not even for a moment.
+    $security = New-Object System.Security.AccessControl.DirectorySecurity
+    $security.SetSecurityDescriptorSddlForm('O:BAD:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)', 'Owner, Access')
+    $null = [System.IO.Directory]::CreateDirectory($Path, $security)
+}
+
+function Wait-Moment {
+    [System.Threading.Thread]::Sleep(100)
+}
+
+$spec = @{
+    options = @{
+        journal = @{ type = 'str'; required = $true }
+        step = @{ type = 'str'; default = '' }
+        by = @{ type = 'str'; default = '' }
+        until = @{ type = 'str' }
+        path = @{ type = 'path'; default = 'C:\ProgramData\provisioner\marker.json' }
+        state = @{ type = 'str'; default = 'present'; choices = 'present', 'absent' }
+    }
+    required_if = @(, @('state', 'present', @('until')))
+    supports_check_mode = $true
+}
+$module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
+$ErrorActionPreference = 'Stop'
+
+$path = $module.Params.path
+$folder = [System.IO.Path]::GetDirectoryName($path)
+$present = $module.Params.state -eq 'present'
+$names = 'journal', 'step', 'by', 'until'
+$wanted = [ordered]@{}
+foreach ($name in $names) { $wanted[$name] = "$($module.Params.$name)" }
+# Ours has some hundred bytes: what is larger than this is not one.
+$largest = 16384
+
+function Get-Time([string] $Text) {
+    <# A time of a marker, UTC; null for what is none. #>
+    $time = [datetime]::MinValue
+    $styles = [System.Globalization.DateTimeStyles]'AssumeUniversal, AdjustToUniversal'
+    $invariant = [System.Globalization.CultureInfo]::InvariantCulture
+    if ([datetime]::TryParseExact($Text, 'yyyy-MM-ddTHH:mm:ssZ', $invariant, $styles, [ref]$time)) { $time }
+}
+
+function Get-Marker {
+    <# The marker that is there: null for none, all empty for one that cannot be read. #>
+    if (-not [System.IO.File]::Exists($path)) { return $null }
+    $marker = [ordered]@{}
+    foreach ($name in $names) { $marker[$name] = '' }
+    try {
+        if ((New-Object System.IO.FileInfo $path).Length -gt $largest) { return $marker }
+        $read = ConvertFrom-Json ([System.IO.File]::ReadAllText($path))
+    }
+    catch { return $marker }
+    # Of a list PowerShell would give the fields of what is in it.
+    if ($read -is [array] -or $read.journal -isnot [string] -or -not $read.journal -or -not (Get-Time $read.until)) { return $marker }
+    foreach ($name in $names) { $marker[$name] = "$($read.$name)" }
+    $marker
+}
+
+function Get-Words($Marker) {
+    if ($null -eq $Marker) { return '' }
+    if (-not $Marker.journal) { return 'a marker that cannot be read' }
+    @($names | Where-Object { $Marker[$_] } | ForEach-Object { "$_ $($Marker[$_])" }) -join ', '
+}
+
+function Get-Line($Marker) {
+    if ($null -eq $Marker) { '' } else { "$(Get-Words $Marker)`n" }
+}
+
+function Stop-Held([string] $Words) {
+    $module.Result.held = $true
+    $module.FailJson("${Words}; nothing was changed")
+}
+
+function Assert-Free($Marker) {
+    <# Ends here where the work of another team is marked and not over, by this gateway's own clock. #>
+    if ($null -eq $Marker -or $Marker.journal -ceq $wanted.journal) { return }
+    if ($Marker.journal) {
+        if ((Get-Time $Marker.until) -gt [datetime]::UtcNow) { Stop-Held "another team works on this gateway: $(Get-Words $Marker)" }
+    }
+    # Half written by whoever is at work now, or damaged: which of them is never guessed.
+    elseif ([System.IO.File]::GetLastWriteTimeUtc($path) -gt [datetime]::UtcNow.AddDays(-1)) {
+        Stop-Held "another team may work on this gateway: $path cannot be read and is less than a day old"
+    }
+}
+
+function Enter-Alone {
+    <# The lock under which a marker is read and replaced: two teams that both find one expired must not both have it. It is
+       a file held open, because Windows closes and deletes it whatever becomes of us. #>
+    $options = [System.IO.FileOptions]::DeleteOnClose
+    foreach ($attempt in 1..50) {
+        try { return New-Object System.IO.FileStream "$path.lock", 'OpenOrCreate', 'ReadWrite', 'None', 1, $options }
+        catch { $cause = $_.Exception.GetBaseException().Message }
+        Wait-Moment
+    }
+    Stop-Held "whether another team works on this gateway cannot be told: $path.lock cannot be opened: $cause"
+}
+
+function Set-Marker {
+    [System.IO.File]::WriteAllText("$path.new", (ConvertTo-Json -Compress -InputObject $wanted))
+    [System.IO.File]::Delete($path)
+    # Not over one that somebody without our lock has put there meanwhile: then this fails.
+    [System.IO.File]::Move("$path.new", $path)
+}
+
+if (-not $wanted.journal) { $module.FailJson('journal is empty: whose marker is it to be?') }
+if ($present -and -not (Get-Time $wanted.until)) {
+    $module.FailJson("until is a time in UTC such as 2026-11-23T20:15:00Z, not '$($wanted.until)'")
+}
+
+$alone = $null
+try {
+    if (-not $module.CheckMode) {
+        if ($present -and -not [System.IO.Directory]::Exists($folder)) { New-Folder $folder }
+        if ([System.IO.Directory]::Exists($folder)) { $alone = Enter-Alone }
+    }
+    $found = Get-Marker
+    $module.Result.before = $found
+    $module.Diff.before = $module.Diff.after = Get-Line $found
+    if ($present) {
+        Assert-Free $found
+        $module.Diff.after = Get-Line $wanted
+        $module.Result.changed = $null -eq $found -or [bool]($names | Where-Object { $found[$_] -cne $wanted[$_] })
+        if ($module.Result.changed -and -not $module.CheckMode) { Set-Marker }
+    }
+    elseif ($null -ne $found -and $found.journal -ceq $wanted.journal) {
+        $module.Diff.after = ''
+        $module.Result.changed = $true
+        if (-not $module.CheckMode) { [System.IO.File]::Delete($path) }
+    }
+}
+catch [System.IO.IOException], [System.UnauthorizedAccessException] {
+    $module.Result.changed = $false
+    $module.FailJson("the marker $path could not be changed: $($_.Exception.GetBaseException().Message)", $_)
+}
+finally {
+    if ($alone) { $alone.Dispose() }
+}
+
+$module.ExitJson()

@@ -1,0 +1,115 @@
+"""Our work_marker: which team works on the gateway, in a file there."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from provisioner.lab.disk import DiskFull, parent
+from provisioner.lab.machine import stamp
+from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
+
+SPEC: Spec = {
+    "journal": Option(required=True),
+    "step": Option(default=""),
+    "by": Option(default=""),
+    "until": Option(),
+    "path": Option(default="C:\\ProgramData\\provisioner\\marker.json"),
+    "state": Option(default="present", choices=("present", "absent")),
+}
+
+_NAMES = ("journal", "step", "by", "until")
+_LARGEST = 16_384
+
+Marker = dict[str, str]
+
+
+def work_marker(call: Call) -> dict[str, Any]:
+    """Mark the gateway as this journal's until a time, or take its mark away."""
+    wanted, present = {name: call.args[name] or "" for name in _NAMES}, call.args["state"] == "present"
+    _assert_right(call, wanted, present)
+    found = _read(call)
+    answer: dict[str, Any] = {"changed": False, "before": found}
+    before = after = _line(found)
+    if present:
+        _assert_free(call, found, wanted["journal"])
+        answer["changed"], after = found != wanted, _line(wanted)
+        if answer["changed"] and not call.check:
+            _write(call, wanted)
+    elif found and found["journal"] == wanted["journal"]:
+        answer["changed"], after = True, ""
+        if not call.check:
+            call.machine.disk.remove(call.args["path"])
+            call.machine.happened("file_removed", path=call.args["path"])
+    if call.diff:
+        answer["diff"] = {"before": before, "after": after}
+    return answer
+
+
+def _assert_right(call: Call, wanted: Marker, present: bool) -> None:
+    if present and call.args["until"] is None:
+        raise Failed("state is present but all of the following are missing: until")
+    if not wanted["journal"]:
+        raise Failed("journal is empty: whose marker is it to be?")
+    if present and _time(wanted["until"]) is None:
+        raise Failed(f"until is a time in UTC such as 2026-11-23T20:15:00Z, not '{wanted['until']}'")
+
+
+def _time(text: object) -> float | None:
+    """A time of a marker; None for what is none."""
+    try:
+        time = datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+    return time if stamp(time) == text else None
+
+
+def _read(call: Call) -> Marker | None:
+    """The marker that is there: None for none, all empty for one that cannot be read."""
+    file, unread = call.machine.disk.file(call.args["path"]), dict.fromkeys(_NAMES, "")
+    if file is None:
+        return None
+    try:
+        said = json.loads(file.text or "") if file.size <= _LARGEST else None
+    except (ValueError, RecursionError):
+        return unread
+    said = said if isinstance(said, dict) else {}
+    if not isinstance(said.get("journal"), str) or not said["journal"] or _time(said.get("until")) is None:
+        return unread
+    return {name: "" if said.get(name) is None else str(said[name]) for name in _NAMES}
+
+
+def _assert_free(call: Call, found: Marker | None, journal: str) -> None:
+    """Raises Failed where the work of another team is marked and not over, by this gateway's own clock."""
+    if found is None or found["journal"] == journal:
+        return
+    until = _time(found["until"])
+    if until is None:
+        # The lab keeps no times of files: one that cannot be read is always a fresh one.
+        words = f"another team may work on this gateway: {call.args['path']} cannot be read and is less than a day old"
+    elif until > call.machine.clock(call.now):
+        words = f"another team works on this gateway: {_words(found)}"
+    else:
+        return
+    raise Failed(f"{words}; nothing was changed", held=True, before=found)
+
+
+def _words(marker: Marker) -> str:
+    if not marker["journal"]:
+        return "a marker that cannot be read"
+    return ", ".join(f"{name} {marker[name]}" for name in _NAMES if marker[name])
+
+
+def _line(marker: Marker | None) -> str:
+    return "" if marker is None else f"{_words(marker)}\n"
+
+
+def _write(call: Call, wanted: Marker) -> None:
+    machine, path = call.machine, call.args["path"]
+    try:
+        if made := machine.disk.make(parent(path)):
+            for folder in made:
+                folder.protected, folder.private, folder.writers = True, True, []
+            machine.happened("folder_made", path=parent(path))
+        machine.put_file(path, json.dumps(wanted, ensure_ascii=False, separators=(",", ":")).encode(), call.now)
+    except DiskFull as failure:
+        raise Failed(f"the marker {path} could not be changed: {failure}") from None
