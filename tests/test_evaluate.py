@@ -93,6 +93,15 @@ def ready(found: Mapping[str, Finding]) -> bool:
 
 OFF = {"service.service.state": "stopped", "connector.processes": []}
 NOBODY: dict[str, Any] = {"systmone.listeners": []}
+NOTHING: dict[str, Any] = {
+    "service.service": None,
+    "connector.present": False,
+    "connector.processes": [],
+    "java.present": False,
+    "firewall.rules": [],
+    "antivirus.effective.excluded": None,
+    "antivirus.defender.path_exclusions": [],
+}
 AWAY = Problem(kind="Unreachable", message="GW1 (gw1.example): no route", hint="Is it switched on?")
 
 
@@ -175,8 +184,32 @@ def test_a_standby_gateway_is_not_started() -> None:
 
 def test_a_retired_gateway_keeps_nothing() -> None:
     found = judged(fleet(gateway("GW1", Role.RETIRED)), {"GW1": OFF})["GW1"]
-    assert found["retired"].status is Status.FAILED
-    assert [one.control for one in found.values() if one.status is Status.FAILED] == ["retired"]
+    wrong = [one.control for one in found.values() if one.status is Status.FAILED]
+    assert wrong == ["retired-service", "retired-exclusion", "retired-rule", "retired-files"]
+    assert {CONTROLS[one].remedy for one in wrong} == {"service", "antivirus", "firewall", "connector"}
+    assert not ready(found)
+
+
+def test_a_retired_gateway_with_nothing_left_is_in_order() -> None:
+    found = judged(fleet(gateway("GW1", Role.RETIRED)), {"GW1": NOTHING})["GW1"]
+    assert ready(found)
+    assert {one.status for id, one in found.items() if id.startswith("retired-") and id != "retired-managed"} == {
+        Status.PASSED
+    }
+
+
+def test_what_a_retired_gateway_keeps_by_others_is_theirs_to_take_away() -> None:
+    protected = {**NOTHING, "antivirus.defender.exclusions_protected": True}
+    listed = {**protected, "antivirus.defender.path_exclusions": ["C:\\iPlato\\jre\\bin\\java.exe"]}
+    found = judged(fleet(gateway("GW1", Role.RETIRED)), {"GW1": listed})["GW1"]
+    assert found["retired-exclusion"].status is Status.NOT_APPLICABLE
+    assert "see retired-managed" in found["retired-exclusion"].message
+    assert found["retired-managed"].status is Status.FAILED
+    assert CONTROLS["retired-managed"].owner == "antivirus"
+    policy_rule = {**NOTHING, "firewall.rules": [{**READY["firewall"]["rules"][0], "store": "policy"}]}
+    found = judged(fleet(gateway("GW1", Role.RETIRED)), {"GW1": policy_rule})["GW1"]
+    assert [one.control for one in found.values() if one.status is Status.FAILED] == ["retired-policy"]
+    assert CONTROLS["retired-policy"].owner == "desktop"
 
 
 def test_an_exclusion_that_would_be_void_is_not_planned() -> None:

@@ -122,9 +122,10 @@ def test_a_good_gateway_has_every_fact_but_what_only_people_know() -> None:
     unknown = {name for name, fact in found.items() if fact.value is None}
     assert unknown == {"users.dedicated", "windows.extended_updates"}
     assert {name: fact.value for name, fact in found.items() if isinstance(fact.value, list)} == {
-        "connector.left": [
-            "the service, the folder C:\\iPlato, the firewall rule and the antivirus exclusion are still there"
-        ]
+        "service.left": ["the service iPlatoConnector is still there"],
+        "antivirus.exclusion_left": ["Microsoft Defender still leaves C:\\iPlato\\jre\\bin\\java.exe alone"],
+        "firewall.rule_left": ["the rule 'iPlato Connector' is still there"],
+        "connector.files_left": ["the folder C:\\iPlato is still there"],
     }
 
 

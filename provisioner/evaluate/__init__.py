@@ -17,6 +17,8 @@ Said = TypeVar("Said", bound=Statement)
 
 # A statement that no other PC of the practice runs a Connector answers what could not be read of the others.
 ONLY_CONNECTOR = "only-connector"
+# A statement that a PC is switched off and stays so: that it cannot be reached is then as it should be.
+SWITCHED_OFF = "switched-off"
 ONE_CONNECTOR = "practice.one_connector"
 IN_ORDER = "gateway.in_order"
 
@@ -28,6 +30,10 @@ _NOT_HERE = {
     ("antivirus.exclusion_by", "management"): "what is set on this PC has no effect (see R12-managed)",
     ("antivirus.exclusion_by", "product"): "Defender is not the antivirus here (see R12-managed)",
     ("antivirus.exclusion_by", "nobody"): "no antivirus seems to be at work (see R12-managed)",
+    ("antivirus.removal_by", "local"): "an administrator of this PC can take it away (see retired-exclusion)",
+    ("antivirus.removal_by", "management"): "only Defender's management can take it away (see retired-managed)",
+    ("antivirus.removal_by", "product"): "Defender is not the antivirus here (see retired-managed)",
+    ("antivirus.removal_by", "nobody"): "no antivirus seems to be at work (see retired-managed)",
     ("connector.present", "no"): "there is no folder yet (see R17-files)",
     ("connector.running", "no"): "the Connector does not run (see R17-running)",
     ("firewall.rule_by", "policy"): "a policy makes the firewall ignore this PC's own rules (see R14-policy)",
@@ -91,7 +97,10 @@ def evaluate(
     found: list[Finding] = []
     for one in evidence:
         gateway = gateways[one.gateway]
-        if one.error:
+        if one.error and one.error.kind == "Unreachable" and (off := view.statement(gateway, SWITCHED_OFF)):
+            words = f"It cannot be reached, as stated by {_who(off)}: {off.says}"
+            found += [_plain(gateway, control, Status.NOT_APPLICABLE, words) for control in controls]
+        elif one.error:
             found += [_error(gateway, control, one) for control in controls]
         else:
             found += _of_gateway(gateway, controls, view)
@@ -127,7 +136,7 @@ def _statement(gateway: Gateway, control: Control, view: _View) -> Statement | N
         return view.statement(gateway, control.id)
     together = view.practices[gateway.practice]
     silent = practice.untold(together, view.facts)
-    said = [view.statement(one, control.id, ONLY_CONNECTOR) for one in together if one.name in silent]
+    said = [view.statement(one, control.id, ONLY_CONNECTOR, SWITCHED_OFF) for one in together if one.name in silent]
     return said[0] if said and all(said) else None
 
 

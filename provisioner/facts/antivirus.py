@@ -115,9 +115,44 @@ def _management(reading: Reading) -> str | list[str]:
     return problems([f"{_DEFENDER} is managed{managed}: {' and '.join(hindrances)}"])
 
 
+def _removal_by(reading: Reading) -> str:
+    """Who can take an exclusion away and see that it is gone, as in antivirus.exclusion_by: where Defender hides its
+    exclusions, that is its management."""
+    by = _exclusion_by(reading)
+    return "management" if by == "local" and _defender(reading)["exclusions_hidden"] else by
+
+
+def _exclusion_left(reading: Reading) -> str | list[str]:
+    """What of the Connector a retired gateway's antivirus still leaves alone: that is open to whoever makes the folder
+    anew."""
+    section, settings = reading.section("antivirus"), reading.settings
+    defender = section["defender"] or {}
+    lists = [defender.get("path_exclusions"), defender.get("process_exclusions")]
+    image, folder = settings.connector.image, settings.connector.folder
+    found = sorted(
+        {
+            one
+            for entries in lists
+            for one in entries or ()
+            if same_path(one, image) or same_path(one, folder) or within(one, folder)
+        }
+    )
+    asked = section["effective"]
+    if None in lists and asked["excluded"] and same_path(asked["path"], image):
+        found.append(image)
+    if found:
+        return problems([f"{_DEFENDER} still leaves {listed(found)} alone"])
+    _defender(reading)
+    if None in lists:
+        raise CannotTell("Defender hides its exclusions")
+    return OK
+
+
 FACTS: dict[str, FactOf] = {
     "antivirus.product": _product,
     "antivirus.exclusion_effective": _effective,
     "antivirus.exclusion_by": _exclusion_by,
     "antivirus.management": _management,
+    "antivirus.removal_by": _removal_by,
+    "antivirus.exclusion_left": _exclusion_left,
 }

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from provisioner.facts.firewall import is_ours
 from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, problems, same_path, within
 from provisioner.facts.service import real_image
 from provisioner.settings import Package
@@ -42,7 +41,11 @@ def _files(reading: Reading) -> str | list[str]:
     wanted, version = settings.connector.version, connector["version"]
     if wanted and version and version != wanted:
         found.append(f"the Connector is version {version}, and {wanted} is wanted")
-    missing = [one["path"] for one in connector["files"] if one["sha256"] is None]
+    # Files that a migration carries are there once the vendor's program has made them.
+    carried = {f"{settings.connector.folder}\\{path}".lower() for path in settings.connector.carry}
+    missing = [
+        one["path"] for one in connector["files"] if one["sha256"] is None and one["path"].lower() not in carried
+    ]
     found += [f"{path} is missing" for path in missing]
     if not found and "connector" not in settings.packages:
         raise CannotTell("fleet.yml has no packages.connector that its files could be compared with")
@@ -54,11 +57,7 @@ def _package_problems(reading: Reading, package: Package | None) -> list[str]:
     if package is None:
         return []
     if package.kind != "zip":
-        if not package.product_id:
-            return []
-        if connector["installed"] is None:
-            raise CannotTell("the list of installed programs cannot be read")
-        return _product_problems(package, connector["installed"])
+        return _product_problems(package, _products(reading, package)) if package.product_id else []
     if connector["package_sha256"] is None:
         return ["its files are not from the wanted package"]
     if connector["package_sha256"].lower() != package.sha256.lower():
@@ -68,8 +67,15 @@ def _package_problems(reading: Reading, package: Package | None) -> list[str]:
     return []
 
 
-def _product_problems(package: Package, installed: Sequence[Any]) -> list[str]:
-    ours = [one for one in installed if one["product_id"].lower() == package.product_id.lower()]
+def _products(reading: Reading, package: Package) -> list[Any]:
+    """What Windows lists as installed of a package that an installer brings."""
+    installed = reading.section("connector")["installed"]
+    if installed is None:
+        raise CannotTell("the list of installed programs cannot be read")
+    return [one for one in installed if one["product_id"].lower() == package.product_id.lower()]
+
+
+def _product_problems(package: Package, ours: Sequence[Any]) -> list[str]:
     if not ours:
         return ["Windows does not list it as installed"]
     version = ours[0]["version"]
@@ -167,20 +173,29 @@ def _working(reading: Reading) -> bool:
     )
 
 
-def _left(reading: Reading) -> str | list[str]:
-    """What a retired gateway still has of the Connector."""
+def _files_left(reading: Reading) -> str | list[str]:
+    """What a retired gateway still has of the Connector's files, and of its installer."""
+    settings, there = reading.settings, reading.section("connector")["present"]
+    found = [f"the folder {settings.connector.folder} is still there"] if there else []
+    return problems(found + _still_listed(reading, settings.packages.get("connector")))
+
+
+def _java_left(reading: Reading) -> str | list[str]:
+    """What a retired gateway still has of our Java runtime. In the Connector's folder it goes with that; without
+    packages.jre it is not ours."""
     settings, found = reading.settings, []
-    services = reading.section("service")
-    if services["service"] or services["others"]:
-        found.append("the service")
-    if reading.section("connector")["present"]:
-        found.append(f"the folder {settings.connector.folder}")
-    rules = reading.section("firewall")["rules"]
-    if any(is_ours(rule) for rule in rules):
-        found.append("the firewall rule")
-    if reading.section("antivirus")["effective"]["excluded"]:
-        found.append("the antivirus exclusion")
-    return [f"{listed(found)} {'is' if len(found) == 1 else 'are'} still there"] if found else OK
+    package, home, folder = settings.packages.get("jre"), settings.java.home, settings.connector.folder
+    if package is None:
+        return OK
+    if not (same_path(home, folder) or within(home, folder)) and reading.section("java")["present"]:
+        found.append(f"the Java runtime in {home} is still there")
+    return problems(found + _still_listed(reading, package))
+
+
+def _still_listed(reading: Reading, package: Package | None) -> list[str]:
+    if package is None or not package.product_id:
+        return []
+    return [f"Windows still lists {one['name'] or one['product_id']}" for one in _products(reading, package)]
 
 
 FACTS: dict[str, FactOf] = {
@@ -191,7 +206,8 @@ FACTS: dict[str, FactOf] = {
     "connector.runs": runs,
     "connector.running": _runs_words,
     "connector.working": _working,
-    "connector.left": _left,
+    "connector.files_left": _files_left,
     "java.runtime": _java,
     "java.version": _java_version,
+    "java.left": _java_left,
 }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from provisioner.facts.addresses import covers, is_any, ports_cover
-from provisioner.facts.reading import CannotTell, FactOf, Reading, listed, problems, same_path
+from provisioner.facts.reading import CannotTell, FactOf, Reading, listed, problems, same_path, within
 from provisioner.facts.service import real_image
 from provisioner.settings import FIREWALL_RULE
 
@@ -64,7 +64,11 @@ def _missing(endpoints: Sequence[str], rules: Sequence[Any]) -> list[str]:
 
 def is_ours(rule: Any) -> bool:
     """Whether it is the rule that the firewall role makes."""
-    return (rule["name"] or "").strip().lower() == FIREWALL_RULE.lower() and rule["store"] == "local"
+    return _named(rule) and rule["store"] == "local"
+
+
+def _named(rule: Any) -> bool:
+    return (rule["name"] or "").strip().lower() == FIREWALL_RULE.lower()
 
 
 def _faults(rule: Any, image: str) -> list[str]:
@@ -161,8 +165,29 @@ def filters_outbound(reading: Reading) -> bool:
     return any(one["outbound_blocked"] and one["enabled"] is not False for one in each)
 
 
+def _rule_left(reading: Reading) -> str | list[str]:
+    """Whether a retired gateway still has the rule that the firewall role makes."""
+    ours = [one for one in reading.section("firewall")["rules"] if is_ours(one)]
+    return problems([f"the rule '{FIREWALL_RULE}' is still there"] if ours else [])
+
+
+def _policy_left(reading: Reading) -> str | list[str]:
+    """Whether a policy still lets the Connector out: by the name of our rule, or by its program."""
+    rules = [one for one in reading.section("firewall")["rules"] if one["store"] != "local" and one["enabled"]]
+    allowing = [one for one in rules if one["direction"].lower() == "out" and one["action"].lower() == "allow"]
+    found = [one for one in allowing if _named(one) or _for_connector(one["program"] or "", reading)]
+    return problems([f"the {one['store']} rule '{one['name']}' still lets the Connector out" for one in found])
+
+
+def _for_connector(program: str, reading: Reading) -> bool:
+    connector = reading.settings.connector
+    return same_path(program, connector.image) or within(program, connector.folder)
+
+
 FACTS: dict[str, FactOf] = {
     "firewall.rule": _rule,
     "firewall.rule_by": _rule_by,
     "firewall.override": _override,
+    "firewall.rule_left": _rule_left,
+    "firewall.policy_left": _policy_left,
 }

@@ -120,6 +120,17 @@ def _recovery(reading: Reading) -> str | list[str]:
     return problems(wrong)
 
 
+def _left(reading: Reading) -> str | list[str]:
+    """What a retired gateway still has of the service that fleet.yml names."""
+    name = reading.settings.service.name
+    return problems([f"the service {name} is still there"] if reading.section("service")["service"] else [])
+
+
+def _others_left(reading: Reading) -> str | list[str]:
+    """The services whose program lies in the Connector's folder and that fleet.yml does not name."""
+    return problems([f"the service {one['name']} is still there" for one in reading.section("service")["others"]])
+
+
 FACTS: dict[str, FactOf] = {
     "service.state": _state,
     "service.running": _running,
@@ -127,4 +138,6 @@ FACTS: dict[str, FactOf] = {
     "service.settings": _settings,
     "service.recovery": _recovery,
     "service.image": real_image,
+    "service.left": _left,
+    "service.others_left": _others_left,
 }
