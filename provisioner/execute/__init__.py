@@ -4,76 +4,169 @@ What reads and what acts is passed in. A step is done when a new reading shows i
 """
 
 import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from provisioner import journal as journals
-from provisioner import playbook
 from provisioner.errors import InputError, LeaseHeld, PlanRefused, ReadOnlyFleet
 from provisioner.execute import budget as budgets
-from provisioner.execute import events, judge
-from provisioner.execute.rollout import LEASE, Act, Ended, Read, Rollout, held_by
+from provisioner.execute import events, judge, points, queue
+from provisioner.execute.hands import Act, Hands, Read
+from provisioner.execute.points import Point
+from provisioner.execute.rollout import FINISHED, LEASE, Rollout, held_by
 from provisioner.execute.shards import in_shards
-from provisioner.journal import Event, Journal, Progress
-from provisioner.model import Fleet, Outcome, Plan, Result
+from provisioner.journal import Event, Journal, Progress, standing
+from provisioner.model import Fleet, Outcome, Plan, Result, Wave
 from provisioner.plan import START
 from provisioner.playbook import Acted
 
-__all__ = ["Act", "Ended", "Read", "refuse", "rehearse", "run"]
+__all__ = ["FINISHED", "Act", "Asked", "Ended", "Hands", "Read", "refuse", "rehearse", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a person asks of a run beside its plan: who approved it under which ticket, why hours do not count
+    (`now_because`), until when gateways that are away are waited for, and whether persons are waited for at all."""
+
+    approved_by: str = ""
+    ticket: str = ""
+    now_because: str = ""
+    wait_until: datetime | None = None
+    patient: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a run ended: one outcome for each step, in the plan's order. `stopped` is "" where it went to its end.
+    Steps that were not begun are `skipped` here, and not in the journal."""
+
+    outcomes: tuple[Outcome, ...]
+    stopped: str
+    kind: str = "rollout"
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done; 5 a way back failed; 4 stopped, waiting or gone wrong, can go on; 3 some gateways could not be
+        got into."""
+        results = {outcome.result for outcome in self.outcomes} - set(FINISHED)
+        if self.kind == "undo" and Result.FAILED in results:
+            return 5
+        if self.stopped or results - {Result.UNREACHABLE, Result.REFUSED}:
+            return 4
+        return 3 if results else 0
 
 
 def run(
-    plan: Plan,
-    fleet: Fleet,
-    journal: Journal,
-    *,
-    read: Read,
-    act: Act,
-    say: Callable[[events.Happening], None],
-    now: Callable[[], datetime],
-    interrupted: Callable[[], bool],
-    policy_digest: str,
-    approved_by: str = "",
-    ticket: str = "",
-    end: Callable[[str], object] = playbook.end_run,
-    pause: Callable[[float], None] = time.sleep,
+    plan: Plan, fleet: Fleet, journal: Journal, hands: Hands, *, policy_digest: str, asked: Asked | None = None
 ) -> Ended:
     """Do a plan, or go on with it where an earlier run stopped.
 
-    `read` (gateways, whether to measure endpoints) gives one Evidence each and their findings. `act` (steps of one
-    shard, the run's mark) does them and gives by step id what was said; it is called from several threads. `end`
-    ends what a dead run with that mark left behind. Once `interrupted` is true nothing further starts.
     Errors: ReadOnlyFleet, PlanRefused, InputError (an approval is missing), LeaseHeld, JournalError.
     """
-    refuse(plan, fleet, policy_digest, approved=bool(approved_by and ticket))
-    rollout = Rollout(
-        plan=plan, fleet=fleet, journal=journal, read=read, act=act, say=say, now=now, interrupted=interrupted,
-        pause=pause,
-    )  # fmt: skip
-    # One run of a plan at a time: the other's children look like those of a dead run.
-    if held := journal.take([plan.id], rollout.me, "apply", now(), now() + LEASE):
-        raise LeaseHeld(f"{plan.id} is being applied: {held_by(held[plan.id])}.", "Wait until it is through.")
+    asked = asked or Asked()
+    rollout = Rollout(plan=plan, fleet=fleet, journal=journal, hands=hands, now_because=asked.now_because)
+    rollout.patience = fleet.settings.rollout.approve_wait if asked.patient else 0.0
+    refuse(plan, fleet, policy_digest, asked, operator=rollout.me.user)
+    # One run of a plan at a time, and none of its way back meanwhile: the other's children look like a dead run's.
+    ids = [id_ for id_ in (plan.id, plan.of) if id_]
+    if held := journal.take(ids, rollout.me, "apply", hands.now(), hands.now() + LEASE):
+        journal.release(ids, rollout.me)
+        id_, lease = next(iter(held.items()))
+        raise LeaseHeld(f"{id_} is being applied: {held_by(lease)}.", "Wait until it is through.")
     try:
-        rollout.progress = _recovered(plan, journal, now, end)
-        budget = budgets.words(plan.budget, len(plan.places))
-        words = f"by {rollout.me}" + (f", approved by {approved_by}" if approved_by else "")
-        body = {"words": words + (f", {ticket}" if ticket else ""), "budget": budget}
-        body |= {"by": str(rollout.me), "approved_by": approved_by, "ticket": ticket}
-        journal.append([Event(at=now(), kind="run_started", plan=plan.id, body=body)])
-        say(events.RunStarted(plan=plan.id, steps=len(plan.steps), gateways=len(plan.places), budget=budget))
-        for wave in plan.waves:
-            if rollout.why_stop():
-                break
-            rollout.wave(wave)
+        points.reach(Point.PLAN_LEASED)
+        _know(rollout)
+        _begin(rollout, asked)
+        _waves(rollout)
+        if asked.wait_until and not rollout.why_stop():
+            queue.wait(rollout, asked.wait_until)
         if len(rollout.outcomes) < len(plan.steps):
             rollout.stopped = rollout.why_stop()
-        ended = rollout.ended()
-        journal.append([Event(at=now(), kind="run_ended", plan=plan.id, body=_counted(ended))])
+        ended = Ended(outcomes=rollout.ended(), stopped=rollout.stopped, kind=plan.kind)
+        journal.append(_end(rollout, ended))
+        points.reach(Point.RUN_END_NOTED)
     finally:
-        journal.release([plan.id], rollout.me)
-    say(events.RunEnded(plan=plan.id, stopped=ended.stopped))
+        journal.release(ids, rollout.me)
+    rollout.tell(events.RunEnded(plan=plan.id, stopped=ended.stopped))
     return ended
+
+
+def _know(rollout: Rollout) -> None:
+    """What the journal knows of this plan and of what else goes on. Errors: PlanRefused."""
+    plan, journal = rollout.plan, rollout.journal
+    rollout.progress = _recovered(plan, journal, rollout.hands)
+    points.reach(Point.RECOVERED)
+    moving = standing.open_migrations(journal)
+    rollout.moving = {practice: id for practice, id in moving.items() if id not in (plan.id, plan.of)}
+    if plan.move and (other := rollout.moving.get(plan.move.practice)):
+        raise PlanRefused(
+            f"{plan.move.practice}: another migration is open: {other}.",
+            f"provisioner migrate status {plan.move.practice}; finish or undo that one first.",
+        )
+    rollout.confirmed = standing.confirmed(journal, plan.id)
+    rollout.durations = journal.durations()
+    if rollout.strict:
+        # What led from one state to the next is not judged again by the state before it.
+        ended = rollout.progress.outcomes
+        rollout.outcomes = {
+            step.id: ended[step.id]
+            for step in plan.steps
+            if step.id in ended and step.id not in rollout.progress.unended and ended[step.id].result in FINISHED
+        }
+
+
+def _begin(rollout: Rollout, asked: Asked) -> None:
+    plan, hands = rollout.plan, rollout.hands
+    budget = budgets.words(plan.budget, len(plan.places))
+    parts = [f"by {rollout.me}", f"approved by {asked.approved_by}" if asked.approved_by else "", asked.ticket]
+    parts.append(f"outside hours because {asked.now_because}" if asked.now_because else "")
+    body = {"words": ", ".join(part for part in parts if part), "budget": budget, "by": str(rollout.me)}
+    body |= {"approved_by": asked.approved_by, "ticket": asked.ticket, "now_because": asked.now_because}
+    begun = [Event(at=hands.now(), kind="run_started", plan=plan.id, body=body)]
+    if plan.kind == "migration" and plan.move and not rollout.progress.begun:
+        move = {"practice": plan.move.practice, "old": plan.move.old, "new": plan.move.new}
+        begun.append(Event(at=hands.now(), kind="migration_opened", plan=plan.id, body=move))
+    rollout.journal.append(begun)
+    points.reach(Point.RUN_NOTED)
+    rollout.tell(events.RunStarted(plan=plan.id, steps=len(plan.steps), gateways=len(plan.places), budget=budget))
+
+
+def _waves(rollout: Rollout) -> None:
+    """Wave by wave, until something stops it."""
+    for number, wave in enumerate(rollout.plan.waves):
+        if rollout.why_stop():
+            return
+        if rollout.strict and rollout.through(wave.steps):
+            continue
+        rollout.wave(wave)
+        if rollout.strict and not rollout.through(wave.steps):
+            rollout.stopped = rollout.why_stop() or _not_through(rollout, wave)
+        elif why := _unsure(rollout, rollout.plan.waves[number:]):
+            rollout.stopped = "" if rollout.hands.ask(why) else f"cannot tell whether to go on: {why}"
+
+
+def _not_through(rollout: Rollout, wave: Wave) -> str:
+    open_ = [rollout.outcomes[step.id] for step in wave.steps if step.id in rollout.outcomes]
+    first = next((one for one in open_ if one.result not in FINISHED), None)
+    return f"{first.step} is {first.result}" if first else "a step was not begun"
+
+
+def _unsure(rollout: Rollout, waves: Sequence[Wave]) -> str:
+    """Whether a person has to say that the rollout goes on after the first of these waves; "" where not."""
+    if len(waves) < 2 or rollout.strict or rollout.why_stop():
+        return ""
+    return budgets.unsure(rollout.outcomes[step.id] for step in waves[0].steps if step.id in rollout.outcomes)
+
+
+def _end(rollout: Rollout, ended: Ended) -> list[Event]:
+    plan, now = rollout.plan, rollout.hands.now()
+    found = [Event(at=now, kind="run_ended", plan=plan.id, body=_counted(ended))]
+    if plan.of and rollout.through(plan.steps):
+        # What it was the end of, or the way back from, is over with it; a rollout can be done again.
+        closed = (plan.id, plan.of) if plan.move else (plan.id,)
+        found += [Event(at=now, kind="closed", plan=id_) for id_ in closed]
+    return found
 
 
 def rehearse(plan: Plan, shard: int, act: Act, interrupted: Callable[[], bool]) -> dict[str, Acted]:
@@ -87,17 +180,20 @@ def rehearse(plan: Plan, shard: int, act: Act, interrupted: Callable[[], bool]) 
     return found
 
 
-def refuse(plan: Plan, fleet: Fleet, policy_digest: str, *, approved: bool, rehearsal: bool = False) -> None:
+def refuse(
+    plan: Plan, fleet: Fleet, policy_digest: str, asked: Asked, *, operator: str = "", rehearsal: bool = False
+) -> None:
     """Errors: ReadOnlyFleet, PlanRefused, InputError where this plan may not be applied to this fleet as it is.
 
-    `approved`: both a name and a ticket were given. A `rehearsal` changes nothing, and needs no approval.
+    A `rehearsal` changes nothing, and needs no approval.
     """
     if fleet.settings.read_only and not rehearsal:
         raise ReadOnlyFleet("fleet.yml says read_only: nothing is changed.", "Audits, plans and --dry-run work.")
-    if plan.policy_digest != policy_digest:
+    # The way back is never barred by a policy that has changed since.
+    if plan.policy_digest != policy_digest and plan.kind != "undo":
         raise PlanRefused(f"{plan.id} was made by another policy than the one of now.", "Audit and plan again.")
-    if fleet.settings.rollout.approval and not approved and not rehearsal:
-        raise InputError("fleet.yml asks for an approval.", "Say whose: --approved-by NAME, and --ticket ID.")
+    if fleet.settings.rollout.approval and not rehearsal:
+        _refuse_unapproved(asked, operator)
     rows = {gateway.name: gateway for gateway in fleet.gateways}
     why = {gateway: judge.moved(plan, rows.get(gateway), gateway) for gateway in plan.places}
     if why and all(why.values()):
@@ -105,12 +201,21 @@ def refuse(plan: Plan, fleet: Fleet, policy_digest: str, *, approved: bool, rehe
         raise PlanRefused(f"{plan.id} is not for this fleet: {first}: {why[first]}.", "Audit and plan again.")
 
 
-def _recovered(plan: Plan, journal: Journal, now: Callable[[], datetime], end: Callable[[str], object]) -> Progress:
+def _refuse_unapproved(asked: Asked, operator: str) -> None:
+    if not (asked.approved_by and asked.ticket):
+        raise InputError("fleet.yml asks for an approval.", "Say whose: --approved-by NAME, and --ticket ID.")
+    if asked.approved_by.strip().lower() == operator.lower():
+        raise InputError(
+            f"{asked.approved_by} runs this command, and cannot approve it too.", "Somebody else has to: --approved-by."
+        )
+
+
+def _recovered(plan: Plan, journal: Journal, hands: Hands) -> Progress:
     """How far the plan is, after what a dead run left behind was ended and its open steps recorded as unknown."""
     progress = journal.progress(plan.id)
     for mark in sorted({str(event.body.get("mark", "")) for event in progress.unended.values()} - {""}):
         try:
-            end(mark)
+            hands.end(mark)
         except OSError as error:
             raise PlanRefused(str(error), "End them by hand; then give the same command again.") from error
     journal.append(
@@ -121,7 +226,7 @@ def _recovered(plan: Plan, journal: Journal, now: Callable[[], datetime], end: C
                 result=Result.UNKNOWN,
                 changed=False,
                 started=event.at,
-                ended=now(),
+                ended=hands.now(),
                 message="the run that began it ended before it did",
             ),
             plan.id,

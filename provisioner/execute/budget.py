@@ -4,11 +4,14 @@ from collections.abc import Collection, Iterable
 
 from provisioner.model import Budget, Outcome, Result
 
+_LOST = (Result.UNREACHABLE, Result.REFUSED)
 _ORDINALS = ("the first", "a second", "a third", "a fourth", "a fifth")
 
 
 def words(budget: Budget, gateways: int) -> str:
     """When a rollout of so many gateways stops by itself, in one sentence."""
+    if budget == Budget(failed=0, unreachable=0, refused=0, unknown=0):
+        return "Stops at the first step that does not end well."
     stops = [f"{_limit(budget.first_wave)} gateway of the first wave fails or ends unknown"]
     goes_on = []
     for limit, stopping, going_on in (
@@ -45,6 +48,16 @@ def past(budget: Budget, outcomes: Iterable[Outcome], first: Collection[str]) ->
         found = gateways.get(result, set())
         if limit is not None and len(found) > limit:
             return f"{len(found)} gateways {what} ({_names(found)}); {limit} may"
+    return ""
+
+
+def unsure(outcomes: Iterable[Outcome]) -> str:
+    """Why it cannot be told from these outcomes of one wave whether to go on, within the budget; "" where it can."""
+    found = list(outcomes)
+    if unknown := {outcome.gateway for outcome in found if outcome.result is Result.UNKNOWN}:
+        return f"how it ended at {_names(unknown)} is not known"
+    if found and all(outcome.result in _LOST for outcome in found):
+        return f"this wave shows nothing: {_names({outcome.gateway for outcome in found})} could not be got into"
     return ""
 
 

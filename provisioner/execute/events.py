@@ -50,6 +50,22 @@ class PersonAwaited:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Settling:
+    """Nothing is started until then: what an earlier run began at these gateways may still be at work there."""
+
+    gateways: tuple[str, ...]
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued:
+    """These gateways are away, or their hours have not begun: they are waited for until then."""
+
+    gateways: tuple[str, ...]
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class WaveEnded:
     """All of a wave's outcomes are in the journal."""
 
@@ -64,4 +80,6 @@ class RunEnded:
     stopped: str
 
 
-Happening = RunStarted | WaveStarted | StepsStarted | StepEnded | PersonAwaited | WaveEnded | RunEnded
+Happening = (
+    RunStarted | WaveStarted | StepsStarted | StepEnded | PersonAwaited | Settling | Queued | WaveEnded | RunEnded
+)

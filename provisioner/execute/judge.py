@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from provisioner.model import Evidence, Finding, Gateway, Plan, Result, Role, Status, Step
+from provisioner import traces
+from provisioner.model import Evidence, Finding, Gateway, Plan, Result, Status, Step
 from provisioner.plan import IDENTITY, START, Standing, fingerprint
 from provisioner.playbook import Acted
 
 WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
+_HELD = "wait, or ask that team, and give the same command again; the marker ends by itself"
 
 _SETTLED = (Status.PASSED, Status.WAIVED, Status.NOT_APPLICABLE)
-_CHANGED_BY_ROLLOUT = (Role.ACTIVE, Role.STANDBY)
 
 Verdict = tuple[Result, str]
 
@@ -45,11 +47,28 @@ class Reading:
         return bool(evidence and evidence.error and evidence.error.kind in ("Refused", "NotTried"))
 
     def proved(self, step: Step) -> bool:
-        """Whether every control that the step is to prove is settled."""
+        """Whether every control that the step is to prove is settled; of carried files, that they are there."""
+        if "carry_paths" in step.values:
+            return traces.carried(step, self.evidence)
         found = self.findings.get(step.gateway, {})
         return bool(step.proves) and all(
             control in found and found[control].status in _SETTLED for control in step.proves
         )
+
+    def as_before(self, step: Step) -> bool:
+        """Whether all that the step is to put back is what it was."""
+        evidence = self.evidence[step.gateway]
+        return bool(step.fingerprint) and traces.trace(step, evidence) == step.fingerprint
+
+    def print_of(self, step: Step) -> str:
+        """The fingerprint of what the step is to prove, as it is now."""
+        found = self.findings.get(step.gateway, {})
+        return fingerprint(found[control] for control in step.proves if control in found)
+
+    def found(self, step: Step) -> str:
+        """What the reading shows of the step's controls."""
+        found = self.findings.get(step.gateway, {})
+        return "; ".join(f"{control}: {found[control].actual}" for control in step.proves if control in found)
 
     def unfinished(self, gateway: str) -> str:
         """What of ours still runs on the gateway itself, in words; "" for nothing."""
@@ -69,6 +88,8 @@ class Reading:
 
     def still(self, step: Step) -> str:
         """What is still not as the step was to make it."""
+        if "carry_paths" in step.values:
+            return f"the files are not the same on {step.values['carry_from']} and here"
         found = self.findings.get(step.gateway, {})
         return "; ".join(
             f"{control}: {found[control].actual or found[control].message}"
@@ -86,22 +107,44 @@ def moved(plan: Plan, row: Gateway | None, gateway: str) -> str:
     if tuple(plan.places[gateway]) != (row.practice, row.address):
         was = " at ".join(plan.places[gateway])
         return f"it was planned as {was}, and is {row.practice} at {row.address or 'no address'} now"
-    if plan.kind == "rollout" and row.role not in _CHANGED_BY_ROLLOUT:
-        return f"it is a {row.role} gateway now"
-    return ""
+    planned = plan.roles.get(gateway, row.role)
+    return "" if row.role is planned else f"it was planned as {planned}, and is {row.role} now"
 
 
-def before(step: Step, reading: Reading, *, begun: bool, working: bool) -> Verdict | None:
+def marked_by_others(evidence: Evidence, journal_id: str, at: datetime) -> str:
+    """Which other journal's work is marked on the gateway and not over, in words; "" for none.
+
+    Where its end cannot be told it is none here: the claim on the gateway knows how old the marker is, and decides.
+    """
+    ours: Mapping[str, Any] = evidence.sections.get("ours") or {}
+    marker: Mapping[str, str] = ours.get("marker") or {}
+    journal, until = marker.get("journal", ""), marker.get("until", "")
+    try:
+        over = datetime.strptime(until, "%Y-%m-%dT%H:%M:%S%z") <= at
+    except ValueError:
+        return ""
+    if over or journal in ("", journal_id):
+        return ""
+    step = f", step {marker['step']}" if marker.get("step") else ""
+    return f"another team works on this gateway: journal {journal}{step}, until {until}"
+
+
+def before(
+    step: Step, reading: Reading, *, begun: bool, working: bool, journal: str = "", at: datetime | None = None
+) -> Verdict | None:
     """How a step ends without being done; None where it is to be done.
 
     `begun`: this plan has acted on the gateway and is not through with it: that facts have moved is our own doing.
-    `working`: whether a Connector that was started is known to work.
+    `working`: whether a Connector that was started is known to work. `journal` and `at`: our journal's id and the time
+    now, by which another team's marker is told; without both nobody looks.
     """
     if trouble := reading.trouble(step.gateway):
         return Result.REFUSED if reading.refused(step.gateway) else Result.UNREACHABLE, trouble
     identity = reading.findings.get(step.gateway, {}).get(IDENTITY)
     if identity and identity.status is Status.FAILED:
         return Result.STALE, f"another PC answers at this address: {identity.actual or identity.message}"
+    if journal and at and (held := marked_by_others(reading.evidence[step.gateway], journal, at)):
+        return Result.WAITING, f"{held}; {_HELD}"
     if running := reading.unfinished(step.gateway):
         return (
             Result.WAITING,
@@ -109,14 +152,14 @@ def before(step: Step, reading: Reading, *, begun: bool, working: bool) -> Verdi
         )
     if begun and reading.unsaid(step.gateway):
         return Result.WAITING, "whether work of ours still runs there cannot be told; give the same command again"
-    if reading.proved(step) and not (begun and reading.lost(step)):
+    if step.restores and reading.as_before(step):
+        return Result.UNCHANGED, "as it was before"
+    if not step.restores and reading.proved(step) and not (begun and reading.lost(step)):
         if step.remedy == START and not working:
             return Result.WAITING, APPROVE
         return Result.UNCHANGED, "already as planned"
-    if step.kind == "person":
-        return Result.WAITING, step.words
-    found = reading.findings.get(step.gateway, {})
-    if not begun and fingerprint(found[control] for control in step.proves if control in found) != step.fingerprint:
+    # A migration's steps have no fingerprint: what they find was brought about by the steps before them.
+    if not begun and not step.restores and step.fingerprint and reading.print_of(step) != step.fingerprint:
         return Result.STALE, f"it is not as it was when this was planned ({reading.still(step)}); plan again"
     return None
 
@@ -136,19 +179,30 @@ def unmet(step: Step, row: Gateway, reading: Reading, said: Standing) -> list[st
 
 def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
     """How a step ended: by the new reading first, then by what Ansible said."""
+    if acted.result == "held":
+        # Nothing of ours was done there: whatever the reading shows is that team's doing.
+        return Result.WAITING, f"{acted.message}; {_HELD}"
     if trouble := reading.trouble(step.gateway):
         if acted.result == "unreachable":
             return Result.UNREACHABLE, acted.message
+        if acted.result == "refused":
+            return Result.REFUSED, f"the log-in was refused: {acted.message}"
         return Result.UNKNOWN, f"it could not be read afterwards: {trouble}"
+    if step.restores and reading.as_before(step):
+        return Result.UNDONE, "" if acted.result == "ok" else f"it is as before; Ansible said: {acted.message}"
     if lost := reading.lost(step):
         return Result.FAILED, f"what was right before is not any more: {lost}"
     # Evidence knows of a file made from a template only that it is there: there Ansible's complaint counts.
-    if reading.proved(step) and not (acted.result == "failed" and step.values.get("connector_files")):
+    if (
+        not step.restores
+        and reading.proved(step)
+        and not (acted.result == "failed" and step.values.get("connector_files"))
+    ):
         # The reading counts, but a complaint is worth a look.
         return Result.DONE, "" if acted.result == "ok" else f"the reading shows it done; Ansible said: {acted.message}"
     if running := reading.unfinished(step.gateway):
         return Result.WAITING, f"work of ours still runs there: {running}"
-    still = reading.still(step)
+    still = f"it is not as before ({reading.found(step)})" if step.restores else reading.still(step)
     if acted.result == "ok":
         return Result.FAILED, f"Ansible said ok, but the reading does not show it: {still}"
     if acted.result == "refused":

@@ -2,240 +2,263 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from provisioner import journal as journals
 from provisioner import processes
+from provisioner.errors import InputError
 from provisioner.execute import budget as budgets
-from provisioner.execute import events, judge
+from provisioner.execute import events, judge, persons, points, removals, starts, timing
+from provisioner.execute.hands import Hands
+from provisioner.execute.points import Point
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Journal, Lease, Progress
-from provisioner.model import Evidence, Finding, Fleet, Gateway, Outcome, Plan, Result, Step, Wave
-from provisioner.plan import START, Standing, by_practice, why_not_start
+from provisioner.model import Fleet, Gateway, Outcome, Plan, Result, Role, Step, Wave
+from provisioner.plan import START, Standing, by_practice, stated_off
 from provisioner.playbook import Acted
 
-Read = Callable[[Sequence[Gateway], bool], tuple[Sequence[Evidence], Mapping[str, Sequence[Finding]]]]
-Act = Callable[[Sequence[Step], str], Mapping[str, Acted]]
+# A step's verdict, what was said of the act, and when it began.
+Ending = tuple[Step, judge.Verdict, Acted, datetime]
 
 # Longer than any wave; a lease is made longer with each.
 LEASE = timedelta(hours=4)
-_POLL = 1.0
 # What these controls say comes from the endpoints section: a proof of them measures.
 _MEASURED = frozenset({"R11-internet", "R14-reachable"})
-FINISHED = (Result.DONE, Result.UNCHANGED)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How a run ended: one outcome for each step, in the plan's order. `stopped` is "" where it went to its end.
-    Steps that were not begun are `skipped` here, and not in the journal."""
-
-    outcomes: tuple[Outcome, ...]
-    stopped: str
-
-    @property
-    def exit_code(self) -> int:
-        """0 all done; 4 stopped, waiting or gone wrong, can go on; 3 some gateways could not be got into."""
-        results = {outcome.result for outcome in self.outcomes} - set(FINISHED)
-        if self.stopped or results - {Result.UNREACHABLE, Result.REFUSED}:
-            return 4
-        return 3 if results else 0
+FINISHED = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
+NOT_ACTED = Acted(result="skipped")
 
 
 @dataclass(kw_only=True)
 class Rollout:
-    """One run of a plan, under way."""
+    """One run of a plan, under way. `now_because`: why hours do not count; `confirmed`: what persons confirmed, in
+    words, by step; `moving`: the open migration, by practice, that this plan does not belong to; `durations`: seconds
+    that remedies were measured to take; `patience`: seconds for which a person is waited for."""
 
     plan: Plan
     fleet: Fleet
     journal: Journal
-    read: Read
-    act: Act
-    say: Callable[[events.Happening], None]
-    now: Callable[[], datetime]
-    interrupted: Callable[[], bool]
-    pause: Callable[[float], None]
+    hands: Hands
+    now_because: str = ""
     me: processes.Process = field(default_factory=processes.this)
     progress: Progress = field(default_factory=Progress)
+    confirmed: Mapping[str, str] = field(default_factory=dict)
+    moving: Mapping[str, str] = field(default_factory=dict)
+    durations: Mapping[str, float] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     stopped: str = ""
-    _mouth: threading.Lock = field(default_factory=threading.Lock)
+    patience: float = 0.0
 
     def __post_init__(self) -> None:
+        self._mouth = threading.Lock()
         self._rows = {gateway.name: gateway for gateway in self.fleet.gateways}
+        self._practices = by_practice(self.fleet.known)
+        self._roles: Mapping[str, Role] = {}
         self._first = frozenset(step.id for wave in self.plan.waves[:1] for step in wave.steps)
-        self._of: dict[str, list[Step]] = {}
+        self.steps_of: dict[str, list[Step]] = {}
         for step in self.plan.steps:
-            self._of.setdefault(step.gateway, []).append(step)
+            self.steps_of.setdefault(step.gateway, []).append(step)
+        self._begun: set[str] = set()
+        # Steps that were put off for want of time.
+        self.moved: set[str] = set()
+        # The reading that was the latest of each gateway, and the one before each step, as the journal names them.
+        self._latest: dict[str, str] = {}
+        self._before: dict[str, str] = {}
+
+    @property
+    def strict(self) -> bool:
+        """Whether each wave stands on the one before, as in a migration; a rollout's waves are of other gateways."""
+        return self.plan.move is not None
+
+    def row(self, gateway: str) -> Gateway:
+        """A gateway's row, in the role by which it is judged in this wave."""
+        row = self._rows[gateway]
+        return replace(row, role=self._roles.get(gateway, row.role))
+
+    def practice(self, gateway: str) -> list[Gateway]:
+        """All known gateways of that gateway's practice, itself too."""
+        return [self.row(one.name) for one in self._practices[self._rows[gateway].practice]]
+
+    def said(self) -> Standing:
+        """The statements that stand today."""
+        return Standing.of(self.fleet, self.hands.now().date())
 
     def why_stop(self, also: Sequence[Outcome] = ()) -> str:
         """Why nothing further may start, should these outcomes come to those there are; "" while it may."""
-        if self.interrupted():
+        if self.hands.interrupted():
             return "stopped by the operator"
-        return budgets.past(self.plan.budget, [*self.outcomes.values(), *also], self._first)
+        return self.stopped or budgets.past(self.plan.budget, [*self.outcomes.values(), *also], self._first)
+
+    def through(self, steps: Iterable[Step]) -> bool:
+        """Whether all of these ended well."""
+        return all(step.id in self.outcomes and self.outcomes[step.id].result in FINISHED for step in steps)
 
     def wave(self, wave: Wave) -> None:
         """One wave, to its end; its leases are given back whatever happens."""
         gateways = tuple(dict.fromkeys(step.gateway for step in wave.steps))
-        self._tell(
-            events.WaveStarted(number=wave.number, of=len(self.plan.waves), gateways=gateways, steps=len(wave.steps))
-        )
-        self.journal.take([self.plan.id], self.me, "apply", self.now(), self.now() + LEASE)
-        held = self.journal.take(gateways, self.me, self.plan.id, self.now(), self.now() + LEASE)
+        count = max(len(self.plan.waves), wave.number)
+        self.tell(events.WaveStarted(number=wave.number, of=count, gateways=gateways, steps=len(wave.steps)))
+        now, leased = self.hands.now(), self._leased(wave)
+        self.journal.take([self.plan.id], self.me, "apply", now, now + LEASE)
+        held = self.journal.take(leased, self.me, self.plan.id, now, now + LEASE)
+        points.reach(Point.WAVE_LEASED)
+        self._roles = wave.roles
         try:
             self._wave(wave, held)
         finally:
-            self.journal.release(gateways, self.me)
-        self._tell(events.WaveEnded(number=wave.number))
+            self._roles = {}
+            self.journal.release(leased, self.me)
+        points.reach(Point.WAVE_RELEASED)
+        self.tell(events.WaveEnded(number=wave.number))
+
+    def _leased(self, wave: Wave) -> tuple[str, ...]:
+        """The gateways that a wave leases: where a Connector is started or moved, all of the practice."""
+        names: dict[str, None] = {}
+        for step in wave.steps:
+            names[step.gateway] = None
+            if step.gateway in self._rows and (self.strict or step.remedy == START):
+                names |= dict.fromkeys(one.name for one in self.practice(step.gateway))
+        return tuple(names)
 
     def _wave(self, wave: Wave, held: Mapping[str, Lease]) -> None:
-        rows, ready = self._rows, []
+        now, ready = self.hands.now(), list[Step]()
         verdicts: list[tuple[Step, judge.Verdict]] = []
         for step in wave.steps:
-            if why := judge.moved(self.plan, rows.get(step.gateway), step.gateway):
-                verdicts.append((step, (Result.STALE, why)))
-            elif step.gateway in held:
-                verdicts.append((step, (Result.WAITING, held_by(held[step.gateway]))))
+            if verdict := self._not_now(step, held):
+                verdicts.append((step, verdict))
             else:
                 ready.append(step)
-        reading = self._look(ready)
-        due, said = [], self._said()
+        acts = [step for step in ready if step.kind == "playbook"]
+        if self.strict:
+            starts.settle(self, acts)
+        reading = self.look(acts, peers=self.strict)
+        points.reach(Point.WAVE_READ)
+        due = []
         for step in ready:
-            working = judge.works(rows[step.gateway], reading, said)
-            verdict = judge.before(step, reading, begun=self._begun(step.gateway), working=working)
+            verdict = self._before_acting(step, reading) if step.kind == "playbook" else None
             if verdict is None:
                 due.append(step)
             else:
                 verdicts.append((step, verdict))
-        self._record([(step, verdict, Acted(result="skipped"), self.now()) for step, verdict in verdicts])
-        self._do([step for step in due if step.remedy != START])
-        self._start([step for step in due if step.remedy == START])
+        self.record([(step, verdict, NOT_ACTED, now) for step, verdict in verdicts])
+        points.reach(Point.VERDICTS_NOTED)
+        acts = [step for step in due if step.kind == "playbook" and step.remedy != START]
+        self._do(removals.removable(self, acts))
+        starts.start(self, [step for step in due if step.remedy == START])
+        persons.wait_for(self, [step for step in due if step.kind == "person"])
+        self._change_rows([step for step in due if step.kind == "row"])
 
-    def _begun(self, gateway: str) -> bool:
-        """Whether this plan has acted on the gateway and is not through with it."""
-        steps = [step.id for step in self._of[gateway]]
-        ends = [self.progress.outcomes.get(step) for step in steps if step not in self.progress.unended]
-        through = len(ends) == len(steps) and all(one is not None and one.result in FINISHED for one in ends)
-        return gateway in self.progress.begun and not through
+    def _not_now(self, step: Step, held: Mapping[str, Lease]) -> judge.Verdict | None:
+        """Why a step is not even looked at now; None where it is."""
+        row = self._rows.get(step.gateway)
+        if why := judge.moved(self.plan, row, step.gateway):
+            return Result.STALE, why
+        assert row is not None
+        peers = [one.name for one in self._practices.get(row.practice, ()) if one.name in held]
+        if step.gateway in held or ((self.strict or step.remedy == START) and peers):
+            return Result.WAITING, held_by(held.get(step.gateway) or held[peers[0]])
+        if other := self.moving.get(row.practice):
+            return Result.WAITING, f"a migration of this practice is open ({other}): provisioner migrate status"
+        self.moved.discard(step.id)
+        if step.kind == "playbook" and (shut := timing.shut(self, self._left(step.gateway))):
+            self.moved.add(step.id)
+            return Result.WAITING, shut
+        return None
+
+    def _left(self, gateway: str) -> list[Step]:
+        """A gateway's steps that have not ended well, in this run or an earlier one."""
+        ended = self.progress.outcomes
+        return [
+            step
+            for step in self.steps_of[gateway]
+            if step.id in self.progress.unended or step.id not in ended or ended[step.id].result not in FINISHED
+        ]
+
+    def _before_acting(self, step: Step, reading: judge.Reading) -> judge.Verdict | None:
+        row, said = self.row(step.gateway), self.said()
+        if self.strict and stated_off(row, reading.evidence.get(row.name), said):
+            return Result.UNCHANGED, "a person has stated that this PC is switched off and stays so"
+        lender = str(step.values.get("carry_from", ""))
+        if lender and stated_off(self.row(lender), reading.evidence.get(lender), said) and not reading.proved(step):
+            return persons.carried_by_hand(step, self.confirmed.get(step.id, ""))
+        begun = bool(step.gateway in self.progress.begun | self._begun and self._left(step.gateway))
+        return judge.before(step, reading, begun=begun, working=self.strict or judge.works(row, reading, said))
 
     def _do(self, steps: Sequence[Step]) -> None:
         """Act on the steps, read their gateways again, judge and record."""
         left = list(steps)
         # More than once round when what Ansible said held up the later shards, and the reading then said better.
         while left and not self.why_stop():
-            acted, begun = self._act(left)
+            acted, begun = self.act(left)
             done = [step for step in left if step.id in acted]
-            reading = self._look(done)
+            reading = self.look(done, peers=self.strict)
+            points.reach(Point.READ_AGAIN)
             verdicts = [(step, judge.after(step, acted[step.id], reading)) for step in done]
-            self._record([(step, verdict, acted[step.id], begun[step.id]) for step, verdict in verdicts])
-            self.journal.took([(step.remedy, acted[step.id].seconds) for step in done if acted[step.id].result == "ok"])
+            self.record([(step, verdict, acted[step.id], begun[step.id]) for step, verdict in verdicts])
+            measured = [step for step in done if acted[step.id].result == "ok" and not step.removes]
+            self.journal.took([(step.remedy, acted[step.id].seconds) for step in measured])
             left = [step for step in left if step.id not in acted]
 
-    def _start(self, steps: Sequence[Step]) -> None:
-        """Start Connectors where all else of their gateway is done, and wait a moment for Approve."""
-        left = list(steps)
-        # Once more round for the shards that were held up: their practices are looked at again.
-        while left and not self.why_stop():
-            due = self._startable(left)
-            acted, begun = self._act(due)
-            self._await([step for step in due if step.id in acted], acted, begun)
-            left = [step for step in due if step.id not in acted]
-
-    def _startable(self, steps: Sequence[Step]) -> list[Step]:
-        """Those that may be started by a fresh reading of their whole practices; the others are recorded."""
-        practice = self._look(steps, peers=True)
-        due, verdicts, said = [], [], self._said()
-        practices = by_practice(self.fleet.known)
+    def _change_rows(self, steps: Sequence[Step]) -> None:
+        """Write roles into practices.csv, all of a step's at once."""
         for step in steps:
-            undone = [one.id for one in self._of[step.gateway] if one.id != step.id and not self._through(one)]
-            row = self._rows[step.gateway]
-            others = [one for one in practices[row.practice] if one.name != row.name]
-            why = why_not_start(row, others, said, practice.evidence)
-            if undone:
-                verdicts.append((step, (Result.SKIPPED, f"not started, because {', '.join(undone)} is not done")))
-            elif first := judge.unmet(step, row, practice, said):
-                verdicts.append((step, (Result.STALE, f"not started, because required first: {', '.join(first)}")))
-            elif why:
-                verdicts.append((step, (Result.STALE, f"{why.message}. {why.ask}".strip())))
-            else:
-                due.append(step)
-        self._record([(step, verdict, Acted(result="skipped"), self.now()) for step, verdict in verdicts])
-        return due
+            if self.why_stop():
+                return
+            at = self.hands.now()
+            roles = {gateway: Role(role) for gateway, role in step.values["roles"].items()}
+            if all(self._rows[gateway].role is role for gateway, role in roles.items()):
+                self.record([(step, (Result.UNCHANGED, "already in practices.csv"), NOT_ACTED, at)])
+                continue
+            self.journal.append([journals.started(step.id, step.gateway, self.plan.id, at, "")])
+            points.reach(Point.STARTS_NOTED)
+            try:
+                self.hands.change_rows(roles)
+            except InputError as error:
+                self.record([(step, (Result.FAILED, f"{error.message} {error.hint}".strip()), NOT_ACTED, at)])
+                continue
+            points.reach(Point.ROW_WRITTEN)
+            self._rows |= {gateway: replace(self._rows[gateway], role=role) for gateway, role in roles.items()}
+            self.record([(step, (Result.DONE, ""), replace(NOT_ACTED, changed=True), at)])
 
-    def _await(self, steps: Sequence[Step], acted: Mapping[str, Acted], begun: Mapping[str, datetime]) -> None:
-        """Look at what was started until all of it works or the time to wait for Approve is over."""
-        until = self.now() + timedelta(seconds=self.fleet.settings.rollout.approve_wait)
-        left, told = list(steps), False
-        while left:
-            left = self._started(left, acted, begun, over=self.now() >= until or self.interrupted())
-            if left and not told:
-                gateways = tuple(step.gateway for step in left)
-                self._tell(events.PersonAwaited(gateways=gateways, words=judge.APPROVE, until=until))
-                told = True
-            if left:
-                self.pause(_POLL)
-
-    def _started(
-        self, steps: Sequence[Step], acted: Mapping[str, Acted], begun: Mapping[str, datetime], *, over: bool
-    ) -> list[Step]:
-        """Look at what was started, and record what has ended; those for which there is still time to wait."""
-        reading = self._look(steps)
-        ended, left, said = [], [], self._said()
-        for step in steps:
-            verdict = judge.after(step, acted[step.id], reading)
-            works = judge.works(self._rows[step.gateway], reading, said)
-            if verdict[0] is Result.DONE and not works:
-                verdict = (Result.WAITING, judge.APPROVE)
-            # A gateway that refuses the log-in by now is not asked again and again: that locks accounts.
-            if over or verdict[0] is Result.DONE or acted[step.id].result != "ok" or reading.refused(step.gateway):
-                ended.append((step, verdict, acted[step.id], begun[step.id]))
-            else:
-                left.append(step)
-        self._record(ended)
-        return left
-
-    def _through(self, step: Step) -> bool:
-        return step.id in self.outcomes and self.outcomes[step.id].result in FINISHED
-
-    def _said(self) -> Standing:
-        return Standing.of(self.fleet, self.now().date())
-
-    def _look(self, steps: Sequence[Step], *, peers: bool = False) -> judge.Reading:
+    def look(self, steps: Sequence[Step], *, peers: bool = False) -> judge.Reading:
         """A fresh reading of the steps' gateways; with `peers` of all gateways of their practices."""
-        names = {step.gateway for step in steps}
-        wanted = [gateway for gateway in self.fleet.known if gateway.name in names]
+        names = dict.fromkeys(step.gateway for step in steps)
         if peers:
-            practices = {gateway.practice for gateway in wanted}
-            wanted = [one for one in self.fleet.known if one.practice in practices]
-        if not wanted:
+            names = dict.fromkeys(one.name for name in names for one in self.practice(name))
+        if not names:
             return judge.Reading(evidence={}, findings={})
         measure = any(_MEASURED & set(step.proves) for step in steps)
-        return judge.Reading.of(*self.read(wanted, measure))
+        evidence, findings = self.hands.read([self.row(name) for name in names], measure)
+        self._latest |= self.journal.keep_readings(evidence)
+        return judge.Reading.of(evidence, findings)
 
-    def _act(self, steps: Sequence[Step]) -> tuple[dict[str, Acted], dict[str, datetime]]:
+    def act(self, steps: Sequence[Step]) -> tuple[dict[str, Acted], dict[str, datetime]]:
         """Act on the steps, a shard at a time on each core. Those of shards that were not begun are not in it."""
         acted: dict[str, Acted] = {}
         begun: dict[str, datetime] = {}
 
         def shard(some: Sequence[Step]) -> Mapping[str, Acted]:
-            mark, at = secrets.token_hex(6), self.now()
+            mark, at = secrets.token_hex(6), self.hands.now()
             self.journal.append(journals.started(step.id, step.gateway, self.plan.id, at, mark) for step in some)
+            points.reach(Point.STARTS_NOTED)
             begun.update((step.id, at) for step in some)
-            self._tell(events.StepsStarted(steps=tuple(some)))
+            self._begun |= {step.gateway for step in some}
+            self._before |= {step.id: self._latest.get(step.gateway, "") for step in some}
+            self.tell(events.StepsStarted(steps=tuple(some)))
             try:
-                said = self.act(some, mark)
+                said = self.hands.act(some, mark)
             except Exception as error:
                 # Whatever went wrong in there: other shards go on, and a fresh reading judges this one.
                 said = {step.id: Acted(result="unknown", message=f"{type(error).__name__}: {error}") for step in some}
+            points.reach(Point.ACTED)
             return {step.id: said.get(step.id, Acted(result="unknown", message="no result")) for step in some}
 
         def stop() -> bool:
             # What Ansible says now is no proof yet, but enough to begin nothing further.
             bad = {"failed": Result.FAILED, "refused": Result.REFUSED, "unreachable": Result.UNREACHABLE}
             wrong = [
-                _outcome(step, (bad[said.result], ""), said, begun[step.id], self.now())
+                self._outcome(step, (bad[said.result], ""), said, begun[step.id])
                 for step in steps
                 if (said := acted.get(step.id)) and said.result in bad
             ]
@@ -244,42 +267,45 @@ class Rollout:
         in_shards(steps, self.fleet.settings.rollout.shard, shard, acted, stop)
         return acted, begun
 
-    def _record(self, ended: Sequence[tuple[Step, judge.Verdict, Acted, datetime]]) -> None:
+    def record(self, ended: Sequence[Ending]) -> None:
         """Outcomes into the journal, all at once, and then said."""
         if not ended:
             return
-        outcomes = [_outcome(step, verdict, said, started, self.now()) for step, verdict, said, started in ended]
+        outcomes = [self._outcome(step, verdict, said, started) for step, verdict, said, started in ended]
         self.journal.append(journals.ended(outcome, self.plan.id) for outcome in outcomes)
+        points.reach(Point.ENDS_NOTED)
         for outcome in outcomes:
             self.outcomes[outcome.step] = outcome
-            self._tell(events.StepEnded(outcome=outcome))
+            self.tell(events.StepEnded(outcome=outcome))
 
-    def ended(self) -> Ended:
-        """All outcomes; of what was not begun: skipped."""
-        at, why = self.now(), (Result.SKIPPED, f"not begun: {self.stopped}")
-        outcomes = [
-            self.outcomes.get(step.id) or _outcome(step, why, Acted(result="skipped"), at, at)
+    def _outcome(self, step: Step, verdict: judge.Verdict, said: Acted, started: datetime) -> Outcome:
+        result, message = verdict
+        return Outcome(
+            step=step.id,
+            gateway=step.gateway,
+            result=result,
+            changed=said.changed,
+            started=started,
+            ended=self.hands.now(),
+            message=message,
+            before=said.before,
+            reading_before=self._before.get(step.id, ""),
+            reading_after=self._latest.get(step.gateway, ""),
+            output=said.output,
+        )
+
+    def ended(self) -> tuple[Outcome, ...]:
+        """All outcomes, in the plan's order; of what was not begun: skipped."""
+        why = (Result.SKIPPED, f"not begun: {self.stopped}")
+        return tuple(
+            self.outcomes.get(step.id) or self._outcome(step, why, NOT_ACTED, self.hands.now())
             for step in self.plan.steps
-        ]
-        return Ended(outcomes=tuple(outcomes), stopped=self.stopped)
+        )
 
-    def _tell(self, happening: events.Happening) -> None:
+    def tell(self, happening: events.Happening) -> None:
+        """Say what happens; one thing at a time, whichever thread it is."""
         with self._mouth:
-            self.say(happening)
-
-
-def _outcome(step: Step, verdict: judge.Verdict, said: Acted, started: datetime, ended: datetime) -> Outcome:
-    result, message = verdict
-    return Outcome(
-        step=step.id,
-        gateway=step.gateway,
-        result=result,
-        changed=said.changed,
-        started=started,
-        ended=ended,
-        message=message,
-        before=said.before,
-    )
+            self.hands.say(happening)
 
 
 def held_by(lease: Lease) -> str:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from provisioner import remedies as offered
@@ -28,43 +28,42 @@ from provisioner.model import (
     Step,
     Wave,
 )
+from provisioner.plan.guards import (
+    Standing,
+    connector_runs,
+    gap,
+    stated_off,
+    why_not_fenced,
+    why_not_remove,
+    why_not_start,
+)
+
+__all__ = [
+    "IDENTITY",
+    "START",
+    "Standing",
+    "before_start",
+    "budget_of",
+    "by_practice",
+    "connector_runs",
+    "fingerprint",
+    "make",
+    "stated_off",
+    "why_not_fenced",
+    "why_not_remove",
+    "why_not_start",
+]
 
 IDENTITY = "R5-identity"
-ONLY_CONNECTOR = "only-connector"
 START = "start"
+STOPPED = "R17-stopped"
+ONE_ACTIVE = "R17-one-active"
 
 # What a remedy takes on a gateway, in seconds, until the journal has measured it.
 _SECONDS = {"connector": 30.0, "java": 30.0, "firewall": 5.0, "antivirus": 8.0, "service": 15.0, "power": 5.0}
 # What is so only once a Connector runs.
-_FOLLOWS = frozenset({"R17-working", "R17-one-active"})
+_FOLLOWS = frozenset({"R17-working", ONE_ACTIVE})
 _OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """The statements that stand on a day, to be asked of many gateways: pairs of control and practice or gateway."""
-
-    day: date
-    practices: frozenset[tuple[str, str]]
-    gateways: frozenset[tuple[str, str]]
-
-    @classmethod
-    def of(cls, fleet: Fleet, day: date) -> "Standing":
-        """Those of a fleet."""
-        stand = [one for one in fleet.statements if one.stands(day)]
-        return cls(
-            day=day,
-            practices=frozenset((one.control, one.practice) for one in stand if not one.gateway),
-            gateways=frozenset((one.control, one.gateway) for one in stand if one.gateway),
-        )
-
-    def covers(self, control: str, gateway: Gateway) -> bool:
-        """Whether one speaks of the gateway: by name, or of its whole practice."""
-        return self.names(control, gateway) or (control, gateway.practice) in self.practices
-
-    def names(self, control: str, gateway: Gateway) -> bool:
-        """Whether one speaks of the gateway by name."""
-        return (control, gateway.name) in self.gateways
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +113,11 @@ def make(
         fleet_digest=fleet.digest,
         policy_digest=audit.policy_digest,
         places={made[0].gateway: _place(view.rows[made[0].gateway]) for made in steps},
+        roles={made[0].gateway: view.rows[made[0].gateway].role for made in steps},
         waves=_waves(steps, fleet.settings.rollout.waves),
         budget=budget_of(fleet),
         # A PC that is not the one it should be comes first: all else that is said of it is about another PC.
-        gaps=tuple(sorted(gaps, key=lambda gap: gap.control != IDENTITY)),
+        gaps=tuple(sorted(gaps, key=lambda one: one.control != IDENTITY)),
     )
 
 
@@ -136,44 +136,6 @@ def fingerprint(findings: Iterable[Finding]) -> str:
         for finding in sorted(findings, key=lambda finding: finding.control)
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def connector_runs(evidence: Evidence | None) -> bool | None:
-    """Whether a Connector runs on that gateway; None where the reading does not say."""
-    if evidence is None or evidence.error:
-        return None
-    service, connector = evidence.sections.get("service"), evidence.sections.get("connector")
-    found = [one for one in (service["service"], *service["others"]) if one] if service else []
-    # Either trace is enough to say that it runs; only both together can say that it does not.
-    if (connector and connector["processes"]) or any(one["state"] in ("running", "start_pending") for one in found):
-        return True
-    return None if service is None or connector is None else False
-
-
-def why_not_start(
-    gateway: Gateway, others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence]
-) -> Gap | None:
-    """Why no Connector may be started on this gateway, as a gap; None where it may. `others`: those of its practice.
-
-    It needs an active gateway, a standing statement that no other PC of the practice runs one, and no other gateway
-    of the practice that runs one, or that cannot be read and no statement speaks of by name.
-    """
-    if gateway.role is not Role.ACTIVE:
-        return _gap(gateway, "R17-running", f"a {gateway.role} gateway is not started", "icb-it", "")
-    for other in others:
-        runs = connector_runs(evidence.get(other.name))
-        if runs:
-            words = f"not started: a Connector runs on {other.name}, of the same practice"
-            return _gap(gateway, "R17-running", words, "icb-it", f"Stop and disable the one on {other.name} first.")
-        if runs is None and not said.names(ONLY_CONNECTOR, other):
-            words = f"not started: whether {other.name}, of the same practice, runs a Connector cannot be told"
-            ask = f"Make it reachable, or write into statements.csv: {_row(gateway.practice, other.name, said.day)}"
-            return _gap(gateway, "R17-running", words, "icb-it", ask)
-    if said.covers(ONLY_CONNECTOR, gateway):
-        return None
-    words = "not started: nobody has stated that no other PC of this practice runs a Connector"
-    ask = f"Find out, and write into statements.csv: {_row(gateway.practice, '', said.day)}"
-    return _gap(gateway, "R17-running", words, "icb-it", ask)
 
 
 def by_practice(gateways: Iterable[Gateway]) -> dict[str, list[Gateway]]:
@@ -219,21 +181,27 @@ def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[l
     mended: dict[str, list[Finding]] = {}
     gaps: list[Gap] = []
     for remedy in _mendable(view, gateway, open_):
-        mended[remedy] = [finding for finding in open_ if view.controls[finding.control].remedy == remedy]
+        # What is judged over a whole practice is not proved by a reading of one gateway.
+        mended[remedy] = [
+            finding for finding in open_ if _remedy(view, gateway, finding) == remedy and finding.control != ONE_ACTIVE
+        ]
     for finding in open_:
-        control = view.controls[finding.control]
-        if control.remedy not in mended and control.impact is Impact.REQUIRED:
+        required = view.controls[finding.control].impact is Impact.REQUIRED
+        if required and _remedy(view, gateway, finding) not in mended:
             gaps.append(_left(view, gateway, finding))
+    if gateway.role is Role.RETIRED and mended and (why := _removal_barred(view, gateway)):
+        return [], [why, *gaps]
     if START in mended and START in asked and (why := _start_barred(view, gateway, mended, asked, open_)):
         del mended[START]
         gaps.append(why)
     row = view.rows[gateway.name]
     steps = []
-    for remedy in (one for one in offered.ORDER if one in mended.keys() & asked):
+    order = offered.REMOVAL if gateway.role is Role.RETIRED else offered.ORDER
+    for remedy in (one for one in order if one in mended.keys() & asked):
         role, values = offered.values(view.fleet, row, remedy)
         lacking = [_lacking(row, values, remedy, finding) for finding in mended[remedy]]
-        gaps.extend(gap for gap in lacking if gap)
-        if able := [finding for finding, gap in zip(mended[remedy], lacking, strict=True) if gap is None]:
+        gaps.extend(lack for lack in lacking if lack)
+        if able := [finding for finding, lack in zip(mended[remedy], lacking, strict=True) if lack is None]:
             steps.append(_step(view, row, remedy, role, values, able))
     return steps, gaps
 
@@ -250,29 +218,34 @@ def _lacking(gateway: Gateway, values: Mapping[str, Any], remedy: str, finding: 
     if not lacks:
         return None
     words = finding.message or finding.actual
-    return _gap(gateway, finding.control, words, "vendor", f"Ask for it, and give {lacks} in fleet.yml.")
+    return gap(gateway, finding.control, words, "vendor", f"Ask for it, and give {lacks} in fleet.yml.")
 
 
 def _mendable(view: _View, gateway: Gateway, findings: Sequence[Finding]) -> set[str]:
     """The remedies that this gateway needs: something of theirs failed. What could not be told, such as the restart
     actions of a service that is not there, comes with them. Only a start is needed by what is merely unknown."""
-    if gateway.role is Role.RETIRED:
-        return set()
     failed = {view.controls[finding.control].remedy for finding in findings if finding.status is Status.FAILED}
     failed -= {"", START}
     starts = any(view.controls[finding.control].remedy == START for finding in findings)
     return failed | {START} if starts and gateway.role is Role.ACTIVE else failed
 
 
+def _remedy(view: _View, gateway: Gateway, finding: Finding) -> str:
+    """What mends a finding. Where a retired gateway still runs a Connector, that ends with its service."""
+    if gateway.role is Role.RETIRED and finding.status is Status.FAILED and finding.control in (STOPPED, ONE_ACTIVE):
+        return "service"
+    return view.controls[finding.control].remedy
+
+
 def _why_not_at_all(view: _View, gateway: Gateway, findings: Sequence[Finding]) -> Gap | None:
     """Why nothing can be planned for a gateway; None where it can."""
     evidence, row = view.evidence.get(gateway.name), view.rows.get(gateway.name)
     if evidence is None:
-        return _gap(gateway, "read", "it was not read", "icb-it", "Audit it.")
+        return gap(gateway, "read", "it was not read", "icb-it", "Audit it.")
     if evidence.error:
-        return _gap(gateway, "read", evidence.error.message, "icb-it", evidence.error.hint)
+        return gap(gateway, "read", evidence.error.message, "icb-it", evidence.error.hint)
     if row is None or _place(row) != _place(gateway) or row.role != gateway.role:
-        return _gap(gateway, "read", "its row has changed since the audit", "icb-it", "Audit it again.")
+        return gap(gateway, "read", "its row has changed since the audit", "icb-it", "Audit it again.")
     for finding in findings:
         if finding.control == IDENTITY and finding.status is Status.FAILED:
             return _left(view, gateway, finding)
@@ -289,8 +262,8 @@ def _start_barred(
     service = view.evidence[gateway.name].sections.get("service")
     comes = "service" in mended and "service" in asked
     if not comes and (service is None or service["service"] is None):
-        return _gap(gateway, "R17-running", "there is no service to start", "icb-it", "Plan its `service` first.")
-    needs = _needs(view, gateway)
+        return gap(gateway, "R17-running", "there is no service to start", "icb-it", "Plan its `service` first.")
+    needs = before_start(view.audit.controls)
     # [R16] All that is required is in place before a Connector starts; a person may waive some of it.
     first = [
         finding.control
@@ -299,20 +272,26 @@ def _start_barred(
     ]
     if first:
         ask = "Have these mended, or accept them by name in waivers.yml; then plan again."
-        return _gap(gateway, "R17-running", f"not started, because required first: {', '.join(first)}", "icb-it", ask)
-    others = [one for one in view.practices[gateway.practice] if one.name != gateway.name]
-    return why_not_start(view.rows[gateway.name], others, view.said, view.evidence)
+        return gap(gateway, "R17-running", f"not started, because required first: {', '.join(first)}", "icb-it", ask)
+    return why_not_start(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence)
 
 
-def _needs(view: _View, gateway: Gateway) -> tuple[str, ...]:
+def _removal_barred(view: _View, gateway: Gateway) -> Gap | None:
+    return why_not_remove(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence)
+
+
+def _others(view: _View, gateway: Gateway) -> list[Gateway]:
+    """The other gateways of its practice."""
+    return [one for one in view.practices[gateway.practice] if one.name != gateway.name]
+
+
+def before_start(controls: Iterable[Control]) -> tuple[str, ...]:
     """The controls that must be settled before a Connector is started: what is required, but for what follows from
     its running."""
     return tuple(
-        finding.control
-        for finding in view.findings[gateway.name]
-        if view.controls[finding.control].impact is Impact.REQUIRED
-        and view.controls[finding.control].remedy != START
-        and finding.control not in _FOLLOWS
+        control.id
+        for control in controls
+        if control.impact is Impact.REQUIRED and control.remedy != START and control.id not in _FOLLOWS
     )
 
 
@@ -323,22 +302,17 @@ def _stated(view: _View, gateway: Gateway, finding: Finding) -> bool:
 
 def _left(view: _View, gateway: Gateway, finding: Finding) -> Gap:
     control = view.controls[finding.control]
-    return _gap(gateway, finding.control, finding.message or finding.actual, control.owner or "icb-it", control.ask)
-
-
-def _gap(gateway: Gateway, control: str, message: str, owner: str, ask: str) -> Gap:
-    return Gap(gateway=gateway.name, practice=gateway.practice, control=control, message=message, owner=owner, ask=ask)
-
-
-def _row(practice: str, gateway: str, day: date) -> str:
-    return f"{practice},{gateway},{ONLY_CONNECTOR},WHAT WAS CHECKED,NAME,{day},UNTIL,TICKET"
+    return gap(gateway, finding.control, finding.message or finding.actual, control.owner or "icb-it", control.ask)
 
 
 def _step(
     view: _View, gateway: Gateway, remedy: str, role: str, values: Mapping[str, Any], findings: Sequence[Finding]
 ) -> Step:
     controls = tuple(finding.control for finding in findings)
-    size = 0 if remedy == START else _bytes(values)
+    removes = gateway.role is Role.RETIRED
+    size = 0 if removes or remedy == START else _bytes(values)
+    # What was measured is how long it takes to bring something.
+    seconds = (_SECONDS if removes else view.seconds).get(remedy, 10.0)
     return Step(
         id=f"{gateway.name}-{remedy}",
         gateway=gateway.name,
@@ -349,7 +323,7 @@ def _step(
         values=values,
         because=controls,
         proves=controls,
-        needs=_needs(view, gateway) if remedy == START else (),
+        needs=before_start(view.audit.controls) if remedy == START else (),
         keeps=tuple(
             one.control
             for one in view.findings[gateway.name]
@@ -360,7 +334,7 @@ def _step(
             Change(what=view.controls[finding.control].title, before=finding.actual, after=finding.expected)
             for finding in findings
         ),
-        seconds=view.seconds.get(remedy, 10.0) + size * 8 / view.fleet.settings.rollout.line_speed,
+        seconds=seconds + size * 8 / view.fleet.settings.rollout.line_speed,
         size=size,
     )
 

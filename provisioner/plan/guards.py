@@ -1,0 +1,143 @@
+"""Why a practice's Connector may not be started, or taken away, as gaps. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from provisioner.model import Evidence, Fleet, Gap, Gateway, Role
+
+ONLY_CONNECTOR = "only-connector"
+NO_CONNECTOR = "no-connector-wanted"
+SWITCHED_OFF = "switched-off"
+
+_CHECKED, _WHY = "WHAT WAS CHECKED", "WHY IT WANTS NONE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The statements that stand on a day, to be asked of many gateways: pairs of control and practice or gateway."""
+
+    day: date
+    practices: frozenset[tuple[str, str]]
+    gateways: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, fleet: Fleet, day: date) -> "Standing":
+        """Those of a fleet."""
+        stand = [one for one in fleet.statements if one.stands(day)]
+        return cls(
+            day=day,
+            practices=frozenset((one.control, one.practice) for one in stand if not one.gateway),
+            gateways=frozenset((one.control, one.gateway) for one in stand if one.gateway),
+        )
+
+    def covers(self, control: str, gateway: Gateway) -> bool:
+        """Whether one speaks of the gateway: by name, or of its whole practice."""
+        return self.names(control, gateway) or (control, gateway.practice) in self.practices
+
+    def names(self, control: str, gateway: Gateway) -> bool:
+        """Whether one speaks of the gateway by name."""
+        return (control, gateway.name) in self.gateways
+
+
+def connector_runs(evidence: Evidence | None) -> bool | None:
+    """Whether a Connector runs on that gateway; None where the reading does not say."""
+    if evidence is None or evidence.error:
+        return None
+    service, connector = evidence.sections.get("service"), evidence.sections.get("connector")
+    found = [one for one in (service["service"], *service["others"]) if one] if service else []
+    # Either trace is enough to say that it runs; only both together can say that it does not.
+    if (connector and connector["processes"]) or any(one["state"] in ("running", "start_pending") for one in found):
+        return True
+    return None if service is None or connector is None else False
+
+
+def why_not_start(
+    gateway: Gateway, others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence]
+) -> Gap | None:
+    """Why no Connector may be started on this gateway, as a gap; None where it may. `others`: those of its practice.
+
+    It needs an active gateway, a standing statement that no other PC of the practice runs one, and no other gateway
+    of the practice that runs one, or that cannot be read and no statement speaks of by name.
+    """
+    if gateway.role is not Role.ACTIVE:
+        return gap(gateway, "R17-running", f"a {gateway.role} gateway is not started", "icb-it", "")
+    for other in others:
+        runs = connector_runs(evidence.get(other.name))
+        if runs:
+            words = f"not started: a Connector runs on {other.name}, of the same practice"
+            return gap(gateway, "R17-running", words, "icb-it", f"Stop and disable the one on {other.name} first.")
+        if runs is None and not said.names(ONLY_CONNECTOR, other):
+            words = f"not started: whether {other.name}, of the same practice, runs a Connector cannot be told"
+            ask = f"Make it reachable, or {_row(ONLY_CONNECTOR, gateway.practice, other.name, _CHECKED, said.day)}"
+            return gap(gateway, "R17-running", words, "icb-it", ask)
+    if said.covers(ONLY_CONNECTOR, gateway):
+        return None
+    words = "not started: nobody has stated that no other PC of this practice runs a Connector"
+    ask = f"Find out, and {_row(ONLY_CONNECTOR, gateway.practice, '', _CHECKED, said.day)}"
+    return gap(gateway, "R17-running", words, "icb-it", ask)
+
+
+def why_not_fenced(others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence]) -> str:
+    """Why a practice's other gateways are not fenced: whether one's Connector runs, or could be started by anything
+    but us; "" where all are.
+
+    One that cannot be reached is fenced by a named person's statement that it is switched off and stays so.
+    """
+    for other in others:
+        found = evidence.get(other.name)
+        if found is None or found.error:
+            if not (stated_off(other, found, said)):
+                return f"{other.name} cannot be read ({found.error.message if found and found.error else 'no answer'})"
+            continue
+        runs = connector_runs(found)
+        if runs is not False:
+            return f"a Connector runs on {other.name}" if runs else f"whether {other.name} runs one cannot be told"
+        if loose := _startable(found):
+            return f"the service {loose} on {other.name} is not disabled"
+    return ""
+
+
+def stated_off(gateway: Gateway, evidence: Evidence | None, said: Standing) -> bool:
+    """Whether a gateway that cannot be reached is one of which a person has stated that it is switched off and stays
+    so. One that answers in any way is on, whatever is stated."""
+    unreachable = evidence is not None and evidence.error is not None and evidence.error.kind == "Unreachable"
+    return unreachable and said.names(SWITCHED_OFF, gateway)
+
+
+def _startable(evidence: Evidence) -> str:
+    """The name of a Connector's service that Windows or a person could start; "" for none."""
+    service = evidence.sections["service"]
+    found = [one for one in (service["service"], *(service["others"] or ())) if one]
+    return next((str(one["name"]) for one in found if one["start_mode"] != "disabled"), "")
+
+
+def why_not_remove(
+    gateway: Gateway, others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence]
+) -> Gap | None:
+    """Why nothing may be taken away from this retired gateway, as a gap; None where it may. `others`: those of its
+    practice.
+
+    It needs an active gateway of the practice that is read as running a Connector, or a standing statement that the
+    practice wants none. What stands still there counts too: it is the way back.
+    """
+    active = [other for other in others if other.role is Role.ACTIVE]
+    if said.covers(NO_CONNECTOR, gateway) or any(connector_runs(evidence.get(one.name)) for one in active):
+        return None
+    row = _row(NO_CONNECTOR, gateway.practice, "", _WHY, said.day)
+    if active:
+        words = f"nothing is removed: {active[0].name}, the practice's active gateway, is not known to run a Connector"
+        ask = f"Have a Connector run on {active[0].name} first; or, if the practice wants none any more, {row}"
+    else:
+        words = "nothing is removed: the practice would be left without a Connector, and nobody has stated that it may"
+        ask = f"If the practice has closed or leaves SystmOne, {row}"
+    return gap(gateway, "retired-service", words, "icb-it", ask)
+
+
+def gap(gateway: Gateway, control: str, message: str, owner: str, ask: str) -> Gap:
+    """What a plan does not do on a gateway, and who is asked to do what."""
+    return Gap(gateway=gateway.name, practice=gateway.practice, control=control, message=message, owner=owner, ask=ask)
+
+
+def _row(control: str, practice: str, gateway: str, says: str, day: date) -> str:
+    return f"write into statements.csv: {practice},{gateway},{control},{says},NAME,{day},UNTIL,TICKET"
