@@ -2,13 +2,17 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-windows lint install clean
+.PHONY: demo test test-windows soak lint install clean
 
 demo: .venv/.installed
 	$(BIN)/provisioner demo
 
 test: lint
-	$(BIN)/python -m pytest -m "not wine"
+	$(BIN)/python -m pytest -m "not wine" -n 2
+
+# A long evening in the lab: runs killed at random moments among random faults; the lab's events are the judge.
+soak: .venv/.installed-dev
+	$(BIN)/python -m tests.soak $(SOAK)
 
 # The real modules and the real script under Wine: some minutes. Skipped, by name, without winrm-gateways on PATH.
 test-windows: .venv/.installed-dev

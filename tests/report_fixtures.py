@@ -140,7 +140,7 @@ def causes(audit: Audit) -> tuple[Cause, ...]:
 
 
 def plan() -> Plan:
-    """A rollout over a dozen gateways, with a person's step, a gap for several teams, and one step without undo."""
+    """A rollout over a dozen gateways, with a person's step, and a gap for several teams."""
     steps = []
     for number, code in enumerate(list(PRACTICES)[:12]):
         steps += [_step(number, code, remedy) for remedy in ("connector", "java", "firewall", "antivirus", "service")]
@@ -300,5 +300,4 @@ def _step(number: int, code: str, remedy: str) -> Step:
         changes=changes,
         seconds=90.0 if remedy == "java" else 12.0,
         size=46_200_000 if remedy == "java" else 0,
-        undo=None if remedy == "power" or (remedy == "antivirus" and number == 2) else {"state": "absent"},
     )

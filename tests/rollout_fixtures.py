@@ -5,11 +5,12 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from provisioner import plan as planning
+from provisioner.execute import Hands
 from provisioner.model import (
     Audit,
     Control,
@@ -46,7 +47,12 @@ CONTROLS = (
     control("R17-recovery", "restarts by itself", remedy="service"),
     control("R17-running", "the Connector runs", remedy="start"),
     control("R17-working", "the Connector works", owner="practice"),
+    control("R17-stopped", "no Connector runs", owner="icb-it", ask="Stop it."),
+    control("retired-service", "no service", remedy="service"),
+    control("retired-rule", "no rule", remedy="firewall"),
 )
+# What is asked of a retired gateway, and of no other.
+OF_RETIRED = frozenset({"R17-stopped", "retired-service", "retired-rule"})
 
 
 def gateway(name: str, role: Role = Role.ACTIVE, practice: str = "", address: str = "") -> Gateway:
@@ -61,6 +67,10 @@ def only_connector(practice: str, gateway: str = "", until: date = date(2027, 1,
         control="only-connector", practice=practice, gateway=gateway, says="no other PC runs one", by="A. Person",
         on=date(2026, 11, 1), until=until,
     )  # fmt: skip
+
+
+def no_connector(practice: str) -> Statement:
+    return replace(only_connector(practice), control="no-connector-wanted", says="the practice has closed")
 
 
 def fleet(*gateways: Gateway, statements: Sequence[Statement] | None = None, **rollout: Any) -> Fleet:
@@ -141,15 +151,25 @@ class World:
             "R17-recovery": (True if machine.service else None, "no service"),
             "R17-running": (machine.running if machine.service else None, absent or "no service"),
             "R17-working": (working, "it does not"),
+            "R17-stopped": (not machine.running, "one runs"),
+            "retired-service": (not machine.service, "a service"),
+            "retired-rule": (not machine.rule, "a rule"),
         }
+        asked = OF_RETIRED | {"R5-identity"} if row.role is Role.RETIRED else facts.keys() - OF_RETIRED
         return [
             _finding(row, id, {True: Status.PASSED, False: Status.FAILED, None: Status.UNKNOWN}[held], found)
+            if id in asked
+            else _finding(row, id, Status.NOT_APPLICABLE, "not asked")
             for id, (held, found) in facts.items()
         ]
 
     def read(self, rows: Sequence[Gateway], measure: bool) -> tuple[list[Evidence], dict[str, list[Finding]]]:
         self.readings.append((tuple(row.name for row in rows), measure))
         return [self.evidence(row) for row in rows], {row.name: self.findings(row) for row in rows}
+
+    def change_rows(self, roles: Mapping[str, Role]) -> None:
+        rows = (replace(row, role=roles.get(row.name, row.role)) for row in self.fleet.gateways)
+        self.fleet = replace(self.fleet, gateways=tuple(rows))
 
     def act(self, steps: Sequence[Step], mark: str) -> dict[str, Acted]:
         return {step.id: self._one(step) for step in steps}
@@ -162,9 +182,10 @@ class World:
         if step.remedy in machine.broken:
             return Acted(result="failed", message=machine.broken[step.remedy])
         if step.remedy == "firewall":
-            machine.rule = True
+            machine.rule = not step.removes
         elif step.remedy == "service":
-            machine.service = True
+            machine.service = not step.removes
+            machine.running &= machine.service
         elif step.remedy == "start":
             machine.running = True
         return Acted(result="ok", changed=True, before={"was": "nothing"}, seconds=2.0)
@@ -180,6 +201,16 @@ class World:
     def plan(self, **options: Any) -> Plan:
         number = next(self._numbers)
         return planning.make(self.audit(), self.fleet, at=self.clock, plan_id=f"plan-{number}", **options)
+
+
+def hands(world: World, **changes: Any) -> Hands:
+    """The hands of a run in that world; nobody knocks in vain, and whoever is asked says to go on."""
+    whole: dict[str, Any] = {
+        "read": world.read, "act": world.act, "say": lambda happening: None, "now": world.now, "pause": world.pause,
+        "interrupted": lambda: False, "end": lambda mark: 0, "change_rows": world.change_rows,
+        "knock": lambda row: world.machines[row.name].online, "ask": lambda why: True,
+    }  # fmt: skip
+    return Hands(**whole | changes)
 
 
 def _finding(row: Gateway, id: str, status: Status, found: str) -> Finding:

@@ -17,13 +17,14 @@ import sqlalchemy as sa
 
 from provisioner import execute, processes
 from provisioner.errors import InputError, JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
+from provisioner.execute import Asked
 from provisioner.execute import budget as budgets
 from provisioner.execute.events import Happening, PersonAwaited, RunStarted
 from provisioner.execute.shards import shards
 from provisioner.journal import Event, Journal, file, started
 from provisioner.model import Budget, Outcome, Plan, Result, Role, Step
 from provisioner.playbook import Acted
-from tests.rollout_fixtures import AT, Machine, World, fleet, gateway
+from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, hands, no_connector
 
 
 @pytest.fixture
@@ -33,11 +34,11 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def apply(world: World, plan: Plan, journal: Journal, **changes: Any) -> execute.Ended:
-    arguments: dict[str, Any] = {
-        "read": world.read, "act": world.act, "say": lambda happening: None, "now": world.now, "pause": world.pause,
-        "interrupted": lambda: False, "policy_digest": "p1", "end": lambda mark: 0,
-    }  # fmt: skip
-    return execute.run(plan, world.fleet, journal, **arguments | changes)
+    asked = {name: changes.pop(name) for name in tuple(changes) if name in Asked.__dataclass_fields__}
+    digest = changes.pop("policy_digest", "p1")
+    return execute.run(
+        plan, world.fleet, journal, hands(world, **changes), policy_digest=digest, asked=Asked(**asked)
+    )  # fmt: skip
 
 
 def results(ended: execute.Ended) -> dict[str, str]:
@@ -394,16 +395,16 @@ def test_what_a_plan_may_not_be_applied_to(journal: Journal) -> None:
         apply(world, plan, journal, policy_digest="p2")
     closed = replace(world.fleet, settings=replace(world.fleet.settings, read_only=True))
     with pytest.raises(ReadOnlyFleet):
-        execute.refuse(plan, closed, "p1", approved=False)
+        execute.refuse(plan, closed, "p1", Asked())
     rollout = replace(world.fleet.settings.rollout, approval=True)
     strict = replace(world.fleet, settings=replace(world.fleet.settings, rollout=rollout))
     with pytest.raises(InputError, match="approval"):
-        execute.refuse(plan, strict, "p1", approved=False)
-    execute.refuse(plan, strict, "p1", approved=True)
-    execute.refuse(plan, closed, "p1", approved=False, rehearsal=True)
+        execute.refuse(plan, strict, "p1", Asked())
+    execute.refuse(plan, strict, "p1", Asked(approved_by="B. Person", ticket="CHG-7"))
+    execute.refuse(plan, closed, "p1", Asked(), rehearsal=True)
     elsewhere = replace(world.fleet, gateways=tuple(replace(one, address="192.0.2.9") for one in world.fleet.gateways))
     with pytest.raises(PlanRefused, match="not for this fleet"):
-        execute.refuse(plan, elsewhere, "p1", approved=False)
+        execute.refuse(plan, elsewhere, "p1", Asked())
     assert world.acts == []
 
 
@@ -413,6 +414,63 @@ def test_a_gateway_that_moved_is_refused_and_the_others_go_on(journal: Journal) 
     rows = world.fleet.gateways
     world.fleet = replace(world.fleet, gateways=(rows[0], replace(rows[1], address="192.0.2.9")))
     assert results(apply(world, plan, journal)) == {"B84000-firewall": "done", "B84001-firewall": "stale"}
+
+
+def closed() -> World:
+    """A practice that has closed: its gateway has all that a Connector has, and is retired."""
+    rows = fleet(gateway("B84001", Role.RETIRED), statements=[no_connector("B84001")])
+    return World(rows, B84001=Machine(rule=True, service=True, running=True))
+
+
+def test_a_retired_gateway_is_emptied_and_that_is_proved(journal: Journal) -> None:
+    world = closed()
+    plan = world.plan()
+    ended = apply(world, plan, journal)
+    assert results(ended) == {"B84001-service": "done", "B84001-firewall": "done"}
+    assert world.acts == ["B84001-service", "B84001-firewall"]
+    machine = world.machines["B84001"]
+    assert (machine.service, machine.running, machine.rule) == (False, False, False)
+    assert world.plan().steps == ()
+    # How long it takes to bring something is not learned from taking it away.
+    assert journal.durations() == {}
+
+
+def test_nothing_is_taken_away_once_the_word_for_it_is_gone(journal: Journal) -> None:
+    world = closed()
+    plan = world.plan()
+    world.fleet = replace(world.fleet, statements=())
+    ended = apply(world, plan, journal)
+    assert set(results(ended).values()) == {"stale"}
+    assert "no-connector-wanted" in ended.outcomes[0].message
+    assert ended.exit_code == 4
+    assert world.acts == []
+
+
+def test_the_active_gateway_is_looked_at_again_before_the_retired_one_is_emptied(journal: Journal) -> None:
+    rows = fleet(gateway("B84001"), gateway("OLD", Role.RETIRED, practice="B84001"), statements=[])
+    full = Machine(rule=True, service=True, running=True)
+    world = World(rows, B84001=full, OLD=replace(full, running=False))
+    plan = world.plan()
+    assert [step.id for step in plan.steps] == ["OLD-service", "OLD-firewall"]
+    world.machines["B84001"].running = False
+    assert set(results(apply(world, plan, journal)).values()) == {"stale"}
+    assert world.acts == []
+    world.machines["B84001"].running = True
+    assert set(results(apply(world, plan, journal)).values()) == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("planned", "now"),
+    [(Role.RETIRED, Role.ACTIVE), (Role.ACTIVE, Role.RETIRED), (Role.ACTIVE, Role.STANDBY)],
+)
+def test_a_plan_is_for_the_role_for_which_it_was_made(planned: Role, now: Role, journal: Journal) -> None:
+    rows = fleet(gateway("B84001", planned), statements=[no_connector("B84001")])
+    world = World(rows, B84001=Machine(rule=planned is Role.RETIRED))
+    plan = world.plan(remedies=["firewall"])
+    world.fleet = replace(rows, gateways=(gateway("B84001", now),))
+    with pytest.raises(PlanRefused, match=f"it was planned as {planned}, and is {now} now"):
+        apply(world, plan, journal)
+    assert world.acts == []
 
 
 def test_who_approved_it_is_in_the_journal(journal: Journal) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from provisioner import plan as planning
 from provisioner.errors import InputError
-from provisioner.model import Plan, Role
-from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, only_connector
+from provisioner.model import Fleet, Plan, Role
+from provisioner.settings import Package
+from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, no_connector, only_connector
 
 
 def steps(plan: Plan) -> list[str]:
@@ -72,9 +73,80 @@ def test_a_row_that_changed_since_the_audit_is_audited_again() -> None:
     assert plan.gaps[0].message == "its row has changed since the audit"
 
 
-@pytest.mark.parametrize("role", [Role.CANDIDATE, Role.RETIRED])
-def test_a_candidate_and_a_retired_gateway_are_never_changed(role: Role) -> None:
-    assert steps(World(fleet(gateway("B84001", role))).plan()) == []
+def test_a_candidate_is_never_changed() -> None:
+    assert steps(World(fleet(gateway("B84001", Role.CANDIDATE))).plan()) == []
+    assert steps(World(fleet(gateway("B84001", Role.CANDIDATE)), B84001=ready()).plan()) == []
+
+
+def closed(**statement: bool) -> Fleet:
+    """A practice whose one gateway is retired; with a word that it wants no Connector unless told otherwise."""
+    said = [no_connector("B84001")] if statement.get("stated", True) else []
+    return fleet(gateway("B84001", Role.RETIRED), statements=said)
+
+
+def test_what_is_left_on_a_retired_gateway_is_taken_away_the_service_first() -> None:
+    plan = World(closed(), B84001=ready()).plan()
+    assert steps(plan) == ["B84001-service", "B84001-firewall"]
+    assert all(step.removes for step in plan.steps)
+    assert plan.roles == {"B84001": Role.RETIRED}
+    # The Connector ends with its service, which is whose job it is elsewhere.
+    assert plan.steps[0].proves == ("R17-stopped", "retired-service")
+    assert plan.steps[1].proves == ("retired-rule",)
+    assert plan.gaps == ()
+
+
+def test_of_a_retired_gateway_only_what_is_still_there() -> None:
+    assert steps(World(closed(), B84001=Machine(rule=True)).plan()) == ["B84001-firewall"]
+    plan = World(closed()).plan()
+    assert (plan.waves, plan.gaps) == ((), ())
+
+
+def test_a_removal_fetches_nothing_and_is_not_measured_by_installing() -> None:
+    rows = closed()
+    package = Package(sha256="ab" * 32, url="https://files.example.nhs.uk/procrun.zip", size=9_000_000)
+    priced = replace(rows, settings=replace(rows.settings, packages={"procrun": package}))
+    step = World(priced, B84001=ready()).plan(durations={"service": 77.0}).steps[0]
+    assert (step.remedy, step.size, step.seconds) == ("service", 0, 15.0)
+
+
+def test_what_runs_on_a_retired_gateway_without_its_service_is_a_persons() -> None:
+    plan = World(closed(), B84001=Machine(running=True)).plan()
+    assert steps(plan) == []
+    assert gaps(plan) == [("B84001", "R17-stopped", "icb-it")]
+
+
+def test_a_practices_last_gateway_is_not_taken_away_without_a_word() -> None:
+    for machine in (ready(), replace(ready(), running=False), Machine(rule=True)):
+        plan = World(closed(stated=False), B84001=machine).plan()
+        assert steps(plan) == []
+        [gap] = plan.gaps
+        assert (gap.control, gap.owner) == ("retired-service", "icb-it")
+        assert "B84001,,no-connector-wanted,WHY IT WANTS NONE,NAME,2026-11-23,UNTIL,TICKET" in gap.ask
+
+
+def test_an_expired_word_takes_nothing_away() -> None:
+    old = replace(no_connector("B84001"), until=date(2026, 11, 22))
+    assert steps(World(replace(closed(), statements=(old,)), B84001=ready()).plan()) == []
+
+
+def test_beside_an_active_gateway_that_runs_nobody_is_asked() -> None:
+    rows = fleet(gateway("B84001"), gateway("OLD", Role.RETIRED, practice="B84001"), statements=[])
+    assert steps(World(rows, B84001=ready(), OLD=ready()).plan()) == ["OLD-service", "OLD-firewall"]
+
+
+@pytest.mark.parametrize("machine", [Machine(rule=True, service=True), Machine(online=False)])
+def test_an_active_gateway_that_is_not_known_to_run_keeps_the_retired_one(machine: Machine) -> None:
+    rows = fleet(gateway("B84001"), gateway("OLD", Role.RETIRED, practice="B84001"), statements=[])
+    plan = World(rows, B84001=machine, OLD=replace(ready(), running=False)).plan()
+    assert [step for step in steps(plan) if step.startswith("OLD")] == []
+    assert any("B84001, the practice's active gateway, is not known to run" in gap.message for gap in plan.gaps)
+
+
+@pytest.mark.parametrize("role", [Role.STANDBY, Role.CANDIDATE, Role.RETIRED])
+def test_a_connector_on_any_other_than_the_active_gateway_does_not_count(role: Role) -> None:
+    old, new = gateway("OLD", Role.RETIRED, practice="B84001"), gateway("NEW", role, practice="B84001")
+    plan = World(fleet(old, new, statements=[]), OLD=ready(), NEW=ready()).plan()
+    assert not any(step.removes for step in plan.steps)
 
 
 def test_a_standby_is_prepared_but_not_started() -> None:

@@ -110,6 +110,13 @@ def test_antivirus_excludes_what_the_fleet_says(exclude: Any, paths: list[str], 
     assert (values["antivirus_paths"], values["antivirus_processes"]) == (paths, processes)
 
 
+def test_on_a_retired_gateway_all_goes_that_may_ever_have_been_excluded() -> None:
+    values = remedies.values(fleet(), gateway(Role.RETIRED), "antivirus")[1]
+    image, folder = FULL.connector.image, FULL.connector.folder
+    assert (set(values["antivirus_paths"]), values["antivirus_processes"]) == ({image, folder}, [image])
+    assert set(remedies.REMOVAL) == set(remedies.ORDER) - {"power", "start"}
+
+
 def test_with_kerberos_no_password_goes_at_all() -> None:
     kerberos = replace(FULL, connection=Connection())
     found = remedies.connection(fleet(settings=kerberos), gateway())

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from provisioner.errors import InputError
-from provisioner.model import Budget, Cause, Plan, Status
+from provisioner.model import Audit, Budget, Cause, Plan, Role, Status
 from provisioner.report import html
 from tests.report_fixtures import PRACTICES, estate, plan
 from tests.report_hostile import NASTY, hostile
@@ -195,6 +195,35 @@ def test_a_practice_page_says_what_to_do() -> None:
     assert "so nothing is said to have failed" in unread
 
 
+def retired(code: str) -> tuple[Audit, dict[str, bool], tuple[Cause, ...]]:
+    """The estate, in which that practice's gateway is retired."""
+    audit, ready, causes = estate()
+    rows = (replace(one, role=Role.RETIRED) if one.practice == code else one for one in audit.gateways)
+    return replace(audit, gateways=tuple(rows)), ready, causes
+
+
+def test_a_retired_gateway_is_not_called_ready() -> None:
+    """A84007 has nothing open, A84008 has."""
+    words = Page(html.audit(*retired("A84007"))).words
+    assert "4 of 23 gateways are ready" in words and "1 retired, nothing is left" in words
+    words = Page(html.practice(retired("A84007")[0], "A84007", *retired("A84007")[1:])).words
+    assert "The gateway is retired, and nothing of the Connector is left" in words and "Nothing is open here." in words
+    words = Page(html.practice(retired("A84008")[0], "A84008", *retired("A84008")[1:])).words
+    assert "The gateway is retired, and something of the Connector is left" in words
+    assert "GW-A84008 retired, something is left" in words
+
+
+def test_what_is_taken_away_is_told_from_what_is_brought() -> None:
+    whole = plan()
+    steps = [replace(step, values={f"{step.role}_state": "absent"}) for step in whole.waves[0].steps[:5]]
+    mixed = replace(whole, waves=(replace(whole.waves[0], steps=tuple(steps)), *whole.waves[1:]))
+    words = Page(html.plan(mixed, PRACTICES)).words
+    assert "remove firewall 1 Removes the Connector's one outbound rule." in words
+    assert "firewall 11 Adds one outbound rule" in words
+    assert "remove connector · remove java" in words
+    assert "As the steps below say." not in words
+
+
 def test_a_practice_that_was_not_read_is_an_error() -> None:
     audit, ready, causes = estate()
     with pytest.raises(InputError, match="has no practice B86001"):
@@ -210,7 +239,7 @@ def test_a_plan_is_the_change_request() -> None:
         "Wave 1 1 gateway, 7 steps",
         "Wave 3 6 gateways",
         "rule iPlato Connector none out, allow, TCP 443 to 4 addresses",
-        "The way back is by hand: what was there before is kept",
+        "what was there before is kept",
         "554.4 MB are fetched in all.",
         "more than 1 gateway failed",
         "any gateway failed in the first wave",

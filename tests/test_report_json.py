@@ -32,7 +32,7 @@ def promised(name: str) -> dict[str, Any]:
 
 def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where every key of a document is, but for what is free in it."""
-    if isinstance(value, dict) and (not at or at[-1] not in ("values", "undo", "before")):
+    if isinstance(value, dict) and (not at or at[-1] not in ("values", "before")):
         return [(*at, key) for key in value] + [path for key in value for path in paths(value[key], (*at, key))]
     if isinstance(value, list) and value:
         return paths(value[0], (*at, 0))

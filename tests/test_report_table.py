@@ -1,11 +1,12 @@
 """The terminal shows the same at a glance, and obeys nothing that a gateway says."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
 
-from provisioner.model import Plan
+from provisioner.model import Plan, Role
 from provisioner.report import table
 from tests.report_fixtures import PRACTICES, estate, outcomes, plan
 from tests.report_hostile import hostile
@@ -45,6 +46,14 @@ def test_audit_marks_what_nobody_can_tell() -> None:
     row = line(shown(table.audit(*estate())), "GW-A84013")
     assert "R6-cpu?" in row
     assert row.split()[-2:] == ["1", "1"]
+
+
+def test_a_retired_gateway_is_not_called_ready() -> None:
+    audit, ready, causes = estate()
+    rows = (replace(one, role=Role.RETIRED) if one.practice == "A84007" else one for one in audit.gateways)
+    text = shown(table.audit(replace(audit, gateways=tuple(rows)), ready, causes))
+    assert text.startswith("4 of 23 gateways are ready.")
+    assert "retired, nothing is left" in line(text, "GW-A84007") and "✓" not in line(text, "GW-A84007")
 
 
 def test_hostile_text_is_neither_markup_nor_obeyed() -> None:

@@ -7,13 +7,23 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from provisioner import fleet as fleets
+from provisioner import processes, remedies
+from provisioner.cli.auditing import Auditor, open_policy
+from provisioner.cli.reading import Reader
+from provisioner.cli.running import actor
+from provisioner.collect import SECTIONS
+from provisioner.journal import Journal
+from provisioner.lab import process
 from provisioner.lab.process import Handle
-from tests.conftest import ROOT, Command, Ran, command, environment
+from provisioner.model import Gateway, Step
+from tests.conftest import ROOT, Command, Ran, command, environment, rows
 
 Lab = Callable[..., Handle]
 
@@ -109,6 +119,45 @@ def test_a_wrong_password_is_tried_twice_at_most(lab: Lab, provisioner: Command)
         assert "refused" in ran.out + ran.err
 
 
+def kinds(reader: Reader, gateways: Sequence[Gateway], sections: Sequence[str]) -> list[str]:
+    """What kept it from reading the gateways, by the kind of error."""
+    return [one.error.kind if one.error else "" for one in reader.read(gateways, lambda _: sections)]
+
+
+def test_2225_gateways_see_a_wrong_password_twice_at_most(tmp_path: Path) -> None:
+    """Every active SystmOne practice in England, by a ping and by an audit; each a command of its own."""
+    codes = [f"{letter}{number}" for letter in "ABC" for number in range(81000, 81742)][:2225]
+    with process.running(tmp_path / "fleet", rows(*codes)) as handle:
+        password = handle.folder / ".provisioner" / "lab" / "password"
+        password.write_text("wrong-" + password.read_text("utf-8"), "utf-8")
+        fleet = fleets.load(handle.folder)
+        for sections in (("account", "windows"), SECTIONS):
+            before = len(handle.events())
+            found = Counter(kinds(Reader(fleet), fleet.known, sections))
+            assert found == {"Refused": 2, "NotTried": 2223}
+            assert [one["event"] for one in handle.events()[before:]] == ["login_refused"] * 2
+
+
+def test_who_has_refused_ansible_is_not_asked_by_the_reading_after_it(lab: Lab, tmp_path: Path) -> None:
+    """The password is changed between the reading of a wave and Ansible: one guard knows of both."""
+    handle = lab("A84001", "A84002")
+    fleet = fleets.load(handle.folder)
+    with Journal.open(tmp_path / "journal.db") as journal:
+        auditor = Auditor(fleet, open_policy(), journal)
+        assert not [one.error for one in auditor.look(fleet.known, measure=False).evidence if one.error]
+        handle.set("*", "refuses_login")
+        role, values = remedies.values(fleet, fleet.known[0], "firewall")
+        step = Step(
+            id="A84001-firewall", gateway="A84001", practice="A84001", kind="playbook", remedy="firewall", role=role,
+            values=values,
+        )  # fmt: skip
+        acted = actor(auditor, lambda *_: None, lambda: False)([step], "m5")
+        assert acted["A84001-firewall"].result == "refused"
+        after = auditor.look(fleet.known, measure=False).evidence
+    assert {one.gateway: one.error and one.error.kind for one in after} == {"A84001": "NotTried", "A84002": "Refused"}
+    assert [one["event"] for one in handle.events()] == ["faults_set", "faults_set", "login_refused", "login_refused"]
+
+
 def test_the_password_is_nowhere(lab: Lab, provisioner: Command, tmp_path: Path) -> None:
     """A whole rollout, at its most talkative, with the process list watched: the password is in none of it."""
     handle = lab("A84002")
@@ -184,18 +233,10 @@ def test_killed_it_goes_on(after: str, lab: Lab, provisioner: Command) -> None:
     assert provisioner("audit", fleet=handle.folder).code == 0
     starts = [event["gateway"] for event in handle.events() if event["event"] == "service_started"]
     assert sorted(starts) == ["A84002", "A84005"]
-    assert left_behind() == []
-
-
-def left_behind() -> list[str]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"PROVISIONER_RUN=" in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_text("utf-8").replace("\0", " "))
-        except OSError:
-            continue
-    return found
+    with Journal.open(handle.folder / ".provisioner" / "journal.db") as journal:
+        marks = {event.body["mark"] for event in journal.events(kinds=("step_started",))}
+    assert marks
+    assert [pid for mark in marks for pid in processes.marked(mark)] == []
 
 
 @pytest.mark.parametrize("garbage", ["empty", "cut", "html", "notjson", "huge", "codepage", "formulas"])

@@ -21,12 +21,20 @@ VERBS = {
     "audit": "Read and judge the gateways. Changes nothing.",
     "plan": "What would be changed, in waves. Changes nothing.",
     "apply": "Do exactly what a plan says; again: go on where it stopped.",
+    "undo": "Put back what was there before a plan.",
+    "migrate": "Move a practice's gateway to another PC, and back.",
     "show": "An audit or a plan, from the journal.",
     "history": "What is in the journal.",
     "report": "An audit or a plan as html, csv, json or junit.",
+    "record": "What a plan did, for an audit; and whether such a record is right.",
+    "lease": "Who works on which gateway; and taking that from somebody.",
     "inventory": "The fleet as Ansible sees it.",
     "lab": "A pretend fleet on this machine, for rehearsals and tests.",
 }
+
+
+# Their own verbs take the options, or know none of them.
+_GROUPS = frozenset({"lab", "migrate"})
 
 
 class Verbs(click.Group):
@@ -39,7 +47,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"provisioner.cli.{cmd_name}").command
-        return add_common_options(command) if cmd_name != "lab" else command
+        return add_common_options(command) if cmd_name not in _GROUPS else command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

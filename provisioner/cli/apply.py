@@ -1,28 +1,26 @@
 """`provisioner apply PLAN`: do exactly what a plan says; again: go on where it stopped."""
 
 import json
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
 
-from provisioner import execute, playbook, remedies
+from provisioner import execute
 from provisioner import fleet as fleets
+from provisioner.cli import running
 from provisioner.cli.auditing import Auditor, open_journal, open_policy
-from provisioner.cli.context import as_json, confirm, out, say, table, whole_fleet
+from provisioner.cli.context import as_json, out, say, whole_fleet
+from provisioner.cli.moments import moment
 from provisioner.cli.options import common
 from provisioner.cli.plan import lookup
 from provisioner.cli.watching import Watch
 from provisioner.errors import InputError, JournalError
-from provisioner.execute import budget, judge
+from provisioner.execute import judge
 from provisioner.journal import Journal
-from provisioner.model import Evidence, Finding, Fleet, Gateway, Plan, Step
+from provisioner.model import Fleet, Plan, Step
 from provisioner.plan import START
 from provisioner.playbook import Acted
-from provisioner.report.words import counted
 
 
 @click.command("apply")
@@ -30,33 +28,63 @@ from provisioner.report.words import counted
 @click.option("--dry-run", is_flag=True, help="Only show what Ansible would change, with differences.")
 @click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this.")
 @click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record.")
-def command(plan: str, dry_run: bool, approved_by: str, ticket: str) -> int:
+@click.option("--now", "at_once", is_flag=True, help="Outside the practices' hours too; needs --because.")
+@click.option("--because", default="", metavar="TEXT", help="Why --now; it is kept in the journal.")
+@click.option("--wait", "wait_until", metavar="UNTIL", help="Wait for gateways that are away: 22:00, 90m or 8h.")
+@click.option("--unsure", type=click.Choice(["go-on", "stop"]), help="What to do where it cannot be told after a wave.")
+def command(
+    plan: str,
+    dry_run: bool,
+    approved_by: str,
+    ticket: str,
+    at_once: bool,
+    because: str,
+    wait_until: str | None,
+    unsure: str | None,
+) -> int:
     """Do what a plan says, wave by wave, and prove each step by a new reading.
 
     The same command again goes on where it stopped. Ctrl-C once: what runs ends, nothing further starts; twice: at
-    once. Exit 0: all done; 4: stopped or waiting; 3: gateways were unreachable.
+    once. Exit 0: all done; 4: stopped or waiting; 3: gateways were unreachable; 5: a way back failed.
     """
+    asked = execute.Asked(
+        approved_by=approved_by,
+        ticket=ticket,
+        now_because=reason(at_once, because),
+        wait_until=moment(wait_until, datetime.now(UTC)) if wait_until else None,
+    )
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
-        found = narrowed(wanted_plan(journal, plan), fleet)
-        approved = bool(approved_by and ticket)
-        execute.refuse(found, fleet, policy.digest, approved=approved, rehearsal=dry_run)
+        found = _chosen(wanted_plan(journal, plan), fleet)
+        execute.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
         verified(journal)
         auditor = Auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
-        _ask(found)
-        ended = run(found, auditor, approved_by=approved_by, ticket=ticket)
-    show(found, ended)
+        running.ask(found)
+        ended = running.run(found, auditor, asked, unsure or "")
+    running.show(found, ended, f"provisioner apply {found.id}")
     return ended.exit_code
 
 
+def reason(at_once: bool, because: str) -> str:
+    """Why hours do not count; "" where they do. Errors: InputError where --now has no reason."""
+    if at_once and not because.strip():
+        raise InputError("--now needs a reason, which is kept in the journal.", "Say it: --now --because TEXT.")
+    if because and not at_once:
+        raise InputError("--because belongs to --now.", "Say both, or none.")
+    return because.strip()
+
+
 def wanted_plan(journal: Journal, plan_id: str) -> Plan:
-    """The plan of that id. Errors: InputError where there is none."""
+    """The plan of that id. Errors: InputError where there is none, or it is a migration's."""
     found = lookup(journal, plan_id)
     if not isinstance(found, Plan):
         raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
+    if found.move:
+        hint = f"provisioner migrate status {found.move.practice} says how to go on."
+        raise InputError(f"{plan_id} belongs to a migration of {found.move.practice}.", hint)
     return found
 
 
@@ -68,7 +96,7 @@ def verified(journal: Journal) -> None:
         )
 
 
-def narrowed(plan: Plan, fleet: Fleet) -> Plan:
+def _chosen(plan: Plan, fleet: Fleet) -> Plan:
     """The plan's steps that `--only` and `--remedy` name. The fleet stays whole: a practice is judged whole."""
     gateways = {gateway.name for gateway in fleets.only(fleet, common().only).known} if common().only else None
     asked = set(common().remedies)
@@ -76,110 +104,7 @@ def narrowed(plan: Plan, fleet: Fleet) -> Plan:
     def wanted(step: Step) -> bool:
         return (gateways is None or step.gateway in gateways) and (not asked or step.remedy in asked)
 
-    return _with(plan, wanted)
-
-
-def _with(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
-    waves = (replace(wave, steps=tuple(step for step in wave.steps if wanted(step))) for wave in plan.waves)
-    waves_left = tuple(wave for wave in waves if wave.steps)
-    gateways = {step.gateway for wave in waves_left for step in wave.steps}
-    places = {name: place for name, place in plan.places.items() if name in gateways}
-    return replace(plan, waves=waves_left, places=places)
-
-
-def _ask(plan: Plan) -> None:
-    if not plan.steps or common().yes:
-        return
-    say(budget.words(plan.budget, len(plan.places)))
-    counts = (counted(len(plan.places), "gateway"), counted(len(plan.waves), "wave"), counted(len(plan.steps), "step"))
-    confirm("Change {} in {}, {}?".format(*counts))
-
-
-class Interrupts:
-    """What the operator's Ctrl-C asks: once to begin nothing further, twice to end at once."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def once(self) -> bool:
-        """Nothing further starts."""
-        return self.count >= 1
-
-    def twice(self) -> bool:
-        """What runs is ended."""
-        return self.count >= 2
-
-    @contextmanager
-    def caught(self) -> Iterator[None]:
-        """While this lasts, Ctrl-C is counted; SIGTERM counts as both."""
-
-        def note(number: int, _: object) -> None:
-            self.count += 2 if number == signal.SIGTERM else 1
-            if self.count == 1:
-                say("Ending what runs; nothing further starts. Ctrl-C again ends it at once.")
-
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def run(plan: Plan, auditor: Auditor, *, approved_by: str = "", ticket: str = "") -> execute.Ended:
-    """Do a plan with real gateways, real Ansible, and a person who looks on."""
-    interrupts = Interrupts()
-
-    def read(gateways: Sequence[Gateway], measure: bool) -> tuple[Sequence[Evidence], Mapping[str, Sequence[Finding]]]:
-        judged = auditor.look(gateways, measure=measure)
-        found: dict[str, list[Finding]] = {gateway.name: [] for gateway in gateways}
-        for finding in judged.findings:
-            found[finding.gateway].append(finding)
-        return judged.evidence, found
-
-    with interrupts.caught(), Watch(plan) as watch:
-        return execute.run(
-            plan,
-            auditor.fleet,
-            auditor.journal,
-            read=read,
-            act=actor(auditor, watch.task, interrupts.twice),
-            say=watch.say,
-            now=lambda: datetime.now(UTC),
-            interrupted=interrupts.once,
-            policy_digest=auditor.policy.digest,
-            approved_by=approved_by,
-            ticket=ticket,
-        )
-
-
-def actor(
-    auditor: Auditor, on_task: Callable[[str, str, str], None], cancelled: Callable[[], bool], *, check: bool = False
-) -> execute.Act:
-    """What acts on gateways: Ansible, with this fleet's way in."""
-    rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
-
-    def act(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
-        hosts = {step.gateway: remedies.connection(auditor.fleet, rows[step.gateway]) for step in steps}
-        return playbook.run(steps, hosts, auditor.secret, mark=mark, check=check, on_task=on_task, cancelled=cancelled)
-
-    return act
-
-
-def show(plan: Plan, ended: execute.Ended) -> None:
-    """How a run ended, on stdout."""
-    from provisioner.report import json as documents
-    from provisioner.report import table as tables
-
-    if as_json():
-        out(documents.outcomes(plan.id, ended.outcomes))
-        return
-    table(tables.outcomes(ended.outcomes))
-    if ended.exit_code:
-        out(f"Not all is done. Mend what is said above; then: provisioner apply {plan.id}")
-    else:
-        done = counted(len(plan.steps), "step")
-        out(f"{plan.id}: {done} done, each proved by a new reading." if plan.steps else f"{plan.id}: nothing to do.")
+    return running.narrowed(plan, wanted)
 
 
 def _rehearse(plan: Plan, auditor: Auditor) -> int:
@@ -192,11 +117,11 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     lost = {one.gateway: one.error for one in auditor.look(gateways, measure=False).evidence if one.error}
     for name, problem in lost.items():
         say(f"{name}: {problem}")
-    interrupts = Interrupts()
+    interrupts = running.Interrupts()
     with interrupts.caught(), Watch(plan) as watch:
-        act = actor(auditor, watch.task, interrupts.once, check=True)
+        act = running.actor(auditor, watch.task, interrupts.once, check=True)
         found = execute.rehearse(
-            _with(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
+            running.narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
             auditor.fleet.settings.rollout.shard,
             act,
             interrupts.once,

@@ -41,7 +41,7 @@ def show(audit: Audit) -> None:
 
 def exit_code(audit: Audit) -> int:
     """3 when a gateway could not be read, else 1 when a required control failed, else 0."""
-    if any(one.error for one in audit.evidence):
+    if any(finding.status is Status.ERROR for finding in audit.findings):
         return 3
     required = {control.id for control in audit.controls if control.impact is Impact.REQUIRED}
     candidates = {gateway.name for gateway in audit.gateways if gateway.role is Role.CANDIDATE}

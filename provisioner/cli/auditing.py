@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,8 +59,8 @@ class Auditor:
         self._reader = Reader(whole)
 
     def look(self, gateways: Sequence[Gateway], *, measure: bool, what: str = "") -> Judged:
-        """Read the gateways and judge them. `measure`: the endpoints too, even where they were measured lately;
-        `what`: shown as progress.
+        """Read the gateways and judge them in the roles that they have here. `measure`: the endpoints too, even where
+        they were measured lately; `what`: shown as progress.
         """
         at = datetime.now(UTC)
         carried = {} if measure else self._carried(gateways, at)
@@ -68,30 +69,40 @@ class Auditor:
             return (name for name in SECTIONS if not (name == "endpoints" and gateway.name in carried))
 
         evidence = watched(self._reader.read(gateways, sections), gateways, what)
-        judged = self.judge([_with_endpoints(one, carried) for one in evidence], at)
+        rows = {row.name: row for row in (*self.fleet.gateways, *gateways)}
+        fleet = replace(self.fleet, gateways=tuple(rows[row.name] for row in self.fleet.gateways))
+        judged = self._judge([_with_endpoints(one, carried) for one in evidence], fleet, at)
         self._remember(evidence, judged.findings)
         return judged
+
+    def knock(self, gateway: Gateway) -> bool:
+        """Whether that gateway is back."""
+        return self._reader.knock(gateway)
 
     def secret(self, name: str) -> str:
         """A gateway's password, or with `secret:NAME` a secret of the Connector's files."""
         return self._reader.secret(name)
 
-    def judge(self, evidence: Sequence[Evidence], at: datetime) -> Judged:
+    def turn(self, gateway: str) -> AbstractContextManager[None]:
+        """Around one log-in at a gateway: the login guard's. Errors: NotTried."""
+        return self._reader.turn(gateway)
+
+    def _judge(self, evidence: Sequence[Evidence], fleet: Fleet, at: datetime) -> Judged:
         """Judge what was read. Pure but for what the journal has seen before."""
-        by_name = {gateway.name: gateway for gateway in self.fleet.gateways}
+        by_name = {gateway.name: gateway for gateway in fleet.gateways}
         seen = self.journal.seen()
         known = {
             one.gateway: facts.derive(
                 one,
                 by_name[one.gateway],
-                self.fleet.settings,
+                fleet.settings,
                 self.policy.lifecycle,
                 at,
                 seen.get(one.gateway),
             )
             for one in evidence
         }
-        findings = evaluate.evaluate(self.fleet, evidence, self.policy.controls, known, at)
+        findings = evaluate.evaluate(fleet, evidence, self.policy.controls, known, at)
         return Judged(evidence=tuple(evidence), facts=known, findings=findings)
 
     def audit(self, patterns: Sequence[str] = ()) -> Audit:
@@ -99,22 +110,28 @@ class Auditor:
         gateways count, unread: what needs them all is then unknown.
         """
         chosen = fleet.only(self.fleet, patterns) if patterns else self.fleet
+        return self.audit_of(chosen.gateways)
+
+    def audit_of(self, gateways: Sequence[Gateway], title: str = "") -> Audit:
+        """Read these gateways, judge them in the roles that they have here, and keep it in the journal. With a `title`
+        it is a migration's preflight, and no audit of the fleet."""
         at = datetime.now(UTC)
         self.journal.writable()
-        judged = self.look(chosen.known, measure=False, what="audit")
+        judged = self.look([one for one in gateways if one.known], measure=False, what="audit")
         audit = Audit(
             id=new_id("audit", at),
             at=at,
             fleet_digest=self.fleet.digest,
             policy_digest=self.policy.digest,
-            gateways=chosen.gateways,
+            gateways=tuple(gateways),
             controls=self.policy.controls,
             evidence=judged.evidence,
             findings=judged.findings,
             facts=judged.facts,
         )
         ready = readiness(audit)
-        self.journal.save(audit, f"{sum(ready.values())} of {len(ready)} gateways are ready")
+        words = title or f"{sum(ready.values())} of {len(ready)} gateways are ready"
+        self.journal.save(audit, words, "preflight" if title else "")
         return audit
 
     def _carried(self, gateways: Sequence[Gateway], at: datetime) -> dict[str, Mapping[str, Any]]:

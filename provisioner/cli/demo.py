@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from provisioner import content, evaluate, fleet
-from provisioner.cli import apply, plan
+from provisioner.cli import plan, running
 from provisioner.cli.auditing import Auditor, open_journal, open_policy, readiness
 from provisioner.cli.context import out, table
 from provisioner.cli.options import common
@@ -61,7 +61,7 @@ def _road(estate: Fleet, folder: Path) -> int:
         _say(f"2. The plan: {_counted(made)}. Nothing is changed yet.")
         write(folder / "change-request.html", document(made, "html", plan.practice_names(estate)))
         _say("3. Apply: a few gateways first, then the rest. A step is done when a new reading shows it.")
-        ended = apply.run(made, auditor)
+        ended = running.run(made, auditor)
         _say("4. The audit again.")
         after = auditor.audit()
         table(_report(after))

@@ -1,21 +1,32 @@
-"""`provisioner history`: what is in the journal."""
+"""`provisioner history`: what is in the journal; and letting go of what is old."""
 
 import json
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 import click
 
+from provisioner import processes
 from provisioner.cli.auditing import open_journal
-from provisioner.cli.context import as_json, open_fleet, out, say, table
-from provisioner.journal import Entry
+from provisioner.cli.context import as_json, confirm, open_fleet, out, say, table
+from provisioner.errors import JournalError
+from provisioner.journal import Entry, Journal, Pruned
+from provisioner.report.words import counted
 
 
 @click.command("history")
 @click.option("--last", default=20, show_default=True, type=click.IntRange(min=1), help="How many entries.")
-def command(last: int) -> int:
-    """Audits, plans and their runs, the latest first. No gateway is touched."""
+@click.option("--prune", type=click.IntRange(min=1, max=36500), metavar="DAYS", help="Remove what is older than that.")
+def command(last: int, prune: int | None) -> int:
+    """Audits, plans and their runs, the latest first. No gateway is touched.
+
+    --prune removes older audits, plans and readings for good; nothing of a plan that is still open.
+    """
     with open_journal(open_fleet()) as journal:
-        entries = journal.history(last)
         wrong = journal.verify()
+        if prune is not None:
+            return _told(wrong) or _prune(journal, prune)
+        entries = journal.history(last)
     if as_json():
         out(json.dumps({"version": 1, "entries": [_document(entry) for entry in entries]}, indent=2))
         return _told(wrong)
@@ -26,6 +37,31 @@ def command(last: int) -> int:
         shown.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind, entry.id, entry.title)
     table(shown)
     return _told(wrong)
+
+
+def _prune(journal: Journal, days: int) -> int:
+    now = datetime.now(UTC)
+    before = now - timedelta(days=days)
+    removed = journal.old(before)
+    if removed != Pruned():
+        confirm(f"Remove for good what is older than {before:%d %B %Y}: {_counted(removed)}?")
+        removed = journal.prune(before, str(processes.this()), now)
+    if as_json():
+        out(json.dumps({"version": 1, "before": before.isoformat(), "removed": asdict(removed)}, indent=2))
+    else:
+        none = f"Nothing that is older than {before:%d %B %Y} may go."
+        out(none if removed == Pruned() else f"Removed: {_counted(removed)}.")
+    try:
+        journal.compact()
+    except JournalError as error:
+        # It has gone already; only its room, and what was written there, is still in the file.
+        say(f"{error.message} What was removed is still in the file's unused room: give the same command again.")
+    return 0
+
+
+def _counted(removed: Pruned) -> str:
+    kinds = ((removed.audits, "audit"), (removed.plans, "plan"), (removed.events, "event"))
+    return ", ".join(counted(count, one) for count, one in (*kinds, (removed.readings, "reading")))
 
 
 def _told(wrong: str) -> int:

@@ -31,9 +31,11 @@ def _ask_password(question: str) -> str:
 
 
 def files_of(fleet: Fleet) -> list[str]:
-    """The full paths, on a gateway, of the files that the fleet makes from templates."""
-    folder = fleet.settings.connector.folder
-    return [f"{folder}\\{file.path}" for file in fleet.settings.connector.files]
+    """The full paths, on a gateway, of the files that the fleet makes from templates, and of those that a migration
+    carries."""
+    connector = fleet.settings.connector
+    paths = dict.fromkeys([*(file.path for file in connector.files), *connector.carry])
+    return [f"{connector.folder}\\{path}" for path in paths]
 
 
 class Reader:
@@ -42,8 +44,13 @@ class Reader:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self._guard = credentials.LoginGuard()
+        self.turn = self._guard.turn
         self._caller = caller(fleet, self._guard)
         self._script = collect.script()
+
+    def knock(self, gateway: Gateway) -> bool:
+        """Whether the gateway answers again, by its WinRM and without a log-in."""
+        return remote.knock(gateway, self._caller)
 
     def secret(self, name: str) -> str:
         """A gateway's password, or with `secret:NAME` a secret of the Connector's files. Errors: InputError."""
@@ -56,6 +63,7 @@ class Reader:
         """Evidence of each gateway as it comes; `sections` says what is asked of one."""
 
         def ask(gateway: Gateway) -> bytes:
+            self._guard.check(gateway.name)
             settings = collect.question(self.fleet.settings, sections(gateway), files_of(self.fleet))
             # A gateway must leave a hung section behind well before we leave the gateway behind.
             settings["section_seconds"] = min(collect.SECTION_SECONDS, int(self._caller.connection.deadline * 0.6))

@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from html import escape
 from typing import Any
@@ -67,7 +68,7 @@ class Place:
 def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> str:
     """The whole audit: what is ready, why the rest is not, whose job that is, and every fact behind it."""
     shown = view(audit, ready, causes)
-    return _render(
+    return render(
         "audit.html.j2",
         view=shown,
         audit=audit,
@@ -94,19 +95,19 @@ def practice(audit: Audit, code: str, ready: Mapping[str, bool], causes: Sequenc
             "`provisioner show` lists its practices; --only narrows what an audit reads.",
         )
     jobs = {machine.gateway.name: by_whose(machine.open) for machine in shown.machines}
-    return _render("practice.html.j2", view=shown, audit=audit, states=STATES, jobs=jobs, anchors=_anchors(shown))
+    return render("practice.html.j2", view=shown, audit=audit, jobs=jobs, anchors=_anchors(shown))
 
 
 def plan(plan: Plan, names: Mapping[str, str]) -> str:
     """A plan as the change request: what, where, when, the risk, the way back, and who approves it."""
     waves = [(wave, _places(wave.steps, plan, names)) for wave in plan.waves]
     acts = [step for step in plan.steps if step.kind != "person"]
-    return _render(
+    return render(
         "plan.html.j2",
         plan=plan,
         names=names,
         waves=[(wave, places, max(place.seconds for place in places)) for wave, places in waves if places],
-        kinds=Counter(step.remedy for step in acts).most_common(),
+        kinds=Counter(words.change(step) for step in acts).most_common(),
         people=[step for step in plan.steps if step.kind == "person"],
         acts=acts,
         exactly=_exactly(acts),
@@ -120,13 +121,12 @@ def plan(plan: Plan, names: Mapping[str, str]) -> str:
 
 
 def _exactly(steps: Sequence[Step]) -> dict[str, list[tuple[str, str]]]:
-    """What each remedy sets, name and value, in its first step: the others differ only by the row's own columns."""
+    """What each change sets, name and value, in its first step: the others differ only by the row's own columns."""
     found: dict[str, list[tuple[str, str]]] = {}
     for step in steps:
-        values = ((name, value) for name, value in step.values.items() if value not in (None, "", []))
-        found.setdefault(
-            step.remedy, [(name, value if isinstance(value, str) else pretty.text(value)) for name, value in values]
-        )
+        values = [(name, value) for name, value in step.values.items() if value not in (None, "", [])]
+        said = [(name, value if isinstance(value, str) else pretty.text(value)) for name, value in values]
+        found.setdefault(words.change(step), said)
     return found
 
 
@@ -253,15 +253,18 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         when=words.when,
+        clock=lambda text: words.when(datetime.fromisoformat(text), seconds=True),
         utc=words.utc,
         duration=words.duration,
         size=words.size,
         counted=words.counted,
         owner=words.owner,
+        change=words.change,
         whose=_whose,
         message=lambda text: words.clip(text, _MESSAGE),
         value=lambda value: _code(pretty.line(value, _VALUE)),
         code=_code,
+        pretty=pretty.text,
         evidence=_evidence,
         look=_look,
     )
@@ -285,9 +288,10 @@ def _static(name: str) -> tuple[Markup, str]:
     return Markup(text), f"'sha256-{digest}'"  # noqa: S704 - our own file, never a gateway's text
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, *, scripted: bool = True, **values: Any) -> str:
+    """A page from its template; without a script where it is not `scripted`."""
     style, style_hash = _static("style.css")
-    script, script_hash = _static("script.js")
+    script, script_hash = _static("script.js") if scripted else (Markup(""), "'none'")
     policy = f"default-src 'none'; style-src {style_hash}; script-src {script_hash}; img-src data:; base-uri 'none'"
     return (
         _environment()

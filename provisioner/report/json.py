@@ -42,19 +42,19 @@ def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
                 "findings": findings[gateway.name],
             }
         )
-    return _document({"audit": audit.id, "gateways": gateways})
+    return document({"audit": audit.id, "gateways": gateways})
 
 
 def plan(plan: Plan) -> str:
     """The waves with their steps, and the gaps that no step mends."""
     waves = [{"number": wave.number, "steps": [_step(step) for step in wave.steps]} for wave in plan.waves]
     gaps = [asdict(gap) for gap in plan.gaps]
-    return _document({"plan": plan.id, "kind": plan.kind, "audit": plan.audit, "waves": waves, "gaps": gaps})
+    return document({"plan": plan.id, "kind": plan.kind, "audit": plan.audit, "waves": waves, "gaps": gaps})
 
 
 def outcomes(plan_id: str, outcomes: Sequence[Outcome]) -> str:
     """How the steps of a plan ended, in the order in which they ended."""
-    return _document({"plan": plan_id, "outcomes": [_outcome(outcome) for outcome in outcomes]})
+    return document({"plan": plan_id, "outcomes": [_outcome(outcome) for outcome in outcomes]})
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _step(step: Step) -> dict[str, Any]:
         "changes": [asdict(change) for change in step.changes],
         "seconds": step.seconds,
         "size": step.size,
-        "undo": None if step.undo is None else dict(step.undo),
+        "restores": step.restores,
     }
 
 
@@ -90,7 +90,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _document(body: Mapping[str, Any]) -> str:
+def document(body: Mapping[str, Any]) -> str:
+    """One document, with the version of all of them."""
     return json.dumps({"version": VERSION, **body}, indent=2, default=_plain)
 
 

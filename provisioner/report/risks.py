@@ -43,6 +43,31 @@ _RISKS = {
         "What is excluded is not scanned. Only administrators can write there.",
         "The exclusion is removed.",
     ),
+    "remove service": Risk(
+        "Stops the Connector and removes the Windows service that runs it.",
+        "What needs the Connector at this practice stops. Without a named person's word no practice's last one goes.",
+        "With the role active again a plan makes it anew; SystmOne may ask for Approve once more.",
+    ),
+    "remove firewall": Risk(
+        "Removes the Connector's one outbound rule.",
+        "None known: what it was for is gone.",
+        "With the role active again a plan adds it.",
+    ),
+    "remove antivirus": Risk(
+        "Takes the Connector's exclusions out of Microsoft Defender.",
+        "None known: Defender scans more.",
+        "With the role active again a plan makes them anew.",
+    ),
+    "remove connector": Risk(
+        "Uninstalls the Connector and removes its whole folder.",
+        "What the Connector itself wrote there is lost. Files made for the practice are kept on the PC.",
+        "With the role active again a plan installs it; the kept files can be put back.",
+    ),
+    "remove java": Risk(
+        "Removes the Java runtime that came with the Connector. No other Java on the PC is touched.",
+        "Another program that uses the same runtime ends.",
+        "With the role active again a plan installs it.",
+    ),
     "power": Risk(
         "Sets sleep and hibernation to never, on mains power.",
         "The PC uses a little more power.",
@@ -52,7 +77,7 @@ _RISKS = {
 
 
 def risk(remedy: str) -> Risk:
-    """The words for a remedy; for one that has none, that it must be looked at."""
+    """The words for a remedy, as words.change calls it; for one that has none, that it must be looked at."""
     return _RISKS.get(
         remedy, Risk("As the steps below say.", "To be judged from the steps below.", "As the steps say.")
     )

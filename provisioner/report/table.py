@@ -16,6 +16,7 @@ _MARKS = {
     State.UNREADY: ("✕", "red"),
     State.UNREAD: ("⊘", "magenta"),
     State.CANDIDATE: ("·", "dim"),
+    State.RETIRED: ("·", "dim"),
     State.NOT_KNOWN: ("·", "dim"),
 }
 _GOOD = (Result.DONE, Result.UNCHANGED, Result.SKIPPED, Result.UNDONE)
@@ -159,7 +160,7 @@ def _by_gateway(steps: Iterable[Step]) -> dict[str, list[Step]]:
 
 
 def _step(step: Step) -> str:
-    return f"{step.remedy} (by {words.owner(step.who)})" if step.kind == "person" else step.remedy
+    return f"{step.remedy} (by {words.owner(step.who)})" if step.kind == "person" else words.change(step)
 
 
 def _style(result: Result) -> str:

@@ -16,6 +16,7 @@ class State(StrEnum):
     UNREADY = "unready"
     UNREAD = "unread"
     CANDIDATE = "candidate"
+    RETIRED = "retired"
     NOT_KNOWN = "notknown"
 
 
@@ -24,6 +25,7 @@ STATES: Mapping[State, str] = {
     State.UNREADY: "not ready",
     State.UNREAD: "could not be read",
     State.CANDIDATE: "candidate, only looked at",
+    State.RETIRED: "retired, nothing is left",
     State.NOT_KNOWN: "gateway not known yet",
 }
 
@@ -91,6 +93,12 @@ class Machine:
     evidence: Evidence | None
 
     @property
+    def standing(self) -> str:
+        """Where it stands, in words. Of a retired gateway nobody asks whether it is ready."""
+        left = self.state is State.UNREADY and self.gateway.role is Role.RETIRED
+        return "retired, something is left" if left else STATES[self.state]
+
+    @property
     def open(self) -> tuple[Row, ...]:
         """What somebody should mend, answer or at least know."""
         return tuple(row for row in self.rows if row.kind in (Kind.BAD, Kind.ASK, Kind.ADVICE))
@@ -129,8 +137,14 @@ class View:
         ready, total = self.count(State.READY), self.total
         if len(self.machines) == 1 and self.machines[0].state is State.NOT_KNOWN:
             return "Which PC is the gateway is not known yet"
+        retired = self.count(State.RETIRED)
+        if total == 0 and retired:
+            who = "The gateway is" if retired == 1 else f"{retired:,} gateways are"
+            return f"{who} retired, and nothing of the Connector is left"
         if total == 0:
             return "No gateway was judged"
+        if len(self.machines) == 1 and self.machines[0].standing != STATES[self.machines[0].state]:
+            return "The gateway is retired, and something of the Connector is left"
         if total == 1:
             unready = "could not be read" if self.count(State.UNREAD) else "is not ready"
             return f"The gateway {'is ready' if ready else unready}"
@@ -193,4 +207,6 @@ def _state(gateway: Gateway, evidence: Evidence | None, ready: bool) -> State:
         return State.UNREAD
     if gateway.role is Role.CANDIDATE:
         return State.CANDIDATE
-    return State.READY if ready else State.UNREADY
+    if not ready:
+        return State.UNREADY
+    return State.RETIRED if gateway.role is Role.RETIRED else State.READY

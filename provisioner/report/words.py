@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from provisioner.model import Cause, Control, Result, Status
+from provisioner.model import Cause, Control, Result, Status, Step
 
 OWNERS: Mapping[str, str] = MappingProxyType(
     {
@@ -71,13 +71,19 @@ def whose(item: Control | Cause) -> str:
     return f"a plan ({item.remedy})" if item.remedy else owner(item.owner)
 
 
-def when(at: datetime) -> str:
+def change(step: Step) -> str:
+    """What a step does, by its remedy: to bring it, or to take it away."""
+    return f"remove {step.remedy}" if step.removes else step.remedy
+
+
+def when(at: datetime, *, seconds: bool = False) -> str:
     """A time as a clock in a British practice shows it: Monday 23 November 2026, 20:15 GMT."""
     try:
         there = at.astimezone(ZoneInfo("Europe/London"))
     except ZoneInfoNotFoundError:
         there = at.astimezone(UTC)
-    return f"{there:%A} {there.day} {there:%B %Y}, {there:%H:%M %Z}"
+    clock = "%H:%M:%S" if seconds else "%H:%M"
+    return f"{there:%A} {there.day} {there:%B %Y}, {there.strftime(clock)} {there:%Z}"
 
 
 def utc(at: datetime) -> str:

@@ -1,0 +1,296 @@
+"""What the verbs of `migrate` share: finding, planning, running and telling of migrations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from provisioner import codes, execute, migrate, tables
+from provisioner.cli import running
+from provisioner.cli.auditing import Auditor, new_id
+from provisioner.cli.context import out, say
+from provisioner.cli.undo import acted_on
+from provisioner.errors import Fault, InputError, PlanRefused
+from provisioner.execute import FINISHED, Asked
+from provisioner.execute import budget as budgets
+from provisioner.journal import Journal, standing
+from provisioner.model import Audit, Fleet, Outcome, Plan, Role, Step
+
+
+def wanted(path: Path) -> list[tuple[str, str]]:
+    """Practices and their new gateways, from a file of rows. Errors: InputError with every fault."""
+    table = tables.read(path, ("practice", "to"), None)
+    found: dict[str, str] = {}
+    for row in table.rows:
+        practice, to = codes.normal(row.cells["practice"]), row.cells["to"]
+        if not practice or not to:
+            table.faults.append(Fault(path.name, row.line, "it needs a practice and a gateway.", "practice,to"))
+        elif practice in found:
+            table.faults.append(Fault(path.name, row.line, f"{practice} is here twice.", "Keep one."))
+        else:
+            found[practice] = to
+    if table.faults or not found:
+        raise InputError(f"{path} names no moves.", "A header practice,to and a row for each.", table.faults)
+    return list(found.items())
+
+
+def planned(auditor: Auditor, wanted: Sequence[tuple[str, str]]) -> list[tuple[Plan, bool]]:
+    """The migration of each practice, and whether it is new. Errors: InputError with all that is wrong."""
+    found, faults = [], list[Fault]()
+    open_ = standing.open_migrations(auditor.journal)
+    for practice, to in wanted:
+        try:
+            found.append(_one(auditor, codes.normal(practice), to, open_))
+        except (InputError, PlanRefused) as error:
+            if len(wanted) == 1:
+                raise
+            faults.append(Fault(practice, None, error.message, error.hint))
+    if faults:
+        raise InputError("Nothing is begun: some of these cannot be moved.", "Mend these, or take them out.", faults)
+    return found
+
+
+def _one(auditor: Auditor, practice: str, to: str, open_: dict[str, str]) -> tuple[Plan, bool]:
+    if practice in open_:
+        plan = open_migration(auditor.journal, practice)
+        if plan.move and to and plan.move.new.upper() != to.upper():
+            hint = f"provisioner migrate status {practice}; finish or undo that one first."
+            raise InputError(f"{practice} is being moved to {plan.move.new} already.", hint)
+        if newest(auditor.journal, plan).kind == "undo":
+            hint = f"provisioner migrate undo {practice} goes on with it."
+            raise InputError(f"The migration of {practice} is on its way back.", hint)
+        return plan, False
+    if not to:
+        raise InputError(f"{practice}: to which PC?", "--to GATEWAY: a standby or candidate row of the practice.")
+    return _new(auditor, migrate.moved(auditor.fleet, practice, to)), True
+
+
+def _new(auditor: Auditor, move: Any) -> Plan:
+    fleet = auditor.fleet
+    if not fleet.settings.service.name:
+        raise InputError("fleet.yml has no service.name, and without it nothing is started.", "Ask the vendor for it.")
+    rows = migrate.in_roles(fleet, migrate.before(move)).known
+    audit = auditor.audit_of(
+        [row for row in rows if row.practice == move.practice], f"before {move.practice} moves to {move.new}"
+    )
+    at = datetime.now(UTC)
+    plan = migrate.make(audit, fleet, move, at=at, plan_id=new_id("move", at), durations=auditor.journal.durations())
+    if plan.gaps:
+        faults = [Fault(gap.gateway, None, f"{gap.control}: {gap.message}", gap.ask) for gap in plan.gaps]
+        hint = "Have these mended, or accept them by name in waivers.yml; nothing was changed."
+        raise InputError(f"{move.new} is not fit to become the gateway of {move.practice} yet.", hint, faults)
+    others = _others(audit, move.old)
+    if others:
+        say(f"{move.old} also has {', '.join(others)}: they need a SystmOne Gateway too. Who moves them, and when?")
+    return plan
+
+
+def _others(audit: Audit, old: str) -> list[str]:
+    """Other products that live on the old gateway (docs/operations.md, "Moving a gateway")."""
+    evidence = next((one for one in audit.evidence if one.gateway == old), None)
+    connector = evidence.sections.get("connector") if evidence and not evidence.error else None
+    return list(connector["other_products"] or ()) if connector else []
+
+
+def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
+    """Run migrations, a few first, then the rest, under one budget. The exit code."""
+    # Many practices are not waited for one by one: the first round prepares them and says what each waits for.
+    asked = replace(asked, patient=len(plans) == 1)
+    codes_, ended, left = [0], list[tuple[Plan, execute.Ended]](), list(plans)
+    budget = auditor.fleet.settings.rollout
+    sizes = [*budget.waves, len(left)] if len(left) > 1 else [1]
+    for size in sizes:
+        for plan in left[:size]:
+            one = running.run(plan, auditor, asked)
+            running.show(plan, one, again(plan))
+            ended.append((plan, one))
+            codes_.append(one.exit_code)
+            if why := _past(auditor, ended):
+                say(f"Stopped: {why}. The practices that are left were not touched.")
+                return 4
+        left = left[size:]
+    for plan, one in ended:
+        if one.exit_code == 0 and plan.move:
+            out(f"{plan.move.practice} has moved to {plan.move.new}. In some days: "
+                f"provisioner migrate finish {plan.move.practice}")  # fmt: skip
+    return max(codes_)
+
+
+def _past(auditor: Auditor, ended: Sequence[tuple[Plan, execute.Ended]]) -> str:
+    """Why no further practice is begun; "" while one may be. A practice that waits for a person is no failure."""
+    if any(one.stopped == "stopped by the operator" for _, one in ended):
+        return "by the operator"
+    outcomes = [outcome for _, one in ended for outcome in one.outcomes]
+    from provisioner.plan import budget_of
+
+    first = {outcome.step for outcome in ended[0][1].outcomes} if ended else set()
+    return budgets.past(budget_of(auditor.fleet), outcomes, first)
+
+
+def open_migration(journal: Journal, practice: str) -> Plan:
+    """The open migration of a practice. Errors: InputError where there is none."""
+    found = standing.open_migrations(journal).get(codes.normal(practice))
+    if found is None:
+        raise InputError(f"{practice} has no open migration.", "provisioner migrate start PRACTICE --to GATEWAY")
+    plan = journal.load(found)
+    assert isinstance(plan, Plan)
+    return plan
+
+
+def newest(journal: Journal, migration: Plan) -> Plan:
+    """The migration, or its end or way back where that has begun."""
+    begun = [plan for plan in journal.family(migration)[1:] if journal.events(plan.id, kinds=("run_started",))]
+    return begun[-1] if begun else migration
+
+
+def running_now(journal: Journal, practice: str) -> Plan:
+    """The plan of a practice's migration that goes on next. Errors: InputError where none is open."""
+    return newest(journal, open_migration(journal, practice))
+
+
+def finishing(auditor: Auditor, migration: Plan) -> tuple[Plan, bool]:
+    """The plan that retires the old gateway, and whether it is new.
+
+    Errors: PlanRefused before the migration is through.
+    """
+    journal, move = auditor.journal, migration.move
+    assert move is not None
+    last = newest(journal, migration)
+    if last.kind == "undo":
+        raise PlanRefused(f"{move.practice} is on its way back.", f"provisioner migrate undo {move.practice} goes on.")
+    if last.kind == "finish":
+        return last, False
+    if open_ := standing.open_steps(journal, migration):
+        hint = f"provisioner migrate status {move.practice} says what it waits for."
+        raise PlanRefused(f"The migration of {move.practice} is not through: {open_[0].remedy} is open.", hint)
+    rows = migrate.in_roles(auditor.fleet, {move.old: Role.RETIRED}).known
+    audit = auditor.audit_of([row for row in rows if row.practice == move.practice], f"before {move.old} is retired")
+    at = datetime.now(UTC)
+    return migrate.finish(audit, auditor.fleet, migration, at=at, plan_id=new_id("finish", at)), True
+
+
+def going_back(auditor: Auditor, migration: Plan) -> tuple[Plan, bool]:
+    """The plan that leads back, and whether it is new. Errors: PlanRefused once the old gateway is being retired."""
+    journal, move = auditor.journal, migration.move
+    assert move is not None
+    last = newest(journal, migration)
+    if last.kind == "undo":
+        return last, False
+    if last.kind == "finish":
+        hint = f"provisioner migrate finish {move.practice} goes on; then migrate again, the other way."
+        raise PlanRefused(f"{move.old} is being retired: there is no way back to it.", hint)
+    audit = journal.load(migration.audit)
+    assert isinstance(audit, Audit)
+    at = datetime.now(UTC)
+    acted, outcomes = acted_on(journal, migration.id), journal.progress(migration.id).outcomes
+    done = {id_: one for id_, one in outcomes.items() if one.result in FINISHED}
+    plan_id = new_id("undo", at)
+    return migrate.back(migration, audit, auditor.fleet, acted, done, at=at, plan_id=plan_id), True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """Where a migration stands."""
+
+    plan: Plan
+    migration: Plan
+    outcomes: dict[str, Outcome]
+    open: tuple[Step, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, in the shape that docs/json.md promises."""
+        move = self.migration.move
+        assert move is not None
+        steps = [
+            {
+                "step": step.remedy,
+                "gateway": step.gateway,
+                "kind": step.kind,
+                "result": self.outcomes[step.id].result if step.id in self.outcomes else None,
+                "message": self.outcomes[step.id].message if step.id in self.outcomes else "",
+            }
+            for step in self.plan.steps
+        ]
+        return {
+            "practice": move.practice,
+            "old": move.old,
+            "new": move.new,
+            "migration": self.migration.id,
+            "plan": self.plan.id,
+            "kind": self.plan.kind,
+            "through": not self.open,
+            "next": again(self.plan) if self.open else _after(self.plan),
+            "steps": steps,
+        }
+
+    def text(self) -> str:
+        """In words, for the screen."""
+        move = self.migration.move
+        assert move is not None
+        lines = [f"{move.practice}: from {move.old} to {move.new} ({self.plan.kind} {self.plan.id})"]
+        for step in self.plan.steps:
+            outcome = self.outcomes.get(step.id)
+            said = f"  {outcome.message}" if outcome and outcome.message and step in self.open else ""
+            result = outcome.result if outcome else "-"
+            lines.append(f"  {result:<10} {step.remedy:<16} {step.gateway:<16}{said}".rstrip())
+        first = self.open[0] if self.open else None
+        if first and first.kind == "person":
+            lines.append(f"Waits for the {first.who}: {first.words}.")
+            lines.append(
+                f"  Where no reading shows it: provisioner migrate confirm {move.practice} {first.remedy} --by NAME"
+            )
+        lines.append(f"Next: {again(self.plan) if self.open else _after(self.plan)}")
+        return "\n".join(lines)
+
+
+def stand(journal: Journal, migration_id: str) -> Stand:
+    """Where that migration stands, by the journal."""
+    migration = journal.load(migration_id)
+    assert isinstance(migration, Plan)
+    plan = newest(journal, migration)
+    outcomes = dict(journal.progress(plan.id).outcomes)
+    return Stand(plan=plan, migration=migration, outcomes=outcomes, open=tuple(standing.open_steps(journal, plan)))
+
+
+def again(plan: Plan) -> str:
+    """The command that goes on with a plan of a migration."""
+    assert plan.move is not None
+    verb = {"migration": "start", "finish": "finish", "undo": "undo"}[plan.kind]
+    return f"provisioner migrate {verb} {plan.move.practice}"
+
+
+def _after(plan: Plan) -> str:
+    assert plan.move is not None
+    return f"in some days, once all works: provisioner migrate finish {plan.move.practice}"
+
+
+def show(plan: Plan, fleet: Fleet) -> None:
+    """What a migration will do, stage by stage."""
+    assert plan.move is not None
+    words = {"migration": f"moves from {plan.move.old} to {plan.move.new}", "finish": f"retires {plan.move.old}"}
+    say(f"{plan.move.practice} {words.get(plan.kind, f'goes back to {plan.move.old}')}:")
+    for wave in plan.waves:
+        for step in wave.steps:
+            does = step.words if step.kind != "playbook" or step.words else f"{step.remedy} on {step.gateway}"
+            say(f"  {wave.number}. {step.who + ': ' if step.who else ''}{does}")
+
+
+def title(plan: Plan) -> str:
+    """A plan's line in the history."""
+    assert plan.move is not None
+    return f"{plan.move.practice}: {plan.kind} of the move from {plan.move.old} to {plan.move.new}"
+
+
+def by_hand(plan: Plan, ended: execute.Ended) -> str:
+    """What a person has to do where the way back failed."""
+    assert plan.move is not None
+    failed = next((one for one in ended.outcomes if one.result not in FINISHED), None)
+    step = next((one for one in plan.steps if failed and one.id == failed.step), None)
+    lines = [f"The way back stopped at {step.remedy if step else 'its end'}: {failed.message if failed else ''}"]
+    lines.append(f"By hand: 1. on {plan.move.new}, stop the Connector's service and set it to Disabled;")
+    lines.append(f"2. see that it is stopped there; only then 3. on {plan.move.old}, start SystmOne by its Gateway")
+    lines.append(
+        "shortcut, set the service to Automatic (Delayed Start) and start it; then give the same command again."
+    )
+    return "\n".join(lines)

@@ -1,0 +1,246 @@
+"""`provisioner record`: what a plan did, for an audit; and whether such a record is right."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from provisioner import processes, signing
+from provisioner.cli.apply import verified, wanted_plan
+from provisioner.cli.auditing import open_journal
+from provisioner.cli.context import as_json, out, say, whole_fleet
+from provisioner.cli.plan import practice_names
+from provisioner.credentials import read_private
+from provisioner.errors import Fault, InputError
+from provisioner.journal import Journal
+from provisioner.model import Audit, Evidence, Fleet, Plan
+from provisioner.report import record as records
+from provisioner.report import record_page, verify
+from provisioner.report.verify import KEY, MANIFEST, SIGNATURE
+from provisioner.report.words import counted
+
+_FOLDER = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("record")
+@click.argument("plan", required=False)
+@click.option("--output", type=_FOLDER, metavar="FOLDER", help="Where the record is written.")
+@click.option("--key", type=_FILE, metavar="FILE.pem", help="Sign with this key; default: record_key of fleet.yml.")
+@click.option("--verify", "folder", type=_FOLDER, metavar="FOLDER", help="Is this record right? Needs nothing else.")
+@click.option("--public-key", type=_FILE, metavar="FILE.pem", help="With --verify: who must have signed it.")
+def command(
+    plan: str | None, output: Path | None, key: Path | None, folder: Path | None, public_key: Path | None
+) -> int:
+    """Write the record of a plan: a page and a JSON document for each practice, and a manifest over all of them.
+
+    With --verify nothing is written: exit 0 where the record is right, 1 where it is not.
+    """
+    if folder is not None:
+        if plan or output or key:
+            raise InputError("--verify takes a folder, and beside it --public-key only.")
+        return _verify(folder, public_key)
+    if plan is None or output is None:
+        raise InputError("Which plan, and where to?", "Such as: provisioner record PLAN --output FOLDER")
+    if public_key:
+        raise InputError("--public-key belongs to --verify.", "--key signs a record.")
+    return _record(plan, output, key)
+
+
+def _record(plan_id: str, output: Path, key: Path | None) -> int:
+    fleet = whole_fleet()
+    with open_journal(fleet) as journal:
+        plan = wanted_plan(journal, plan_id)
+        folder = _place(output, plan)
+        pem, name = _key(fleet, key)
+        verified(journal)
+        files = _files(_source(journal, plan, fleet), pem, name)
+    _put(folder, files)
+    practices = sum(name.endswith(".html") for name in files)
+    if as_json():
+        signed = signing.fingerprint(files[KEY].decode(), name) if pem else ""
+        body = {"version": 1, "plan": plan.id, "folder": str(folder), "practices": practices, "signed_by": signed}
+        out(json.dumps(body, indent=2))
+    else:
+        out(f"{folder}: the record of {plan.id}, {counted(practices, 'practice')}, {'' if pem else 'not '}signed.")
+        out(f"To hold it against itself: provisioner record --verify {output}")
+    return 0
+
+
+def _source(journal: Journal, plan: Plan, fleet: Fleet) -> records.Source:
+    """All that the journal knows of a plan."""
+    plans = journal.family(plan)
+    audits = [found for id in dict.fromkeys(one.audit for one in plans) if (found := _audit(journal, id))]
+    links = journal.links([one.id for one in plans])
+    readings = {sha256: one for sha256 in records.named(links) if (one := _reading(journal, sha256))}
+    then = {row.practice: row.practice_name for audit in audits for row in audit.gateways}
+    return records.Source(
+        plans=tuple(plans),
+        audits=tuple(audits),
+        names={**practice_names(fleet), **then},
+        links=tuple(links),
+        readings=readings,
+        journal=journal.id,
+        head=journal.head(),
+        made_at=datetime.now(UTC),
+    )
+
+
+def _audit(journal: Journal, id: str) -> Audit | None:
+    try:
+        found = journal.load(id)
+    except InputError:
+        return None  # not kept any more, or made from none
+    return found if isinstance(found, Audit) else None
+
+
+def _reading(journal: Journal, sha256: str) -> Evidence | None:
+    try:
+        return journal.reading(sha256)
+    except InputError:
+        return None
+
+
+def _files(source: records.Source, pem: str, name: str) -> dict[str, bytes]:
+    """The whole record, by file name; signed where there is a key."""
+    files: dict[str, bytes] = {}
+    for code, practice in records.practices(source).items():
+        text = records.text(practice)
+        files[f"{code}.json"] = text.encode()
+        # Of what is written, not of what was in memory: so it is drawn when the record is verified.
+        files[f"{code}.html"] = record_page.page(json.loads(text)).encode()
+    me = processes.this()
+    public = signing.public_half(pem, name) if pem else ""
+    signed_by = signing.fingerprint(public, name) if pem else ""
+    manifest = records.manifest(source, files, f"{me.user}@{me.host}", signed_by).encode()
+    files[MANIFEST] = manifest
+    if pem:
+        files |= {SIGNATURE: signing.sign(manifest, pem, name).encode() + b"\n", KEY: public.encode()}
+    return files
+
+
+def _key(fleet: Fleet, given: Path | None) -> tuple[str, str]:
+    """The private key and the name of its file; both "" where none is to be used."""
+    configured = Path(fleet.folder, fleet.settings.record_key) if fleet.settings.record_key else None
+    path = given or configured
+    return (read_private(path, "a private key in PEM"), str(path)) if path else ("", "")
+
+
+def _place(output: Path, plan: Plan) -> Path:
+    """Where the record is put. Errors: InputError where something else than an earlier record of the plan is there."""
+    folder = output.absolute()
+    hint = "Give another --output."
+    if not folder.exists():
+        if not folder.parent.is_dir():
+            raise InputError(f"{folder.parent} is no folder.", hint)
+        return folder
+    there = _read(folder)
+    if not there:
+        return folder
+    try:
+        listed = verify.manifest(there)
+    except ValueError as error:
+        raise InputError(f"{folder} holds something else than a record.", hint) from error
+    if listed["plan"] != plan.id:
+        raise InputError(f"{folder} holds the record of {listed['plan']}.", hint)
+    if others := sorted({*there} - {*listed["files"], MANIFEST, SIGNATURE, KEY}):
+        raise InputError(f"{folder} holds a record and other files, such as {others[0]}.", hint)
+    return folder
+
+
+def _put(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files as that folder, whole or not at all. Errors: InputError."""
+    mark = secrets.token_hex(4)
+    new, old = folder.with_name(f".{folder.name}.{mark}.new"), folder.with_name(f".{folder.name}.{mark}.old")
+    try:
+        new.mkdir()
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another --output.") from error
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder; what is no file counts as an empty one. Errors: InputError where it cannot be read."""
+    try:
+        return {path.name: path.read_bytes() if path.is_file() else b"" for path in folder.iterdir()}
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror}.", "Give the folder of a record.") from error
+
+
+def _verify(folder: Path, public_key: Path | None) -> int:
+    files = _read(folder)
+    given = _read_key(public_key) if public_key else ""
+    plan, signed = "", ""
+    try:
+        listed = verify.manifest(files)
+    except ValueError as error:
+        faults = [Fault(file=MANIFEST, line=None, message=str(error))]
+    else:
+        plan, signed = str(listed["plan"]), str(listed.get("signed_by", ""))
+        faults = [*verify.faults(files, listed), *_signature(files, signed, given)]
+    wrong = any(not fault.warning for fault in faults)
+    if as_json():
+        told = [{"file": fault.file, "message": fault.message, "warning": fault.warning} for fault in faults]
+        body = {"version": 1, "folder": str(folder), "plan": plan, "right": not wrong, "signed_by": signed}
+        out(json.dumps({**body, "vouched": bool(given) and bool(signed) and not wrong, "faults": told}, indent=2))
+        return int(wrong)
+    for fault in faults:
+        out(f"{'warning: ' if fault.warning else ''}{fault}")
+    if wrong:
+        out(f"{folder} is WRONG.")
+        return 1
+    out(f"{folder} is right: the record of {plan}, {counted(len(listed['files']), 'file')}.")
+    say(_vouched(signed, given))
+    return 0
+
+
+def _vouched(signed: str, given: str) -> str:
+    """Who stands behind a record that is right in itself."""
+    if not signed:
+        return "It is not signed: nobody vouches for it, and who could write it could have made it up."
+    if not given:
+        return f"It is signed by the key that lies in the folder ({signed}); nobody vouches for that. See --public-key."
+    return f"It is signed by the given key ({signed})."
+
+
+def _read_key(path: Path) -> str:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", "It is to hold a public key in PEM.") from error
+    signing.fingerprint(text, str(path))
+    return text
+
+
+def _signature(files: Mapping[str, bytes], signed: str, given: str) -> list[Fault]:
+    """What is wrong with the signature; a record without one is right unless a key is given."""
+
+    def fault(name: str, message: str) -> list[Fault]:
+        return [Fault(file=name, line=None, message=message)]
+
+    there = [name for name in (SIGNATURE, KEY) if name in files]
+    if not signed:
+        if there:
+            return fault(there[0], "it is not in the manifest: it was added")
+        return fault(MANIFEST, "it is not signed, and a key was given that should have signed it") if given else []
+    if len(there) < 2:
+        return fault(KEY if there == [SIGNATURE] else SIGNATURE, "it is missing: the manifest says that it is signed")
+    public, signature = (files[name].decode("utf-8", "replace") for name in (KEY, SIGNATURE))
+    try:
+        if signing.fingerprint(public, KEY) != signed:
+            return fault(KEY, "it is another key than the one that the manifest names")
+        if not signing.right(files[MANIFEST], signature.strip(), given or public, KEY):
+            return fault(SIGNATURE, f"it is not the manifest's signature by the {'given ' if given else ''}key")
+    except InputError as error:
+        return fault(KEY, error.message)
+    return []

@@ -1,0 +1,170 @@
+"""Running a plan for the verbs: real gateways, real Ansible, and a person who looks on."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from provisioner import execute, playbook, processes, remedies
+from provisioner.cli.auditing import Auditor
+from provisioner.cli.context import as_json, confirm, out, say, table
+from provisioner.cli.options import common
+from provisioner.cli.watching import Watch
+from provisioner.execute import budget, causes
+from provisioner.fleet import rewrite
+from provisioner.model import Evidence, Finding, Gateway, Plan, Step
+from provisioner.playbook import Acted
+from provisioner.report.words import counted
+
+# A marker on a gateway ends by itself, should nobody be left to take it away.
+_MARKED_FOR = timedelta(hours=2)
+_BLINK = 0.2
+
+
+def ask(plan: Plan) -> None:
+    """Say when the plan stops by itself, and go on only with a person's yes."""
+    if not plan.steps or common().yes:
+        return
+    say(budget.words(plan.budget, len(plan.places)))
+    counts = (counted(len(plan.places), "gateway"), counted(len(plan.waves), "wave"), counted(len(plan.steps), "step"))
+    confirm("Change {} in {}, {}?".format(*counts))
+
+
+class Interrupts:
+    """What the operator's Ctrl-C asks: once to begin nothing further, twice to end at once."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def once(self) -> bool:
+        """Nothing further starts."""
+        return self.count >= 1
+
+    def twice(self) -> bool:
+        """What runs is ended."""
+        return self.count >= 2
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """While this lasts, Ctrl-C is counted; SIGTERM counts as both."""
+
+        def note(number: int, _: object) -> None:
+            self.count += 2 if number == signal.SIGTERM else 1
+            if self.count == 1:
+                say("Ending what runs; nothing further starts. Ctrl-C again ends it at once.")
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until Ctrl-C."""
+        until = time.monotonic() + seconds
+        while not self.once() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _BLINK))
+
+
+def run(plan: Plan, auditor: Auditor, asked: execute.Asked | None = None, unsure: str = "") -> execute.Ended:
+    """Do a plan. `unsure`: `go-on` or `stop` where it cannot be told after a wave; "" asks the person who looks on."""
+    interrupts = Interrupts()
+
+    def read(gateways: Sequence[Gateway], measure: bool) -> tuple[Sequence[Evidence], Mapping[str, Sequence[Finding]]]:
+        judged = auditor.look(gateways, measure=measure)
+        found: dict[str, list[Finding]] = {gateway.name: [] for gateway in gateways}
+        for finding in judged.findings:
+            found[finding.gateway].append(finding)
+        return judged.evidence, found
+
+    with interrupts.caught(), Watch(plan) as watch:
+        hands = execute.Hands(
+            read=read,
+            act=actor(auditor, watch.task, interrupts.twice, plan=plan.id),
+            say=watch.say,
+            now=lambda: datetime.now(UTC),
+            pause=interrupts.pause,
+            interrupted=interrupts.once,
+            change_rows=lambda roles: rewrite.change_roles(Path(auditor.fleet.folder), roles),
+            knock=auditor.knock,
+            ask=lambda why: _goes_on(why, unsure, watch),
+            end=playbook.end_run,
+        )
+        return execute.run(
+            plan, auditor.fleet, auditor.journal, hands, policy_digest=auditor.policy.digest, asked=asked
+        )
+
+
+def _goes_on(why: str, unsure: str, watch: Watch) -> bool:
+    if unsure or not sys.stdin.isatty():
+        say(f"Cannot tell whether to go on: {why}. {'Going on' if unsure == 'go-on' else 'Stopped'}, as --unsure says.")
+        return unsure == "go-on"
+    with watch.away():
+        return click.confirm(f"Cannot tell whether to go on: {why}. Go on?", err=True)
+
+
+def actor(
+    auditor: Auditor,
+    on_task: Callable[[str, str, str], None],
+    cancelled: Callable[[], bool],
+    *,
+    check: bool = False,
+    plan: str = "",
+) -> execute.Act:
+    """What acts on gateways: Ansible, with this fleet's way in. What is replaced is kept there under the plan's id."""
+    rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
+
+    def act(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+        lenders = [str(step.values["carry_from"]) for step in steps if step.values.get("carry_from")]
+        names = dict.fromkeys([*(step.gateway for step in steps), *lenders])
+        own = {"provisioner_plan": plan}
+        hosts = {name: remedies.connection(auditor.fleet, rows[name]) | own for name in names}
+        return playbook.run(
+            steps, hosts, auditor.secret, mark=mark, check=check, turn=auditor.turn, on_task=on_task,
+            cancelled=cancelled, marker=_marker(auditor),
+        )  # fmt: skip
+
+    return act
+
+
+def _marker(auditor: Auditor) -> dict[str, str]:
+    """What is left on a gateway while it is worked on: which journal knows of it, who, and until when at most."""
+    until = datetime.now(UTC) + _MARKED_FOR
+    return {"journal": auditor.journal.id, "by": str(processes.this()), "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def narrowed(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
+    """The plan with the steps that are wanted."""
+    waves = (replace(wave, steps=tuple(step for step in wave.steps if wanted(step))) for wave in plan.waves)
+    left = tuple(wave for wave in waves if wave.steps)
+    gateways = {step.gateway for wave in left for step in wave.steps}
+    places = {name: place for name, place in plan.places.items() if name in gateways}
+    return replace(plan, waves=left, places=places)
+
+
+def show(plan: Plan, ended: execute.Ended, again: str) -> None:
+    """How a run ended, on stdout; `again` is the command that goes on."""
+    from provisioner.report import json as documents
+    from provisioner.report import table as tables
+
+    if as_json():
+        out(documents.outcomes(plan.id, ended.outcomes))
+        return
+    table(tables.outcomes(ended.outcomes))
+    found = causes.grouped(plan, ended.outcomes)
+    if found:
+        out(f"{causes.counted(found)}:")
+    for cause in found:
+        out(f"  {cause.result}, {cause.remedy}, at {len(cause.gateways)}: {cause.words}")
+    if ended.exit_code:
+        out(f"Not all is done. Mend what is said above; then: {again}")
+    else:
+        done = counted(len(plan.steps), "step")
+        out(f"{plan.id}: {done} done, each proved by a new reading." if plan.steps else f"{plan.id}: nothing to do.")

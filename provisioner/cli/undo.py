@@ -1,0 +1,84 @@
+"""`provisioner undo PLAN`: put back what was there before a plan, and prove it."""
+
+from datetime import UTC, datetime
+
+import click
+
+from provisioner import fleet as fleets
+from provisioner import undo
+from provisioner.cli import running
+from provisioner.cli.apply import verified, wanted_plan
+from provisioner.cli.auditing import Auditor, new_id, open_journal, open_policy
+from provisioner.cli.context import as_json, out, say, whole_fleet
+from provisioner.cli.options import common
+from provisioner.cli.plan import practice_names
+from provisioner.cli.plan import show as show_plan
+from provisioner.errors import InputError, PlanRefused
+from provisioner.execute import Asked, refuse
+from provisioner.journal import Journal, standing
+from provisioner.model import Audit, Fleet, Plan
+
+
+@click.command("undo")
+@click.argument("plan")
+@click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this.")
+@click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record.")
+def command(plan: str, approved_by: str, ticket: str) -> int:
+    """Put back what a plan's steps found: settings from the journal, files that were kept on the gateway.
+
+    With --only for some gateways. Each step is proved by a new reading that shows what was there before. Exit 5: a
+    step could not be put back, and a person is needed.
+    """
+    policy = open_policy()
+    fleet = whole_fleet(policy.ids)
+    with open_journal(fleet) as journal:
+        verified(journal)
+        done = wanted_plan(journal, plan)
+        back = _resumed(journal, done) or _made(journal, done, fleet)
+        if not back.steps and not back.gaps:
+            out(f"{done.id}: nothing was done yet that could be undone.")
+            return 0
+        asked = Asked(approved_by=approved_by, ticket=ticket)
+        refuse(back, fleet, policy.digest, asked)
+        for gap in back.gaps:
+            say(f"{gap.gateway}: {gap.message}. {gap.ask}")
+        if not as_json():
+            show_plan(back, practice_names(fleet))
+        running.ask(back)
+        ended = running.run(back, Auditor(fleet, policy, journal), asked)
+    running.show(back, ended, f"provisioner undo {done.id}")
+    return 5 if back.gaps else ended.exit_code
+
+
+def _resumed(journal: Journal, done: Plan) -> Plan | None:
+    """The undo of that plan that was begun and is not through, where it is for the same gateways."""
+    if common().only:
+        return None
+    for found in reversed(journal.family(done)[1:]):
+        if found.kind == "undo" and standing.open_steps(journal, found):
+            return found
+    return None
+
+
+def _made(journal: Journal, done: Plan, fleet: Fleet) -> Plan:
+    """The way back, saved. Errors: PlanRefused where a plan is one already."""
+    if done.kind == "undo":
+        raise PlanRefused(f"{done.id} is a way back itself.", f"provisioner apply {done.of} does that plan again.")
+    audit = journal.load(done.audit)
+    if not isinstance(audit, Audit):
+        raise InputError(f"{done.audit}, from which {done.id} was made, is no audit.", "The journal is not right.")
+    chosen = done
+    if common().only:
+        names = {gateway.name for gateway in fleets.only(fleet, common().only).known}
+        chosen = running.narrowed(done, lambda step: step.gateway in names)
+    at = datetime.now(UTC)
+    back = undo.make(chosen, audit, acted_on(journal, done.id), at=at, plan_id=new_id("undo", at))
+    if back.steps:
+        journal.save(back, f"undo of {done.id}: {len(back.steps)} steps on {len(back.places)} gateways")
+    return back
+
+
+def acted_on(journal: Journal, plan: str) -> dict[str, undo.Acted]:
+    """What that plan began, by step."""
+    events = journal.events(plan, kinds=("step_started", "step_ended"))
+    return undo.acted_on((event.kind, event.step, event.body.get("before")) for event in events)

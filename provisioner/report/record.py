@@ -1,0 +1,248 @@
+"""The record of a plan: for each practice one document with all that an auditor asks, and the manifest over all files.
+
+A document holds the events as they stand in the journal's chain, and beside them what they say of each run and step,
+in a form that can be read; `told` makes the second of the first, here and when a record is verified.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from provisioner import __version__, chain
+from provisioner.chain import Link
+from provisioner.model import Audit, Control, Evidence, Finding, Plan, Step
+from provisioner.report import words
+from provisioner.report.json import VERSION, document
+
+MADE_BY = f"provisioner {__version__}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """All that the journal knows of a plan. `plans` has the plan first and then its undos and its finish; `audits`
+    those that they were made from, as far as they are kept; `links` their events; `head` the newest event's number
+    and hash."""
+
+    plans: tuple[Plan, ...]
+    audits: tuple[Audit, ...]
+    names: Mapping[str, str]
+    links: tuple[Link, ...]
+    readings: Mapping[str, Evidence]
+    journal: str
+    head: tuple[int, str]
+    made_at: datetime
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the record is of."""
+        return self.plans[0]
+
+
+def named(links: Iterable[Link]) -> list[str]:
+    """The readings that judged these events' steps, each once."""
+    found: dict[str, None] = {}
+    for link in links:
+        if link.kind == "step_ended":
+            found |= dict.fromkeys(str(link.said.get(key) or "") for key in ("reading_before", "reading_after"))
+    return [sha256 for sha256 in found if sha256]
+
+
+def practices(source: Source) -> dict[str, dict[str, Any]]:
+    """Each practice's document, by its code, in the order of the plan."""
+    codes = [step.practice for plan in source.plans for step in plan.steps]
+    codes += [practice for plan in source.plans for practice, _ in plan.places.values()]
+    reasons = _Reasons.of(source)
+    return {code: _practice(source, reasons, code) for code in dict.fromkeys(codes)}
+
+
+def text(body: Mapping[str, Any]) -> str:
+    """A document as it is written."""
+    return document(body) + "\n"
+
+
+def manifest(source: Source, files: Mapping[str, bytes], operator: str, signed_by: str) -> str:
+    """What the record is of, where it comes from, and every file's SHA-256; `signed_by` names the key, or is ""."""
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    body: dict[str, Any] = {
+        "version": VERSION,
+        "made_at": words.utc(source.made_at),
+        "made_by": MADE_BY,
+        "operator": operator,
+    }
+    body |= {"plan": source.plan.id, "kind": source.plan.kind, "journal": _journal(source)}
+    return text(body | {"signed_by": signed_by, "files": sums})
+
+
+def told(steps: Iterable[Mapping[str, Any]], links: Sequence[Link]) -> dict[str, Any]:
+    """What the events say: the runs, and of each (plan and step) the attempts and what people confirmed.
+
+    Errors: ValueError, KeyError where an event's body is not what its kind promises.
+    """
+    attempts = {f"{step['plan']} {step['id']}": _attempts(_of(step, links)) for step in steps}
+    confirmed = {
+        f"{step['plan']} {step['id']}": [
+            {"at": _utc(link.at), "by": str(link.said.get("by", "")), "words": str(link.said.get("words", ""))}
+            for link in _of(step, links)
+            if link.kind == "confirmed"
+        ]
+        for step in steps
+    }
+    return {"runs": _runs(links), "attempts": attempts, "confirmed": confirmed}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reasons:
+    """Why steps were planned: the controls by id, and the findings by audit, gateway and control."""
+
+    controls: Mapping[str, Control]
+    findings: Mapping[tuple[str, str, str], Finding]
+
+    @classmethod
+    def of(cls, source: Source) -> Self:
+        findings = {(audit.id, one.gateway, one.control): one for audit in source.audits for one in audit.findings}
+        return cls(
+            controls={control.id: control for audit in source.audits for control in audit.controls}, findings=findings
+        )
+
+    def why(self, id: str, plan: Plan, gateway: str) -> dict[str, str]:
+        """A control's finding in words; empty but for the id where the audit is not kept any more."""
+        finding = self.findings.get((plan.audit, gateway, id))
+        return {
+            "control": id,
+            "title": self.title(id),
+            "expected": finding.expected if finding else "",
+            "actual": finding.actual if finding else "",
+            "message": finding.message if finding else "",
+        }
+
+    def title(self, id: str) -> str:
+        """What a control asks; "" where that is not known any more."""
+        return self.controls[id].title if id in self.controls else ""
+
+
+def _practice(source: Source, reasons: _Reasons, code: str) -> dict[str, Any]:
+    plans = [plan for plan in source.plans if plan is source.plan or code in {step.practice for step in plan.steps}]
+    steps = [_step(reasons, plan, step) for plan in plans for step in plan.steps if step.practice == code]
+    gateways = {name for plan in plans for name, place in plan.places.items() if place[0] == code}
+    gateways |= {step["gateway"] for step in steps}
+    ids, about = {step["id"] for step in steps}, {plan.id for plan in plans}
+    links = [link for link in source.links if link.plan in about and _speaks_of(link, gateways, ids)]
+    said = told(steps, links)
+    for step in steps:
+        step["attempts"] = said["attempts"][f"{step['plan']} {step['id']}"]
+        step["confirmed"] = said["confirmed"][f"{step['plan']} {step['id']}"]
+    readings = {one: source.readings[one] for one in named(links) if one in source.readings}
+    return {
+        "version": VERSION,
+        "made_at": words.utc(source.made_at),
+        "made_by": MADE_BY,
+        "practice": code,
+        "name": source.names.get(code, ""),
+        "plan": source.plan.id,
+        "journal": _journal(source),
+        "plans": [_plan(plan, source.links) for plan in plans],
+        "runs": said["runs"],
+        "steps": steps,
+        "readings": {sha256: json.loads(chain.canonical(one)) for sha256, one in readings.items()},
+        "events": [asdict(link) for link in links],
+    }
+
+
+def _journal(source: Source) -> dict[str, Any]:
+    return {"id": source.journal, "seq": source.head[0], "hash": source.head[1]}
+
+
+def _speaks_of(link: Link, gateways: set[str], steps: set[str]) -> bool:
+    """Whether an event belongs into a practice's document: what is said of the whole plan does, and its own."""
+    step = _step_of(link)
+    return link.gateway in gateways or step in steps or not (link.gateway or step)
+
+
+def _step_of(link: Link) -> str:
+    """The step that an event speaks of; a confirmation may name it in its words only."""
+    return link.step or (str(link.said.get("step", "")) if link.kind == "confirmed" else "")
+
+
+def _of(step: Mapping[str, Any], links: Iterable[Link]) -> list[Link]:
+    return [link for link in links if link.plan == step["plan"] and _step_of(link) == step["id"]]
+
+
+def _plan(plan: Plan, links: Iterable[Link]) -> dict[str, str]:
+    kept = (link.said.get("sha256", "") for link in links if link.kind == "kept" and link.plan == plan.id)
+    return {
+        "id": plan.id,
+        "kind": plan.kind,
+        "at": words.utc(plan.at),
+        "of": plan.of,
+        "audit": plan.audit,
+        "sha256": str(next(kept, "")),
+        "fleet_digest": plan.fleet_digest,
+        "policy_digest": plan.policy_digest,
+    }
+
+
+def _step(reasons: _Reasons, plan: Plan, step: Step) -> dict[str, Any]:
+    return {
+        "plan": plan.id,
+        "id": step.id,
+        "gateway": step.gateway,
+        "address": plan.places.get(step.gateway, ("", ""))[1],
+        "kind": step.kind,
+        "remedy": step.remedy,
+        "role": step.role,
+        "values": dict(step.values),
+        "words": step.words,
+        "who": step.who,
+        "because": [reasons.why(control, plan, step.gateway) for control in step.because],
+        "proves": [{"control": control, "title": reasons.title(control)} for control in step.proves],
+        "changes": [asdict(change) for change in step.changes],
+    }
+
+
+def _runs(links: Iterable[Link]) -> list[dict[str, str]]:
+    runs: list[dict[str, str]] = []
+    for link in links:
+        said = {name: str(value) for name, value in link.said.items()}
+        if link.kind == "run_started":
+            names = ("by", "approved_by", "ticket", "because", "budget")
+            run = {"plan": link.plan, "started": _utc(link.at), "ended": ""}
+            runs.append(run | {name: said.get(name, "") for name in names} | {"result": ""})
+        elif link.kind == "run_ended":
+            open_ = [run for run in runs if run["plan"] == link.plan and not run["ended"]]
+            for run in open_[-1:]:
+                run |= {"ended": _utc(link.at), "result": said.get("words", "")}
+    return runs
+
+
+def _attempts(links: Iterable[Link]) -> list[dict[str, Any]]:
+    """Each beginning with its end; what needed nothing has only an end, and what broke off only a beginning."""
+    attempts: list[dict[str, Any]] = []
+    for link in links:
+        if link.kind == "step_started":
+            attempts.append(_attempt({"started": link.at}))
+        elif link.kind == "step_ended":
+            if attempts and not attempts[-1]["ended"]:
+                attempts.pop()
+            attempts.append(_attempt(link.said))
+    return attempts
+
+
+def _attempt(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "started": _utc(said["started"]),
+        "ended": _utc(said["ended"]) if "ended" in said else "",
+        "result": str(said.get("result", "")),
+        "changed": bool(said.get("changed", False)),
+        "message": str(said.get("message", "")),
+        "before": said.get("before") or {},
+        "output": list(said.get("output") or ()),
+        "reading_before": str(said.get("reading_before") or ""),
+        "reading_after": str(said.get("reading_after") or ""),
+    }
+
+
+def _utc(text: str) -> str:
+    return words.utc(datetime.fromisoformat(text))

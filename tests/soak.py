@@ -1,0 +1,190 @@
+"""A long evening: `make soak`. Runs are killed at random moments among random faults; the lab's events are the judge.
+
+The first part is the real thing (the command, Ansible, WinRM on loopback), the second the same engine on the lab's
+machines directly, many times faster. Prints what was survived, and fails at the first violation.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from provisioner.execute.points import Point
+from provisioner.journal import Journal
+from provisioner.lab import process
+from provisioner.lab.process import Handle
+from tests import judge
+from tests.conftest import command, environment
+from tests.dying import dies
+from tests.lab_world import LabWorld
+from tests.test_migrate import NEW, OLD, Operator
+
+FAULTS = ("offline", "drops_midway=before", "drops_midway=after", "slow=2", "shell_quota", "disk_full", "no_approve",
+          "service_will_not_start", "tamper_protection", "clock_skew=900")  # fmt: skip
+
+
+def main() -> None:
+    """Both parts, within their shares of the time."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seed", type=int, default=random.randrange(10**6))
+    options.add_argument("--kills", type=int, default=200, help="How many runs are killed, in both parts together.")
+    options.add_argument("--minutes", type=float, default=14.0)
+    given = options.parse_args()
+    print(f"seed {given.seed}: the same seed, the same faults", flush=True)
+    chance, until = random.Random(given.seed), time.monotonic() + given.minutes * 60
+    survived: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="provisioner-soak-") as folder:
+        _really(Path(folder) / "real", chance, survived, time.monotonic() + given.minutes * 60 * 0.6, given.kills // 4)
+        _directly(Path(folder), chance, survived, until, given.kills)
+    print(", ".join(f"{count} {what}" for what, count in survived.items()), "and no violation", flush=True)
+    if survived["kills"] < given.kills:
+        sys.exit(f"only {survived['kills']} of {given.kills} kills fitted into {given.minutes:g} minutes")
+
+
+# The real thing
+
+
+def _really(folder: Path, chance: random.Random, survived: Counter[str], until: float, most: int) -> None:
+    rows = [_row(f"A8400{number}", "", "active") for number in (2, 5, 6)]
+    for code in ("A84010", "A84011"):
+        rows += [_row(code, f"OLD-{code}", "active"), _row(code, f"NEW-{code}", "standby")]
+    with process.running(folder, rows, state="mixed", seed=chance.randrange(100)) as lab:
+        _quick(folder)
+        running = _running(lab)
+        practices = {row["gateway"] or row["practice"]: row["practice"] for row in rows}
+        moves = [("A84010", "NEW-A84010"), ("A84011", "NEW-A84011")]
+        plan = _planned(lab)
+        while survived["kills"] < most and time.monotonic() < until:
+            _meddle(lab, chance, survived)
+            practice, to = chance.choice(moves)
+            for arguments in (("apply", plan, "--yes", "--unsure", "go-on"),
+                              ("migrate", "start", practice, "--to", to, "--yes")):  # fmt: skip
+                _killed(lab, arguments, chance.uniform(0.3, 9.0), survived)
+                _judge(lab, practices, running)
+        lab.set("*", "none")
+        survived["resumes"] += 1
+        print(f"real: {dict(survived)}", flush=True)
+        for last in (("apply", plan, "--yes", "--unsure", "go-on"), ("audit",)):
+            ended = _ended(lab, last)
+            assert ended in (0, 1, 3, 4), f"{last} ended with {ended}"
+        _judge(lab, practices, running)
+
+
+def _row(practice: str, gateway: str, role: str) -> dict[str, str]:
+    return {"practice": practice, "name": practice, "gateway": gateway, "address": "", "role": role}
+
+
+def _quick(folder: Path) -> None:
+    """A lab in which nobody is waited for: commands there end at once, and with them what nobody heard of."""
+    path = folder / "fleet.yml"
+    path.write_text(path.read_text("utf-8") + "\nrollout: {approve_wait: 1, settle: 8}\n", "utf-8")
+
+
+def _planned(lab: Handle) -> str:
+    assert _ended(lab, ("audit",)) in (0, 1, 3)
+    done = subprocess.run(
+        command("plan", "--format", "json", fleet=lab.folder), capture_output=True, text=True, timeout=120,
+        env=environment(), check=True,
+    )  # fmt: skip
+    return str(json.loads(done.stdout)["plan"])
+
+
+def _meddle(lab: Handle, chance: random.Random, survived: Counter[str]) -> None:
+    """Some faults go, some come; now and then all is well."""
+    names = list(lab.state())
+    lab.set("*", "none")
+    for name in chance.sample(names, chance.randrange(0, 3)):
+        lab.set(name, chance.choice(FAULTS))
+        survived["faults"] += 1
+
+
+def _killed(lab: Handle, arguments: tuple[str, ...], after: float, survived: Counter[str]) -> None:
+    """One command, killed with -9 after so many seconds unless it has ended."""
+    run = subprocess.Popen(
+        command(*arguments, fleet=lab.folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, env=environment(),
+    )  # fmt: skip
+    try:
+        run.wait(after)
+        survived["resumes"] += 1
+    except subprocess.TimeoutExpired:
+        run.kill()
+        run.wait()
+        survived["kills"] += 1
+
+
+def _ended(lab: Handle, arguments: tuple[str, ...]) -> int:
+    return subprocess.run(
+        command(*arguments, fleet=lab.folder), capture_output=True, timeout=300, env=environment(), check=False
+    ).returncode  # fmt: skip
+
+
+def _running(lab: Handle) -> list[str]:
+    return [
+        name for name, one in lab.state().items() if any(each["state"] == "running" for each in one["services"])
+    ]  # fmt: skip
+
+
+def _judge(lab: Handle, practices: dict[str, str], running: list[str]) -> None:
+    events = lab.events()
+    wrong = judge.two_at_once(events, practices, running)
+    assert not wrong, f"two Connectors of one practice: {wrong}"
+    with Journal.open(lab.folder / ".provisioner" / "journal.db") as journal:
+        assert (said := journal.verify()) == "", said
+        begun = {event.gateway for event in journal.events(kinds=("step_started",))}
+    extra = judge.without_a_step(events, begun)
+    assert not extra, f"changed without a step: {extra}"
+
+
+# The engine on the lab's machines
+
+
+def _directly(folder: Path, chance: random.Random, survived: Counter[str], until: float, kills: int) -> None:
+    number = 0
+    while survived["kills"] < kills and time.monotonic() < until:
+        number += 1
+        _migration(folder / str(number), chance, survived)
+    print(f"direct: {number} migrations", flush=True)
+
+
+def _migration(folder: Path, chance: random.Random, survived: Counter[str]) -> None:
+    """One practice's move, killed up to six times on the way, and in half of all cases led back."""
+    LabWorld.make(folder)
+    operator = Operator(folder)
+    plan, backs = operator.planned(), 0
+    for _ in range(chance.randrange(1, 7)):
+        world = operator.world()
+        world.broken = (
+            {chance.choice(("java", "service", "stop", "start", "carry")): "it broke"} if _maybe(chance) else {}
+        )
+        world.offline = {chance.choice((OLD, NEW))} if _maybe(chance) else set()
+        survived["faults"] += bool(world.broken) + bool(world.offline)
+        world.save()
+        point, nth = chance.choice(list(Point)), chance.randrange(1, 6)
+        survived["kills"] += dies(partial(operator.through, plan), point, nth)
+        begun = any(event["event"] == "service_stopped" for event in operator.world().happened)
+        if backs == 0 and begun and _maybe(chance):
+            backs, plan = 1, operator.back(plan)
+    world = operator.world()
+    world.broken, world.offline = {}, set()
+    world.save()
+    ended = operator.through(plan, most=20)
+    survived["resumes"] += 1
+    world = operator.world()
+    assert world.two_at_once() == [], world.two_at_once()
+    assert ended.exit_code == 0, [(one.step, one.result, one.message) for one in ended.outcomes]
+    assert world.runs() == ({OLD} if backs else {NEW})
+
+
+def _maybe(chance: random.Random) -> bool:
+    return chance.random() < 0.3
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,418 @@
+"""A practice's gateway moves from one PC to another: never two Connectors, and always a way back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner import execute, migrate, undo
+from provisioner import plan as planning
+from provisioner.errors import InputError, PlanRefused
+from provisioner.execute import FINISHED, Asked
+from provisioner.execute.points import Point
+from provisioner.journal import Event, Journal, standing
+from provisioner.model import Audit, Plan, Result
+from tests.dying import dies
+from tests.lab_world import Killed, LabWorld
+
+OLD, NEW = "OLD-B84001", "NEW-B84001"
+
+
+@dataclass
+class Operator:
+    """Somebody who gives the commands, with the journal of their team."""
+
+    folder: Path
+
+    def world(self) -> LabWorld:
+        return LabWorld.load(self.folder)
+
+    def planned(self) -> Plan:
+        """The migration, planned and saved."""
+        world = self.world()
+        fleet = world.fleet
+        move = migrate.moved(fleet, "B84001", NEW)
+        audit = world.audit(migrate.in_roles(fleet, migrate.before(move)).known)
+        plan = migrate.make(audit, fleet, move, at=world.now(), plan_id="move-1")
+        with self.journal() as journal:
+            journal.save(audit)
+            journal.save(plan)
+        world.save()
+        return plan
+
+    def journal(self) -> Journal:
+        return Journal.open(self.folder / "journal.db")
+
+    def run(self, plan: Plan, **changes: Any) -> execute.Ended:
+        """One command; what it does to the world stays."""
+        world = self.world()
+        with self.journal() as journal:
+            ended = execute.run(plan, world.fleet, journal, world.hands(**changes), policy_digest="p1", asked=Asked())
+        world.save()
+        return ended
+
+    def through(self, plan: Plan, most: int = 12) -> execute.Ended:
+        """The command again and again, with a person who confirms what no reading shows."""
+        for _ in range(most):
+            ended = self.run(plan)
+            waiting = {outcome.step for outcome in ended.outcomes if outcome.result is Result.WAITING}
+            asked = [step for step in plan.steps if step.id in waiting and step.kind == "person" and not step.proves]
+            if not asked:
+                return ended
+            for step in asked:
+                self.confirm(plan, step.remedy)
+        return ended
+
+    def confirm(self, plan: Plan, remedy: str) -> None:
+        step = next(step for step in plan.steps if step.remedy == remedy)
+        world, body = self.world(), {"step": remedy, "by": "B. Person", "words": "seen"}
+        with self.journal() as journal:
+            journal.append([Event(at=world.now(), kind="confirmed", plan=plan.id, step=step.id, body=body)])
+
+    def back(self, plan: Plan, number: int = 1) -> Plan:
+        """The way back, planned and saved."""
+        world = self.world()
+        with self.journal() as journal:
+            audit = journal.load(plan.audit)
+            assert isinstance(audit, Audit)
+            acted = undo.acted_on(
+                (event.kind, event.step, event.body.get("before"))
+                for event in journal.events(plan.id, kinds=("step_started", "step_ended"))
+            )
+            outcomes = {
+                id: one for id, one in journal.progress(plan.id).outcomes.items() if one.result in FINISHED
+            }  # fmt: skip
+            made = migrate.back(
+                plan,
+                audit,
+                world.fleet,
+                acted,
+                outcomes,
+                at=world.now(),
+                plan_id=f"undo-{number}",
+            )
+            journal.save(made)
+        return made
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    LabWorld.make(tmp_path)
+    return Operator(tmp_path)
+
+
+def results(ended: execute.Ended) -> dict[str, str]:
+    return {outcome.step: outcome.result.value for outcome in ended.outcomes}
+
+
+def test_a_gateway_moves(operator: Operator) -> None:
+    plan = operator.planned()
+    assert plan.gaps == ()
+    ended = operator.through(plan)
+    world = operator.world()
+    assert set(results(ended).values()) <= {"done", "unchanged"}
+    assert ended.exit_code == 0
+    assert world.runs() == {NEW}
+    assert world.roles() == {OLD: "standby", NEW: "active"}
+    assert world.two_at_once() == []
+    old = world.machines[OLD].services[0]
+    assert (old.state, old.start_mode) == ("stopped", "disabled")
+    with operator.journal() as journal:
+        assert standing.open_migrations(journal) == {"B84001": "move-1"}
+        assert journal.verify() == ""
+
+
+def test_the_order_on_the_machines(operator: Operator) -> None:
+    """What the lab saw: nothing starts on the new PC before the old one was stopped and disabled."""
+    operator.through(operator.planned())
+    seen = [(event["gateway"], event["event"]) for event in operator.world().happened]
+    assert seen.index((OLD, "service_stopped")) < seen.index((NEW, "service_started"))
+    assert seen.index((NEW, "service_set")) < seen.index((OLD, "service_stopped"))
+    assert seen.index((NEW, "carried")) < seen.index((NEW, "service_started"))
+
+
+def test_what_is_carried_is_the_same_byte_for_byte(operator: Operator) -> None:
+    operator.through(operator.planned())
+    disk = operator.world().machines[NEW].disk
+    carried = disk.file("C:\\iPlato\\device.dat")
+    assert carried is not None
+    assert carried.content == b"\x00device of OLD-B84001"
+
+
+def test_a_person_who_does_nothing_is_waited_for_and_the_old_one_goes_on(operator: Operator) -> None:
+    plan = operator.planned()
+    world = operator.world()
+    world.obliging = False
+    world.save()
+    ended = operator.run(plan)
+    assert results(ended)[f"{OLD}-gateway-ended"] == "waiting"
+    assert ended.exit_code == 4
+    assert operator.world().runs() == {OLD}
+    assert operator.world().roles() == {OLD: "active", NEW: "standby"}
+    # Confirmed by a person, but the gateway itself shows otherwise.
+    operator.confirm(plan, "gateway-ended")
+    said = next(one for one in operator.run(plan).outcomes if one.step == f"{OLD}-gateway-ended")
+    assert said.result is Result.WAITING
+    assert "shows otherwise" in said.message
+    assert operator.world().runs() == {OLD}
+
+
+def test_nothing_starts_behind_a_fence_that_does_not_hold(operator: Operator) -> None:
+    """Somebody starts the old one by hand while the practice logs in to SystmOne on the new one."""
+    plan = operator.planned()
+    world = operator.world()
+    hands = world.hands()
+
+    def meddles(happening: object) -> None:
+        world.say(happening)  # type: ignore[arg-type]
+        if "start SystmOne" in getattr(happening, "words", ""):
+            world._service(world.machines[OLD], run=True)
+
+    with operator.journal() as journal:
+        ended = execute.run(plan, world.fleet, journal, replace(hands, say=meddles), policy_digest="p1", asked=Asked())
+    world.save()
+    start = next(one for one in ended.outcomes if one.step == f"{NEW}-start")
+    assert start.result is Result.STALE
+    assert f"a Connector runs on {OLD}" in start.message
+    assert operator.world().two_at_once() == []
+    assert operator.world().runs() == {OLD}
+
+
+def test_an_old_one_that_cannot_be_reached_needs_a_named_persons_word(operator: Operator) -> None:
+    plan = operator.planned()
+    world = operator.world()
+    world.offline = {OLD}
+    world.save()
+    ended = operator.run(plan)
+    assert results(ended)[f"{OLD}-gateway-ended"] == "unreachable"
+    assert NEW not in operator.world().runs()
+    said = operator.folder / "statements.csv"
+    row = f"B84001,{OLD},switched-off,taken away by the van,C. Person,2026-11-01,2027-06-01,T-2\n"
+    said.write_text(said.read_text("utf-8") + row, "utf-8")
+    # It lies dead in the van: nothing of it can be carried, and nothing of it runs.
+    world = operator.world()
+    world._service(world.machines[OLD], run=False)
+    world.save()
+    operator.confirm(plan, "carry")
+    ended = operator.through(plan)
+    assert results(ended)[f"{OLD}-stop"] == "unchanged"
+    assert operator.world().runs() == {NEW}
+
+
+def test_a_statement_does_not_count_while_the_old_one_answers(operator: Operator) -> None:
+    plan = operator.planned()
+    said = operator.folder / "statements.csv"
+    row = f"B84001,{OLD},switched-off,it is off,C. Person,2026-11-01,2027-06-01,T-2\n"
+    said.write_text(said.read_text("utf-8") + row, "utf-8")
+    world = operator.world()
+    world.broken = {f"{OLD}/stop": "access denied"}
+    world.save()
+    ended = operator.through(plan)
+    assert results(ended)[f"{OLD}-stop"] == "failed"
+    assert operator.world().runs() == {OLD}
+
+
+STEPS = ["standby", "java", "connector", "firewall", "antivirus", "service", "gateway-ended", "stop", "gateway-started",
+         "carry", "start", "switched", "approve", "working"]  # fmt: skip
+
+
+@pytest.mark.parametrize("last", STEPS)
+def test_there_is_a_way_back_from_every_step(operator: Operator, last: str) -> None:
+    """The run ends right after that step; what was there before is there again, and proved."""
+    before = operator.world()
+    state = {name: machine.to_json() for name, machine in before.machines.items()}
+    plan = operator.planned()
+    stop_after(operator, plan, last)
+    back = operator.back(plan)
+    ended = operator.through(back)
+    assert ended.exit_code == 0, [(one.step, one.result, one.message) for one in ended.outcomes]
+    world = operator.world()
+    assert world.runs() == {OLD}
+    assert world.roles() == {OLD: "active", NEW: "candidate"}
+    assert world.two_at_once() == []
+    now = {name: machine.to_json() for name, machine in world.machines.items()}
+    for key in ("services", "firewall", "defender"):
+        assert now[NEW][key] == state[NEW][key], key
+    assert world.machines[NEW].disk.folder("C:\\iPlato") is None
+    assert now[OLD]["services"] == state[OLD]["services"]
+    with operator.journal() as journal:
+        assert standing.open_migrations(journal) == {}
+
+
+def stop_after(operator: Operator, plan: Plan, last: str) -> None:
+    """Run until that step has ended, and no further."""
+    seen: list[str] = []
+    for _ in range(8):
+        world = operator.world()
+
+        def say(happening: object, world: LabWorld = world) -> None:
+            world.say(happening)  # type: ignore[arg-type]
+            outcome = getattr(happening, "outcome", None)
+            if outcome is not None and outcome.result in FINISHED:
+                seen.append(next(step.remedy for step in plan.steps if step.id == outcome.step))
+
+        with operator.journal() as journal:
+            ended = execute.run(
+                plan, world.fleet, journal, world.hands(say=say, interrupted=lambda: last in seen), policy_digest="p1"
+            )
+        world.save()
+        if last in seen:
+            return
+        for step in plan.steps:
+            if step.kind == "person" and not step.proves and results(ended)[step.id] == "waiting":
+                operator.confirm(plan, step.remedy)
+    raise AssertionError(f"{last} was not reached: {results(ended)}")
+
+
+@pytest.mark.parametrize("fails", ["java", "connector", "firewall", "antivirus", "service", "carry", "start"])
+def test_a_new_gateway_that_fails_at_a_step_leads_back(operator: Operator, fails: str) -> None:
+    plan = operator.planned()
+    world = operator.world()
+    world.broken = {f"{NEW}/{fails}": "the disk broke"}
+    world.save()
+    ended = operator.through(plan)
+    assert results(ended)[f"{NEW}-{fails}"] == "failed"
+    assert ended.exit_code == 4
+    world = operator.world()
+    world.broken = {}
+    world.save()
+    back = operator.through(operator.back(plan))
+    assert back.exit_code == 0, [(one.step, one.result, one.message) for one in back.outcomes]
+    assert operator.world().runs() == {OLD}
+    assert operator.world().two_at_once() == []
+
+
+def test_a_way_back_that_fails_says_so_with_exit_5(operator: Operator) -> None:
+    plan = operator.planned()
+    stop_after(operator, plan, "working")
+    world = operator.world()
+    world.broken = {f"{NEW}/stop": "access denied"}
+    world.save()
+    back = operator.back(plan)
+    ended = operator.through(back)
+    assert ended.exit_code == 5
+    assert operator.world().runs() == {NEW}
+    assert operator.world().two_at_once() == []
+    # Mended by hand, and the same command goes on to the end.
+    world = operator.world()
+    world.broken = {}
+    world.save()
+    assert operator.through(back).exit_code == 0
+    assert operator.world().runs() == {OLD}
+
+
+class TestBadInput:
+    def test_practices_and_gateways_that_do_not_fit(self, operator: Operator) -> None:
+        fleet = operator.world().fleet
+        with pytest.raises(InputError, match="not in this fleet"):
+            migrate.moved(fleet, "A81001", NEW)
+        with pytest.raises(InputError, match="no gateway ELSEWHERE"):
+            migrate.moved(fleet, "B84001", "ELSEWHERE")
+        with pytest.raises(InputError, match="active gateway already"):
+            migrate.moved(fleet, "B84001", OLD)
+
+    def test_a_gateway_of_another_practice(self, tmp_path: Path) -> None:
+        fleet = LabWorld.make(tmp_path, ("B84001", "B84002")).fleet
+        with pytest.raises(InputError, match="is a gateway of B84002"):
+            migrate.moved(fleet, "B84001", "NEW-B84002")
+
+    def test_a_second_migration_while_one_is_open(self, operator: Operator) -> None:
+        plan = operator.planned()
+        world = operator.world()
+        world.obliging = False
+        world.save()
+        operator.run(plan)
+        with pytest.raises(PlanRefused, match="another migration is open: move-1"):
+            operator.run(replace(plan, id="move-2"))
+
+
+def test_a_rollout_leaves_the_gateways_of_an_open_migration_alone(operator: Operator) -> None:
+    """Between the fence and the start the old row still says active: a rollout would start it again."""
+    plan = operator.planned()
+    stop_after(operator, plan, "stop")
+    world = operator.world()
+    world.machines[OLD].systmone.logged_in = True
+    world.save()
+    fleet = world.fleet
+    audit = world.audit(fleet.known)
+    rollout = planning.make(audit, fleet, at=world.now(), plan_id="plan-1")
+    assert [step.id for step in rollout.steps] == [f"{OLD}-start"]
+    ended = operator.run(rollout)
+    assert results(ended) == {f"{OLD}-start": "waiting"}
+    assert "migration of this practice is open" in ended.outcomes[0].message
+    assert operator.world().runs() == set()
+
+
+def test_a_start_whose_end_nobody_heard_is_waited_for_before_the_other_starts(operator: Operator) -> None:
+    """The run dies while the new one is being started, and the command goes on there: the way back must not race it."""
+    plan = operator.planned()
+    world = operator.world()
+    world.slow_start = 40.0
+    world.save()
+    with pytest.raises(Killed):
+        operator.through(plan)
+    world = operator.world()
+    world.slow_start = 0.0
+    world.save()
+    assert world.late
+    ended = operator.through(operator.back(plan))
+    assert ended.exit_code == 0
+    assert operator.world().two_at_once() == []
+    assert operator.world().runs() == {OLD}
+
+
+@pytest.mark.parametrize("point", list(Point), ids=lambda point: point.name)
+@pytest.mark.parametrize("nth", [1, 4, 9])
+def test_killed_at_any_point_a_migration_goes_on(tmp_path: Path, point: Point, nth: int) -> None:
+    """Killed with -9 at the first, a middle and a late passing of the point, then the same command: the machines are
+    the judge. `make soak` goes through all passings."""
+    operator = Operator(tmp_path)
+    LabWorld.make(tmp_path)
+    plan = operator.planned()
+    dies(lambda: operator.through(plan), point, nth)
+    ended = operator.through(plan)
+    assert ended.exit_code == 0, [(one.step, one.result, one.message) for one in ended.outcomes]
+    judged(operator, {NEW}, {OLD: "standby", NEW: "active"})
+
+
+@pytest.mark.parametrize("point", list(Point), ids=lambda point: point.name)
+@pytest.mark.parametrize("nth", [2, 8])
+def test_killed_at_any_point_a_migration_goes_back(tmp_path: Path, point: Point, nth: int) -> None:
+    operator = Operator(tmp_path)
+    LabWorld.make(tmp_path)
+    plan = operator.planned()
+    dies(lambda: operator.through(plan), point, nth)
+    with operator.journal() as journal:
+        assert standing.open_migrations(journal) or nth == 1
+    ended = operator.through(operator.back(plan))
+    assert ended.exit_code == 0, [(one.step, one.result, one.message) for one in ended.outcomes]
+    judged(operator, {OLD}, {OLD: "active", NEW: "candidate"})
+
+
+def judged(operator: Operator, runs: set[str], roles: Mapping[str, str]) -> None:
+    world = operator.world()
+    assert world.two_at_once() == []
+    assert world.runs() == runs
+    assert world.roles() == roles
+    with operator.journal() as journal:
+        assert journal.verify() == ""
+        assert journal.leases() == []
+        begun = {event.gateway for event in journal.events(kinds=("step_started",))}
+    assert {event["gateway"] for event in world.happened if event["event"] != "approve_pressed"} <= begun
+
+
+def test_a_start_before_the_fence_would_be_caught(operator: Operator) -> None:
+    """The judge bites: a plan whose stages were put in another order starts nothing, and a start by hand is seen."""
+    plan = operator.planned()
+    start = next(wave for wave in plan.waves if wave.steps[0].remedy == "start")
+    wrong = [*plan.waves[:3], start, *(wave for wave in plan.waves[3:] if wave is not start)]
+    ended = operator.run(replace(plan, waves=tuple(wrong)))
+    assert results(ended)[f"{NEW}-start"] == "stale"
+    assert operator.world().two_at_once() == []
+    world = operator.world()
+    for machine in world.machines.values():
+        machine.on_event = world._hears(machine)
+    world._service(world.machines[NEW], run=True)
+    assert world.two_at_once() != []

@@ -1,0 +1,144 @@
+"""A migration by the commands that a person gives: real WinRM, real Ansible; the lab's events are the judge."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioner.lab import process
+from provisioner.lab.process import Handle
+from tests import judge
+from tests.conftest import Command, command, environment
+
+CODE, OLD, NEW = "A84002", "OLDPC", "NEWPC"
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Handle]:
+    rows = [
+        {"practice": CODE, "name": "Old Mill", "gateway": OLD, "address": "", "role": "active"},
+        {"practice": CODE, "name": "Old Mill", "gateway": NEW, "address": "", "role": "candidate"},
+    ]
+    with process.running(tmp_path / "fleet", rows, state="ready") as handle:
+        fleet = handle.folder / "fleet.yml"
+        fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {approve_wait: 4, settle: 6}\n", "utf-8")
+        yield handle
+
+
+def roles(lab: Handle) -> dict[str, str]:
+    lines = (lab.folder / "practices.csv").read_text("utf-8").splitlines()
+    head = lines[0].split(",")
+    rows = [dict(zip(head, line.split(","), strict=True)) for line in lines[1:]]
+    return {row["gateway"]: row["role"] for row in rows}
+
+
+def runs(lab: Handle) -> set[str]:
+    return {name for name, one in lab.state().items() if any(each["state"] == "running" for each in one["services"])}
+
+
+def never_two(lab: Handle) -> bool:
+    return judge.two_at_once(lab.events(), {OLD: CODE, NEW: CODE}, [OLD]) == []
+
+
+def the_practice_changes_over(lab: Handle) -> None:
+    lab.set(OLD, "systmone=off")
+    lab.set(NEW, "systmone=gateway")
+
+
+def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
+    fleet = lab.folder
+    begun = provisioner("migrate", "start", CODE, "--to", NEW, "--yes", fleet=fleet)
+    assert begun.code == 4, begun.out + begun.err
+    assert "end SystmOne's Gateway on OLDPC" in begun.out
+    assert (runs(lab), roles(lab)) == ({OLD}, {OLD: "active", NEW: "standby"})
+
+    status = json.loads(provisioner("migrate", "status", "--format", "json", fleet=fleet).out)
+    (told,) = status["migrations"]
+    waits = [step["step"] for step in told["steps"] if step["result"] == "waiting"]
+    assert (told["practice"], told["through"], waits) == (CODE, False, ["gateway-ended"])
+    refusals(lab, provisioner)
+
+    the_practice_changes_over(lab)
+    on = provisioner("migrate", "start", CODE, fleet=fleet)
+    assert on.code == 4, on.out + on.err
+    assert (runs(lab), roles(lab)) == ({NEW}, {OLD: "standby", NEW: "active"})
+    for step in ("online-record", "vendor-page"):
+        said = provisioner("migrate", "confirm", CODE, step, "--by", "B. Person", fleet=fleet)
+        assert said.code == 0, said.err
+    through = provisioner("migrate", "start", CODE, fleet=fleet)
+    assert through.code == 0, through.out + through.err
+    assert "migrate finish" in through.out
+
+    done = provisioner("migrate", "finish", CODE, "--yes", fleet=fleet)
+    assert done.code == 0, done.out + done.err
+    assert roles(lab) == {OLD: "retired", NEW: "active"}
+    old = lab.state()[OLD]
+    assert (old["services"], old["firewall"]["rules"], old["defender"]["paths"]) == ([], [], [])
+    audit = provisioner("audit", fleet=fleet)
+    assert audit.code == 0, audit.out
+    assert never_two(lab)
+    assert provisioner("migrate", "status", fleet=fleet).out.strip() == "No migration is open."
+
+
+def refusals(lab: Handle, provisioner: Command) -> None:
+    """What is refused while the practice is asked to end its Gateway, each with the way out."""
+    for arguments, words in (
+        (("finish", CODE, "--yes"), "gateway-ended is open"),
+        (("confirm", CODE, "nonsense", "--by", "B. Person"), "There are gateway-ended"),
+        (("confirm", CODE, "approve", "--by", " "), "Who did it?"),
+        (("start", "A81001", "--to", NEW), "A81001 is not in this fleet"),
+        (("start", CODE, "--to", OLD), f"is being moved to {NEW} already"),
+        (("undo", "A84005"), "has no open migration"),
+        (("start", CODE, "--now"), "--now needs a reason"),
+    ):
+        ran = provisioner("migrate", *arguments, fleet=lab.folder)
+        assert ran.code == 2, (arguments, ran.out, ran.err)
+        assert words in ran.err, (arguments, ran.err)
+    rollout = provisioner("audit", fleet=lab.folder)
+    assert rollout.code in (0, 1)
+
+
+def test_killed_while_the_new_one_starts_and_led_back(lab: Handle, provisioner: Command) -> None:
+    """kill -9 in the middle of Ansible's start on the new PC, with an answer that comes late; then the way back."""
+    fleet = lab.folder
+    the_practice_changes_over(lab)
+    lab.set(NEW, "slow=2")
+    run = subprocess.Popen(
+        command("migrate", "start", CODE, "--to", NEW, "--yes", fleet=fleet),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
+    )  # fmt: skip
+    until = time.monotonic() + 250
+    while not starting(lab) and time.monotonic() < until:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    lab.set(NEW, "none")
+    lab.set(NEW, "systmone=off")
+    lab.set(OLD, "systmone=gateway")
+    back = provisioner("migrate", "undo", CODE, "--yes", fleet=fleet)
+    assert back.code == 0, back.out + back.err
+    assert (runs(lab), roles(lab)) == ({OLD}, {OLD: "active", NEW: "candidate"})
+    new = lab.state()[NEW]
+    assert (new["services"], new["firewall"]["rules"], new["defender"]["paths"]) == ([], [], [])
+    assert never_two(lab)
+
+
+def starting(lab: Handle) -> bool:
+    """Whether the new PC was claimed for its start: the old one is stopped, and Ansible is at work on the new one."""
+    seen = [(one["gateway"], one["event"]) for one in lab.events()]
+    return (OLD, "service_stopped") in seen and (NEW, "file_written") in seen[seen.index((OLD, "service_stopped")) :]
+
+
+def test_many_moves_are_refused_whole_where_one_is_wrong(lab: Handle, provisioner: Command, tmp_path: Path) -> None:
+    moves = tmp_path / "moves.csv"
+    moves.write_text(f"practice,to\n{CODE},{NEW}\nA84005,ELSEWHERE\n", "utf-8")
+    ran = provisioner("migrate", "start", "--many", moves, "--yes", fleet=lab.folder)
+    assert ran.code == 2
+    assert "A84005: A84005 is not in this fleet" in ran.err
+    assert roles(lab) == {OLD: "active", NEW: "candidate"}
+    assert lab.events() == []

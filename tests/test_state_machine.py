@@ -1,0 +1,130 @@
+"""Commands, deaths, faults and second thoughts in any order: at no time two Connectors, and always a way to an end."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from provisioner.errors import LeaseHeld, PlanRefused
+from provisioner.execute.points import Point
+from provisioner.journal import standing
+from provisioner.model import Plan
+from tests import judge
+from tests.dying import dies
+from tests.lab_world import LabWorld
+from tests.test_migrate import NEW, OLD, Operator
+
+
+class Evening(RuleBasedStateMachine):
+    """One practice, one operator, a journal, and whatever may happen to them."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="provisioner-test-"))
+        LabWorld.make(self.folder)
+        self.operator = Operator(self.folder)
+        self.plan = self.operator.planned()
+        self.backs = 0
+        self.came_back = False
+
+    def _change(self, **changes: Any) -> None:
+        world = self.operator.world()
+        for name, value in changes.items():
+            setattr(world, name, value)
+        world.save()
+
+    def _command(self) -> None:
+        with suppress(PlanRefused, LeaseHeld):
+            self.operator.run(self.plan)
+
+    @rule()
+    def goes_on(self) -> None:
+        self._command()
+
+    @rule(point=st.sampled_from(list(Point)), nth=st.integers(1, 4))
+    def is_killed(self, point: Point, nth: int) -> None:
+        dies(self._command, point, nth)
+
+    @rule(remedy=st.sampled_from(["java", "service", "stop", "start", "carry", "firewall"]))
+    def something_breaks(self, remedy: str) -> None:
+        self._change(broken={remedy: "it broke"})
+
+    @rule(gateway=st.sampled_from([OLD, NEW]))
+    def a_gateway_goes_away(self, gateway: str) -> None:
+        self._change(offline={gateway})
+
+    @rule()
+    def all_is_well_again(self) -> None:
+        self._change(broken={}, offline=set(), obliging=True)
+
+    @rule()
+    def nobody_at_the_practice_listens(self) -> None:
+        self._change(obliging=False)
+
+    @rule()
+    def a_person_confirms(self) -> None:
+        for remedy in ("online-record", "vendor-page"):
+            if any(step.remedy == remedy for step in self.plan.steps):
+                self.operator.confirm(self.plan, remedy)
+
+    @precondition(lambda self: self.backs == 0)
+    @rule()
+    def second_thoughts(self) -> None:
+        with self.operator.journal() as journal:
+            if not standing.open_migrations(journal):
+                return
+        self.backs += 1
+        self.plan = self.operator.back(self.plan, self.backs)
+
+    @rule()
+    def the_old_one_stops_by_itself(self) -> None:
+        world = self.operator.world()
+        machine = world.machines[OLD]
+        machine.on_event = world._hears(machine)
+        world._service(machine, run=False)
+        world.save()
+
+    @invariant()
+    def never_two(self) -> None:
+        if hasattr(self, "operator"):
+            assert self.operator.world().two_at_once() == []
+
+    @invariant()
+    def every_change_has_its_step(self) -> None:
+        if not hasattr(self, "operator"):
+            return
+        with self.operator.journal() as journal:
+            begun = {event.gateway for event in journal.events(kinds=("step_started",))}
+            assert journal.verify() == ""
+        changed = [one for one in self.operator.world().happened if one["event"] != "service_stopped"]
+        assert judge.without_a_step(changed, begun) == set()
+
+    def teardown(self) -> None:
+        """However the evening went: once all is well, the same command leads to an end."""
+        if not hasattr(self, "operator"):
+            return
+        self.all_is_well_again()
+        plan: Plan = self.plan
+        ended = self.operator.through(plan, most=20)
+        world = self.operator.world()
+        assert world.two_at_once() == []
+        # The fence may refuse what somebody did by hand meanwhile; then it says so, and nothing runs twice.
+        if ended.exit_code == 0:
+            assert world.runs() == ({OLD} if self.backs else {NEW})
+        else:
+            assert any(outcome.message for outcome in ended.outcomes)
+
+
+Evening.TestCase.settings = settings(
+    max_examples=int(os.environ.get("PROVISIONER_TEST_EXAMPLES", "10")),
+    stateful_step_count=10,
+    deadline=None,
+    derandomize="PROVISIONER_TEST_EXAMPLES" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+TestEvening = Evening.TestCase

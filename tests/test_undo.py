@@ -1,0 +1,162 @@
+"""What a rollout did is put back as it was, and proved by what a reading shows of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner import plan as planning
+from provisioner import traces, undo
+from provisioner.model import Audit, Evidence, Plan, Result, Step
+from provisioner.undo import Acted
+from tests.lab_world import LabWorld
+from tests.test_migrate import NEW, OLD, Operator, results
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    """A practice whose active gateway has nothing of ours, and no other."""
+    world = LabWorld.make(tmp_path)
+    rows = (tmp_path / "practices.csv").read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "practices.csv").write_text("".join(line for line in rows if OLD not in line), "utf-8")
+    text = (tmp_path / "practices.csv").read_text("utf-8").replace("candidate", "active")
+    (tmp_path / "practices.csv").write_text(text, "utf-8")
+    del world.machines[OLD]
+    world.save()
+    return Operator(tmp_path)
+
+
+def rolled_out(operator: Operator) -> Plan:
+    world = operator.world()
+    fleet = world.fleet
+    # What a start needs of a gateway that nobody has used yet.
+    world.machines[NEW].systmone.logged_in = world.machines[NEW].systmone.gateway_mode = True
+    world.save()
+    audit = world.audit(fleet.known)
+    plan = planning.make(audit, fleet, at=world.now(), plan_id="plan-1")
+    with operator.journal() as journal:
+        journal.save(audit)
+        journal.save(plan)
+    return plan
+
+
+def way_back(operator: Operator, plan: Plan) -> Plan:
+    with operator.journal() as journal:
+        audit = journal.load(plan.audit)
+        assert isinstance(audit, Audit)
+        events = journal.events(plan.id, kinds=("step_started", "step_ended"))
+        acted = undo.acted_on((event.kind, event.step, event.body.get("before")) for event in events)
+        back = undo.make(plan, audit, acted, at=plan.at, plan_id=f"undo-{len(journal.history())}")
+        journal.save(back)
+    return back
+
+
+def test_a_whole_rollout_is_undone(operator: Operator) -> None:
+    plan = rolled_out(operator)
+    before = operator.world().machines[NEW].to_json()
+    assert operator.run(plan).exit_code == 0
+    assert operator.world().runs() == {NEW}
+    back = way_back(operator, plan)
+    # Setting and starting the service are undone by one step.
+    assert [step.remedy for step in back.steps] == ["service", "antivirus", "firewall", "connector", "java"]
+    ended = operator.run(back)
+    assert set(results(ended).values()) == {"undone"}, [(one.step, one.message) for one in ended.outcomes]
+    assert ended.exit_code == 0
+    after = operator.world().machines[NEW].to_json()
+    for part in ("services", "firewall", "defender"):
+        assert after[part] == before[part], part
+    assert operator.world().machines[NEW].disk.folder("C:\\iPlato") is None
+    # Once more: it is as it was.
+    assert set(results(operator.run(back)).values()) == {"unchanged"}
+
+
+def test_what_was_never_begun_is_not_undone(operator: Operator) -> None:
+    plan = rolled_out(operator)
+    assert way_back(operator, plan).steps == ()
+    world = operator.world()
+    world.broken = {"firewall": "no"}
+    world.save()
+    operator.run(plan)
+    world = operator.world()
+    world.broken = {}
+    world.save()
+    back = way_back(operator, plan)
+    # It failed before it found anything out: that is a person's to look at.
+    assert [gap.control for gap in back.gaps] == [f"{NEW}-firewall"]
+    assert "firewall" not in [step.remedy for step in back.steps]
+
+
+def test_an_undo_that_does_not_take_is_failed_and_a_person_is_needed(operator: Operator) -> None:
+    plan = rolled_out(operator)
+    operator.run(plan)
+    back = way_back(operator, plan)
+    world = operator.world()
+    world.broken = {"firewall": "access denied"}
+    world.save()
+    ended = operator.run(back)
+    assert ended.exit_code == 5
+    said = next(one for one in ended.outcomes if one.step == f"{NEW}-undo-firewall")
+    assert said.result is Result.FAILED
+    assert "access denied" in said.message
+
+
+def step(role: str, values: Mapping[str, Any]) -> Step:
+    return Step(id=f"G-{role}", gateway="G", practice="B84001", kind="playbook", remedy=role, role=role, values=values)
+
+
+def reading(world: LabWorld, gateway: str) -> Evidence:
+    row = next(row for row in world.fleet.gateways if row.name == gateway)
+    return world.read([row], False)[0][0]
+
+
+def test_traces_show_a_roles_own_work_and_nothing_else(tmp_path: Path) -> None:
+    world = LabWorld.make(tmp_path)
+    machine = world.machines[OLD]
+    values = {"antivirus_paths": ["C:\\iPlato\\jre\\bin\\java.exe"], "antivirus_processes": []}
+    roles = ("service", "firewall", "antivirus", "power", "java", "connector")
+    steps = {role: step(role, values) for role in roles}
+
+    def prints() -> dict[str, str]:
+        return {role: traces.trace(one, reading(world, OLD)) for role, one in steps.items()}
+
+    before = prints()
+    assert len(set(before.values())) == len(roles)
+    machine.defender.paths.append("C:\\Theirs")
+    machine.disk.free_bytes -= 1000
+    assert prints() == before
+    machine.defender.paths.remove("C:\\iPlato\\jre\\bin\\java.exe")
+    machine.firewall.rules[0].enabled = False
+    machine.services[0].actions.pop()
+    machine.power.sleep_seconds = 60
+    now = prints()
+    assert {role for role in before if now[role] != before[role]} == {"antivirus", "firewall", "service", "power"}
+
+
+def test_a_trace_that_a_reading_does_not_show_proves_nothing(tmp_path: Path) -> None:
+    world = LabWorld.make(tmp_path)
+    shown = reading(world, OLD)
+    blind = replace(shown, sections={name: one for name, one in shown.sections.items() if name != "firewall"})
+    assert traces.trace(step("firewall", {}), blind) == ""
+
+
+def test_what_was_there_before_counts_from_the_first_time() -> None:
+    found = undo.acted_on(
+        [
+            ("step_started", "a", None),
+            ("step_ended", "a", {"exists": False}),
+            ("step_started", "a", None),
+            ("step_ended", "a", {"exists": True}),
+            ("step_started", "b", None),
+            ("step_ended", "b", {}),
+            ("step_started", "b", None),
+            ("step_ended", "b", {"exists": True}),
+            ("step_started", "c", None),
+        ]
+    )
+    assert found == {
+        "a": Acted(begun=1, before={"exists": False}),
+        "b": Acted(begun=2, before={"exists": True}),
+        "c": Acted(begun=1, before=None),
+    }
