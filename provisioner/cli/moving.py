@@ -15,7 +15,8 @@ from provisioner.errors import Fault, InputError, PlanRefused
 from provisioner.execute import FINISHED, Asked
 from provisioner.execute import budget as budgets
 from provisioner.journal import Journal, standing
-from provisioner.model import Audit, Fleet, Outcome, Plan, Role, Step
+from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Role, Step
+from provisioner.plan import budget_of
 
 
 def wanted(path: Path) -> list[tuple[str, str]]:
@@ -66,7 +67,7 @@ def _one(auditor: Auditor, practice: str, to: str, open_: dict[str, str]) -> tup
     return _new(auditor, migrate.moved(auditor.fleet, practice, to)), True
 
 
-def _new(auditor: Auditor, move: Any) -> Plan:
+def _new(auditor: Auditor, move: Move) -> Plan:
     fleet = auditor.fleet
     if not fleet.settings.service.name:
         raise InputError("fleet.yml has no service.name, and without it nothing is started.", "Ask the vendor for it.")
@@ -94,27 +95,22 @@ def _others(audit: Audit, old: str) -> list[str]:
 
 
 def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
-    """Run migrations, a few first, then the rest, under one budget. The exit code."""
+    """Run migrations one after the other, under one budget. The exit code."""
     # Many practices are not waited for one by one: the first round prepares them and says what each waits for.
     asked = replace(asked, patient=len(plans) == 1)
-    codes_, ended, left = [0], list[tuple[Plan, execute.Ended]](), list(plans)
-    budget = auditor.fleet.settings.rollout
-    sizes = [*budget.waves, len(left)] if len(left) > 1 else [1]
-    for size in sizes:
-        for plan in left[:size]:
-            one = running.run(plan, auditor, asked)
-            running.show(plan, one, again(plan))
-            ended.append((plan, one))
-            codes_.append(one.exit_code)
-            if why := _past(auditor, ended):
-                say(f"Stopped: {why}. The practices that are left were not touched.")
-                return 4
-        left = left[size:]
+    ended = list[tuple[Plan, execute.Ended]]()
+    for plan in plans:
+        one = running.run(plan, auditor, asked)
+        running.show(plan, one, again(plan))
+        ended.append((plan, one))
+        if why := _past(auditor, ended):
+            say(f"Stopped: {why}. The practices that are left were not touched.")
+            return 4
     for plan, one in ended:
         if one.exit_code == 0 and plan.move:
             out(f"{plan.move.practice} has moved to {plan.move.new}. In some days: "
                 f"provisioner migrate finish {plan.move.practice}")  # fmt: skip
-    return max(codes_)
+    return max((one.exit_code for _, one in ended), default=0)
 
 
 def _past(auditor: Auditor, ended: Sequence[tuple[Plan, execute.Ended]]) -> str:
@@ -122,8 +118,6 @@ def _past(auditor: Auditor, ended: Sequence[tuple[Plan, execute.Ended]]) -> str:
     if any(one.stopped == "stopped by the operator" for _, one in ended):
         return "by the operator"
     outcomes = [outcome for _, one in ended for outcome in one.outcomes]
-    from provisioner.plan import budget_of
-
     first = {outcome.step for outcome in ended[0][1].outcomes} if ended else set()
     return budgets.past(budget_of(auditor.fleet), outcomes, first)
 

@@ -21,7 +21,8 @@ _MARGIN = 60.0
 def shut(run: Rollout, steps: Sequence[Step]) -> str:
     """Why one gateway's steps are not begun now, in words; "" where they may be."""
     text = run.row(steps[0].gateway).hours if steps else ""
-    if not text or run.now_because:
+    # The way back is open at any hour: it is taken when something is wrong.
+    if not text or run.now_because or run.plan.kind == "undo":
         return ""
     now, needs = run.hands.now(), timedelta(seconds=_MARGIN + sum(seconds(run, step) for step in steps))
     open_ = hours.parse(text)
