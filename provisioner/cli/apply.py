@@ -77,11 +77,17 @@ def reason(at_once: bool, because: str) -> str:
     return because.strip()
 
 
-def wanted_plan(journal: Journal, plan_id: str) -> Plan:
-    """The plan of that id. Errors: InputError where there is none, or it is a migration's."""
+def any_plan(journal: Journal, plan_id: str) -> Plan:
+    """The plan of that id. Errors: InputError where there is none."""
     found = lookup(journal, plan_id)
     if not isinstance(found, Plan):
         raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
+    return found
+
+
+def wanted_plan(journal: Journal, plan_id: str) -> Plan:
+    """The plan of that id, to be done or undone. Errors: InputError where there is none, or it is a migration's."""
+    found = any_plan(journal, plan_id)
     if found.move:
         hint = f"provisioner migrate status {found.move.practice} says how to go on."
         raise InputError(f"{plan_id} belongs to a migration of {found.move.practice}.", hint)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from provisioner import processes, signing
-from provisioner.cli.apply import verified, wanted_plan
+from provisioner.cli.apply import any_plan, verified
 from provisioner.cli.auditing import open_journal
 from provisioner.cli.context import as_json, out, say, whole_fleet
 from provisioner.cli.plan import practice_names
@@ -54,7 +54,7 @@ def command(
 def _record(plan_id: str, output: Path, key: Path | None) -> int:
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        plan = wanted_plan(journal, plan_id)
+        plan = any_plan(journal, plan_id)
         folder = _place(output, plan)
         pem, name = _key(fleet, key)
         verified(journal)
