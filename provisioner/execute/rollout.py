@@ -183,7 +183,9 @@ class Rollout:
         if lender and stated_off(self.row(lender), reading.evidence.get(lender), said) and not reading.proved(step):
             return persons.carried_by_hand(step, self.confirmed.get(step.id, ""))
         begun = bool(step.gateway in self.progress.begun | self._begun and self._left(step.gateway))
-        return judge.before(step, reading, begun=begun, working=self.strict or judge.works(row, reading, said))
+        working = self.strict or judge.works(row, reading, said)
+        ours, now = self.journal.id, self.hands.now()
+        return judge.before(step, reading, begun=begun, working=working, journal=ours, at=now)
 
     def _do(self, steps: Sequence[Step]) -> None:
         """Act on the steps, read their gateways again, judge and record."""
