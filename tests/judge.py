@@ -26,6 +26,6 @@ def two_at_once(events: Iterable[Mapping[str, Any]], practices: Mapping[str, str
 
 def without_a_step(events: Iterable[Mapping[str, Any]], begun: Iterable[str]) -> set[str]:
     """The gateways on which something was changed that no step in the journal has begun to change."""
-    by_themselves = ("approve_raised", "approve_pressed", "login_refused", "installer_ended")
+    by_themselves = ("approve_raised", "approve_pressed", "login_refused", "installer_ended", "faults_set")
     changed = {event["gateway"] for event in events if event["event"] not in by_themselves}
     return changed - set(begun)

@@ -224,7 +224,8 @@ class LabWorld:
             return Acted(result="unreachable", message="no route to it")
         if why := self.broken.get(f"{step.gateway}/{step.remedy}") or self.broken.get(step.remedy):
             return Acted(result="failed", message=why)
-        before = {"exists": bool(machine.services), "package": machine.disk.exists(f"{FOLDER}\\{MANIFEST}")}
+        folder = JAVA_HOME if step.role == "java" else FOLDER
+        before = {"exists": bool(machine.services), "package": machine.disk.exists(f"{folder}\\{MANIFEST}")}
         if step.restores:
             self._restore(machine, step)
         else:
