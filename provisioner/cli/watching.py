@@ -44,7 +44,8 @@ class Board:
                 self._wave = f"wave {happening.number} of {happening.of}"
             case events.StepsStarted():
                 now = time.monotonic()
-                self._running |= {step.gateway: (step.remedy, now) for step in happening.steps}
+                # The first of a gateway's steps is the one that runs; Ansible says when it comes to the next.
+                self._running |= {step.gateway: (step.remedy, now) for step in reversed(happening.steps)}
             case events.StepEnded(outcome=outcome):
                 self._running.pop(outcome.gateway, None)
                 self._results[outcome.step] = outcome.result
