@@ -162,7 +162,8 @@ def show(plan: Plan, ended: execute.Ended, again: str) -> None:
     if found:
         out(f"{causes.counted(found)}:")
     for cause in found:
-        out(f"  {cause.result}, {cause.remedy}, at {len(cause.gateways)}: {cause.words}")
+        what = ", ".join(part for part in (cause.result, cause.remedy) if part)
+        out(f"  {what}, at {len(cause.gateways)}: {cause.words}")
     if ended.exit_code:
         out(f"Not all is done. Mend what is said above; then: {again}")
     else:

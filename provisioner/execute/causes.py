@@ -8,13 +8,14 @@ from provisioner.model import Outcome, Plan, Result
 
 # What is worth a look, the worst first.
 _LOOKED_AT = (Result.FAILED, Result.UNKNOWN, Result.REFUSED, Result.UNREACHABLE, Result.STALE, Result.WAITING)
+_LOST = (Result.REFUSED, Result.UNREACHABLE)
 # What differs from gateway to gateway in the same words: times, numbers, ids.
 _OWN = re.compile(r"\b[0-9a-f]{6,}\b|\b\d[\d.:/-]*\b", re.I)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """The same result of the same remedy in the same words; `words` are those of the first gateway."""
+    """The same result of the same remedy ("" for any) in the same words; `words` are those of the first gateway."""
 
     result: Result
     remedy: str
@@ -28,7 +29,9 @@ def grouped(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[Cause, ...]:
     found: dict[tuple[Result, str, str], list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.result in _LOOKED_AT and outcome.step in steps:
-            key = (outcome.result, steps[outcome.step].remedy, _plain(outcome, steps[outcome.step].practice))
+            # What could not be got into is so for all of its steps.
+            remedy = "" if outcome.result in _LOST else steps[outcome.step].remedy
+            key = (outcome.result, remedy, _plain(outcome, steps[outcome.step].practice))
             found.setdefault(key, []).append(outcome)
     causes = [
         Cause(
