@@ -8,7 +8,7 @@ demo: .venv/.installed
 	$(BIN)/provisioner demo
 
 test: lint
-	$(BIN)/python -m pytest -m "not wine" -n 2
+	$(BIN)/python -m pytest -m "not wine" -n 2 $(AGAIN)
 
 # A long evening in the lab: runs killed at random moments among random faults; the lab's events are the judge.
 soak: .venv/.installed-dev
