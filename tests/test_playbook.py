@@ -253,6 +253,18 @@ def test_a_check_changes_nothing_and_shows_the_difference(root: Path, tmp_path: 
     assert (difference.task, difference.before, difference.after) == ("Write a file", "old\n", "new\n")
 
 
+def test_each_gateway_has_its_roles_in_its_own_order(tmp_path: Path) -> None:
+    """By the real playbook. What several gateways answer is handled at once, as it is on a busy controller."""
+    root, order = filled(tmp_path, dict.fromkeys(("first", "second", "last"), ROLES["quiet"])), list[tuple[str, str]]()
+    config = root / "ansible.cfg"
+    config.write_text(config.read_text().replace("[defaults]\n", "[defaults]\ninternal_poll_interval = 0.5\n"))
+    steps = [step(f"B8400{number}", "last") for number in range(5)]
+    steps += [step("B84009", role) for role in ("first", "second", "last")]
+    acted = run(root, *steps, on_task=lambda gateway, role, task: order.append((gateway, role)))
+    assert {one.result for one in acted.values()} == {"ok"}
+    assert [role for gateway, role in order if gateway == "B84009"] == ["first", "second", "last"]
+
+
 def test_a_gateway_without_an_answer_is_unreachable(root: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
