@@ -63,6 +63,11 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **(extra or {})}
 
 
+def own_mark(name: str) -> str:
+    """A run's mark of this process among pytest's workers alone: what ends a run ends all that carries its mark."""
+    return name + os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
 def rows(*codes: str, role: str = "active") -> list[dict[str, str]]:
     """Rows for a lab: a practice each, its PC not named."""
     return [

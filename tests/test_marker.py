@@ -20,6 +20,7 @@ from provisioner.lab import Handle
 from provisioner.model import Result, Step
 from provisioner.playbook import Acted
 from tests import test_playbook
+from tests.conftest import own_mark
 from tests.rollout_fixtures import AT, World, fleet, gateway
 from tests.windows_fixtures import ROOT, Engine, doubled, windows_home, wine_engine
 
@@ -176,7 +177,7 @@ def act(pretend: Handle, steps: Sequence[Step], journal: str = "j-1", **options:
     rows = load(pretend.folder)
     hosts = {row.name: remedies.connection(rows, row) for row in rows.known}
     marker = {"journal": journal, "by": "{{ 6 * 7 }} Siân", "until": moment(1)}
-    acted = playbook.run(steps, hosts, lambda name: pretend.password, mark="m5", marker=marker, **options)
+    acted = playbook.run(steps, hosts, lambda name: pretend.password, mark=own_mark("m5"), marker=marker, **options)
     assert pretend.password not in json.dumps([pretend.state(), pretend.events()]) + repr(acted)
     return acted
 

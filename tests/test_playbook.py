@@ -26,6 +26,7 @@ from provisioner.lab import Handle
 from provisioner.model import Step
 from provisioner.playbook import Acted
 from provisioner.secrets_socket import SecretsSocket
+from tests.conftest import own_mark
 
 MARK = "s3cret-marked"
 
@@ -174,7 +175,7 @@ def run(
 ) -> dict[str, Acted]:
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     password = {"ansible_password": LOCAL["ansible_password"]}
-    arguments: dict[str, Any] = {"mark": "m0", "secrets": lambda name: f"{MARK}-{name}", "root": root}
+    arguments: dict[str, Any] = {"mark": own_mark("m0"), "secrets": lambda name: f"{MARK}-{name}", "root": root}
     found = hosts or {one.gateway: {**here, **password} for one in steps}
     return playbook.run(steps, found, **arguments | options)
 
@@ -208,7 +209,7 @@ def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
     assert acted["B84002-changes"].message == "not tried, because breaks did not finish here"
     assert acted["B84001-changes"].seconds > 0
     assert (tmp_path / "made").read_text() == "new\n"
-    assert left_over("m0") == []
+    assert left_over(own_mark("m0")) == []
 
 
 def test_what_ansible_said_is_kept_a_line_a_task_without_what_is_hidden(root: Path, tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ def test_secrets_come_by_the_socket_and_nothing_else_does(root: Path, monkeypatc
     files = [{"secrets": {"pin": "pin"}}]
     found: set[str] = set()
     stop = threading.Event()
-    watching = threading.Thread(target=_watch, args=("m0", stop, found))
+    watching = threading.Thread(target=_watch, args=(own_mark("m0"), stop, found))
     watching.start()
     try:
         acted = run(root, step("B84001", "asks", connector_files=files), step("B84002", "asks_another"))
@@ -352,12 +353,17 @@ def test_a_run_that_is_stopped_leaves_nothing(root: Path) -> None:
             asked.set()
 
     acted = run(
-        root, step("B84001", "sleeps"), step("B84002", "sleeps"), on_task=task, cancelled=asked.is_set, mark="m1"
+        root,
+        step("B84001", "sleeps"),
+        step("B84002", "sleeps"),
+        on_task=task,
+        cancelled=asked.is_set,
+        mark=own_mark("m1"),
     )
     assert asked.is_set()
     assert {one.result for one in acted.values()} == {"unknown"}
     assert "stopped" in acted["B84001-sleeps"].message
-    assert left_over("m1") == []
+    assert left_over(own_mark("m1")) == []
 
 
 def test_what_a_dead_run_left_is_ended_by_its_mark(root: Path) -> None:
@@ -370,14 +376,14 @@ def test_what_a_dead_run_left_is_ended_by_its_mark(root: Path) -> None:
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     # ansible-playbook itself notices that nobody reads it any more; its worker sleeps on, in a session of its own.
-    assert processes.marked("m2")
-    assert playbook.end_run("m2") > 0
-    assert left_over("m2") == []
-    assert playbook.end_run("m2") == 0
+    assert processes.marked(own_mark("m2"))
+    assert playbook.end_run(own_mark("m2")) > 0
+    assert left_over(own_mark("m2")) == []
+    assert playbook.end_run(own_mark("m2")) == 0
 
 
 def run_until_killed(root: Path, asked: "multiprocessing.synchronize.Event") -> None:
-    run(root, step("B84001", "sleeps"), on_task=lambda *_: asked.set(), mark="m2")
+    run(root, step("B84001", "sleeps"), on_task=lambda *_: asked.set(), mark=own_mark("m2"))
 
 
 def test_ansible_that_cannot_begin_says_why(tmp_path: Path) -> None:
@@ -435,10 +441,10 @@ def test_roles_on_a_real_winrm_and_a_refused_password(lab: Callable[..., Handle]
         steps.append(replace(step(row.name, role), values=values))
     password = (pretend.folder / fleet.settings.connection.credential_file).read_text().strip()
     answers = {one.name: password, other.name: "wrong"}
-    acted = playbook.run(steps, hosts, answers.__getitem__, mark="m3")
+    acted = playbook.run(steps, hosts, answers.__getitem__, mark=own_mark("m3"))
     assert (acted[f"{one.name}-firewall"].result, acted[f"{one.name}-firewall"].changed) == ("ok", True)
     assert acted[f"{other.name}-firewall"].result == "refused"
-    again = playbook.run(steps[:1], hosts, answers.__getitem__, mark="m3")
+    again = playbook.run(steps[:1], hosts, answers.__getitem__, mark=own_mark("m3"))
     assert (again[f"{one.name}-firewall"].result, again[f"{one.name}-firewall"].changed) == ("ok", False)
     assert not [said for said in (*acted.values(), *again.values()) if password in repr(said)]
 
@@ -452,7 +458,12 @@ def knocking(pretend: Handle, root: Path, guard: LoginGuard | None, **options: A
     fleet = load(pretend.folder)
     steps = [step(row.name, "knocks") for row in fleet.known]
     hosts = {row.name: remedies.connection(fleet, row) for row in fleet.known}
-    given = {"mark": "m4", "secrets": lambda name: pretend.password, "turn": guard.turn if guard else None, **options}
+    given = {
+        "mark": own_mark("m4"),
+        "secrets": lambda name: pretend.password,
+        "turn": guard.turn if guard else None,
+        **options,
+    }
     return list(playbook.run(steps, hosts, root=root, **given).values())
 
 

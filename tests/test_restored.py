@@ -17,6 +17,7 @@ from provisioner.lab.modules.package import UNINSTALL
 from provisioner.model import Fleet, Step
 from provisioner.playbook import Acted
 from provisioner.settings import ConnectorFile, Package
+from tests.conftest import own_mark
 from tests.lab_fixtures import zipped
 
 pytestmark = pytest.mark.timeout(590)
@@ -64,7 +65,7 @@ class Gateways:
             for name, roles in wanted.items()
             for role, values in roles.items()
         ]
-        return playbook.run(steps, hosts, lambda _: self.handle.password, mark="undo", check=check)
+        return playbook.run(steps, hosts, lambda _: self.handle.password, mark=own_mark("undo"), check=check)
 
     def done(self, wanted: Wanted, *, check: bool = False) -> dict[str, Acted]:
         """As `run`, where every step must end well."""

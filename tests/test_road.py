@@ -23,7 +23,7 @@ from provisioner.journal import Journal
 from provisioner.lab import process
 from provisioner.lab.process import Handle
 from provisioner.model import Gateway, Step
-from tests.conftest import ROOT, Command, Ran, command, environment, rows
+from tests.conftest import ROOT, Command, Ran, command, environment, own_mark, rows
 
 Lab = Callable[..., Handle]
 
@@ -151,7 +151,7 @@ def test_who_has_refused_ansible_is_not_asked_by_the_reading_after_it(lab: Lab, 
             id="A84001-firewall", gateway="A84001", practice="A84001", kind="playbook", remedy="firewall", role=role,
             values=values,
         )  # fmt: skip
-        acted = actor(auditor, lambda *_: None, lambda: False)([step], "m5")
+        acted = actor(auditor, lambda *_: None, lambda: False)([step], own_mark("m5"))
         assert acted["A84001-firewall"].result == "refused"
         after = auditor.look(fleet.known, measure=False).evidence
     assert {one.gateway: one.error and one.error.kind for one in after} == {"A84001": "NotTried", "A84002": "Refused"}
