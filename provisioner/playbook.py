@@ -241,7 +241,7 @@ def _play(
     if status == "canceled":
         return "it was stopped before it was done"
     with runner.stdout as printed:
-        return f"Ansible ended with {code}: {_clean(printed.read()[-2 * _LONGEST_MESSAGE :])}"
+        return f"Ansible ended with {code}: {_clean(_last_words(printed.read()))}"
 
 
 def _environment(prepared: Mapping[str, str], folder: Path, root: Path, mark: str) -> dict[str, str]:
@@ -274,6 +274,22 @@ class _Role:
     differences: list[Difference] = field(default_factory=list)
     seconds: float = 0.0
     output: list[str] = field(default_factory=list)
+
+
+def _last_words(printed: str) -> str:
+    """Of all that Ansible printed its own complaint, or else the end."""
+    complaint = printed.rfind("[ERROR]")
+    return printed[complaint:] if complaint >= 0 else printed[-_LONGEST_MESSAGE:]
+
+
+def _remark(before: Mapping[str, Any]) -> str:
+    """What a person should know of a role that ended well: what its installer asked for, or did by itself."""
+    words = []
+    if started := before.get("started_by_itself"):
+        words.append(f"the installer started {', '.join(started)} by itself; it was stopped and starts by hand only")
+    if before.get("restart_needed"):
+        words.append("restart needed, for the practice to do")
+    return "; ".join(words)
 
 
 def _by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: str, check: bool) -> dict[str, Acted]:
@@ -316,7 +332,7 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
         role.trouble, role.message = "refused" if troubles.rejected(words) else "unreachable", words
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
         words = _message(result)
-        role.trouble = "refused" if troubles.rejected(words) else "failed"
+        role.trouble = "refused" if troubles.rejected(words) else "unreachable" if troubles.broke(words) else "failed"
         role.message = f"{data.get('task', '')}: {words}"
     elif kind == "runner_on_ok":
         role.changed |= bool(result.get("changed"))
@@ -332,7 +348,7 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
 def _acted(role: _Role, troubled: str, said: str) -> Acted:
     result: Answer
     if role.finished:
-        result, message = "ok", ""
+        result, message = "ok", _remark(role.before)
     elif role.trouble:
         result, message = role.trouble, role.message
     elif troubled:

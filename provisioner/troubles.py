@@ -368,6 +368,11 @@ _REJECTED = ("credentials were rejected by the server", "no log-in was tried")
 _FAULT_NUMBER = re.compile(r"'wsmanfault_code': '?(\d+)")
 
 
+def broke(said: str) -> bool:
+    """Whether Ansible's words are of a connection that broke (plugins/connection/guarded_winrm.py)."""
+    return "the connection broke in the middle of a task" in said
+
+
 def rejected(said: str) -> bool:
     """Whether Ansible's words are of an account that was refused."""
     trouble = _FAULTS.get(_windows(int(found[1]))) if (found := _FAULT_NUMBER.search(said)) else None

@@ -111,6 +111,14 @@ ROLES = {
 - name: Wait
   ansible.builtin.command: sleep 600
 """,
+    "talks_and_ends": """
+- name: Talk
+  ansible.builtin.debug:
+    msg: "{{ item }} and so on, and so on, and so on, and so on"
+  loop: "{{ range(30) }}"
+- name: Go on
+  ansible.builtin.include_tasks: "{{ 'one' if 1 == 1 else 'two' }}.yml"
+""",
     "touches": """
 - name: Reach it
   ansible.builtin.ping:
@@ -392,6 +400,12 @@ def test_ansible_that_cannot_begin_says_why(tmp_path: Path) -> None:
     acted = run(tmp_path, step("B84001", "quiet"))
     assert acted["B84001-quiet"].result == "unknown"
     assert "rollout.yml" in acted["B84001-quiet"].message
+
+
+def test_ansible_that_ends_in_the_middle_says_why(root: Path) -> None:
+    acted = run(root, step("B84001", "talks_and_ends"))["B84001-talks_and_ends"]
+    assert acted.result == "unknown"
+    assert acted.message.startswith("Ansible ended with 4: [ERROR]: Invalid options for ansible.builtin.include_tasks")
 
 
 def test_the_same_role_twice_on_a_gateway_is_our_own_mistake(root: Path) -> None:

@@ -232,10 +232,9 @@ def with_an_older_one(machine: Machine) -> None:
     machine.registry.put(f"{UNINSTALL}\\{OLD}", "DisplayName", "String", "An older Connector")
 
 
-def test_what_an_installer_did_is_undone_only_where_nothing_was_there(gateways: Callable[..., Gateways]) -> None:
-    fleet = gateways(A84002=bare, A84005=with_an_older_one)
-    script = {"product_id": NEW, "name": "Connector", "version": "2", "folder": "C:\\iPlato", "replaces": OLD}
-    content = zipped({"lab-installer.json": json.dumps(script), "connector.jar": "jar"})
+def with_installer(fleet: Gateways, script: Mapping[str, Any], **files: str) -> Gateways:
+    """The fleet, its Connector coming by an installer."""
+    content = zipped({"lab-installer.json": json.dumps({"product_id": NEW, "name": "Connector", **script}), **files})
     (Folder(fleet.handle.folder).packages / "c.msi").write_bytes(content)
     old = next(package for name, package in fleet.fleet.settings.packages.items() if name == "connector")
     package = Package(
@@ -245,7 +244,13 @@ def test_what_an_installer_did_is_undone_only_where_nothing_was_there(gateways: 
         product_id=NEW,
     )
     settings = replace(fleet.fleet.settings, packages={"connector": package})
-    fleet = replace(fleet, fleet=replace(fleet.fleet, settings=settings))
+    return replace(fleet, fleet=replace(fleet.fleet, settings=settings))
+
+
+def test_what_an_installer_did_is_undone_only_where_nothing_was_there(gateways: Callable[..., Gateways]) -> None:
+    fleet = gateways(A84002=bare, A84005=with_an_older_one)
+    script = {"version": "2", "folder": "C:\\iPlato", "replaces": OLD}
+    fleet = with_installer(fleet, script, **{"connector.jar": "jar"})
     before = fleet.state()
     wanted: Wanted = {name: {"connector": {}} for name in before}
     acted = fleet.done(wanted)
@@ -257,3 +262,27 @@ def test_what_an_installer_did_is_undone_only_where_nothing_was_there(gateways: 
     }
     assert f"it took the place of {OLD}. Nothing was changed." in undone["A84005-connector"].message
     assert fleet.state() == {"A84002": before["A84002"], "A84005": after["A84005"]}
+
+
+def test_an_installer_starts_nothing_for_the_first_time_and_leaves_running_what_ran(
+    gateways: Callable[..., Gateways],
+) -> None:
+    """One that stops the Connector while it works, and starts it where it finds none."""
+    fleet = gateways(A84002=bare, A84005=as_it_is)
+    image = fleet.fleet.settings.connector.image
+    service = {"name": "iPlatoConnector", "image": image, "starts": True}
+    script = {"folder": "C:\\iPlato", "service": service, "return_code": 3010}
+    fresh = with_installer(fleet, script, **{image.removeprefix("C:\\iPlato\\").replace("\\", "/"): "MZ"})
+    acted = fresh.done({"A84002": {"connector": {}}})["A84002-connector"]
+    assert "the installer started iPlatoConnector by itself" in acted.message
+    assert "restart needed" in acted.message
+    (made,) = fresh.state()["A84002"]["services"]
+    assert (made["state"], made["start_mode"]) == ("stopped", "manual")
+
+    upgrade = with_installer(fleet, {**script, "service": {**service, "starts": False}})
+    was = fleet.state()["A84005"]["services"]
+    acted = upgrade.done({"A84005": {"connector": {}}})["A84005-connector"]
+    assert acted.before["started_by_itself"] == []
+    assert fleet.state()["A84005"]["services"] == was
+    happened = [one["event"] for one in fleet.handle.events() if one["gateway"] == "A84005"]
+    assert [one for one in happened if one.startswith("service_")] == ["service_stopped", "service_started"]

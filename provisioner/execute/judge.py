@@ -199,7 +199,10 @@ def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
         and not (acted.result == "failed" and step.values.get("connector_files"))
     ):
         # The reading counts, but a complaint is worth a look.
-        return Result.DONE, "" if acted.result == "ok" else f"the reading shows it done; Ansible said: {acted.message}"
+        return (
+            Result.DONE,
+            acted.message if acted.result == "ok" else f"the reading shows it done; Ansible said: {acted.message}",
+        )
     if running := reading.unfinished(step.gateway):
         return Result.WAITING, f"work of ours still runs there: {running}"
     still = f"it is not as before ({reading.found(step)})" if step.restores else reading.still(step)

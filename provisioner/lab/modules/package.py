@@ -1,8 +1,8 @@
 """ansible.windows.win_package: an installer of the vendor's.
 
 The lab's installers are zips with any ending: `lab-installer.json` inside says what they do, {"product_id", "name",
-"version", "folder", "return_code", "replaces": another id, "service": {"name", "display_name", "image", "arguments"}},
-and all else is laid into the folder. A file without it only enters its product id into Windows' list.
+"version", "folder", "return_code", "replaces": another id, "service": {"name", "display_name", "image", "arguments",
+"starts": true}}, and all else is laid into the folder. A file without it only enters its product id into Windows' list.
 """
 
 import json
@@ -47,7 +47,7 @@ class _Installer:
     folder: str = ""
     return_code: int = 0
     replaces: str = ""
-    service: dict[str, str] = field(default_factory=dict)
+    service: dict[str, Any] = field(default_factory=dict)
     files: tuple[File, ...] = ()
 
 
@@ -136,12 +136,12 @@ def _install(call: Call, installer: _Installer) -> dict[str, Any]:
             stderr="",
             reboot_required=False,
         )
-    seconds = machine.install(installer.name, lambda now: _lay(machine, installer), call.now)
+    seconds = machine.install(installer.name, lambda now: _lay(machine, installer, now), call.now)
     answer: dict[str, Any] = {"rc": code, "failed": False, "reboot_required": code == 3010}
     return answer | ({"_lab_seconds": seconds} if seconds else {})
 
 
-def _lay(machine: Machine, installer: _Installer) -> None:
+def _lay(machine: Machine, installer: _Installer, now: float) -> None:
     """What the installer leaves behind."""
     if installer.replaces:
         machine.registry.remove(f"{UNINSTALL}\\{installer.replaces}")
@@ -160,6 +160,12 @@ def _lay(machine: Machine, installer: _Installer) -> None:
         service.description = f"installed by {installer.product_id}"
         machine.services.append(service)
         machine.happened("service_created", service=service.name)
+    # As installers do: what runs is stopped while its files are replaced, and is not always started again.
+    own = machine.service(said["name"]) if said else None
+    if own and own.state == "running":
+        machine.stop(own)
+    if own and said.get("starts"):
+        machine.start(own, now)
     if installer.return_code == 3010 and "Component Based Servicing: RebootPending" not in machine.reboot_reasons:
         machine.reboot_reasons.append("Component Based Servicing: RebootPending")
     machine.happened("product_installed", product=installer.product_id)
