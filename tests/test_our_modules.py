@@ -266,6 +266,37 @@ def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_
     assert not still["changed"]
 
 
+@pytest.mark.skipif(not shutil.which("pwsh"), reason="no PowerShell engine on PATH")
+def test_folder_access_is_not_led_elsewhere_by_a_link(tmp_path: Path) -> None:
+    """On Linux, because Wine makes no links; what Windows calls a reparse point .NET tells of either."""
+    doubles = dict.fromkeys(
+        ("Set-Rights", "New-Folder"), f'    [System.IO.File]::AppendAllText("{tmp_path}/set", "$Path`n")'
+    )
+    doubles |= {"Get-Rights": "    'O:BAD:PAI'", "Enable-Privilege": ""}
+    library = doubled(tmp_path / "library", "folder_access", doubles)
+    theirs = tmp_path / "theirs"
+    (theirs / "iPlato").mkdir(parents=True)
+    links = {
+        "drive": theirs,
+        "drive/iPlato": theirs,
+        "drive/iPlato/a/b": theirs,
+        "drive/iPlato/c": tmp_path / "nowhere",
+    }
+    jobs, wanted = [], []
+    for number, (link, target) in enumerate(links.items()):
+        place = tmp_path / str(number) / link
+        place.parent.mkdir(parents=True)
+        place.symlink_to(target)
+        folders = [str(tmp_path / "first"), str(tmp_path / str(number) / "drive" / "iPlato")]
+        jobs += [("folder_access", {"path": folders, "state": state}) for state in ("present", "absent")]
+        wanted += 2 * [f"{place} is a link to somewhere else"]
+    fine = [str(tmp_path / "first")]
+    *refused, done = Engine(tmp_path, library=library).run([*jobs, ("folder_access", {"path": fine})])
+    assert [answer["msg"].partition(": ")[2].partition(".")[0] for answer in refused] == wanted
+    assert (done["changed"], done.get("failed")) == (True, None)
+    assert (tmp_path / "set").read_text().splitlines() == fine
+
+
 @pytest.mark.wine
 def test_power_setting_reads_by_guid_and_writes_what_differs(wine_engine: Engine, tmp_path: Path) -> None:
     plan, group = "381b4222-f694-41f0-9685-ff5bb260df2e", "238c9fa8-0aad-41ed-83f4-97be242c8f20"

@@ -1,7 +1,7 @@
 #!powershell
 
 # MIT License. Written for Windows PowerShell 5.1. Wine keeps no access rights: what reads and writes them (the first
-# four functions) was never run on Windows; the rest was, on PowerShell 7, with a double for those four.
+# five functions) was never run on Windows; the rest was, on PowerShell 7, with doubles for those.
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
 #AnsibleRequires -CSharpUtil Ansible.Privilege
@@ -24,6 +24,11 @@ function Set-Rights([string] $Path, [string] $Sddl) {
 function New-Folder([string] $Path, [string] $Sddl) {
     # Made with its rights, so that it is never open, not even for a moment.
     $null = [System.IO.Directory]::CreateDirectory($Path, (New-Security $Path $Sddl))
+}
+
+function Enable-Privilege {
+    # Needed to take a file away from its owner. Not strict: without them Windows says which file it was.
+    New-Object -TypeName Ansible.Privilege.PrivilegeEnabler -ArgumentList $false, 'SeTakeOwnershipPrivilege', 'SeRestorePrivilege'
 }
 
 $spec = @{
@@ -70,12 +75,28 @@ function Test-Tight([string] $Sddl, [bool] $Private) {
     $true
 }
 
+function Assert-NoLink([string] $Path) {
+    # What a link points to would get our rights, and our files: somebody may have made it for just that.
+    try { $attributes = [System.IO.File]::GetAttributes($Path) }
+    catch [System.IO.FileNotFoundException], [System.IO.DirectoryNotFoundException] { return }
+    if ($attributes -band 'ReparsePoint') {
+        throw "$Path is a link to somewhere else. Find out who made it and why, and remove it"
+    }
+}
+
 function Get-Below([string] $Folder) {
-    # A link is not followed: what it points to is not ours.
     foreach ($path in [System.IO.Directory]::GetFileSystemEntries($Folder)) {
+        Assert-NoLink $path
         $path
-        $attributes = [System.IO.File]::GetAttributes($path)
-        if (($attributes -band 'Directory') -and -not ($attributes -band 'ReparsePoint')) { Get-Below $path }
+        if ([System.IO.Directory]::Exists($path)) { Get-Below $path }
+    }
+}
+
+function Assert-Own($Paths) {
+    <# That neither a folder, nor one above it, nor anything below it leads elsewhere: before anything is changed. #>
+    foreach ($path in @($Paths)) {
+        for ($above = $path.TrimEnd('\'); $above; $above = [System.IO.Path]::GetDirectoryName($above)) { Assert-NoLink $above }
+        if ([System.IO.Directory]::Exists($path)) { $null = Get-Below $path }
     }
 }
 
@@ -140,8 +161,8 @@ $module.Result.before = @{}
 $module.Diff.before = ''
 $module.Diff.after = ''
 try {
-    # Needed to take a file away from its owner. Not strict: without them Windows says which file it was.
-    $privileges = New-Object -TypeName Ansible.Privilege.PrivilegeEnabler -ArgumentList $false, 'SeTakeOwnershipPrivilege', 'SeRestorePrivilege'
+    $privileges = Enable-Privilege
+    Assert-Own @($module.Params.path + $module.Params.private)
     if ($module.Params.state -eq 'absent') { Remove-Each @($module.Params.path + $module.Params.private) }
     else {
         Set-Each $module.Params.path $false
