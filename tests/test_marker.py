@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from provisioner import content, playbook, remedies
+from provisioner.credentials import LoginGuard
 from provisioner.execute import judge
 from provisioner.fleet import load
 from provisioner.lab import Handle
@@ -262,9 +263,9 @@ def test_a_role_that_fails_leaves_no_marker(lab: Callable[..., Handle]) -> None:
 def test_a_line_that_breaks_breaks_at_the_work_and_not_at_its_marker(lab: Callable[..., Handle]) -> None:
     pretend = lab("A81001")
     pretend.set("A81001", "drops_midway=after")
-    acted = act(pretend, work(pretend, "firewall"))
-    assert acted["A81001-firewall"].result == "failed"
-    assert "Connection aborted" in acted["A81001-firewall"].message
+    acted = act(pretend, work(pretend, "firewall"), turn=LoginGuard().turn)
+    assert acted["A81001-firewall"].result == "unreachable"
+    assert "the connection broke in the middle of a task" in acted["A81001-firewall"].message
     assert len(pretend.state()["A81001"]["firewall"]["rules"]) == 1
     assert there(pretend, "A81001") is None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import winrm
+from requests.exceptions import RequestException
 
 DOCUMENTATION = """
 name: guarded_winrm
@@ -54,6 +55,14 @@ class Connection(winrm.Connection):  # type: ignore[misc]
                 raise
             turn.ended("in")
             return protocol
+
+    def _winrm_exec(self, *args: Any, **options: Any) -> Any:
+        # No AnsibleConnectionFailure: after one Ansible does nothing more on the gateway, not even what has to be
+        # done always, such as starting again what was stopped. provisioner tells this failure by its words.
+        try:
+            return super()._winrm_exec(*args, **options)
+        except RequestException as error:
+            raise AnsibleError(f"the connection broke in the middle of a task: {error}") from error
 
 
 class _Turn:
