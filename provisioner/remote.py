@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ BOOTSTRAP = (
     "\"'#provisioner '+$ExecutionContext.SessionState.LanguageMode;$a=@($input);"
     '&([ScriptBlock]::Create($a[1..($a.Count-1)]-join[char]10)) $a[0]"'
 )
+# What is printed before the script itself is begun.
+_FIRST_LINE = re.compile(rb"\s*#provisioner FullLanguage\s*")
 # One envelope, because pywinrm does not chunk: Windows takes 500 KB, older ones 150 KB, and base64 adds a third.
 LARGEST_INPUT = 96 * 1024
 LARGEST_ANSWER = 8 * 2**20
@@ -70,7 +73,7 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
     wire = Wire(_place(gateway, caller, deadline), caller.login)
     protocol = _protocol(wire)
     try:
-        return _converse(protocol, given, wire)
+        return converse(protocol, given, wire.deadline)
     except GatewayError:
         raise
     except (WinRMError, WinRMTransportError, WinRMOperationTimeoutError, OSError, http.client.HTTPException) as error:
@@ -103,7 +106,11 @@ def _protocol(wire: Wire) -> Protocol:
     return protocol  # type: ignore[no-any-return]
 
 
-def _converse(protocol: Protocol, given: bytes, wire: Wire) -> bytes:
+def converse(protocol: Protocol, given: bytes, deadline: float) -> bytes:
+    """Settings line and script over a Protocol that is set up: what the script printed, its first line too.
+
+    `deadline` is of time.monotonic(). Errors: TimedOut, BadAnswer; whatever pywinrm raises.
+    """
     shell = protocol.open_shell(codepage=65001)
     try:
         command = protocol.run_command(
@@ -114,7 +121,7 @@ def _converse(protocol: Protocol, given: bytes, wire: Wire) -> bytes:
         )
         try:
             protocol.send_command_input(shell, command, given, end=True)
-            answer = _output(protocol, shell, command, wire)
+            answer = _output(protocol, shell, command, deadline)
         except BaseException:
             _tidy(lambda: protocol.cleanup_command(shell, command))
             raise
@@ -134,11 +141,11 @@ def _tidy(act: Callable[[], None]) -> None:
         return
 
 
-def _output(protocol: Protocol, shell: str, command: str, wire: Wire) -> bytes:
+def _output(protocol: Protocol, shell: str, command: str, deadline: float) -> bytes:
     """All that the command prints. pywinrm's own loop never ends when the command does not."""
     out, errors, size, done, code = [], [], 0, False, 0
     while not done:
-        if time.monotonic() > wire.deadline:
+        if time.monotonic() > deadline:
             raise TimedOut(
                 "the script did not end before the deadline", "A very busy PC? connection.deadline, fleet.yml"
             )
@@ -152,13 +159,32 @@ def _output(protocol: Protocol, shell: str, command: str, wire: Wire) -> bytes:
         if size > LARGEST_ANSWER:
             raise BadAnswer(f"an answer of more than {LARGEST_ANSWER // 2**20} MiB", "Is this PC what it should be?")
     answer = b"".join(out)
-    if not answer.strip():
-        text = b"".join(errors).decode("utf-8", "replace").strip()[:300]
-        raise BadAnswer(
-            f"PowerShell ended with code {code} and said nothing" + (f" but: {text}" if text else ""),
-            "Blocked by AppLocker, WDAC or an antivirus? Look at its event log.",
-        )
+    if not answer.strip() or _FIRST_LINE.fullmatch(answer):
+        raise _nothing_said(code, b"".join(errors).decode("utf-8", "replace"))
     return answer
+
+
+def _nothing_said(code: int, errors: str) -> BadAnswer:
+    """Why the script printed nothing, by what is known of it in any language of Windows.
+
+    Sources: the names of PowerShell's errors in public issue threads (for one clong/DetectionLab 623: Defender and
+    Ansible); not seen on a gateway.
+    """
+    text = " ".join(errors.split())[:300]
+    if "ScriptContainedMaliciousContent" in errors or "blocked by your antivirus" in errors:
+        return BadAnswer(
+            "an antivirus on the gateway took the script for malicious and blocked it (AMSI)",
+            "Give the security team the script (provisioner/evidence.ps1) and the time; they can allow it.",
+        )
+    if "ParseException" in errors or "MethodInvocationException" in errors or 'calling "Create"' in errors:
+        return BadAnswer(
+            f"PowerShell could not read the script: {text}",
+            "It was changed on its way, or an antivirus blocked it: look at the gateway's event log, and try again.",
+        )
+    return BadAnswer(
+        f"PowerShell ended with code {code} and said nothing" + (f" but: {text}" if text else ""),
+        "Blocked by AppLocker, WDAC or an antivirus? Look at its event log.",
+    )
 
 
 def _translate(error: Exception) -> GatewayError:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner import facts, policy
+from provisioner import facts, policy, remote
 from provisioner.content import root, schema, script
 from provisioner.model import Evidence, Fact, Gateway, Role
 from provisioner.settings import Connector, Java, Package, Service, Settings, SystmOne
@@ -21,10 +21,7 @@ SECTIONS: list[str] = list(SHAPE["properties"]["sections"]["properties"])
 BEGIN, END = "#evidence begin", "#evidence end"
 
 _RUNNING = "# ---- running the sections ----"
-BOOTSTRAP = (
-    "'#provisioner '+$ExecutionContext.SessionState.LanguageMode;$a=@($input);"
-    "&([ScriptBlock]::Create($a[1..($a.Count-1)]-join[char]10)) $a[0]"
-)
+BOOTSTRAP = remote.BOOTSTRAP.strip('"')
 
 
 def base() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import ansible
 import pytest
 from winrm.protocol import Protocol
 
-from provisioner.remote import BOOTSTRAP
+from provisioner import remote
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = shutil.which("winrm-gateways")
@@ -37,10 +38,10 @@ class Gateways:
         """What is C:\\ on a gateway under Wine."""
         return self.home / name / "prefix" / "drive_c"
 
-    def send(self, name: str, script: str, settings: Mapping[str, Any]) -> str:
-        """What PowerShell on a gateway prints when it is sent a script as remote.py sends it."""
+    def protocol(self, name: str) -> Protocol:
+        """pywinrm's way in."""
         # Over plain HTTP there is no certificate; "ignore" keeps pywinrm from warning of a trust store it found.
-        protocol = Protocol(
+        return Protocol(
             f"http://127.0.0.1:{self.port}/{name}/wsman",
             transport="basic",
             username="admin",
@@ -48,20 +49,16 @@ class Gateways:
             server_cert_validation="ignore",
             proxy=None,
         )
-        shell = protocol.open_shell(codepage=65001)
-        line = ["-NoProfile", "-NonInteractive", "-Command", BOOTSTRAP]
-        command = protocol.run_command(shell, "powershell.exe", line, console_mode_stdin=False)
+
+    def send(self, name: str, script: str, settings: Mapping[str, Any]) -> str:
+        """What PowerShell on a gateway prints when it is sent a script as remote.py sends it."""
         sent = f"{json.dumps(settings)}\n{script}".encode("ascii")
-        protocol.send_command_input(shell, command, sent, end=True)
-        printed, errors, code = protocol.get_command_output(shell, command)
-        protocol.cleanup_command(shell, command)
-        protocol.close_shell(shell)
-        assert code == 0, errors.decode()
-        return str(printed.decode("ascii"))
+        return remote.converse(self.protocol(name), sent, time.monotonic() + 120).decode("ascii")
 
     def say(self, name: str, *lines: str) -> list[str]:
         """What some lines of PowerShell print there."""
-        return self.send(name, "\n".join(("param($Settings)", *lines, "")), {}).splitlines()[1:]
+        # A script that says nothing at all is no answer.
+        return self.send(name, "\n".join(("param($Settings)", *lines, "'end'", "")), {}).splitlines()[1:-1]
 
     def variables(self, name: str) -> dict[str, Any]:
         """How Ansible gets in."""
