@@ -79,16 +79,24 @@ def gateway_back(steps: Sequence[Step], audit: Audit, acted: Mapping[str, Acted]
     return Undone(steps=tuple(made), gaps=tuple(gaps))
 
 
-def acted_on(events: Iterable[tuple[str, str, Mapping[str, Any] | None]]) -> dict[str, Acted]:
-    """What was acted on, by step, from (kind, step, before) of the journal's events of one plan, oldest first."""
+def acted_on(events: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, Acted]:
+    """What was acted on, by step, from (kind, step, body) of the journal's events of one plan, oldest first."""
     found: dict[str, Acted] = {}
-    for kind, step, before in events:
+    # What was known of a step that has no end yet, when it was begun.
+    earlier: dict[str, Acted | None] = {}
+    for kind, step, body in events:
         so_far = found.get(step)
         if kind == "step_started":
+            earlier[step] = so_far
             begun = so_far.begun + 1 if so_far and so_far.before is None else (so_far.begun if so_far else 1)
             found[step] = Acted(begun=begun, before=so_far.before if so_far else None)
-        elif kind == "step_ended" and so_far and so_far.before is None and before:
-            found[step] = Acted(begun=so_far.begun, before=before)
+        elif step in earlier:
+            was = earlier.pop(step)
+            if body.get("untouched"):
+                found.pop(step)
+                found |= {step: was} if was else {}
+            elif so_far and so_far.before is None and body.get("before"):
+                found[step] = Acted(begun=so_far.begun, before=body["before"])
     return found
 
 

@@ -120,6 +120,19 @@ def test_an_installer_of_ours_that_still_runs_is_waited_for(journal: Journal) ->
     assert results(apply(world, plan, journal)) == {"B84000-firewall": "done"}
 
 
+def test_what_another_team_changed_meanwhile_is_not_taken_for_our_own_doing(journal: Journal) -> None:
+    world = some(1)
+    plan = world.plan(remedies=["firewall"])
+
+    def held(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        world.machines["B84000"].other_rule = "a rule for three"
+        return {step.id: Acted(result="held", message="another team works on this gateway") for step in steps}
+
+    assert results(apply(world, plan, journal, act=held)) == {"B84000-firewall": "waiting"}
+    assert results(apply(world, plan, journal)) == {"B84000-firewall": "stale"}
+    assert world.acts == []
+
+
 def test_ansible_ok_without_proof_is_a_failure(journal: Journal) -> None:
     world = some(1)
     plan = world.plan(remedies=["firewall"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class Operator:
             audit = journal.load(plan.audit)
             assert isinstance(audit, Audit)
             acted = undo.acted_on(
-                (event.kind, event.step, event.body.get("before"))
+                (event.kind, event.step, event.body)
                 for event in journal.events(plan.id, kinds=("step_started", "step_ended"))
             )
             outcomes = {
@@ -178,6 +179,36 @@ def test_nothing_starts_behind_a_fence_that_does_not_hold(operator: Operator) ->
     assert f"a Connector runs on {OLD}" in start.message
     assert operator.world().two_at_once() == []
     assert operator.world().runs() == {OLD}
+
+
+def test_hours_hold_a_move_up_before_the_old_one_is_stopped_and_not_after(operator: Operator) -> None:
+    """It is Saturday, 20:00; the new one's start is known to take long."""
+    fleet_yml = operator.folder / "fleet.yml"
+    text = fleet_yml.read_text("utf-8").replace("settle: 60", "settle: 60, hours: 'Sat-Sun 19:00-20:04'")
+    fleet_yml.write_text(text, "utf-8")
+    plan = operator.planned()
+    with operator.journal() as journal:
+        journal.took([("start", 200.0)] * 3)
+    ended = operator.run(plan)
+    found = {outcome.step: outcome for outcome in ended.outcomes}
+    assert found[f"{NEW}-service"].result is Result.DONE
+    assert found[f"{OLD}-stop"].result is Result.WAITING
+    assert "its window closes at Sat 28 Nov 20:04: moved to Sun 29 Nov 19:00" in found[f"{OLD}-stop"].message
+    assert operator.world().runs() == {OLD}
+
+    world = operator.world()
+    world.clock += timedelta(hours=23, minutes=30)
+    hands = world.hands()
+
+    def slow(happening: object) -> None:
+        if "start SystmOne" in getattr(happening, "words", ""):
+            world.clock += timedelta(hours=2)
+        world.say(happening)  # type: ignore[arg-type]
+
+    with operator.journal() as journal:
+        execute.run(plan, world.fleet, journal, replace(hands, say=slow), policy_digest="p1", asked=Asked())
+    assert world.runs() == {NEW}
+    assert world.two_at_once() == []
 
 
 def test_an_old_one_that_cannot_be_reached_needs_a_named_persons_word(operator: Operator) -> None:

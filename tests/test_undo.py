@@ -47,7 +47,7 @@ def way_back(operator: Operator, plan: Plan) -> Plan:
         audit = journal.load(plan.audit)
         assert isinstance(audit, Audit)
         events = journal.events(plan.id, kinds=("step_started", "step_ended"))
-        acted = undo.acted_on((event.kind, event.step, event.body.get("before")) for event in events)
+        acted = undo.acted_on((event.kind, event.step, event.body) for event in events)
         back = undo.make(plan, audit, acted, at=plan.at, plan_id=f"undo-{len(journal.history())}")
         journal.save(back)
     return back
@@ -144,19 +144,27 @@ def test_a_trace_that_a_reading_does_not_show_proves_nothing(tmp_path: Path) -> 
 def test_what_was_there_before_counts_from_the_first_time() -> None:
     found = undo.acted_on(
         [
-            ("step_started", "a", None),
-            ("step_ended", "a", {"exists": False}),
-            ("step_started", "a", None),
-            ("step_ended", "a", {"exists": True}),
-            ("step_started", "b", None),
-            ("step_ended", "b", {}),
-            ("step_started", "b", None),
-            ("step_ended", "b", {"exists": True}),
-            ("step_started", "c", None),
+            ("step_started", "a", {}),
+            ("step_ended", "a", {"before": {"exists": False}}),
+            ("step_started", "a", {}),
+            ("step_ended", "a", {"before": {"exists": True}}),
+            ("step_started", "b", {}),
+            ("step_ended", "b", {"before": {}}),
+            ("step_started", "b", {}),
+            ("step_ended", "b", {"before": {"exists": True}}),
+            ("step_started", "c", {}),
+            # Another team's marker kept it away, the first time or always.
+            ("step_started", "d", {}),
+            ("step_ended", "d", {"untouched": True}),
+            ("step_started", "d", {}),
+            ("step_ended", "d", {"before": {"exists": True}}),
+            ("step_started", "e", {}),
+            ("step_ended", "e", {"untouched": True}),
         ]
     )
     assert found == {
         "a": Acted(begun=1, before={"exists": False}),
         "b": Acted(begun=2, before={"exists": True}),
         "c": Acted(begun=1, before=None),
+        "d": Acted(begun=1, before={"exists": True}),
     }

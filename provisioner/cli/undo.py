@@ -81,4 +81,4 @@ def _made(journal: Journal, done: Plan, fleet: Fleet) -> Plan:
 def acted_on(journal: Journal, plan: str) -> dict[str, undo.Acted]:
     """What that plan began, by step."""
     events = journal.events(plan, kinds=("step_started", "step_ended"))
-    return undo.acted_on((event.kind, event.step, event.body.get("before")) for event in events)
+    return undo.acted_on((event.kind, event.step, event.body) for event in events)

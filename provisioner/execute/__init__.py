@@ -124,7 +124,8 @@ def _begin(rollout: Rollout, asked: Asked) -> None:
     body = {"words": ", ".join(part for part in parts if part), "budget": budget, "by": str(rollout.me)}
     body |= {"approved_by": asked.approved_by, "ticket": asked.ticket, "now_because": asked.now_because}
     begun = [Event(at=hands.now(), kind="run_started", plan=plan.id, body=body)]
-    if plan.kind == "migration" and plan.move and not rollout.progress.begun:
+    opened = rollout.progress.begun or plan.id in standing.open_migrations(rollout.journal).values()
+    if plan.kind == "migration" and plan.move and not opened:
         move = {"practice": plan.move.practice, "old": plan.move.old, "new": plan.move.new}
         begun.append(Event(at=hands.now(), kind="migration_opened", plan=plan.id, body=move))
     rollout.journal.append(begun)

@@ -22,7 +22,7 @@ def wait(run: Rollout, until: datetime) -> None:
     """Go on with what waits until all of it is through, the time is over, or the run must stop."""
     number, told = len(run.plan.waves), frozenset[str]()
     while (waiting := _waiting(run)) and not run.why_stop() and run.hands.now() < until:
-        back = _back(run, [gateway for gateway in waiting if not timing.shut(run, waiting[gateway])])
+        back = _back(run, [gateway for gateway in waiting if not timing.shut(run, gateway, waiting[gateway])])
         if back:
             number += 1
             run.wave(Wave(number=number, steps=tuple(step for gateway in back for step in waiting[gateway])))

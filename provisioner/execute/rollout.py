@@ -59,6 +59,7 @@ class Rollout:
         self.steps_of: dict[str, list[Step]] = {}
         for step in self.plan.steps:
             self.steps_of.setdefault(step.gateway, []).append(step)
+        # Steps of this run that were acted on.
         self._begun: set[str] = set()
         # Steps that were put off for want of time.
         self.moved: set[str] = set()
@@ -125,7 +126,7 @@ class Rollout:
         now, ready = self.hands.now(), list[Step]()
         verdicts: list[tuple[Step, judge.Verdict]] = []
         for step in wave.steps:
-            if verdict := self._not_now(step, held):
+            if verdict := self._not_now(step, held, wave):
                 verdicts.append((step, verdict))
             else:
                 ready.append(step)
@@ -149,7 +150,7 @@ class Rollout:
         persons.wait_for(self, [step for step in due if step.kind == "person"])
         self._change_rows([step for step in due if step.kind == "row"])
 
-    def _not_now(self, step: Step, held: Mapping[str, Lease]) -> judge.Verdict | None:
+    def _not_now(self, step: Step, held: Mapping[str, Lease], wave: Wave) -> judge.Verdict | None:
         """Why a step is not even looked at now; None where it is."""
         row = self._rows.get(step.gateway)
         if why := judge.moved(self.plan, row, step.gateway):
@@ -161,12 +162,12 @@ class Rollout:
         if other := self.moving.get(row.practice):
             return Result.WAITING, f"a migration of this practice is open ({other}): provisioner migrate status"
         self.moved.discard(step.id)
-        if step.kind == "playbook" and (shut := timing.shut(self, self._left(step.gateway))):
+        if step.kind == "playbook" and (shut := timing.shut(self, step.gateway, timing.at_once(self, step, wave))):
             self.moved.add(step.id)
             return Result.WAITING, shut
         return None
 
-    def _left(self, gateway: str) -> list[Step]:
+    def left(self, gateway: str) -> list[Step]:
         """A gateway's steps that have not ended well, in this run or an earlier one."""
         ended = self.progress.outcomes
         return [
@@ -182,7 +183,10 @@ class Rollout:
         lender = str(step.values.get("carry_from", ""))
         if lender and stated_off(self.row(lender), reading.evidence.get(lender), said) and not reading.proved(step):
             return persons.carried_by_hand(step, self.confirmed.get(step.id, ""))
-        begun = bool(step.gateway in self.progress.begun | self._begun and self._left(step.gateway))
+        touched = step.gateway in self.progress.begun or any(
+            one.id in self._begun for one in self.steps_of[step.gateway]
+        )
+        begun = touched and bool(self.left(step.gateway))
         working = self.strict or judge.works(row, reading, said)
         ours, now = self.journal.id, self.hands.now()
         return judge.before(step, reading, begun=begun, working=working, journal=ours, at=now)
@@ -196,6 +200,7 @@ class Rollout:
             done = [step for step in left if step.id in acted]
             reading = self.look(done, peers=self.strict)
             points.reach(Point.READ_AGAIN)
+            self._begun -= {step.id for step in done if acted[step.id].result == "held"}
             verdicts = [(step, judge.after(step, acted[step.id], reading)) for step in done]
             self.record([(step, verdict, acted[step.id], begun[step.id]) for step, verdict in verdicts])
             measured = [step for step in done if acted[step.id].result == "ok" and not step.removes]
@@ -245,7 +250,7 @@ class Rollout:
             self.journal.append(journals.started(step.id, step.gateway, self.plan.id, at, mark) for step in some)
             points.reach(Point.STARTS_NOTED)
             begun.update((step.id, at) for step in some)
-            self._begun |= {step.gateway for step in some}
+            self._begun |= {step.id for step in some}
             self._before |= {step.id: self._latest.get(step.gateway, "") for step in some}
             self.tell(events.StepsStarted(steps=tuple(some)))
             try:
@@ -294,6 +299,7 @@ class Rollout:
             reading_before=self._before.get(step.id, ""),
             reading_after=self._latest.get(step.gateway, ""),
             output=said.output,
+            untouched=said.result == "held",
         )
 
     def ended(self) -> tuple[Outcome, ...]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from provisioner import hours
-from provisioner.model import Step
+from provisioner.migrate import STOP
+from provisioner.model import Step, Wave
 
 if TYPE_CHECKING:
     from provisioner.execute.rollout import Rollout
@@ -18,11 +19,11 @@ _LONDON = ZoneInfo("Europe/London")
 _MARGIN = 60.0
 
 
-def shut(run: Rollout, steps: Sequence[Step]) -> str:
-    """Why one gateway's steps are not begun now, in words; "" where they may be."""
-    text = run.row(steps[0].gateway).hours if steps else ""
+def shut(run: Rollout, gateway: str, steps: Sequence[Step]) -> str:
+    """Why these steps, which have to fit into one of the gateway's windows, are not begun now; "" where they may be."""
+    text = run.row(gateway).hours
     # The way back is open at any hour: it is taken when something is wrong.
-    if not text or run.now_because or run.plan.kind == "undo":
+    if not text or run.now_because or run.plan.kind == "undo" or _between(run):
         return ""
     now, needs = run.hands.now(), timedelta(seconds=_MARGIN + sum(seconds(run, step) for step in steps))
     open_ = hours.parse(text)
@@ -34,6 +35,23 @@ def shut(run: Rollout, steps: Sequence[Step]) -> str:
     if window is None:
         return f"outside its hours ({text}): {moved}"
     return f"it takes about {_minutes(needs)} and its window closes at {_when(window.closes)}: {moved}"
+
+
+def _between(run: Rollout) -> bool:
+    """Whether a migration has stopped the old gateway: the practice is not left without one until the next window."""
+    stops = [step for step in run.plan.steps if run.strict and step.remedy == STOP]
+    ended = {**run.progress.outcomes, **run.outcomes}
+    return any(step.id in run.progress.unended or (step.id in ended and ended[step.id].changed) for step in stops)
+
+
+def at_once(run: Rollout, step: Step, wave: Wave) -> list[Step]:
+    """What has to fit into the window together with a step: all that is left on its gateway. Of a migration what is
+    left until the old gateway is stopped, which may be days later; and with that stop all that is left."""
+    if not run.strict:
+        return run.left(step.gateway)
+    stop = next((one.number for one in run.plan.waves if STOP in {step.remedy for step in one.steps}), 0)
+    waves = [one for one in run.plan.waves if one.number >= wave.number and (one.number < stop or wave.number >= stop)]
+    return [step for one in waves for step in one.steps if step in run.left(step.gateway)]
 
 
 def seconds(run: Rollout, step: Step) -> float:

@@ -168,13 +168,15 @@ class Journal:
         for event in self.events(plan):
             if event.kind == "step_started":
                 unended[event.step] = event
-                begun.add(event.gateway)
             elif event.kind == "step_ended":
-                unended.pop(event.step, None)
                 try:
-                    outcomes[event.step] = _OUTCOME.validate_python(event.body)
+                    outcome = _OUTCOME.validate_python(event.body)
                 except ValidationError as error:
                     raise JournalError(f"{self.path}: step {event.step} is damaged.", file.DAMAGED) from error
+                outcomes[event.step] = outcome
+                if unended.pop(event.step, None) and not outcome.untouched:
+                    begun.add(event.gateway)
+        begun |= {event.gateway for event in unended.values()}
         return Progress(outcomes=outcomes, unended=unended, begun=frozenset(begun))
 
     def take(
