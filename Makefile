@@ -8,7 +8,7 @@ demo: .venv/.installed
 	$(BIN)/provisioner demo
 
 test: lint
-	$(BIN)/python -m pytest -m "not wine" -n 2 $(AGAIN)
+	$(BIN)/python -m pytest -m "not wine" -n 2 --dist worksteal $(AGAIN)
 
 # A long evening in the lab: runs killed at random moments among random faults; the lab's events are the judge.
 soak: .venv/.installed-dev
@@ -16,7 +16,7 @@ soak: .venv/.installed-dev
 
 # The real modules and the real script under Wine: some minutes. Skipped, by name, without winrm-gateways on PATH.
 test-windows: .venv/.installed-dev
-	$(BIN)/python -m pytest -m wine $(AGAIN)
+	$(BIN)/python -m pytest -m wine -n 2 --dist loadfile --no-loadscope-reorder $(AGAIN)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

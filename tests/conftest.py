@@ -63,6 +63,18 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **(extra or {})}
 
 
+# The longest first, so that at the end no worker is left with one of them.
+LONGEST = (
+    "test_roles_on_windows.py", "test_more_roles_on_windows.py", "test_migrate_road.py", "test_evening.py",
+    "test_road.py", "test_restored.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order in which tests are handed out."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 def own_mark(name: str) -> str:
     """A run's mark of this process among pytest's workers alone: what ends a run ends all that carries its mark."""
     return name + os.environ.get("PYTEST_XDIST_WORKER", "")

@@ -176,7 +176,9 @@ def _written(gateway: Gateway, folder: Path) -> dict[str, str]:
     }
     for key in export.read_text("utf-16").split("\n\n"):
         name, _, values = key.strip().partition("\n")
-        found[name] = values
+        # Wine's own, whenever its display driver wakes.
+        if "\\Control\\Video\\" not in name:
+            found[name] = values
     services = "Get-Service | ForEach-Object { $_.Name + '=' + $_.Status + '=' + $_.StartType }"
     return found | dict(one.split("=", 1) for one in gateway.windows.say("one", services))
 

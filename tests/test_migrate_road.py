@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests import judge
 from tests.conftest import Command, command, environment
 
 CODE, OLD, NEW = "A84002", "OLDPC", "NEWPC"
+AWAY = "A84005"
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -142,3 +144,53 @@ def test_many_moves_are_refused_whole_where_one_is_wrong(lab: Handle, provisione
     assert "A84005: A84005 is not in this fleet" in ran.err
     assert roles(lab) == {OLD: "active", NEW: "candidate"}
     assert lab.events() == []
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Handle]:
+    """Two practices that move: the old gateway of the second is stated to be switched off, and does not answer."""
+    rows = [
+        {"practice": code, "name": f"Practice {code}", "gateway": f"{place}-{code}", "address": "", "role": role}
+        for code in (CODE, AWAY)
+        for place, role in (("OLD", "active"), ("NEW", "candidate"))
+    ]
+    with process.running(tmp_path / "fleet", rows, state="ready") as handle:
+        fleet, said = handle.folder / "fleet.yml", handle.folder / "statements.csv"
+        fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {approve_wait: 4, settle: 6}\n", "utf-8")
+        today = date.today()
+        row = f"{AWAY},OLD-{AWAY},switched-off,taken away,C. Person,{today},{today + timedelta(days=90)},T-2\n"
+        said.write_text(said.read_text("utf-8") + row, "utf-8")
+        handle.set(f"OLD-{CODE}", "systmone=off")
+        handle.set(f"OLD-{AWAY}", "offline")
+        for code in (CODE, AWAY):
+            handle.set(f"NEW-{code}", "systmone=gateway")
+        yield handle
+
+
+def test_many_move_and_one_that_was_stated_to_be_off_comes_back(
+    two: Handle, provisioner: Command, tmp_path: Path
+) -> None:
+    fleet, moves = two.folder, tmp_path / "moves.csv"
+    moves.write_text(f"practice,to\n{CODE},NEW-{CODE}\n{AWAY},NEW-{AWAY}\n", "utf-8")
+    begun = provisioner("migrate", "start", "--many", moves, "--yes", fleet=fleet)
+    assert begun.code == 4, begun.out + begun.err
+    for code in (CODE, AWAY):
+        for step in ("online-record", "vendor-page", *(("gateway-ended", "carry") if code == AWAY else ())):
+            provisioner("migrate", "confirm", code, step, "--by", "B. Person", fleet=fleet)
+    through = provisioner("migrate", "start", "--many", moves, "--yes", fleet=fleet)
+    assert through.code == 0, through.out + through.err
+    # The one in the van was never stopped by anybody: its service would start with the PC.
+    assert runs(two) == {f"NEW-{CODE}", f"NEW-{AWAY}", f"OLD-{AWAY}"}
+    practices = {f"{place}-{code}": code for code in (CODE, AWAY) for place in ("OLD", "NEW")}
+    assert judge.two_at_once(two.events(), practices, [f"OLD-{CODE}"]) == []
+    quiet = provisioner("audit", fleet=fleet)
+    assert "R17-one-active" not in quiet.out
+
+    two.set(f"OLD-{AWAY}", "none")
+    audit = provisioner("audit", fleet=fleet)
+    assert audit.code == 1
+    first = next(line for line in audit.out.splitlines() if "R" in line and "-" in line and "failed" in line)
+    assert "R17-one-active" in first
+    assert f"OLD-{AWAY}" in first
+    started = {one["gateway"] for one in two.events() if one["event"] == "service_started"}
+    assert started == {f"NEW-{CODE}", f"NEW-{AWAY}"}
