@@ -342,7 +342,7 @@ def test_an_interrupt_ends_what_runs_and_begins_nothing_further(journal: Journal
 
     ended = apply(world, plan, journal, act=act, interrupted=asked.is_set)
     assert list(results(ended).values()) == ["done", "skipped", "skipped"]
-    assert ended.stopped == "stopped by the operator"
+    assert ended.stopped == "the operator ended it"
     assert ended.exit_code == 4
     assert set(results(apply(world, plan, journal)).values()) == {"unchanged", "done"}
 

@@ -175,7 +175,7 @@ def test_many_move_and_one_that_was_stated_to_be_off_comes_back(
     begun = provisioner("migrate", "start", "--many", moves, "--yes", fleet=fleet)
     assert begun.code == 4, begun.out + begun.err
     for code in (CODE, AWAY):
-        for step in ("online-record", "vendor-page", *(("gateway-ended", "carry") if code == AWAY else ())):
+        for step in ("online-record", "vendor-page", *(("carry", "working") if code == AWAY else ())):
             provisioner("migrate", "confirm", code, step, "--by", "B. Person", fleet=fleet)
     through = provisioner("migrate", "start", "--many", moves, "--yes", fleet=fleet)
     assert through.code == 0, through.out + through.err
@@ -184,13 +184,15 @@ def test_many_move_and_one_that_was_stated_to_be_off_comes_back(
     practices = {f"{place}-{code}": code for code in (CODE, AWAY) for place in ("OLD", "NEW")}
     assert judge.two_at_once(two.events(), practices, [f"OLD-{CODE}"]) == []
     quiet = provisioner("audit", fleet=fleet)
-    assert "R17-one-active" not in quiet.out
+    assert quiet.code == 0
+    assert "switched off, as was stated" in quiet.out
+    assert quiet.out.splitlines()[-1].endswith(": All 3 gateways are ready.")
 
     two.set(f"OLD-{AWAY}", "none")
     audit = provisioner("audit", fleet=fleet)
     assert audit.code == 1
-    first = next(line for line in audit.out.splitlines() if "R" in line and "-" in line and "failed" in line)
-    assert "R17-one-active" in first
-    assert f"OLD-{AWAY}" in first
+    _, _, causes = audit.out.partition("gateways  why")
+    assert "More than one Connector runs in the practice" in causes.splitlines()[1]
+    assert audit.out.splitlines()[-1].endswith(": 2 of 4 gateways are ready.")
     started = {one["gateway"] for one in two.events() if one["event"] == "service_started"}
     assert started == {f"NEW-{CODE}", f"NEW-{AWAY}"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console, RenderableType
 
-from provisioner.model import Plan, Role
+from provisioner.model import Plan, Result, Role
 from provisioner.report import table
 from tests.report_fixtures import PRACTICES, estate, outcomes, plan
 from tests.report_hostile import hostile
@@ -54,6 +54,24 @@ def test_a_retired_gateway_is_not_called_ready() -> None:
     text = shown(table.audit(replace(audit, gateways=tuple(rows)), ready, causes))
     assert text.startswith("4 of 23 gateways are ready.")
     assert "retired, nothing is left" in line(text, "GW-A84007") and "✓" not in line(text, "GW-A84007")
+
+
+def test_steps_that_were_not_begun_are_told_once() -> None:
+    one = outcomes()[0]
+    text = shown(
+        table.outcomes(
+            [
+                one,
+                *(
+                    replace(one, step=f"s{number}", result=Result.SKIPPED, message="not begun: x")
+                    for number in (1, 2, 3)
+                ),
+            ]
+        )
+    )
+    assert text.count("not begun: x") == 1
+    assert line(text, "not begun: x").split()[:3] == ["3", "steps", "skipped"]
+    assert "4 steps: " in text and "3 skipped" in text
 
 
 def test_hostile_text_is_neither_markup_nor_obeyed() -> None:

@@ -30,13 +30,14 @@ def show(audit: Audit) -> None:
     """An audit on stdout, in the format asked for."""
     from provisioner.report import json
     from provisioner.report import table as tables
+    from provisioner.report.view import view
 
     ready = readiness(audit)
     if as_json():
         out(json.audit(audit, ready))
         return
     table(tables.audit(audit, ready, evaluate.causes(audit)))
-    out(f"{audit.id}: {sum(ready.values())} of {len(ready)} gateways are ready.")
+    out(f"{audit.id}: {view(audit, ready, ()).sentence}.")
 
 
 def exit_code(audit: Audit) -> int:

@@ -129,8 +129,9 @@ class Auditor:
             findings=judged.findings,
             facts=judged.facts,
         )
-        ready = readiness(audit)
-        words = title or f"{sum(ready.values())} of {len(ready)} gateways are ready"
+        from provisioner.report.view import view  # what is loaded only by an audit
+
+        words = title or view(audit, readiness(audit), ()).sentence
         self.journal.save(audit, words, "preflight" if title else "")
         return audit
 
@@ -171,5 +172,8 @@ def _with_endpoints(evidence: Evidence, carried: Mapping[str, Mapping[str, Any]]
 
 
 def readiness(audit: Audit) -> dict[str, bool]:
-    """Which of the audited gateways are ready."""
-    return {one.gateway: evaluate.ready(audit.of(one.gateway), audit.controls) for one in audit.evidence}
+    """Which of the audited gateways are ready. One that was not read is not, whatever was stated of it."""
+    return {
+        one.gateway: one.error is None and evaluate.ready(audit.of(one.gateway), audit.controls)
+        for one in audit.evidence
+    }

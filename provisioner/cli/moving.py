@@ -12,7 +12,7 @@ from provisioner.cli.auditing import Auditor, new_id
 from provisioner.cli.context import out, say
 from provisioner.cli.undo import acted_on
 from provisioner.errors import Fault, InputError, PlanRefused
-from provisioner.execute import FINISHED, Asked
+from provisioner.execute import FINISHED, INTERRUPTED, Asked
 from provisioner.execute import budget as budgets
 from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Role, Step
@@ -115,8 +115,8 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
 
 def _past(auditor: Auditor, ended: Sequence[tuple[Plan, execute.Ended]]) -> str:
     """Why no further practice is begun; "" while one may be. A practice that waits for a person is no failure."""
-    if any(one.stopped == "stopped by the operator" for _, one in ended):
-        return "by the operator"
+    if any(one.stopped == INTERRUPTED for _, one in ended):
+        return INTERRUPTED
     outcomes = [outcome for _, one in ended for outcome in one.outcomes]
     first = {outcome.step for outcome in ended[0][1].outcomes} if ended else set()
     return budgets.past(budget_of(auditor.fleet), outcomes, first)

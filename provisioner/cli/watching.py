@@ -34,6 +34,8 @@ class Board:
         self._results: dict[str, Result] = {}
         self._waiting: dict[str, str] = {}
         self._running: dict[str, tuple[str, float]] = {}
+        # Two steps of a gateway can be of one role: which of them is under way, by gateway and role.
+        self._of_role: dict[tuple[str, str], str] = {}
         self._gateways = len(plan.places)
         self._wave = ""
 
@@ -46,6 +48,7 @@ class Board:
                 now = time.monotonic()
                 # The first of a gateway's steps is the one that runs; Ansible says when it comes to the next.
                 self._running |= {step.gateway: (step.remedy, now) for step in reversed(happening.steps)}
+                self._of_role |= {(step.gateway, step.role): step.remedy for step in happening.steps}
             case events.StepEnded(outcome=outcome):
                 self._running.pop(outcome.gateway, None)
                 self._results[outcome.step] = outcome.result
@@ -60,7 +63,7 @@ class Board:
     def task(self, gateway: str, role: str) -> None:
         """Ansible is at that role there."""
         begun = self._running.get(gateway, ("", time.monotonic()))[1]
-        self._running[gateway] = (role, begun)
+        self._running[gateway] = (self._of_role.get((gateway, role), role), begun)
 
     def __rich__(self) -> Group:
         done = sum(1 for result in self._results.values() if result in _ENDED)

@@ -14,14 +14,14 @@ from provisioner.execute import budget as budgets
 from provisioner.execute import events, judge, points, queue
 from provisioner.execute.hands import Act, Hands, Read
 from provisioner.execute.points import Point
-from provisioner.execute.rollout import FINISHED, LEASE, Rollout, held_by
+from provisioner.execute.rollout import FINISHED, INTERRUPTED, LEASE, Rollout, held_by
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Event, Journal, Progress, standing
 from provisioner.model import Fleet, Outcome, Plan, Result, Wave
 from provisioner.plan import START
 from provisioner.playbook import Acted
 
-__all__ = ["FINISHED", "Act", "Asked", "Ended", "Hands", "Read", "refuse", "rehearse", "run"]
+__all__ = ["FINISHED", "INTERRUPTED", "Act", "Asked", "Ended", "Hands", "Read", "refuse", "rehearse", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,8 @@ def verdict(step: Step, reading: judge.Reading, confirmed: str) -> judge.Verdict
     failed = [control for control in step.proves if control in found and found[control].status is Status.FAILED]
     if confirmed and not failed:
         return Result.DONE, confirmed
-    now = " ".join(found[control].message for control in failed)
+    untold = [control for control in step.proves if control in found and found[control].status is Status.UNKNOWN]
+    now = " ".join(found[control].message for control in (failed or untold))
     shown = f" (now: {now})" if now else ""
     against = f"; {confirmed}, but the gateway shows otherwise" if confirmed else ""
     return Result.WAITING, f"{step.who}: {step.words}{shown}{against}"

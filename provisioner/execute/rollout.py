@@ -28,6 +28,8 @@ LEASE = timedelta(hours=4)
 _MEASURED = frozenset({"R11-internet", "R14-reachable"})
 FINISHED = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
 NOT_ACTED = Acted(result="skipped")
+# Why a run stopped that was asked to.
+INTERRUPTED = "the operator ended it"
 
 
 @dataclass(kw_only=True)
@@ -88,7 +90,7 @@ class Rollout:
     def why_stop(self, also: Sequence[Outcome] = ()) -> str:
         """Why nothing further may start, should these outcomes come to those there are; "" while it may."""
         if self.hands.interrupted():
-            return "stopped by the operator"
+            return INTERRUPTED
         return self.stopped or budgets.past(self.plan.budget, [*self.outcomes.values(), *also], self._first)
 
     def through(self, steps: Iterable[Step]) -> bool:

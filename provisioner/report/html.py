@@ -226,6 +226,8 @@ def _evidence(evidence: Evidence) -> list[tuple[str, str, float | None, str]]:
 
 def _look(machine: Machine) -> str:
     """What the summary line of a gateway says is missing."""
+    if machine.state is State.OFF:
+        return STATES[State.OFF]
     if machine.evidence is not None and machine.evidence.error is not None:
         return words.clip(machine.evidence.error.message, 120)
     return " · ".join(f"{whose} {len(rows)}" for whose, rows in machine.missing.items())

@@ -17,6 +17,7 @@ _MARKS = {
     State.UNREAD: ("⊘", "magenta"),
     State.CANDIDATE: ("·", "dim"),
     State.RETIRED: ("·", "dim"),
+    State.OFF: ("·", "dim"),
     State.NOT_KNOWN: ("·", "dim"),
 }
 _GOOD = (Result.DONE, Result.UNCHANGED, Result.SKIPPED, Result.UNDONE)
@@ -61,11 +62,14 @@ def plan(plan: Plan, names: Mapping[str, str]) -> RenderableType:
 
 
 def outcomes(outcomes: Sequence[Outcome]) -> RenderableType:
-    """One row a step, and the count of each result."""
+    """One row a step, but for those that were not begun for the same reason; and the count of each result."""
     if not outcomes:
         return _text("No step was done.")
     table = _table("gateway", "step", "result", "changed", "took", "message")
+    skipped = Counter(outcome.message for outcome in outcomes if outcome.result is Result.SKIPPED)
     for outcome in outcomes:
+        if outcome.result is Result.SKIPPED and skipped[outcome.message] > 1:
+            continue
         table.add_row(
             _text(outcome.gateway),
             _text(outcome.step),
@@ -74,6 +78,10 @@ def outcomes(outcomes: Sequence[Outcome]) -> RenderableType:
             words.duration((outcome.ended - outcome.started).total_seconds()),
             _text(outcome.message),
         )
+    for message, number in skipped.items():
+        if number > 1:
+            result = _text(words.RESULTS[Result.SKIPPED], _style(Result.SKIPPED))
+            table.add_row("", words.counted(number, "step"), result, "no", "", _text(message))
     count = Counter(outcome.result for outcome in outcomes)
     total = ", ".join(f"{count[result]:,} {words.RESULTS[result]}" for result in Result if count[result])
     return Group(table, _text(f"{words.counted(len(outcomes), 'step')}: {total}.", "bold"))
@@ -108,9 +116,8 @@ def _gateways(shown: View) -> Table:
 
 
 def _missing(machine: Machine) -> Text:
-    if machine.evidence is not None and machine.evidence.error is not None:
-        problem = machine.evidence.error
-        return _text(str(problem), "magenta")
+    if machine.state is State.UNREAD and machine.evidence is not None:
+        return _text(str(machine.evidence.error), "magenta")
     if machine.state not in (State.READY, State.UNREADY):
         return _text(STATES[machine.state], "dim")
     found = Text()

@@ -17,6 +17,7 @@ class State(StrEnum):
     UNREAD = "unread"
     CANDIDATE = "candidate"
     RETIRED = "retired"
+    OFF = "off"
     NOT_KNOWN = "notknown"
 
 
@@ -26,6 +27,7 @@ STATES: Mapping[State, str] = {
     State.UNREAD: "could not be read",
     State.CANDIDATE: "candidate, only looked at",
     State.RETIRED: "retired, nothing is left",
+    State.OFF: "switched off, as was stated",
     State.NOT_KNOWN: "gateway not known yet",
 }
 
@@ -177,7 +179,7 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
     machines = [
         Machine(
             gateway=gateway,
-            state=_state(gateway, evidence.get(gateway.name), ready.get(gateway.name, False)),
+            state=_state(gateway, evidence.get(gateway.name), ready.get(gateway.name, False), findings[gateway.name]),
             rows=tuple(sorted(findings[gateway.name], key=lambda row: _WEIGHT[row.kind])),
             evidence=evidence.get(gateway.name),
         )
@@ -200,11 +202,12 @@ def _kind(finding: Finding, control: Control, unanswered: bool) -> Kind:
     }[finding.status]
 
 
-def _state(gateway: Gateway, evidence: Evidence | None, ready: bool) -> State:
+def _state(gateway: Gateway, evidence: Evidence | None, ready: bool, rows: Sequence[Row]) -> State:
     if not gateway.known:
         return State.NOT_KNOWN
     if evidence is None or evidence.error is not None:
-        return State.UNREAD
+        # Of one that does not answer nothing applies where a person has stated that it is off.
+        return State.OFF if rows and all(row.kind is Kind.NOT_APPLICABLE for row in rows) else State.UNREAD
     if gateway.role is Role.CANDIDATE:
         return State.CANDIDATE
     if not ready:
