@@ -6,7 +6,7 @@ shows every other gateway of the practice stopped and disabled (plan/guards.py).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from provisioner import plan as planning
@@ -60,10 +60,11 @@ class Stage:
     roles: Mapping[str, Role]
 
 
-def moved(fleet: Fleet, practice: str, to: str) -> Move:
+def moved(fleet: Fleet, practice: str, to: str, day: date) -> Move:
     """The move that takes a practice's gateway to that PC.
 
-    Errors: InputError for a practice or gateway that is not in the fleet, of another practice, or in no role for it.
+    Errors: InputError for a practice or gateway that is not in the fleet, of another practice, in no role for it, or
+    stated to be switched off on that day.
     """
     own = [gateway for gateway in fleet.known if gateway.practice == practice]
     if not any(gateway.practice == practice for gateway in fleet.gateways):
@@ -79,6 +80,11 @@ def moved(fleet: Fleet, practice: str, to: str) -> Move:
         raise InputError(
             f"{new.name} is {'the active gateway already' if new.role is Role.ACTIVE else 'retired'}.",
             "A migration leads to a standby or a candidate: see the column role of practices.csv.",
+        )
+    if planning.Standing.of(fleet, day).names(planning.SWITCHED_OFF, new):
+        raise InputError(
+            f"statements.csv says that {new.name} is switched off and stays so.",
+            "Is it the right PC? If it is on again, end that statement (column until); then give the same command.",
         )
     old = next((gateway for gateway in own if gateway.role is Role.ACTIVE), None)
     if old is None:

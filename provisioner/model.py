@@ -360,6 +360,20 @@ class Plan:
         """All steps, in the order in which they are done."""
         return tuple(step for wave in self.waves for step in wave.steps)
 
+    @property
+    def leaves(self) -> str:
+        """The gateway that a plan with a move leads away from; "" without one."""
+        if self.move is None:
+            return ""
+        return self.move.new if self.kind == "undo" else self.move.old
+
+    @property
+    def leads_to(self) -> str:
+        """The gateway that takes over by a plan with a move; "" without one."""
+        if self.move is None:
+            return ""
+        return self.move.old if self.kind == "undo" else self.move.new
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:

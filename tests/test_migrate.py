@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from provisioner.execute.points import Point
 from provisioner.journal import Event, Journal, standing
 from provisioner.model import Audit, Plan, Result
 from tests.dying import dies
-from tests.lab_world import Killed, LabWorld
+from tests.lab_world import BEGIN, Killed, LabWorld
 
 OLD, NEW = "OLD-B84001", "NEW-B84001"
+DAY = BEGIN.date()
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Operator:
         """The migration, planned and saved."""
         world = self.world()
         fleet = world.fleet
-        move = migrate.moved(fleet, "B84001", NEW)
+        move = migrate.moved(fleet, "B84001", NEW, world.clock.date())
         audit = world.audit(migrate.in_roles(fleet, migrate.before(move)).known)
         plan = migrate.make(audit, fleet, move, at=world.now(), plan_id="move-1")
         with self.journal() as journal:
@@ -219,9 +220,7 @@ def test_an_old_one_that_cannot_be_reached_needs_a_named_persons_word(operator: 
     ended = operator.run(plan)
     assert results(ended)[f"{OLD}-gateway-ended"] == "unreachable"
     assert NEW not in operator.world().runs()
-    said = operator.folder / "statements.csv"
-    row = f"B84001,{OLD},switched-off,taken away by the van,C. Person,2026-11-01,2027-06-01,T-2\n"
-    said.write_text(said.read_text("utf-8") + row, "utf-8")
+    state(operator, OLD, "taken away by the van")
     # It lies dead in the van: nothing of it can be carried, and nothing of it runs.
     world = operator.world()
     world._service(world.machines[OLD], run=False)
@@ -234,15 +233,71 @@ def test_an_old_one_that_cannot_be_reached_needs_a_named_persons_word(operator: 
 
 def test_a_statement_does_not_count_while_the_old_one_answers(operator: Operator) -> None:
     plan = operator.planned()
-    said = operator.folder / "statements.csv"
-    row = f"B84001,{OLD},switched-off,it is off,C. Person,2026-11-01,2027-06-01,T-2\n"
-    said.write_text(said.read_text("utf-8") + row, "utf-8")
+    state(operator, OLD, "it is off")
     world = operator.world()
     world.broken = {f"{OLD}/stop": "access denied"}
     world.save()
     ended = operator.through(plan)
     assert results(ended)[f"{OLD}-stop"] == "failed"
     assert operator.world().runs() == {OLD}
+
+
+def state(operator: Operator, gateway: str, says: str) -> None:
+    """A person states that the PC is switched off and stays so."""
+    said = operator.folder / "statements.csv"
+    row = f"B84001,{gateway},switched-off,{says},C. Person,2026-11-01,2027-06-01,T-2\n"
+    said.write_text(said.read_text("utf-8") + row, "utf-8")
+
+
+def test_the_old_one_is_not_stopped_for_a_new_one_that_is_away(operator: Operator) -> None:
+    """Ready, but off the network when its turn comes; what is stated of it does not count, for it is to take over."""
+    plan = operator.planned()
+    stop_after(operator, plan, "gateway-ended")
+    state(operator, NEW, "in a cupboard")
+    world = operator.world()
+    world.offline = {NEW}
+    world.save()
+    ended = operator.through(plan)
+    found = {outcome.step: outcome for outcome in ended.outcomes}
+    assert found[f"{OLD}-stop"].result is Result.WAITING
+    assert f"{NEW}, which takes over, is away" in found[f"{OLD}-stop"].message
+    assert ended.exit_code == 4
+    assert operator.world().runs() == {OLD}
+    world = operator.world()
+    world.offline = set()
+    world.save()
+    assert operator.through(plan).exit_code == 0
+    assert operator.world().runs() == {NEW}
+
+
+def test_a_new_one_that_is_lost_before_its_start_is_no_end_of_a_move(operator: Operator) -> None:
+    plan = operator.planned()
+    stop_after(operator, plan, "stop")
+    state(operator, NEW, "in a cupboard")
+    world = operator.world()
+    world.offline = {NEW}
+    world.save()
+    ended = operator.through(plan)
+    assert results(ended)[f"{NEW}-gateway-started"] == "unreachable"
+    assert ended.exit_code == 4
+
+
+def test_the_way_back_to_a_gateway_that_is_gone_leaves_the_new_one_running(operator: Operator) -> None:
+    state(operator, OLD, "taken away by the van")
+    world = operator.world()
+    world._service(world.machines[OLD], run=False)
+    world.offline = {OLD}
+    world.save()
+    plan = operator.planned()
+    operator.confirm(plan, "carry")
+    operator.confirm(plan, "working")
+    assert operator.through(plan).exit_code == 0
+    assert operator.world().runs() == {NEW}
+    ended = operator.through(operator.back(plan))
+    assert results(ended)[f"{NEW}-stop"] == "waiting"
+    assert ended.exit_code == 4
+    assert operator.world().runs() == {NEW}
+    assert operator.world().roles() == {OLD: "standby", NEW: "active"}
 
 
 STEPS = ["standby", "java", "connector", "firewall", "antivirus", "service", "gateway-ended", "stop", "gateway-started",
@@ -338,16 +393,23 @@ class TestBadInput:
     def test_practices_and_gateways_that_do_not_fit(self, operator: Operator) -> None:
         fleet = operator.world().fleet
         with pytest.raises(InputError, match="not in this fleet"):
-            migrate.moved(fleet, "A81001", NEW)
+            migrate.moved(fleet, "A81001", NEW, DAY)
         with pytest.raises(InputError, match="no gateway ELSEWHERE"):
-            migrate.moved(fleet, "B84001", "ELSEWHERE")
+            migrate.moved(fleet, "B84001", "ELSEWHERE", DAY)
         with pytest.raises(InputError, match="active gateway already"):
-            migrate.moved(fleet, "B84001", OLD)
+            migrate.moved(fleet, "B84001", OLD, DAY)
+
+    def test_to_a_gateway_that_is_stated_to_be_off(self, operator: Operator) -> None:
+        state(operator, NEW, "in a cupboard")
+        with pytest.raises(InputError, match="switched off and stays so"):
+            migrate.moved(operator.world().fleet, "B84001", NEW, DAY)
+        # After its day the statement says nothing any more.
+        assert migrate.moved(operator.world().fleet, "B84001", NEW, date(2028, 1, 1)).new == NEW
 
     def test_a_gateway_of_another_practice(self, tmp_path: Path) -> None:
         fleet = LabWorld.make(tmp_path, ("B84001", "B84002")).fleet
         with pytest.raises(InputError, match="is a gateway of B84002"):
-            migrate.moved(fleet, "B84001", "NEW-B84002")
+            migrate.moved(fleet, "B84001", "NEW-B84002", DAY)
 
     def test_a_second_migration_while_one_is_open(self, operator: Operator) -> None:
         plan = operator.planned()

@@ -64,7 +64,7 @@ def _one(auditor: Auditor, practice: str, to: str, open_: dict[str, str]) -> tup
         return plan, False
     if not to:
         raise InputError(f"{practice}: to which PC?", "--to GATEWAY: a standby or candidate row of the practice.")
-    return _new(auditor, migrate.moved(auditor.fleet, practice, to)), True
+    return _new(auditor, migrate.moved(auditor.fleet, practice, to, datetime.now(UTC).date())), True
 
 
 def _new(auditor: Auditor, move: Move) -> Plan:

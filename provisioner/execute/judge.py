@@ -12,6 +12,7 @@ from provisioner.playbook import Acted
 
 WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
+STATED_OFF = "a person has stated that this PC is switched off and stays so"
 _HELD = "wait, or ask that team, and give the same command again; the marker ends by itself"
 
 _SETTLED = (Status.PASSED, Status.WAIVED, Status.NOT_APPLICABLE)

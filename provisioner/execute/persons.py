@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from provisioner.execute import events, judge
 from provisioner.execute.starts import POLL
 from provisioner.model import Result, Status, Step
-from provisioner.plan import stated_off
 from provisioner.playbook import Acted
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ def wait_for(run: Rollout, steps: Sequence[Step]) -> None:
 
 
 def _verdict(run: Rollout, step: Step, reading: judge.Reading) -> judge.Verdict:
-    if step.proves and stated_off(run.row(step.gateway), reading.evidence.get(step.gateway), run.said()):
-        return Result.UNCHANGED, "a person has stated that this PC is switched off and stays so"
+    if step.proves and run.left_dead(run.row(step.gateway), reading):
+        return Result.UNCHANGED, judge.STATED_OFF
     return verdict(step, reading, run.confirmed.get(step.id, ""))
 
 

@@ -15,8 +15,9 @@ from provisioner.execute.hands import Hands
 from provisioner.execute.points import Point
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Journal, Lease, Progress
+from provisioner.migrate import STOP
 from provisioner.model import Fleet, Gateway, Outcome, Plan, Result, Role, Step, Wave
-from provisioner.plan import START, Standing, by_practice, stated_off
+from provisioner.plan import START, Standing, by_practice, connector_runs, stated_off
 from provisioner.playbook import Acted
 
 # A step's verdict, what was said of the act, and when it began.
@@ -180,8 +181,8 @@ class Rollout:
 
     def _before_acting(self, step: Step, reading: judge.Reading) -> judge.Verdict | None:
         row, said = self.row(step.gateway), self.said()
-        if self.strict and stated_off(row, reading.evidence.get(row.name), said):
-            return Result.UNCHANGED, "a person has stated that this PC is switched off and stays so"
+        if self.left_dead(row, reading):
+            return Result.UNCHANGED, judge.STATED_OFF
         lender = str(step.values.get("carry_from", ""))
         if lender and stated_off(self.row(lender), reading.evidence.get(lender), said) and not reading.proved(step):
             return persons.carried_by_hand(step, self.confirmed.get(step.id, ""))
@@ -191,7 +192,21 @@ class Rollout:
         begun = touched and bool(self.left(step.gateway))
         working = self.strict or judge.works(row, reading, said)
         ours, now = self.journal.id, self.hands.now()
-        return judge.before(step, reading, begun=begun, working=working, journal=ours, at=now)
+        verdict = judge.before(step, reading, begun=begun, working=working, journal=ours, at=now)
+        return verdict or self._not_taken_over(step, reading)
+
+    def left_dead(self, row: Gateway, reading: judge.Reading) -> bool:
+        """Whether nothing has to be done on a gateway any more: it is the one that is left, and stated to be off. That
+        which takes over has to be there, whatever is stated."""
+        return row.name == self.plan.leaves and stated_off(row, reading.evidence.get(row.name), self.said())
+
+    def _not_taken_over(self, step: Step, reading: judge.Reading) -> judge.Verdict | None:
+        """Why the practice's Connector is not stopped: that which takes over is away; None where it may be."""
+        if not (self.strict and step.remedy == STOP) or connector_runs(reading.evidence[step.gateway]) is False:
+            return None
+        if trouble := reading.trouble(self.plan.leads_to):
+            return Result.WAITING, f"not stopped, because {self.plan.leads_to}, which takes over, is away: {trouble}"
+        return None
 
     def _do(self, steps: Sequence[Step]) -> None:
         """Act on the steps, read their gateways again, judge and record."""

@@ -29,6 +29,7 @@ from provisioner.model import (
     Wave,
 )
 from provisioner.plan.guards import (
+    SWITCHED_OFF,
     Standing,
     connector_runs,
     gap,
@@ -41,6 +42,7 @@ from provisioner.plan.guards import (
 __all__ = [
     "IDENTITY",
     "START",
+    "SWITCHED_OFF",
     "Standing",
     "before_start",
     "budget_of",
