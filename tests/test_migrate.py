@@ -1,6 +1,7 @@
 """A practice's gateway moves from one PC to another: never two Connectors, and always a way back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,7 +15,8 @@ from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import FINISHED, Asked
 from provisioner.execute.points import Point
 from provisioner.journal import Event, Journal, standing
-from provisioner.model import Audit, Plan, Result
+from provisioner.model import Audit, Plan, Result, Step
+from provisioner.playbook import Acted
 from tests.dying import dies
 from tests.lab_world import BEGIN, Killed, LabWorld
 
@@ -210,6 +212,41 @@ def test_hours_hold_a_move_up_before_the_old_one_is_stopped_and_not_after(operat
         execute.run(plan, world.fleet, journal, replace(hands, say=slow), policy_digest="p1", asked=Asked())
     assert world.runs() == {NEW}
     assert world.two_at_once() == []
+
+
+@pytest.mark.parametrize("how", ["the line broke", "killed", "by hand"])
+def test_a_stop_of_which_no_answer_came_counts_as_a_stop(operator: Operator, how: str) -> None:
+    """The old one is stopped, nobody heard of it, and the window closes: the practice is not left without one."""
+    fleet_yml = operator.folder / "fleet.yml"
+    text = fleet_yml.read_text("utf-8").replace("settle: 60", "settle: 60, hours: 'Sat-Sun 19:00-21:00'")
+    fleet_yml.write_text(text, "utf-8")
+    plan = operator.planned()
+    stop_after(operator, plan, "gateway-ended")
+    world = operator.world()
+    world.obliging = False
+
+    def loses_the_answer(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+        world.act(steps, mark)
+        if how == "killed":
+            raise Killed
+        return {step.id: Acted(result="unreachable", message="the line broke") for step in steps}
+
+    hands = world.hands(act=loses_the_answer)
+    world.tick()
+    if how == "by hand":
+        world._service(world.machines[OLD], run=False)
+    with nullcontext() if how != "killed" else pytest.raises(Killed), operator.journal() as journal:
+        execute.run(plan, world.fleet, journal, hands, policy_digest="p1", asked=Asked(patient=False))
+    # A command that comes to nothing: it notes that the end of the killed one is not known.
+    with operator.journal() as journal:
+        execute.run(plan, world.fleet, journal, world.hands(interrupted=lambda: True), policy_digest="p1")
+    world.obliging = True
+    world.clock += timedelta(hours=2)
+    world.save()
+    assert world.runs() == set()
+    assert operator.through(plan).exit_code == 0
+    assert operator.world().runs() == {NEW}
+    assert operator.world().two_at_once() == []
 
 
 def test_an_old_one_that_cannot_be_reached_needs_a_named_persons_word(operator: Operator) -> None:

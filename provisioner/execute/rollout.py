@@ -170,6 +170,10 @@ class Rollout:
             return Result.WAITING, shut
         return None
 
+    def touched(self, gateway: str) -> bool:
+        """Whether this plan has ever acted on the gateway, whatever came of it."""
+        return gateway in self.progress.begun or any(step.id in self._begun for step in self.steps_of[gateway])
+
     def left(self, gateway: str) -> list[Step]:
         """A gateway's steps that have not ended well, in this run or an earlier one."""
         ended = self.progress.outcomes
@@ -186,10 +190,7 @@ class Rollout:
         lender = str(step.values.get("carry_from", ""))
         if lender and stated_off(self.row(lender), reading.evidence.get(lender), said) and not reading.proved(step):
             return persons.carried_by_hand(step, self.confirmed.get(step.id, ""))
-        touched = step.gateway in self.progress.begun or any(
-            one.id in self._begun for one in self.steps_of[step.gateway]
-        )
-        begun = touched and bool(self.left(step.gateway))
+        begun = self.touched(step.gateway) and bool(self.left(step.gateway))
         working = self.strict or judge.works(row, reading, said)
         ours, now = self.journal.id, self.hands.now()
         verdict = judge.before(step, reading, begun=begun, working=working, journal=ours, at=now)

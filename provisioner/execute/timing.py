@@ -38,10 +38,10 @@ def shut(run: Rollout, gateway: str, steps: Sequence[Step]) -> str:
 
 
 def _between(run: Rollout) -> bool:
-    """Whether a migration has stopped the old gateway: the practice is not left without one until the next window."""
+    """Whether a migration has stopped the old gateway, or may have: the practice is not left without one until the
+    next window."""
     stops = [step for step in run.plan.steps if run.strict and step.remedy == STOP]
-    ended = {**run.progress.outcomes, **run.outcomes}
-    return any(step.id in run.progress.unended or (step.id in ended and ended[step.id].changed) for step in stops)
+    return any(run.touched(step.gateway) or run.through([step]) for step in stops)
 
 
 def at_once(run: Rollout, step: Step, wave: Wave) -> list[Step]:
