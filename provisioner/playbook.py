@@ -38,7 +38,7 @@ _SAID = {
     "runner_on_unreachable": "unreachable",
 }
 
-Answer = Literal["ok", "failed", "unreachable", "refused", "held", "skipped", "unknown"]
+Answer = Literal["ok", "failed", "unreachable", "refused", "held", "late", "skipped", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Difference:
 @dataclass(frozen=True, kw_only=True)
 class Acted:
     """What Ansible says of one step. `refused`: the gateway did not accept the log-in. `held`: another team's work is
-    marked there. `unknown`: it says nothing.
+    marked there. `late`: Ansible was not asked, for want of time. `unknown`: it says nothing.
 
     `before` is what the role found; `seconds` what its tasks took; `output` a line for each task.
     """

@@ -16,6 +16,7 @@ from provisioner.execute.events import Happening, Queued
 from provisioner.journal import Event, Journal
 from provisioner.model import Evidence, Gateway, Outcome, Problem, Result, Step
 from provisioner.playbook import Acted
+from provisioner.settings import Rollout
 from tests.rollout_fixtures import AT, World, fleet, gateway
 from tests.test_execute import apply, results, some
 
@@ -56,6 +57,46 @@ def test_what_cannot_end_before_the_window_closes_is_not_begun(journal: Journal)
         "B84001-firewall": "done", "B84001-service": "done",
     }  # fmt: skip
     assert "its window closes at Mon 23 Nov 20:17: moved to Tue 24 Nov 19:00" in ended.outcomes[0].message
+
+
+def test_a_window_that_closes_in_the_middle_of_a_wave_ends_it(journal: Journal) -> None:
+    """Each shard takes far longer than was thought: those that have not begun by then are moved."""
+    world = timed(*["Mon-Fri 19:00-20:35"] * 8)
+    world.fleet = replace(world.fleet, settings=replace(world.fleet.settings, rollout=Rollout(shard=1, waves=())))
+    plan = world.plan(remedies=["firewall"])
+    assert len(plan.waves) == 1
+
+    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        world.clock += timedelta(minutes=6)
+        return world.act(steps, mark)
+
+    ended = apply(world, plan, journal, act=act)
+    found = list(results(ended).values())
+    assert found.count("done") >= 2
+    assert found.count("waiting") >= 2
+    assert len(found) == found.count("done") + found.count("waiting")
+    closes = datetime(2026, 11, 23, 20, 35, tzinfo=UTC)
+    assert all(event.at < closes for event in journal.events(kinds=("step_started",)))
+    moved = next(one for one in ended.outcomes if one.result is Result.WAITING)
+    assert "moved to Tue 24 Nov 19:00" in moved.message
+    assert not moved.changed
+    # The next evening's command does what is left.
+    world.clock = AT + timedelta(days=1)
+    assert set(results(apply(world, plan, journal)).values()) <= {"done", "unchanged"}
+
+
+def test_a_start_for_which_the_window_has_closed_is_moved(journal: Journal) -> None:
+    world = timed("Mon-Fri 19:00-20:45")
+    plan = world.plan()
+
+    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        world.clock += timedelta(minutes=40)
+        return world.act(steps, mark)
+
+    ended = apply(world, plan, journal, act=act)
+    assert results(ended)["B84000-service"] == "done"
+    assert results(ended)["B84000-start"] == "waiting"
+    assert "B84000-start" not in world.acts
 
 
 def test_now_goes_past_the_hours_and_its_reason_is_kept(journal: Journal) -> None:

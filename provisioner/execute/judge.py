@@ -180,6 +180,8 @@ def unmet(step: Step, row: Gateway, reading: Reading, said: Standing) -> list[st
 
 def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
     """How a step ended: by the new reading first, then by what Ansible said."""
+    if acted.result == "late":
+        return Result.WAITING, acted.message
     if acted.result == "held":
         # Nothing of ours was done there: whatever the reading shows is that team's doing.
         return Result.WAITING, f"{acted.message}; {_HELD}"

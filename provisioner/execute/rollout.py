@@ -29,6 +29,7 @@ LEASE = timedelta(hours=4)
 _MEASURED = frozenset({"R11-internet", "R14-reachable"})
 FINISHED = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
 NOT_ACTED = Acted(result="skipped")
+_NONE = Wave(number=0, steps=())
 # Why a run stopped that was asked to.
 INTERRUPTED = "the operator ended it"
 
@@ -57,7 +58,7 @@ class Rollout:
         self._mouth = threading.Lock()
         self._rows = {gateway.name: gateway for gateway in self.fleet.gateways}
         self._practices = by_practice(self.fleet.known)
-        self._roles: Mapping[str, Role] = {}
+        self._wave_of_now = _NONE
         self._first = frozenset(step.id for wave in self.plan.waves[:1] for step in wave.steps)
         self.steps_of: dict[str, list[Step]] = {}
         for step in self.plan.steps:
@@ -78,7 +79,7 @@ class Rollout:
     def row(self, gateway: str) -> Gateway:
         """A gateway's row, in the role by which it is judged in this wave."""
         row = self._rows[gateway]
-        return replace(row, role=self._roles.get(gateway, row.role))
+        return replace(row, role=self._wave_of_now.roles.get(gateway, row.role))
 
     def practice(self, gateway: str) -> list[Gateway]:
         """All known gateways of that gateway's practice, itself too."""
@@ -107,11 +108,11 @@ class Rollout:
         self.journal.take([self.plan.id], self.me, "apply", now, now + LEASE)
         held = self.journal.take(leased, self.me, self.plan.id, now, now + LEASE)
         points.reach(Point.WAVE_LEASED)
-        self._roles = wave.roles
+        self._wave_of_now = wave
         try:
             self._wave(wave, held)
         finally:
-            self._roles = {}
+            self._wave_of_now = _NONE
             self.journal.release(leased, self.me)
         points.reach(Point.WAVE_RELEASED)
         self.tell(events.WaveEnded(number=wave.number))
@@ -129,7 +130,7 @@ class Rollout:
         now, ready = self.hands.now(), list[Step]()
         verdicts: list[tuple[Step, judge.Verdict]] = []
         for step in wave.steps:
-            if verdict := self._not_now(step, held, wave):
+            if verdict := self._not_now(step, held):
                 verdicts.append((step, verdict))
             else:
                 ready.append(step)
@@ -153,7 +154,7 @@ class Rollout:
         persons.wait_for(self, [step for step in due if step.kind == "person"])
         self._change_rows([step for step in due if step.kind == "row"])
 
-    def _not_now(self, step: Step, held: Mapping[str, Lease], wave: Wave) -> judge.Verdict | None:
+    def _not_now(self, step: Step, held: Mapping[str, Lease]) -> judge.Verdict | None:
         """Why a step is not even looked at now; None where it is."""
         row = self._rows.get(step.gateway)
         if why := judge.moved(self.plan, row, step.gateway):
@@ -165,7 +166,7 @@ class Rollout:
         if other := self.moving.get(row.practice):
             return Result.WAITING, f"a migration of this practice is open ({other}): provisioner migrate status"
         self.moved.discard(step.id)
-        if step.kind == "playbook" and (shut := timing.shut(self, step.gateway, timing.at_once(self, step, wave))):
+        if step.kind == "playbook" and (shut := timing.shut(self, step.gateway, self._at_once(step))):
             self.moved.add(step.id)
             return Result.WAITING, shut
         return None
@@ -176,12 +177,16 @@ class Rollout:
 
     def left(self, gateway: str) -> list[Step]:
         """A gateway's steps that have not ended well, in this run or an earlier one."""
-        ended = self.progress.outcomes
+        unended = self.progress.unended.keys() - self.outcomes.keys()
+        ended = {**self.progress.outcomes, **self.outcomes}
         return [
             step
             for step in self.steps_of[gateway]
-            if step.id in self.progress.unended or step.id not in ended or ended[step.id].result not in FINISHED
+            if step.id in unended or step.id not in ended or ended[step.id].result not in FINISHED
         ]
+
+    def _at_once(self, step: Step) -> list[Step]:
+        return timing.at_once(self, step, self._wave_of_now)
 
     def _before_acting(self, step: Step, reading: judge.Reading) -> judge.Verdict | None:
         row, said = self.row(step.gateway), self.said()
@@ -216,7 +221,7 @@ class Rollout:
         while left and not self.why_stop():
             acted, begun = self.act(left)
             done = [step for step in left if step.id in acted]
-            reading = self.look(done, peers=self.strict)
+            reading = self.look([step for step in done if acted[step.id].result != "late"], peers=self.strict)
             points.reach(Point.READ_AGAIN)
             self._begun -= {step.id for step in done if acted[step.id].result == "held"}
             verdicts = [(step, judge.after(step, acted[step.id], reading)) for step in done]
@@ -263,11 +268,14 @@ class Rollout:
         acted: dict[str, Acted] = {}
         begun: dict[str, datetime] = {}
 
-        def shard(some: Sequence[Step]) -> Mapping[str, Acted]:
-            mark, at = secrets.token_hex(6), self.hands.now()
+        def shard(these: Sequence[Step]) -> Mapping[str, Acted]:
+            mark, at, late = secrets.token_hex(6), self.hands.now(), self._late(these)
+            begun.update((step.id, at) for step in these)
+            some = [step for step in these if step.id not in late]
+            if not some:
+                return late
             self.journal.append(journals.started(step.id, step.gateway, self.plan.id, at, mark) for step in some)
             points.reach(Point.STARTS_NOTED)
-            begun.update((step.id, at) for step in some)
             self._begun |= {step.id for step in some}
             self._before |= {step.id: self._latest.get(step.gateway, "") for step in some}
             self.tell(events.StepsStarted(steps=tuple(some)))
@@ -277,7 +285,7 @@ class Rollout:
                 # Whatever went wrong in there: other shards go on, and a fresh reading judges this one.
                 said = {step.id: Acted(result="unknown", message=f"{type(error).__name__}: {error}") for step in some}
             points.reach(Point.ACTED)
-            return {step.id: said.get(step.id, Acted(result="unknown", message="no result")) for step in some}
+            return late | {step.id: said.get(step.id, Acted(result="unknown", message="no result")) for step in some}
 
         def stop() -> bool:
             # What Ansible says now is no proof yet, but enough to begin nothing further.
@@ -291,6 +299,14 @@ class Rollout:
 
         in_shards(steps, self.fleet.settings.rollout.shard, shard, acted, stop)
         return acted, begun
+
+    def _late(self, steps: Sequence[Step]) -> dict[str, Acted]:
+        """Those for which there is no time any more, with why: the shards before took longer than was thought."""
+        one_of = {step.gateway: step for step in steps}
+        shut = {gateway: timing.shut(self, gateway, self._at_once(one)) for gateway, one in one_of.items()}
+        late = {step.id: Acted(result="late", message=why) for step in steps if (why := shut[step.gateway])}
+        self.moved.update(late)
+        return late
 
     def record(self, ended: Sequence[Ending]) -> None:
         """Outcomes into the journal, all at once, and then said."""
@@ -317,7 +333,7 @@ class Rollout:
             reading_before=self._before.get(step.id, ""),
             reading_after=self._latest.get(step.gateway, ""),
             output=said.output,
-            untouched=said.result == "held",
+            untouched=said.result in ("held", "late"),
         )
 
     def ended(self) -> tuple[Outcome, ...]:
