@@ -9,6 +9,8 @@ import pytest
 
 from provisioner import plan as planning
 from provisioner import traces, undo
+from provisioner.cli import undo as cli
+from provisioner.cli.running import narrowed
 from provisioner.model import Audit, Evidence, Plan, Result, Step
 from provisioner.undo import Acted
 from tests.lab_world import LabWorld
@@ -100,6 +102,26 @@ def test_an_undo_that_does_not_take_is_failed_and_a_person_is_needed(operator: O
     said = next(one for one in ended.outcomes if one.step == f"{NEW}-undo-firewall")
     assert said.result is Result.FAILED
     assert "access denied" in said.message
+
+
+def test_an_undo_that_was_begun_goes_on_and_one_of_fewer_steps_does_not(operator: Operator) -> None:
+    plan = rolled_out(operator)
+    operator.run(narrowed(plan, lambda step: step.remedy in ("java", "firewall")))
+    small = way_back(operator, plan)
+    with operator.journal() as journal:
+        # Only planned: somebody said no to it.
+        assert cli.begun(journal, plan, small) is None
+    operator.run(small, interrupted=lambda: True)
+    with operator.journal() as journal:
+        assert cli.begun(journal, plan, replace(small, id="undo-x")) == small
+    operator.run(plan)
+    whole = way_back(operator, plan)
+    assert len(whole.steps) > len(small.steps) > 0
+    with operator.journal() as journal:
+        assert cli.begun(journal, plan, whole) is None
+    assert set(results(operator.run(whole)).values()) == {"undone"}
+    with operator.journal() as journal:
+        assert cli.begun(journal, plan, whole) is None
 
 
 def step(role: str, values: Mapping[str, Any]) -> Step:

@@ -34,7 +34,8 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
     with open_journal(fleet) as journal:
         verified(journal)
         done = wanted_plan(journal, plan)
-        back = _resumed(journal, done) or _made(journal, done, fleet)
+        fresh = _made(journal, done, fleet)
+        back = begun(journal, done, fresh) or fresh
         if not back.steps and not back.gaps:
             out(f"{done.id}: nothing was done yet that could be undone.")
             return 0
@@ -45,23 +46,25 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         if not as_json():
             show_plan(back, practice_names(fleet))
         running.ask(back)
+        if back is fresh and back.steps:
+            journal.save(back, f"undo of {done.id}: {len(back.steps)} steps on {len(back.places)} gateways")
         ended = running.run(back, Auditor(fleet, policy, journal), asked)
     running.show(back, ended, f"provisioner undo {done.id}")
     return 5 if back.gaps else ended.exit_code
 
 
-def _resumed(journal: Journal, done: Plan) -> Plan | None:
-    """The undo of that plan that was begun and is not through, where it is for the same gateways."""
-    if common().only:
-        return None
+def begun(journal: Journal, done: Plan, fresh: Plan) -> Plan | None:
+    """The same undo, where an earlier command began it and it is not through. One of fewer steps is another."""
+    steps = {step.id for step in fresh.steps}
     for found in reversed(journal.family(done)[1:]):
-        if found.kind == "undo" and standing.open_steps(journal, found):
+        same = found.kind == "undo" and {step.id for step in found.steps} == steps
+        if same and journal.events(found.id, kinds=("run_started",)) and standing.open_steps(journal, found):
             return found
     return None
 
 
 def _made(journal: Journal, done: Plan, fleet: Fleet) -> Plan:
-    """The way back, saved. Errors: PlanRefused where a plan is one already."""
+    """The way back from all that has been done by now. Errors: PlanRefused where a plan is one already."""
     if done.kind == "undo":
         raise PlanRefused(f"{done.id} is a way back itself.", f"provisioner apply {done.of} does that plan again.")
     audit = journal.load(done.audit)
@@ -72,10 +75,7 @@ def _made(journal: Journal, done: Plan, fleet: Fleet) -> Plan:
         names = {gateway.name for gateway in fleets.only(fleet, common().only).known}
         chosen = running.narrowed(done, lambda step: step.gateway in names)
     at = datetime.now(UTC)
-    back = undo.make(chosen, audit, acted_on(journal, done.id), at=at, plan_id=new_id("undo", at))
-    if back.steps:
-        journal.save(back, f"undo of {done.id}: {len(back.steps)} steps on {len(back.places)} gateways")
-    return back
+    return undo.make(chosen, audit, acted_on(journal, done.id), at=at, plan_id=new_id("undo", at))
 
 
 def acted_on(journal: Journal, plan: str) -> dict[str, undo.Acted]:
