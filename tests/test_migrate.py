@@ -1,6 +1,7 @@
 """A practice's gateway moves from one PC to another: never two Connectors, and always a way back."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -15,7 +16,7 @@ from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import FINISHED, Asked
 from provisioner.execute.points import Point
 from provisioner.journal import Event, Journal, standing
-from provisioner.model import Audit, Plan, Result, Step
+from provisioner.model import Audit, Plan, Result, Role, Step, Wave
 from provisioner.playbook import Acted
 from tests.dying import dies
 from tests.lab_world import BEGIN, Killed, LabWorld
@@ -456,6 +457,80 @@ class TestBadInput:
         operator.run(plan)
         with pytest.raises(PlanRefused, match="another migration is open: move-1"):
             operator.run(replace(plan, id="move-2"))
+
+
+def test_a_second_operators_migration_begins_after_the_first_ones_look(operator: Operator) -> None:
+    """Both have looked and seen none; the one that is quicker does it, and the other is told."""
+    plan = operator.planned()
+    said: list[str] = []
+
+    def while_it_begins(happening: object) -> None:
+        if not said:
+            said.append(in_another_process(lambda: operator.run(replace(plan, id="move-2"))))
+
+    operator.run(plan, say=while_it_begins)
+    assert said == ["LeaseHeld"]
+    with operator.journal() as journal:
+        assert [event.plan for event in journal.events(kinds=("migration_opened",))] == ["move-1"]
+
+
+def in_another_process(run: Callable[[], object]) -> str:
+    """The name of the error that it ends with there; "" for none."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        name = ""
+        try:
+            run()
+        except BaseException as error:
+            name = type(error).__name__
+        os.write(write, name.encode())
+        os._exit(0)
+    os.close(write)
+    os.waitpid(child, 0)
+    with os.fdopen(read) as pipe:
+        return pipe.read()
+
+
+@pytest.mark.parametrize("way", ["finish", "undo"])
+def test_a_plan_of_a_migration_that_is_over_is_refused(operator: Operator, way: str) -> None:
+    """One operator finishes it, or leads it back, while another one's question still waits for its yes."""
+    plan = operator.planned()
+    operator.through(plan)
+    back = operator.back(plan)
+    world = operator.world()
+    audit = world.audit(migrate.in_roles(world.fleet, {OLD: Role.RETIRED}).known)
+    finish = migrate.finish(audit, world.fleet, plan, at=world.now(), plan_id="finish-1")
+    first, late = (finish, back) if way == "finish" else (back, finish)
+    assert operator.through(first).exit_code == 0
+    runs, roles = operator.world().runs(), operator.world().roles()
+    for stale in (late, plan):
+        with pytest.raises(PlanRefused, match="move-1 is over"):
+            operator.run(stale)
+    assert (operator.world().runs(), operator.world().roles()) == (runs, roles)
+
+
+def test_a_migration_that_opens_during_a_rollout_is_seen_by_its_next_wave(tmp_path: Path) -> None:
+    LabWorld.make(tmp_path, ("B84001", "B84002"))
+    operator = Operator(tmp_path)
+    world = operator.world()
+    for machine in world.machines.values():
+        machine.defender.paths = []
+    audit = world.audit([row for row in world.fleet.known if row.role is Role.ACTIVE])
+    rollout = planning.make(audit, world.fleet, at=world.now(), plan_id="plan-1")
+    rollout = replace(rollout, waves=tuple(Wave(number=1, steps=(step,)) for step in rollout.steps))
+    assert [step.gateway for step in rollout.steps] == [OLD, "OLD-B84002"]
+    move = {"practice": "B84002", "old": "OLD-B84002", "new": "NEW-B84002"}
+
+    def meanwhile(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+        with operator.journal() as journal:
+            journal.append([Event(at=world.now(), kind="migration_opened", plan="move-2", body=move)])
+        return world.act(steps, mark)
+
+    with operator.journal() as journal:
+        ended = execute.run(rollout, world.fleet, journal, world.hands(act=meanwhile), policy_digest="p1")
+    assert [outcome.result for outcome in ended.outcomes] == [Result.DONE, Result.WAITING]
+    assert "move-2" in ended.outcomes[1].message
 
 
 def test_a_rollout_leaves_the_gateways_of_an_open_migration_alone(operator: Operator) -> None:

@@ -68,8 +68,9 @@ def run(
     rollout = Rollout(plan=plan, fleet=fleet, journal=journal, hands=hands, now_because=asked.now_because)
     rollout.patience = fleet.settings.rollout.approve_wait if asked.patient else 0.0
     refuse(plan, fleet, policy_digest, asked, operator=rollout.me.user)
-    # One run of a plan at a time, and none of its way back meanwhile: the other's children look like a dead run's.
-    ids = [id_ for id_ in (plan.id, plan.of) if id_]
+    # One run of a plan at a time, and none of its way back meanwhile: the other's children look like a dead run's. Of a
+    # practice's migrations one at a time, to wherever they lead.
+    ids = [id_ for id_ in (plan.id, plan.of, f"migration-{plan.move.practice}" if plan.move else "") if id_]
     if held := journal.take(ids, rollout.me, "apply", hands.now(), hands.now() + LEASE):
         journal.release(ids, rollout.me)
         id_, lease = next(iter(held.items()))
@@ -95,15 +96,10 @@ def run(
 def _know(rollout: Rollout) -> None:
     """What the journal knows of this plan and of what else goes on. Errors: PlanRefused."""
     plan, journal = rollout.plan, rollout.journal
+    if plan.move:
+        _refuse_over(plan, plan.move.practice, journal)
     rollout.progress = _recovered(plan, journal, rollout.hands)
     points.reach(Point.RECOVERED)
-    moving = standing.open_migrations(journal)
-    rollout.moving = {practice: id for practice, id in moving.items() if id not in (plan.id, plan.of)}
-    if plan.move and (other := rollout.moving.get(plan.move.practice)):
-        raise PlanRefused(
-            f"{plan.move.practice}: another migration is open: {other}.",
-            f"provisioner migrate status {plan.move.practice}; finish or undo that one first.",
-        )
     rollout.confirmed = standing.confirmed(journal, plan.id)
     rollout.durations = journal.durations()
     if rollout.strict:
@@ -116,6 +112,17 @@ def _know(rollout: Rollout) -> None:
         }
 
 
+def _refuse_over(plan: Plan, practice: str, journal: Journal) -> None:
+    """Errors: PlanRefused where another migration of the practice is open, or the plan's own is over: it has been
+    finished or undone since the plan was looked for."""
+    ours, open_ = plan.of or plan.id, standing.open_migrations(journal).get(practice, "")
+    hint = f"provisioner migrate status {practice}"
+    if open_ not in ("", ours):
+        raise PlanRefused(f"{practice}: another migration is open: {open_}.", f"{hint}; finish or undo that one first.")
+    if not open_ and (plan.of or standing.was_opened(journal, ours)):
+        raise PlanRefused(f"{practice}: the migration {ours} is over, finished or undone.", f"{hint}; or begin anew.")
+
+
 def _begin(rollout: Rollout, asked: Asked) -> None:
     plan, hands = rollout.plan, rollout.hands
     budget = budgets.words(plan.budget, len(plan.places))
@@ -124,8 +131,7 @@ def _begin(rollout: Rollout, asked: Asked) -> None:
     body = {"words": ", ".join(part for part in parts if part), "budget": budget, "by": str(rollout.me)}
     body |= {"approved_by": asked.approved_by, "ticket": asked.ticket, "now_because": asked.now_because}
     begun = [Event(at=hands.now(), kind="run_started", plan=plan.id, body=body)]
-    opened = rollout.progress.begun or plan.id in standing.open_migrations(rollout.journal).values()
-    if plan.kind == "migration" and plan.move and not opened:
+    if plan.kind == "migration" and plan.move and not standing.was_opened(rollout.journal, plan.id):
         move = {"practice": plan.move.practice, "old": plan.move.old, "new": plan.move.new}
         begun.append(Event(at=hands.now(), kind="migration_opened", plan=plan.id, body=move))
     rollout.journal.append(begun)

@@ -14,7 +14,7 @@ from provisioner.execute import events, judge, persons, points, removals, starts
 from provisioner.execute.hands import Hands
 from provisioner.execute.points import Point
 from provisioner.execute.shards import in_shards
-from provisioner.journal import Journal, Lease, Progress
+from provisioner.journal import Journal, Lease, Progress, standing
 from provisioner.migrate import STOP
 from provisioner.model import Fleet, Gateway, Outcome, Plan, Result, Role, Step, Wave
 from provisioner.plan import START, Standing, by_practice, connector_runs, stated_off
@@ -37,8 +37,8 @@ INTERRUPTED = "the operator ended it"
 @dataclass(kw_only=True)
 class Rollout:
     """One run of a plan, under way. `now_because`: why hours do not count; `confirmed`: what persons confirmed, in
-    words, by step; `moving`: the open migration, by practice, that this plan does not belong to; `durations`: seconds
-    that remedies were measured to take; `patience`: seconds for which a person is waited for."""
+    words, by step; `moving`: the open migration, by practice, that this plan does not belong to, as a wave finds it;
+    `durations`: seconds that remedies were measured to take; `patience`: seconds for which a person is waited for."""
 
     plan: Plan
     fleet: Fleet
@@ -107,6 +107,7 @@ class Rollout:
         now, leased = self.hands.now(), self._leased(wave)
         self.journal.take([self.plan.id], self.me, "apply", now, now + LEASE)
         held = self.journal.take(leased, self.me, self.plan.id, now, now + LEASE)
+        self.moving = self._others_moving()
         points.reach(Point.WAVE_LEASED)
         self._wave_of_now = wave
         try:
@@ -116,6 +117,11 @@ class Rollout:
             self.journal.release(leased, self.me)
         points.reach(Point.WAVE_RELEASED)
         self.tell(events.WaveEnded(number=wave.number))
+
+    def _others_moving(self) -> dict[str, str]:
+        """The open migration of each practice that has one which this plan does not belong to."""
+        open_ = standing.open_migrations(self.journal)
+        return {practice: id_ for practice, id_ in open_.items() if id_ not in (self.plan.id, self.plan.of)}
 
     def _leased(self, wave: Wave) -> tuple[str, ...]:
         """The gateways that a wave leases: where a Connector is started or moved, all of the practice."""
