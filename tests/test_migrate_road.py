@@ -59,7 +59,7 @@ def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
     assert "end SystmOne's Gateway on OLDPC" in begun.out
     assert (runs(lab), roles(lab)) == ({OLD}, {OLD: "active", NEW: "standby"})
 
-    status = json.loads(provisioner("migrate", "status", "--format", "json", fleet=fleet).out)
+    status = json.loads(provisioner("migrate", "status", CODE.lower(), "--format", "json", fleet=fleet).out)
     (told,) = status["migrations"]
     waits = [step["step"] for step in told["steps"] if step["result"] == "waiting"]
     assert (told["practice"], told["through"], waits) == (CODE, False, ["gateway-ended"])
@@ -93,6 +93,7 @@ def refusals(lab: Handle, provisioner: Command) -> None:
         (("finish", CODE, "--yes"), "gateway-ended is open"),
         (("confirm", CODE, "nonsense", "--by", "B. Person"), "There are gateway-ended"),
         (("confirm", CODE, "approve", "--by", " "), "Who did it?"),
+        (("confirm", CODE, "vendor-page", "--by", "B. Person"), "not the time for vendor-page yet: stop on OLDPC"),
         (("start", "A81001", "--to", NEW), "A81001 is not in this fleet"),
         (("start", CODE, "--to", OLD), f"is being moved to {NEW} already"),
         (("undo", "A84005"), "has no open migration"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from provisioner import execute, migrate
+from provisioner import codes, execute, migrate
 from provisioner.cli import moving, running
 from provisioner.cli.apply import reason, verified
 from provisioner.cli.auditing import Auditor, open_journal, open_policy
@@ -104,6 +104,7 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
             raise InputError(f"{practice} has no step {step!r} of a person.", f"There are {', '.join(persons)}.")
         if not by.strip():
             raise InputError("Who did it?", "--by NAME: a person's name, for the record.")
+        moving.in_turn(journal, plan, persons[step])
         body = {"step": step, "by": by.strip(), "words": words.strip(), "noted_by": str(this())}
         at, done = datetime.now(UTC), persons[step]
         journal.append([Event(at=at, kind="confirmed", plan=plan.id, step=done.id, gateway=done.gateway, body=body)])
@@ -116,12 +117,12 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
 @click.argument("practice", required=False)
 def status(practice: str | None) -> int:
     """Where each open migration stands, what it waits for, and what comes next. Touches no gateway."""
-    fleet = whole_fleet()
+    fleet, wanted = whole_fleet(), codes.normal(practice or "")
     with open_journal(fleet) as journal:
         found = standing.open_migrations(journal)
-        if practice and practice not in found:
-            raise InputError(f"{practice} has no open migration.", "provisioner history lists what there was.")
-        told = [moving.stand(journal, id_) for code, id_ in sorted(found.items()) if practice in (None, code)]
+        if wanted and wanted not in found:
+            raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")
+        told = [moving.stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
     if as_json():
         out(json.dumps({"version": 1, "migrations": [one.document() for one in told]}, indent=2))
     else:

@@ -143,6 +143,18 @@ def running_now(journal: Journal, practice: str) -> Plan:
     return newest(journal, open_migration(journal, practice))
 
 
+def in_turn(journal: Journal, plan: Plan, step: Step) -> None:
+    """Errors: InputError where something on the machines has still to be done before a person's step can be: what is
+    confirmed before its time says nothing of how it is then."""
+    before = plan.steps[: plan.steps.index(step)]
+    open_ = [one for one in standing.open_steps(journal, plan) if one in before and one.kind != "person"]
+    if open_:
+        raise InputError(
+            f"It is not the time for {step.remedy} yet: {open_[0].remedy} on {open_[0].gateway} is not done.",
+            f"{again(plan)} goes on; confirm {step.remedy} once it has been done after that.",
+        )
+
+
 def finishing(auditor: Auditor, migration: Plan) -> tuple[Plan, bool]:
     """The plan that retires the old gateway, and whether it is new.
 
