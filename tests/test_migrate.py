@@ -533,6 +533,19 @@ def test_a_migration_that_opens_during_a_rollout_is_seen_by_its_next_wave(tmp_pa
     assert "move-2" in ended.outcomes[1].message
 
 
+def test_a_migration_that_has_begun_goes_on_after_an_upgrade(operator: Operator) -> None:
+    """Its policy is another one by now: what waits for a person for days is not barred for ever."""
+    plan = operator.planned()
+    with pytest.raises(PlanRefused, match="another policy"):
+        operator.run(replace(plan, policy_digest="p0"))
+    stop_after(operator, plan, "stop")
+    assert operator.through(replace(plan, policy_digest="p0")).exit_code == 0
+    assert operator.world().runs() == {NEW}
+    with operator.journal() as journal:
+        last = journal.events(plan.id, kinds=("run_started",))[-1]
+    assert "by another policy than when it was planned" in last.body["words"]
+
+
 def test_a_rollout_leaves_the_gateways_of_an_open_migration_alone(operator: Operator) -> None:
     """Between the fence and the start the old row still says active: a rollout would start it again."""
     plan = operator.planned()

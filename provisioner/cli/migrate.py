@@ -160,7 +160,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], tup
         migration = moving.open_migration(journal, practice)
         auditor = Auditor(fleet, policy, journal)
         plan, new = plan_of(auditor, migration)
-        execute.refuse(plan, fleet, policy.digest, asked, operator=this().user)
+        execute.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not new)
         if new and not _agreed([plan], auditor):
             return 4
         for gap in plan.gaps:

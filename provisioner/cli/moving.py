@@ -134,7 +134,7 @@ def open_migration(journal: Journal, practice: str) -> Plan:
 
 def newest(journal: Journal, migration: Plan) -> Plan:
     """The migration, or its end or way back where that has begun."""
-    begun = [plan for plan in journal.family(migration)[1:] if journal.events(plan.id, kinds=("run_started",))]
+    begun = [plan for plan in journal.family(migration)[1:] if standing.was_begun(journal, plan.id)]
     return begun[-1] if begun else migration
 
 

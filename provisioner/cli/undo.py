@@ -58,7 +58,7 @@ def begun(journal: Journal, done: Plan, fresh: Plan) -> Plan | None:
     steps = {step.id for step in fresh.steps}
     for found in reversed(journal.family(done)[1:]):
         same = found.kind == "undo" and {step.id for step in found.steps} == steps
-        if same and journal.events(found.id, kinds=("run_started",)) and standing.open_steps(journal, found):
+        if same and standing.was_begun(journal, found.id) and standing.open_steps(journal, found):
             return found
     return None
 

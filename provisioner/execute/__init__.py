@@ -67,7 +67,7 @@ def run(
     asked = asked or Asked()
     rollout = Rollout(plan=plan, fleet=fleet, journal=journal, hands=hands, now_because=asked.now_because)
     rollout.patience = fleet.settings.rollout.approve_wait if asked.patient else 0.0
-    refuse(plan, fleet, policy_digest, asked, operator=rollout.me.user)
+    refuse(plan, fleet, policy_digest, asked, operator=rollout.me.user, begun=standing.was_begun(journal, plan.id))
     # One run of a plan at a time, and none of its way back meanwhile: the other's children look like a dead run's. Of a
     # practice's migrations one at a time, to wherever they lead.
     ids = [id_ for id_ in (plan.id, plan.of, f"migration-{plan.move.practice}" if plan.move else "") if id_]
@@ -78,7 +78,7 @@ def run(
     try:
         points.reach(Point.PLAN_LEASED)
         _know(rollout)
-        _begin(rollout, asked)
+        _begin(rollout, asked, policy_digest)
         _waves(rollout)
         if asked.wait_until and not rollout.why_stop():
             queue.wait(rollout, asked.wait_until)
@@ -123,11 +123,12 @@ def _refuse_over(plan: Plan, practice: str, journal: Journal) -> None:
         raise PlanRefused(f"{practice}: the migration {ours} is over, finished or undone.", f"{hint}; or begin anew.")
 
 
-def _begin(rollout: Rollout, asked: Asked) -> None:
+def _begin(rollout: Rollout, asked: Asked, policy_digest: str) -> None:
     plan, hands = rollout.plan, rollout.hands
     budget = budgets.words(plan.budget, len(plan.places))
     parts = [f"by {rollout.me}", f"approved by {asked.approved_by}" if asked.approved_by else "", asked.ticket]
     parts.append(f"outside hours because {asked.now_because}" if asked.now_because else "")
+    parts.append("by another policy than when it was planned" if plan.policy_digest != policy_digest else "")
     body = {"words": ", ".join(part for part in parts if part), "budget": budget, "by": str(rollout.me)}
     body |= {"approved_by": asked.approved_by, "ticket": asked.ticket, "now_because": asked.now_because}
     begun = [Event(at=hands.now(), kind="run_started", plan=plan.id, body=body)]
@@ -188,16 +189,24 @@ def rehearse(plan: Plan, shard: int, act: Act, interrupted: Callable[[], bool]) 
 
 
 def refuse(
-    plan: Plan, fleet: Fleet, policy_digest: str, asked: Asked, *, operator: str = "", rehearsal: bool = False
+    plan: Plan,
+    fleet: Fleet,
+    policy_digest: str,
+    asked: Asked,
+    *,
+    operator: str = "",
+    rehearsal: bool = False,
+    begun: bool = False,
 ) -> None:
     """Errors: ReadOnlyFleet, PlanRefused, InputError where this plan may not be applied to this fleet as it is.
 
-    A `rehearsal` changes nothing, and needs no approval.
+    A `rehearsal` changes nothing, and needs no approval; `begun`: whether the plan has been run before.
     """
     if fleet.settings.read_only and not rehearsal:
         raise ReadOnlyFleet("fleet.yml says read_only: nothing is changed.", "Audits, plans and --dry-run work.")
-    # The way back is never barred by a policy that has changed since.
-    if plan.policy_digest != policy_digest and plan.kind != "undo":
+    # The way back is never barred by a policy that has changed since, nor the rest of a migration that has begun.
+    barred = plan.kind != "undo" and not (plan.move and begun)
+    if plan.policy_digest != policy_digest and barred:
         raise PlanRefused(f"{plan.id} was made by another policy than the one of now.", "Audit and plan again.")
     if fleet.settings.rollout.approval and not rehearsal:
         _refuse_unapproved(asked, operator)

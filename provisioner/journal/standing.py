@@ -20,6 +20,11 @@ def open_migrations(journal: Journal) -> dict[str, str]:
     return {practice: plan for plan, practice in opened.items()}
 
 
+def was_begun(journal: Journal, plan: str) -> bool:
+    """Whether that plan was ever run."""
+    return bool(journal.events(plan, kinds=("run_started",)))
+
+
 def was_opened(journal: Journal, plan: str) -> bool:
     """Whether that plan's migration was ever opened, and may be closed by now."""
     return bool(journal.events(plan, kinds=("migration_opened",)))
