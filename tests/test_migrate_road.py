@@ -5,11 +5,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from provisioner import processes
+from provisioner.journal import Journal
 from provisioner.lab import process
 from provisioner.lab.process import Handle
 from tests import judge
@@ -176,8 +178,19 @@ def test_many_move_and_one_that_was_stated_to_be_off_comes_back(
     begun = provisioner("migrate", "start", "--many", moves, "--yes", fleet=fleet)
     assert begun.code == 4, begun.out + begun.err
     for code in (CODE, AWAY):
-        for step in ("online-record", "vendor-page", *(("carry", "working") if code == AWAY else ())):
-            provisioner("migrate", "confirm", code, step, "--by", "B. Person", fleet=fleet)
+        for step in ("online-record", "vendor-page", *(("working",) if code == AWAY else ())):
+            said = provisioner("migrate", "confirm", code, step, "--by", "B. Person", fleet=fleet)
+            assert said.code == 0, said.err
+    with Journal.open(fleet / ".provisioner" / "journal.db") as journal:
+        somebody = processes.Process(user="alice", host="elsewhere", pid=3, started="x")
+        now = datetime.now(UTC)
+        journal.take([f"migration-{CODE}"], somebody, "move-9", now, now + timedelta(hours=1))
+        held = provisioner("migrate", "start", "--many", moves, "--yes", fleet=fleet)
+        journal.release([f"migration-{CODE}"], somebody)
+    assert held.code == 4, held.out + held.err
+    assert "2 practices, one after the other, each until a step does not end well. Stops when" in held.err
+    assert "alice@elsewhere" in held.err
+    assert f"{AWAY} has moved to NEW-{AWAY}" in held.out
     through = provisioner("migrate", "start", "--many", moves, "--yes", fleet=fleet)
     assert through.code == 0, through.out + through.err
     # The one in the van was never stopped by anybody: its service would start with the PC.

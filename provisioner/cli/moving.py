@@ -11,7 +11,7 @@ from provisioner.cli import running
 from provisioner.cli.auditing import Auditor, new_id
 from provisioner.cli.context import out, say
 from provisioner.cli.undo import acted_on
-from provisioner.errors import Fault, InputError, PlanRefused
+from provisioner.errors import Fault, InputError, LeaseHeld, PlanRefused
 from provisioner.execute import FINISHED, INTERRUPTED, Asked
 from provisioner.execute import budget as budgets
 from provisioner.journal import Journal, standing
@@ -95,12 +95,22 @@ def _others(audit: Audit, old: str) -> list[str]:
 
 
 def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
-    """Run migrations one after the other, under one budget. The exit code."""
+    """Run migrations one after the other, under one budget. The exit code.
+
+    Errors: LeaseHeld, PlanRefused where it is only one; of many that one is said, and the others go on.
+    """
     # Many practices are not waited for one by one: the first round prepares them and says what each waits for.
     asked = replace(asked, patient=len(plans) == 1)
-    ended = list[tuple[Plan, execute.Ended]]()
+    ended, left_out = list[tuple[Plan, execute.Ended]](), False
     for plan in plans:
-        one = running.run(plan, auditor, asked)
+        try:
+            one = running.run(plan, auditor, asked)
+        except (LeaseHeld, PlanRefused) as error:
+            if len(plans) == 1:
+                raise
+            say(f"{title(plan)}: {error.message} {error.hint}")
+            left_out = True
+            continue
         running.show(plan, one, again(plan))
         ended.append((plan, one))
         if why := _past(auditor, ended):
@@ -110,7 +120,16 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
         if one.exit_code == 0 and plan.move:
             out(f"{plan.move.practice} has moved to {plan.move.new}. In some days: "
                 f"provisioner migrate finish {plan.move.practice}")  # fmt: skip
-    return max((one.exit_code for _, one in ended), default=0)
+    return max([4 if left_out else 0, *(one.exit_code for _, one in ended)])
+
+
+def stops(plans: Sequence[Plan], fleet: Fleet) -> str:
+    """When migrations that are run together stop by themselves, in words; the first practice is the first wave."""
+    if len(plans) == 1:
+        return budgets.words(plans[0].budget, len(plans[0].places))
+    gateways = {gateway for plan in plans for gateway in plan.places}
+    stops = budgets.words(budget_of(fleet), len(gateways))
+    return f"{len(plans)} practices, one after the other, each until a step does not end well. {stops}"
 
 
 def _past(auditor: Auditor, ended: Sequence[tuple[Plan, execute.Ended]]) -> str:
