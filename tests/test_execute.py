@@ -316,6 +316,27 @@ def test_going_on_after_a_death_ends_what_was_left_and_lets_the_reading_judge(jo
     assert kinds[:2] == [("B84000-firewall", "unknown"), ("B84001-firewall", "unknown")]
 
 
+def test_what_a_dead_run_of_another_plan_left_is_ended_before_anything_is_done(journal: Journal) -> None:
+    """Its Ansible goes on by itself, on gateways that are ours now; a run that lives is left alone."""
+    world = some(2)
+    plan = world.plan(remedies=["firewall"])
+    journal.append([started("B84001-service", "B84001", "plan-dead", AT, "m1")])
+    journal.append([started("B84009-service", "B84009", "plan-alive", AT, "m2")])
+    alice = processes.Process(user="alice", host="elsewhere", pid=3, started="x")
+    journal.take(["plan-alive"], alice, "apply", AT, AT.replace(year=2027))
+    log: list[str] = []
+
+    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        log.extend(step.id for step in steps)
+        return world.act(steps, mark)
+
+    apply(world, plan, journal, act=act, end=log.append)
+    assert log == ["m1", "B84000-firewall", "B84001-firewall"]
+    assert journal.progress("plan-dead").outcomes["B84001-service"].result is Result.UNKNOWN
+    assert list(journal.progress("plan-alive").unended) == ["B84009-service"]
+    assert [lease.gateway for lease in journal.leases()] == ["plan-alive"]
+
+
 def test_facts_that_our_own_dead_run_moved_are_not_stale(journal: Journal) -> None:
     world = some(1)
     plan = world.plan(remedies=["firewall"])

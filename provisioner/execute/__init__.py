@@ -16,7 +16,7 @@ from provisioner.execute.hands import Act, Hands, Read
 from provisioner.execute.points import Point
 from provisioner.execute.rollout import FINISHED, INTERRUPTED, LEASE, Rollout, held_by
 from provisioner.execute.shards import in_shards
-from provisioner.journal import Event, Journal, Progress, standing
+from provisioner.journal import Event, Journal, standing
 from provisioner.model import Fleet, Outcome, Plan, Result, Wave
 from provisioner.plan import START
 from provisioner.playbook import Acted
@@ -98,7 +98,8 @@ def _know(rollout: Rollout) -> None:
     plan, journal = rollout.plan, rollout.journal
     if plan.move:
         _refuse_over(plan, plan.move.practice, journal)
-    rollout.progress = _recovered(plan, journal, rollout.hands)
+    _recover(rollout)
+    rollout.progress = journal.progress(plan.id)
     points.reach(Point.RECOVERED)
     rollout.confirmed = standing.confirmed(journal, plan.id)
     rollout.durations = journal.durations()
@@ -106,9 +107,7 @@ def _know(rollout: Rollout) -> None:
         # What led from one state to the next is not judged again by the state before it.
         ended = rollout.progress.outcomes
         rollout.outcomes = {
-            step.id: ended[step.id]
-            for step in plan.steps
-            if step.id in ended and step.id not in rollout.progress.unended and ended[step.id].result in FINISHED
+            step.id: ended[step.id] for step in plan.steps if step.id in ended and ended[step.id].result in FINISHED
         }
 
 
@@ -226,10 +225,26 @@ def _refuse_unapproved(asked: Asked, operator: str) -> None:
         )
 
 
-def _recovered(plan: Plan, journal: Journal, hands: Hands) -> Progress:
-    """How far the plan is, after what a dead run left behind was ended and its open steps recorded as unknown."""
-    progress = journal.progress(plan.id)
-    for mark in sorted({str(event.body.get("mark", "")) for event in progress.unended.values()} - {""}):
+def _recover(rollout: Rollout) -> None:
+    """End what dead runs left behind, of whichever plan, and record their open steps as unknown: an Ansible without
+    its parent goes on by itself, on gateways that this run will change too.
+
+    Errors: PlanRefused where something cannot be ended.
+    """
+    journal, hands, me, now = rollout.journal, rollout.hands, rollout.me, rollout.hands.now()
+    open_ = standing.unended(journal)
+    others = open_.keys() - {rollout.plan.id, rollout.plan.of}
+    # A plan that somebody runs is held by them.
+    alive = journal.take(others, me, "recovery", now, now + LEASE)
+    try:
+        for plan in open_.keys() - alive.keys():
+            _end_dead(plan, open_[plan], journal, hands)
+    finally:
+        journal.release(others - alive.keys(), me)
+
+
+def _end_dead(plan: str, events: Sequence[Event], journal: Journal, hands: Hands) -> None:
+    for mark in sorted({str(event.body.get("mark", "")) for event in events} - {""}):
         try:
             hands.end(mark)
         except OSError as error:
@@ -245,11 +260,10 @@ def _recovered(plan: Plan, journal: Journal, hands: Hands) -> Progress:
                 ended=hands.now(),
                 message="the run that began it ended before it did",
             ),
-            plan.id,
+            plan,
         )
-        for event in progress.unended.values()
+        for event in events
     )
-    return progress
 
 
 def _counted(ended: Ended) -> dict[str, str]:

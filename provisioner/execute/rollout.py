@@ -183,12 +183,9 @@ class Rollout:
 
     def left(self, gateway: str) -> list[Step]:
         """A gateway's steps that have not ended well, in this run or an earlier one."""
-        unended = self.progress.unended.keys() - self.outcomes.keys()
         ended = {**self.progress.outcomes, **self.outcomes}
         return [
-            step
-            for step in self.steps_of[gateway]
-            if step.id in unended or step.id not in ended or ended[step.id].result not in FINISHED
+            step for step in self.steps_of[gateway] if step.id not in ended or ended[step.id].result not in FINISHED
         ]
 
     def _at_once(self, step: Step) -> list[Step]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from provisioner.journal import Journal
+from provisioner.journal import Event, Journal
 from provisioner.model import Plan, Result, Step
 
 _ENDED_WELL = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
@@ -48,6 +48,18 @@ def confirmed(journal: Journal, plan: str) -> dict[str, str]:
         event.step: f"confirmed by {event.body['by']}" + (f": {event.body['words']}" if event.body["words"] else "")
         for event in journal.events(plan, kinds=("confirmed",))
     }
+
+
+def unended(journal: Journal) -> dict[str, list[Event]]:
+    """By plan the beginning of each step that has no end yet."""
+    found: dict[str, dict[str, Event]] = {}
+    for event in journal.events(kinds=("step_started", "step_ended")):
+        steps = found.setdefault(event.plan, {})
+        if event.kind == "step_started":
+            steps[event.step] = event
+        else:
+            steps.pop(event.step, None)
+    return {plan: list(steps.values()) for plan, steps in found.items() if steps}
 
 
 def unsettled(journal: Journal, gateways: Collection[str], since: datetime) -> dict[str, datetime]:
