@@ -439,7 +439,7 @@ function Get-Writers($Paths, $s) {
 function Get-Hash($Path) {
     if (-not [IO.File]::Exists($Path)) { return $null }
     $sha256 = New-Object Security.Cryptography.SHA256CryptoServiceProvider
-    $stream = New-Object IO.FileStream $Path, 'Open', 'Read', 'ReadWrite, Delete'
+    $stream = New-Object IO.FileStream $Path, ([IO.FileMode]'Open'), ([IO.FileAccess]'Read'), ([IO.FileShare]'ReadWrite, Delete')
     try { ([BitConverter]::ToString($sha256.ComputeHash($stream)) -replace '-', '').ToLowerInvariant() }
     finally { $stream.Close() }
 }
@@ -918,7 +918,7 @@ function Get-Listeners {
 function Get-Certificate($Thumbprint) {
     $wanted = $Thumbprint -replace '\s', ''
     if (-not $wanted) { return $null }
-    $store = New-Object Security.Cryptography.X509Certificates.X509Store 'My', 'LocalMachine'
+    $store = New-Object Security.Cryptography.X509Certificates.X509Store ([Security.Cryptography.X509Certificates.StoreName]'My'), ([Security.Cryptography.X509Certificates.StoreLocation]'LocalMachine')
     $store.Open('ReadOnly, OpenExistingOnly')
     foreach ($certificate in $store.Certificates) { if (Same $certificate.Thumbprint $wanted) { return $certificate } }
 }
@@ -975,7 +975,7 @@ function Read-Ours {
             $id = Find-Installer $note
             if ($null -ne $id) { [ordered]@{ pid = $id; what = "$($note.what)"; started = Text $note.started } }
         })
-        kept = $(if ([IO.Directory]::Exists("$root\kept")) { [IO.Directory]::GetFiles("$root\kept", '*', 'AllDirectories').Length } else { 0 })
+        kept = $(if ([IO.Directory]::Exists("$root\kept")) { [IO.Directory]::GetFiles("$root\kept", '*', [IO.SearchOption]'AllDirectories').Length } else { 0 })
     }
 }
 

@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from provisioner import collect
+from provisioner import collect, content
 from provisioner.content import script
 from provisioner.model import Fact
 from tests.evidence_fixtures import (
@@ -36,6 +37,9 @@ from tests.evidence_fixtures import (
     source,
 )
 
+HERE = Path(__file__).parent
+# Every script of ours: what gateways run, and what tests run on the engine.
+SCRIPTS = [script(), *sorted((content.root() / "plugins").rglob("*.ps1")), *sorted(HERE.rglob("*.ps1"))]
 CASES = sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
 VALIDATOR = jsonschema.Draft202012Validator(SHAPE)
 ENVELOPE = 96 * 1024
@@ -71,10 +75,18 @@ def test_nothing_is_sent_to_systmone_and_nothing_is_changed() -> None:
 def test_only_what_windows_powershell_5_1_knows(pwsh: str) -> None:
     if "-Check" not in subprocess.run([pwsh, "-?"], capture_output=True, text=True, check=False).stderr:
         pytest.skip("this pwsh has no -Check")
-    checked = subprocess.run(
-        [pwsh, "-Check", str(script()), str(MACHINES / "doors.ps1")], capture_output=True, text=True, check=False
-    )
+    checked = subprocess.run([pwsh, "-Check", *map(str, SCRIPTS)], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, "")
+
+
+@pytest.mark.engine
+def test_an_enum_is_given_by_its_type_where_a_word_could_mean_another_overload(pwsh: str) -> None:
+    """.NET Framework has overloads that this engine has not: of FileStream a second constructor of six arguments."""
+    asked = {**os.environ, "SCRIPTS": "\n".join(map(str, SCRIPTS))}
+    found = subprocess.run(
+        [pwsh, "-File", str(HERE / "enums.ps1")], capture_output=True, text=True, check=False, env=asked
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
 
 
 # One machine after another in one runspace: a worker for each, as the script itself takes, costs five times as much.

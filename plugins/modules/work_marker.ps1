@@ -93,10 +93,12 @@ function Assert-Free($Marker) {
 function Enter-Alone {
     <# The lock under which a marker is read and replaced: two teams that both find one expired must not both have it. It is
        a file held open, because Windows closes and deletes it whatever becomes of us. #>
+    # Each by its type: .NET Framework has a second constructor of six, and a word fits them both.
+    $mode, $access, $share = [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::None
     $options = [System.IO.FileOptions]::DeleteOnClose
     foreach ($attempt in 1..50) {
-        try { return New-Object System.IO.FileStream "$path.lock", 'OpenOrCreate', 'ReadWrite', 'None', 1, $options }
-        catch { $cause = $_.Exception.GetBaseException().Message }
+        try { return [System.IO.FileStream]::new("$path.lock", $mode, $access, $share, 1, $options) }
+        catch [System.IO.IOException], [System.UnauthorizedAccessException] { $cause = $_.Exception.GetBaseException().Message }
         Wait-Moment
     }
     Stop-Held "whether another team works on this gateway cannot be told: $path.lock cannot be opened: $cause"
