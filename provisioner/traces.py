@@ -8,19 +8,22 @@ from typing import Any
 from provisioner.model import Evidence, Step
 from provisioner.settings import FIREWALL_RULE
 
+_UNTOLD = object()
 _STOPPED = ("stopped", "stop_pending")
 
 
 def trace(step: Step, evidence: Evidence) -> str:
     """The fingerprint of what a reading shows of a step's own work, and of nothing else on the gateway.
 
-    "" where the reading lacks a section that would show it.
+    "" where the reading lacks a section that would show it, or says in it that it cannot tell.
     """
     sections, values = evidence.sections, step.values
     needed = _SECTIONS[step.role]
     if any(name not in sections for name in needed):
         return ""
     shown = _SHOWN[step.role](sections, values)
+    if shown is _UNTOLD:
+        return ""
     return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -60,12 +63,22 @@ def _firewall(sections: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
 
 
 def _antivirus(sections: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
-    defender = sections["antivirus"]["defender"] or {}
-    shown = {}
-    for kind, wanted in (("path_exclusions", "antivirus_paths"), ("process_exclusions", "antivirus_processes")):
-        listed = {one.lower() for one in defender.get(kind) or ()}
-        shown[kind] = {one: one.lower() in listed for one in values[wanted]}
-    return shown
+    defender, asked = sections["antivirus"]["defender"], sections["antivirus"]["effective"]
+    if defender is None:
+        return None
+    paths, processes = defender["path_exclusions"], defender["process_exclusions"]
+    shown = {
+        "paths": {one: _excluded(one, paths, asked) for one in values["antivirus_paths"]},
+        "processes": {one: _excluded(one, processes, {}) for one in values["antivirus_processes"]},
+    }
+    return _UNTOLD if any(None in one.values() for one in shown.values()) else shown
+
+
+def _excluded(one: str, listed: list[str] | None, asked: Mapping[str, Any]) -> bool | None:
+    """Whether it is excluded: by the list; where that is hidden by what Defender was asked; None for not known."""
+    if listed is not None:
+        return one.lower() in {each.lower() for each in listed}
+    return asked["excluded"] if str(asked.get("path")).lower() == one.lower() else None
 
 
 def _power(sections: Mapping[str, Any], values: Mapping[str, Any]) -> Any:

@@ -383,16 +383,23 @@ def test_defender_exclusion_adds_and_removes_only_its_own(defender: tuple[Engine
 
 
 @pytest.mark.engine
-def test_defender_exclusion_believes_defender_and_not_the_cmdlet(defender: tuple[Engine, Path]) -> None:
+def test_defender_exclusion_believes_defender_and_not_the_cmdlet(defender: tuple[Engine, Path], tmp_path: Path) -> None:
     engine, state = defender
     write_defender(state, protected=True)
-    tampered, absent = engine.run(
+    # Linux has no registry: what stands there is told by the test.
+    library = doubled(tmp_path / "library", "defender_exclusion", {"Get-Setting": "    $global:settings[$Name]"})
+    void, tampered, absent = replace(engine, library=library).run(
         [
+            "$global:settings = @{}",
+            ("defender_exclusion", {"path": [JAVA]}),
+            "$global:settings = @{ TPExclusions = 1 }",
             ("defender_exclusion", {"path": [JAVA]}),
             "function global:Get-MpPreference { throw 'The service cannot be started. 0x800106ba' }",
             ("defender_exclusion", {"path": [JAVA]}),
         ]
     )
+    # Tamper protection is on nearly everywhere: it is the cause only where it guards the exclusions.
+    assert (void["failed"], void["cause"]) == (True, "not_effective")
     assert tampered["failed"]
     assert tampered["cause"] == "tamper_protection"
     assert "tamper protection is on" in tampered["msg"]
@@ -401,18 +408,52 @@ def test_defender_exclusion_believes_defender_and_not_the_cmdlet(defender: tuple
 
 
 @pytest.mark.engine
+def test_defender_exclusion_where_its_lists_are_hidden(defender: tuple[Engine, Path]) -> None:
+    """Only Defender itself says of a path whether it is excluded; of a process nobody does."""
+    engine, state = defender
+    program, other = "C:\\a.exe", "C:\\Theirs"
+    lists = {"ExclusionPath": [other, JAVA], "ExclusionProcess": [program]}
+    state.write_text(json.dumps({"status": {"IsTamperProtected": False}, "preference": lists}))
+    says = "'N/A: Administrators are not allowed to view exclusions'"
+    told = f"@{{ ExclusionPath = @({says}); ExclusionProcess = @({says}) }}"
+    # Called once, so that the cmdlets are loaded and stay as they are told from here.
+    hides = f"$null = Get-MpPreference; function global:Get-MpPreference {{ {told} }}"
+
+    def left() -> tuple[list[str], list[str]]:
+        preference = json.loads(state.read_text())["preference"]
+        return preference["ExclusionPath"], preference["ExclusionProcess"]
+
+    absent = {"path": [JAVA], "process": [program], "state": "absent"}
+    (gone,) = engine.run([hides, ("defender_exclusion", absent)])
+    assert left() == ([other], [])
+    assert (gone["changed"], gone["before"]) == (True, {"path": [JAVA], "process": []})
+    assert "Whether the exclusion of C:\\a.exe is gone cannot be read" in gone["warnings"][0]
+    path = {"path": [JAVA]}
+    again, made, same = engine.run(
+        [hides, *(("defender_exclusion", job) for job in ({**path, "state": "absent"}, path, path))]
+    )
+    assert [one["changed"] for one in (again, made, same)] == [False, True, False]
+    assert (made["before"]["path"], same["before"]["path"]) == ([], [JAVA])
+    (refused,) = engine.run([hides, ("defender_exclusion", {"process": [program]})])
+    assert (refused["failed"], refused["cause"]) == (True, "hidden")
+    assert left() == ([other, JAVA], [])
+
+
+@pytest.mark.engine
 def test_defender_exclusion_names_why_a_change_is_void(defender: tuple[Engine, Path], tmp_path: Path) -> None:
     engine, state = defender
     write_defender(state, protected=False)
     # Linux has no registry: what stands there is told by the test.
-    library = doubled(tmp_path / "library", "defender_exclusion", {"Get-Setting": "    $global:settings[$Name]"})
+    double = "    $global:settings[(Split-Path $Key -Leaf) + '/' + $Name]"
+    library = doubled(tmp_path / "library", "defender_exclusion", {"Get-Setting": double})
     void = "function global:Add-MpPreference { }; $global:settings = @{ %s }"
     jobs: list[Job] = []
     for settings, job in (
-        ("DisableLocalAdminMerge = 1", {"path": [JAVA], **CHECK}),
-        ("DisableLocalAdminMerge = 1", {"path": [JAVA]}),
-        ("ManagedDefenderProductType = 6", {"path": [JAVA]}),
-        ("HideExclusionsFromLocalAdmins = 1", {"process": [JAVA]}),
+        ("'Windows Defender/DisableLocalAdminMerge' = 1", {"path": [JAVA], **CHECK}),
+        ("'Policy Manager/DisableLocalAdminMerge' = 1", {"path": [JAVA]}),
+        ("'Windows Defender/ManagedDefenderProductType' = 6", {"path": [JAVA]}),
+        ("'Windows Defender/ManagedDefenderProductType' = 6; 'Features/TPExclusions' = 1", {"path": [JAVA]}),
+        ("'Policy Manager/HideExclusionsFromLocalAdmins' = 1", {"process": [JAVA]}),
         ("", {"path": [JAVA]}),
     ):
         jobs += [void % settings, ("defender_exclusion", job)]
@@ -420,7 +461,8 @@ def test_defender_exclusion_names_why_a_change_is_void(defender: tuple[Engine, P
     answers = replace(engine, library=library).run(jobs)
     assert all(answer["failed"] for answer in answers)
     merge, managed, hidden, nothing = "local_merge_disabled", "managed_policy", "hidden", "not_effective"
-    assert [answer["cause"] for answer in answers] == [merge, merge, managed, hidden, nothing, nothing]
+    tamper = "tamper_protection"
+    assert [answer["cause"] for answer in answers] == [merge, merge, managed, tamper, hidden, nothing, nothing]
     assert "refused the change: no" in answers[-1]["msg"]
     assert json.loads(state.read_text())["preference"]["ExclusionPath"] == ["C:\\Theirs"]
     source = (ROOT / "plugins" / "modules" / "defender_exclusion.ps1").read_text("utf-8")

@@ -163,6 +163,39 @@ def test_a_trace_that_a_reading_does_not_show_proves_nothing(tmp_path: Path) -> 
     assert traces.trace(step("firewall", {}), blind) == ""
 
 
+def test_hidden_exclusions_prove_nothing_but_what_defender_itself_says(tmp_path: Path) -> None:
+    world = LabWorld.make(tmp_path)
+    machine, java = world.machines[OLD], "C:\\iPlato\\jre\\bin\\java.exe"
+    one = step("antivirus", {"antivirus_paths": [java], "antivirus_processes": []})
+    listed = traces.trace(one, reading(world, OLD))
+    machine.defender.exclusions_hidden = True
+    assert traces.trace(one, reading(world, OLD)) == listed
+    machine.defender.paths.remove(java)
+    assert traces.trace(one, reading(world, OLD)) not in ("", listed)
+    # Of no other path, and of no process, does a reading say anything.
+    for values in (
+        {"antivirus_paths": [java, "C:\\Other"], "antivirus_processes": []},
+        {"antivirus_paths": [], "antivirus_processes": [java]},
+    ):
+        assert traces.trace(step("antivirus", values), reading(world, OLD)) == ""
+    machine.disk.remove(java)
+    assert traces.trace(one, reading(world, OLD)) == ""
+
+
+def test_an_undo_that_nothing_can_show_is_not_done(operator: Operator) -> None:
+    plan = rolled_out(operator)
+    operator.run(plan)
+    world = operator.world()
+    world.machines[NEW].defender.exclusions_hidden = True
+    world.save()
+    ended = operator.run(way_back(operator, plan))
+    found = {outcome.step: outcome for outcome in ended.outcomes}
+    undone = found[f"{NEW}-undo-antivirus"]
+    assert undone.result is Result.FAILED
+    assert "no reading can show whether it is as before" in undone.message
+    assert ended.exit_code == 5
+
+
 def test_what_was_there_before_counts_from_the_first_time() -> None:
     found = undo.acted_on(
         [

@@ -43,12 +43,13 @@ function Test-Excluded([string] $Path) {
     if ($LASTEXITCODE -in 0, 1) { $LASTEXITCODE -eq 0 } else { $null }
 }
 
-function Get-Hidden {
-    (Get-Setting $policy 'HideExclusionsFromLocalAdmins') -eq 1
-}
-
-function Get-MergeDisabled {
-    ((Get-Setting $policy 'DisableLocalAdminMerge') -eq 1) -or ((Get-Setting "$policy\Policy Manager" 'DisableLocalAdminMerge') -eq 1)
+function Test-Switch([string] $Name) {
+    <# Whether a switch of Defender is on: by policy, by MDM, or by itself, in this order, as evidence.ps1 reads it. #>
+    foreach ($key in $policy, "$policy\Policy Manager", $defender) {
+        $value = Get-Setting $key $Name
+        if ($null -ne $value) { return $value -eq 1 }
+    }
+    $false
 }
 
 function Stop-With([string] $Cause, [string] $Message) {
@@ -57,9 +58,21 @@ function Stop-With([string] $Cause, [string] $Message) {
 }
 
 function Get-Listed {
+    <# What Defender lists. Where that is hidden: of our paths those that it says are excluded, and in `untold` those of
+       which it says nothing; of processes it never says. #>
     try { $preference = Get-MpPreference }
     catch { Stop-With 'not_running' "Microsoft Defender does not answer: $($_.Exception.Message). Which antivirus does this gateway have?" }
-    @{ path = @($preference.ExclusionPath); process = @($preference.ExclusionProcess) }
+    $listed = @{ path = @($preference.ExclusionPath); process = @($preference.ExclusionProcess); untold = @() }
+    # Who may not see them gets one entry in their place: "N/A: Administrators are not allowed to view exclusions".
+    $listed.hidden = (Test-Switch 'HideExclusionsFromLocalAdmins') -or [bool](@($listed.path + $listed.process) -like 'N/A:*')
+    if ($listed.hidden) {
+        $listed.path, $listed.process = @(), @()
+        foreach ($path in $module.Params.path) {
+            $answer = Test-Excluded $path
+            if ($null -eq $answer) { $listed.untold += $path } elseif ($answer) { $listed.path += $path }
+        }
+    }
+    $listed
 }
 
 function Get-Wanting($Listed) {
@@ -67,6 +80,11 @@ function Get-Wanting($Listed) {
     $wanting = @{}
     foreach ($kind in 'path', 'process') {
         $wanting[$kind] = @($module.Params.$kind | Where-Object { ($Listed.$kind -contains $_) -ne $present })
+    }
+    if ($Listed.hidden -and -not $present) {
+        # What may be there unseen is taken away all the same.
+        $wanting.path = @($wanting.path) + @($Listed.untold)
+        $wanting.process = @($module.Params.process)
     }
     $wanting
 }
@@ -82,12 +100,11 @@ function Set-Listed($Wanting) {
 
 function Get-Cause {
     <# The likeliest cause, in the order in which one hides another. #>
-    if (Get-MergeDisabled) { return 'local_merge_disabled' }
-    $managed = (Get-Setting $defender 'ManagedDefenderProductType') -in 6, 7
-    try { $tamper = [bool](Get-MpComputerStatus).IsTamperProtected } catch { $tamper = $false }
-    if ($tamper) { return 'tamper_protection' }
-    if ($managed) { return 'managed_policy' }
-    if (Get-Hidden) { return 'hidden' }
+    if (Test-Switch 'DisableLocalAdminMerge') { return 'local_merge_disabled' }
+    # Tamper protection is on nearly everywhere, and guards the exclusions only where this says so.
+    if ((Get-Setting "$defender\Features" 'TPExclusions') -eq 1) { return 'tamper_protection' }
+    if ((Get-Setting $defender 'ManagedDefenderProductType') -in 6, 7) { return 'managed_policy' }
+    if ($listed.hidden) { return 'hidden' }
     'not_effective'
 }
 
@@ -100,18 +117,21 @@ $reasons = @{
 }
 
 function Confirm-Effect {
-    $left = Get-Wanting (Get-Listed)
-    $hidden = Get-Hidden
-    foreach ($path in $module.Params.path) {
-        $answer = Test-Excluded $path
-        # A path that is to go may still be excluded by a policy or by a folder above: only the list is ours.
-        $wrong = if ($present -and $null -ne $answer) { -not $answer } else { $left.path -contains $path }
-        if ($wrong) { Stop-Here "the exclusion of $path" }
+    $now = Get-Listed
+    $left = Get-Wanting $now
+    if ($present) {
+        foreach ($path in $module.Params.path) {
+            $answer = Test-Excluded $path
+            $wrong = if ($null -ne $answer) { -not $answer } else { $left.path -contains $path }
+            if ($wrong) { Stop-Here "the exclusion of $path" }
+        }
+        if ($left.process) { Stop-Here "the exclusion of $($left.process -join ', ')" }
+        return
     }
-    if ($left.process -and -not $hidden) { Stop-Here "the exclusion of $($left.process -join ', ')" }
-    elseif ($left.process) {
-        Stop-With 'hidden' "Whether Microsoft Defender applies the exclusion of $($left.process -join ', ') cannot be read: $($reasons.hidden)."
-    }
+    # What is to go may still be excluded by a policy or by a folder above: only the list is ours.
+    $still = @($left.path) + @($left.process)
+    if ($still -and $now.hidden) { $module.Warn("Whether the exclusion of $($still -join ', ') is gone cannot be read: $($reasons.hidden).") }
+    elseif ($still) { Stop-Here "the exclusion of $($still -join ', ')" }
 }
 
 function Stop-Here([string] $What) {
@@ -125,16 +145,15 @@ $module.Result.before = @{
     path = @($module.Params.path | Where-Object { $listed.path -contains $_ })
     process = @($module.Params.process | Where-Object { $listed.process -contains $_ })
 }
-if (Get-Hidden) {
-    # The list shows nothing, so only Defender itself can say that a path is excluded already.
-    $wanting.path = @($wanting.path | Where-Object { (Test-Excluded $_) -ne $present })
+if ($listed.hidden -and $present -and $module.Params.process) {
+    Stop-With 'hidden' "Whether Microsoft Defender applies an exclusion of $($module.Params.process -join ', ') could not be read: $($reasons.hidden). Nothing was changed. Ask the owner of its policy."
 }
 $module.Result.changed = [bool]($wanting.path -or $wanting.process)
 $module.Diff.before = ($module.Result.before.path + $module.Result.before.process | ForEach-Object { "$_`n" }) -join ''
 $module.Diff.after = if ($present) { ($module.Params.path + $module.Params.process | ForEach-Object { "$_`n" }) -join '' } else { '' }
 
 if ($module.Result.changed) {
-    if ($present -and (Get-MergeDisabled)) { Stop-Here 'its exclusions' }
+    if ($present -and (Test-Switch 'DisableLocalAdminMerge')) { Stop-Here 'its exclusions' }
     if (-not $module.CheckMode) {
         Set-Listed $wanting
         Confirm-Effect

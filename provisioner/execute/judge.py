@@ -61,6 +61,10 @@ class Reading:
         evidence = self.evidence[step.gateway]
         return bool(step.fingerprint) and traces.trace(step, evidence) == step.fingerprint
 
+    def untold(self, step: Step) -> bool:
+        """Whether no reading can show that what the step is to put back is what it was."""
+        return not (step.fingerprint and traces.trace(step, self.evidence[step.gateway]))
+
     def print_of(self, step: Step) -> str:
         """The fingerprint of what the step is to prove, as it is now."""
         found = self.findings.get(step.gateway, {})
@@ -89,6 +93,9 @@ class Reading:
 
     def still(self, step: Step) -> str:
         """What is still not as the step was to make it."""
+        if step.restores:
+            unseen = "no reading can show whether it is as before: look there"
+            return f"{unseen if self.untold(step) else 'it is not as before'} ({self.found(step)})"
         if "carry_paths" in step.values:
             return f"the files are not the same on {step.values['carry_from']} and here"
         found = self.findings.get(step.gateway, {})
@@ -208,7 +215,7 @@ def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
         )
     if running := reading.unfinished(step.gateway):
         return Result.WAITING, f"work of ours still runs there: {running}"
-    still = f"it is not as before ({reading.found(step)})" if step.restores else reading.still(step)
+    still = reading.still(step)
     if acted.result == "ok":
         return Result.FAILED, f"Ansible said ok, but the reading does not show it: {still}"
     if acted.result == "refused":

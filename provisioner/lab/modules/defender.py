@@ -30,11 +30,13 @@ def defender_exclusion(call: Call) -> dict[str, Any]:
             f"Microsoft Defender does not answer: {_NO_ANSWER} Which antivirus does this gateway have?",
             cause="not_running",
         )
-    listed = _listed(seen)
+    listed = _listed(call, seen)
     before = {kind: [one for one in args[kind] if key(one) in listed[kind]] for kind in ("path", "process")}
-    wanting = _wanting(call, listed)
-    if seen.exclusions_hidden:
-        wanting["path"] = [one for one in wanting["path"] if call.machine.excluded(one) != present]
+    if seen.exclusions_hidden and present and args["process"]:
+        names = ", ".join(args["process"])
+        words = f"Whether Microsoft Defender applies an exclusion of {names} could not be read: {_REASONS['hidden']}."
+        raise Failed(f"{words} Nothing was changed. Ask the owner of its policy.", before=before, cause="hidden")
+    wanting = _wanting(call, seen, listed)
     answer: dict[str, Any] = {"changed": bool(wanting["path"] or wanting["process"]), "before": before}
     if answer["changed"] and present and seen.local_merge_disabled:
         raise _stopped(answer, seen, "its exclusions")
@@ -52,17 +54,21 @@ def _lines(paths: list[str]) -> str:
     return "".join(f"{path}\n" for path in paths)
 
 
-def _listed(seen: Defender) -> dict[str, set[str]]:
-    """What Get-MpPreference lists; nothing where a policy hides it."""
+def _listed(call: Call, seen: Defender) -> dict[str, set[str]]:
+    """What Get-MpPreference lists; where a policy hides it those of our paths that Defender says are excluded."""
     if seen.exclusions_hidden:
-        return {"path": set(), "process": set()}
+        return {"path": {key(one) for one in call.args["path"] if call.machine.excluded(one)}, "process": set()}
     return {"path": set(map(key, seen.paths + seen.managed_paths)), "process": set(map(key, seen.processes))}
 
 
-def _wanting(call: Call, listed: dict[str, set[str]]) -> dict[str, list[str]]:
-    """What is still to be changed, by kind."""
+def _wanting(call: Call, seen: Defender, listed: dict[str, set[str]]) -> dict[str, list[str]]:
+    """What is still to be changed, by kind; what may be there unseen is taken away all the same."""
     present = call.args["state"] == "present"
-    return {kind: [one for one in call.args[kind] if (key(one) in listed[kind]) != present] for kind in listed}
+    wanting = {kind: [one for one in call.args[kind] if (key(one) in listed[kind]) != present] for kind in listed}
+    if seen.exclusions_hidden and not present:
+        wanting["path"] += [one for one in call.args["path"] if call.machine.excluded(one) is None]
+        wanting["process"] = list(call.args["process"])
+    return wanting
 
 
 def _change(call: Call, seen: Defender, wanting: dict[str, list[str]]) -> None:
@@ -79,24 +85,25 @@ def _change(call: Call, seen: Defender, wanting: dict[str, list[str]]) -> None:
 def _confirm(call: Call, answer: dict[str, Any]) -> None:
     """Ask Defender whether it does what it was told."""
     present, seen = call.args["state"] == "present", call.machine.seen_defender()
-    left = _wanting(call, _listed(seen))
-    for path in call.args["path"]:
-        said = call.machine.excluded(path)
-        if not said if present and said is not None else path in left["path"]:
-            raise _stopped(answer, seen, f"the exclusion of {path}")
-    if left["process"] and seen.exclusions_hidden:
-        names = ", ".join(left["process"])
-        words = f"Whether Microsoft Defender applies the exclusion of {names} cannot be read: {_REASONS['hidden']}."
-        raise Failed(words, **answer, cause="hidden")
-    if left["process"]:
-        raise _stopped(answer, seen, f"the exclusion of {', '.join(left['process'])}")
+    left = _wanting(call, seen, _listed(call, seen))
+    if present:
+        for path in call.args["path"]:
+            said = call.machine.excluded(path)
+            if not said if said is not None else path in left["path"]:
+                raise _stopped(answer, seen, f"the exclusion of {path}")
+    still = left["process"] if present else left["path"] + left["process"]
+    if still and seen.exclusions_hidden:
+        words = f"Whether the exclusion of {', '.join(still)} is gone cannot be read: {_REASONS['hidden']}."
+        answer["warnings"] = [words]
+    elif still:
+        raise _stopped(answer, seen, f"the exclusion of {', '.join(still)}")
 
 
 def _stopped(answer: dict[str, Any], seen: Defender, what: str) -> Failed:
     cause = "not_effective"
     if seen.local_merge_disabled:
         cause = "local_merge_disabled"
-    elif seen.tamper_protected:
+    elif seen.exclusions_protected:
         cause = "tamper_protection"
     elif seen.managed_by in (6, 7):
         cause = "managed_policy"
