@@ -1,6 +1,6 @@
 """A plan that was done, and what each step found -> the plan that puts back what was there before. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,15 @@ from provisioner.traces import trace
 
 # What is undone first: the reverse of how it was done.
 _ORDER = ("service", "power", "antivirus", "firewall", "carry", "connector", "java")
-# Roles of one task, or with a record of their own on the gateway: a run that died in them left nothing half known.
-_WHOLE = frozenset({"power", "antivirus", "firewall", "carry", "connector", "java"})
+# Roles with a record of their own on the gateway: a run that died in them left nothing half known.
+_RECORDED = frozenset({"connector", "java"})
+# Whether what a role found says that nothing of its work was there yet; of the others it never does.
+_NOTHING: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "service": lambda before: before.get("exists") is False,
+    "firewall": lambda before: before.get("exists") is False,
+    "antivirus": lambda before: not before["path"] and not before["process"],
+    "carry": lambda before: not before["files"],
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +110,15 @@ def acted_on(events: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, 
 def _why_by_hand(step: Step, acted: Acted) -> str:
     if acted.before is None:
         return "what was there before is not known: the run ended before Ansible had said it"
-    if acted.begun > 1 and step.role not in _WHOLE and acted.before.get("exists"):
+    if acted.begun > 1 and step.role not in _RECORDED and not _untouched(step, acted.before):
         return "an earlier run ended in the middle of it, and what it had changed by then is not known"
     return ""
+
+
+def _untouched(step: Step, before: Mapping[str, Any]) -> bool:
+    """Whether an earlier run that ended in the middle of a step had changed nothing yet, by what the next one found."""
+    nothing = _NOTHING.get(step.role)
+    return not step.removes and nothing is not None and nothing(before)
 
 
 def _back(steps: Sequence[Step], audit: Audit, before: Mapping[str, Any], plan_id: str) -> Step:

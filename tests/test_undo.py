@@ -223,3 +223,33 @@ def test_what_was_there_before_counts_from_the_first_time() -> None:
         "c": Acted(begun=1, before=None),
         "d": Acted(begun=1, before={"exists": True}),
     }
+
+
+@pytest.mark.parametrize(
+    ("role", "before", "known"),
+    [
+        ("connector", {"package": "anything: the gateway has a record of its own"}, True),
+        ("firewall", {"exists": False, "rules": 0, "changed": {}}, True),
+        ("firewall", {"exists": True, "rules": 1, "changed": {}}, False),
+        ("antivirus", {"path": [], "process": []}, True),
+        ("antivirus", {"path": ["C:\\iPlato\\jre\\bin\\java.exe"], "process": []}, False),
+        ("power", {"plan": "balanced", "sleep_seconds": 0, "hibernate_seconds": 0}, False),
+        ("carry", {"files": {}}, True),
+        ("carry", {"files": {"C:\\iPlato\\device.dat": "aa"}}, False),
+        ("service", {"exists": False}, True),
+        ("service", {"exists": True, "start_mode": "delayed"}, False),
+    ],
+)
+def test_what_a_dead_run_may_have_made_is_not_put_back_as_what_was_there(
+    operator: Operator, role: str, before: Mapping[str, Any], known: bool
+) -> None:
+    """A run died in the middle of the step, and only the next one said what it found: that may be our own work."""
+    audit = operator.world().audit(operator.world().fleet.known)
+    values = {"antivirus_paths": [], "antivirus_processes": [], "carry_paths": [], f"{role}_state": "present"}
+    one = replace(step(role, values), gateway=NEW)
+    for begun in (1, 2):
+        back = undo.gateway_back([one], audit, {one.id: Acted(begun=begun, before=before)}, "plan-1")
+        assert [len(back.steps), len(back.gaps)] == ([1, 0] if known or begun == 1 else [0, 1]), begun
+    gone = replace(one, values={**values, f"{role}_state": "absent"})
+    back = undo.gateway_back([gone], audit, {gone.id: Acted(begun=2, before=before)}, "plan-1")
+    assert bool(back.steps) is (role == "connector")
