@@ -298,6 +298,28 @@ def test_folder_access_is_not_led_elsewhere_by_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.wine
+def test_folder_access_closes_what_leaves_administrators_no_right(wine_engine: Engine, tmp_path: Path) -> None:
+    """What may not be read is not tight, and what may not be changed is named."""
+    deny = "throw (New-Object System.UnauthorizedAccessException 'Attempted to perform an unauthorized operation.')"
+    doubles = {
+        "Get-Rights": f"    if ($Path -like '*locked*') {{ {deny} }}\n    'O:BAD:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)'",
+        "Set-Rights": f"    if ($Path -like '*fast') {{ {deny} }}\n"
+        "    [System.IO.File]::AppendAllText('C:\\set', \"$Path $Sddl`n\")",
+    }
+    engine = replace(wine_engine, library=doubled(tmp_path / "library", "folder_access", doubles))
+    assert engine.prefix
+    drive = engine.prefix / "drive_c"
+    (drive / "ours").mkdir()
+    for name in ("fine", "locked", "locked fast"):
+        (drive / "ours" / name).write_text("x")
+    closing = ("folder_access", {"private": ["C:\\ours"]})
+    refused, done = engine.run([closing, "[System.IO.File]::Delete('C:\\ours\\locked fast')", closing])
+    assert "C:\\ours\\locked fast cannot be changed: Attempted to" in refused["msg"]
+    assert done["changed"]
+    assert (drive / "set").read_text() == 2 * "C:\\ours\\locked O:BAD:AI\n"
+
+
+@pytest.mark.wine
 def test_power_setting_reads_by_guid_and_writes_what_differs(wine_engine: Engine, tmp_path: Path) -> None:
     plan, group = "381b4222-f694-41f0-9685-ff5bb260df2e", "238c9fa8-0aad-41ed-83f4-97be242c8f20"
     sleep = "29f6c1db-86da-48c5-9fdb-f2b67b1f44da"

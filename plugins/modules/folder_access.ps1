@@ -18,7 +18,13 @@ function Get-Rights([string] $Path) {
 }
 
 function Set-Rights([string] $Path, [string] $Sddl) {
-    (Get-Item -LiteralPath $Path -Force).SetAccessControl((New-Security $Path $Sddl))
+    $item = Get-Item -LiteralPath $Path -Force
+    $security = New-Security $Path $Sddl
+    $owner = New-Object $security.GetType().FullName
+    $owner.SetOwner($security.GetOwner([System.Security.Principal.SecurityIdentifier]))
+    # The owner by itself first: whoever owns a file may set its rights, also where they leave administrators none.
+    $item.SetAccessControl($owner)
+    $item.SetAccessControl($security)
 }
 
 function New-Folder([string] $Path, [string] $Sddl) {
@@ -27,8 +33,10 @@ function New-Folder([string] $Path, [string] $Sddl) {
 }
 
 function Enable-Privilege {
-    # Needed to take a file away from its owner. Not strict: without them Windows says which file it was.
-    New-Object -TypeName Ansible.Privilege.PrivilegeEnabler -ArgumentList $false, 'SeTakeOwnershipPrivilege', 'SeRestorePrivilege'
+    # Needed to see, and to take away from its owner, what leaves administrators no right. Not strict: where one of them
+    # cannot be had, what fails for it says so.
+    $names = 'SeBackupPrivilege', 'SeTakeOwnershipPrivilege', 'SeRestorePrivilege'
+    New-Object -TypeName Ansible.Privilege.PrivilegeEnabler -ArgumentList (@($false) + $names)
 }
 
 $spec = @{
@@ -50,6 +58,19 @@ $trusted = 'S-1-5-32-544', 'S-1-5-18', 'S-1-5-80-956008885-3418522649-1831038044
 # Every right by which content, rights or owner can be changed, the two generic ones included.
 $writing = 0x2 -bor 0x4 -bor 0x10 -bor 0x40 -bor 0x100 -bor 0x10000 -bor 0x40000 -bor 0x80000 -bor 0x10000000 -bor 0x40000000
 
+function Get-Known([string] $Path) {
+    <# The rights; "" where they leave nobody, not even administrators, the right to read them. #>
+    try { Get-Rights $Path }
+    catch [System.UnauthorizedAccessException] { '' }
+    catch { throw "$Path cannot be read: $($_.Exception.GetBaseException().Message)" }
+}
+
+function Set-Known([string] $Path, [string] $Sddl) {
+    # .NET says "unauthorized operation", and not on which file.
+    try { Set-Rights $Path $Sddl }
+    catch { throw "$Path cannot be changed: $($_.Exception.GetBaseException().Message)" }
+}
+
 function Get-Entries($Descriptor) {
     @(foreach ($entry in $Descriptor.DiscretionaryAcl) {
             "$($entry.AceType) $($entry.SecurityIdentifier) $($entry.AccessMask) $([int]$entry.AceFlags)"
@@ -57,6 +78,7 @@ function Get-Entries($Descriptor) {
 }
 
 function Test-Same([string] $Found, [string] $Wanted) {
+    if (-not $Found) { return $false }
     $one = New-Object System.Security.AccessControl.RawSecurityDescriptor $Found
     $two = New-Object System.Security.AccessControl.RawSecurityDescriptor $Wanted
     $protected = [System.Security.AccessControl.ControlFlags]::DiscretionaryAclProtected
@@ -66,6 +88,7 @@ function Test-Same([string] $Found, [string] $Wanted) {
 
 function Test-Tight([string] $Sddl, [bool] $Private) {
     <# Whether nobody but those trusted owns it or may change it (private: or may read it). #>
+    if (-not $Sddl) { return $false }
     $descriptor = New-Object System.Security.AccessControl.RawSecurityDescriptor $Sddl
     if ($null -eq $descriptor.DiscretionaryAcl -or $trusted -notcontains $descriptor.Owner.Value) { return $false }
     foreach ($entry in $descriptor.DiscretionaryAcl) {
@@ -103,7 +126,7 @@ function Assert-Own($Paths) {
 function Set-Folder([string] $Path, [bool] $Private) {
     $wanted = 'O:BAD:PAI' + $(if ($Private) { $closed } else { $readable })
     $exists = [System.IO.Directory]::Exists($Path)
-    $found = if ($exists) { Get-Rights $Path } else { $null }
+    $found = if ($exists) { Get-Known $Path } else { $null }
     $module.Result.before[$Path] = $found
     $module.Diff.before += if ($exists) { "$Path $found`n" } else { '' }
     $module.Diff.after += "$Path $wanted`n"
@@ -114,15 +137,15 @@ function Set-Folder([string] $Path, [bool] $Private) {
     }
     if (-not (Test-Same $found $wanted)) {
         $module.Result.changed = $true
-        if (-not $module.CheckMode) { Set-Rights $Path $wanted }
+        if (-not $module.CheckMode) { Set-Known $Path $wanted }
     }
     # In check mode what is below still shows the rights that it has by inheritance: only the folder's own are told.
     if ($module.CheckMode -and $module.Result.changed) { return }
     foreach ($below in @(Get-Below $Path)) {
-        if (Test-Tight (Get-Rights $below) $Private) { continue }
+        if (Test-Tight (Get-Known $below) $Private) { continue }
         $module.Result.changed = $true
         $module.Diff.before += "$below can be changed or read by others`n"
-        if (-not $module.CheckMode) { Set-Rights $below 'O:BAD:AI' }
+        if (-not $module.CheckMode) { Set-Known $below 'O:BAD:AI' }
     }
 }
 
@@ -149,7 +172,7 @@ function Remove-Each($Paths) {
     <# Those in which nothing is left, the lowest first. #>
     foreach ($path in @($Paths | ForEach-Object { $_.TrimEnd('\') } | Sort-Object -Property Length -Descending)) {
         $exists = [System.IO.Directory]::Exists($path)
-        $module.Result.before[$path] = if ($exists) { Get-Rights $path } else { $null }
+        $module.Result.before[$path] = if ($exists) { Get-Known $path } else { $null }
         if (-not $exists -or [System.IO.Directory]::GetFileSystemEntries($path)) { continue }
         $module.Result.changed = $true
         $module.Diff.before += "$path`n"
