@@ -468,7 +468,7 @@ function Get-Installed {
     # What Windows lists as installed: product id, name, version.
     foreach ($root in 'SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall', 'SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall') {
         foreach ($id in @(Get-Keys $root)) {
-            $values = Get-Values "$root\$id"
+            $values = Attempt { Get-Values "$root\$id" }
             @{ Id = $id; Name = Text $values.DisplayName; Version = Text $values.DisplayVersion }
         }
     }
@@ -584,11 +584,12 @@ function Read-Service($s) {
     $root = 'SYSTEM\CurrentControlSet\Services'
     $others = foreach ($name in @(Get-Keys $root)) {
         if (Same $name $s.service) { continue }
-        $path = Get-Value "$root\$name" 'ImagePath'
+        # Security products guard their keys; of ours, below, what cannot be read is an error.
+        $path = Attempt { Get-Value "$root\$name" 'ImagePath' }
         # Drivers, and nearly every service, are passed by with one cheap look.
         if (-not $path -or "$path".IndexOf('.exe', [StringComparison]::OrdinalIgnoreCase) -lt 0 -or "$path" -match '(?i)\\system32\\') { continue }
         $command = Split-Command ([Environment]::ExpandEnvironmentVariables($path))
-        if ((Under $command.Program $s.folder) -or (Under (Get-HostedImage $name $command) $s.folder)) { Get-ServiceFacts $name }
+        if ((Under $command.Program $s.folder) -or (Under (Attempt { Get-HostedImage $name $command }) $s.folder)) { Get-ServiceFacts $name }
     }
     [ordered]@{
         wanted = "$($s.service)"

@@ -32,6 +32,7 @@ from tests.evidence_fixtures import (
     derived,
     document,
     lay_out,
+    merged,
     needed,
     run,
     source,
@@ -202,6 +203,19 @@ def test_the_newest_platform_of_defender_is_the_one_of_the_highest_version(pwsh:
     )
     sections = document(run(pwsh, asked("place"), stubs, folder=tmp_path))["sections"]
     assert sections["place"]["data"] == {"place": "4.18.24090.11-0"}
+
+
+@pytest.mark.engine
+def test_our_own_service_that_cannot_be_read_is_an_error_and_not_none(pwsh: str, tmp_path: Path) -> None:
+    key = "LocalMachine\\SYSTEM\\CurrentControlSet\\Services\\iPlatoConnector"
+    machine = merged(
+        json.loads((MACHINES / "base.json").read_text("utf-8")), {"machine": {"registry": {key: "denied"}}}
+    )
+    (tmp_path / "machine.json").write_text(json.dumps(machine["machine"]), "ascii")
+    doors = f"$env:PROVISIONER_MACHINE = '{tmp_path}/machine.json'\n" + (MACHINES / "doors.ps1").read_text("ascii")
+    sections = document(run(pwsh, asked("service"), doors, folder=tmp_path))["sections"]
+    assert sections["service"]["data"] is None
+    assert sections["service"]["error"] == "Requested registry access is not allowed."
 
 
 @pytest.mark.engine

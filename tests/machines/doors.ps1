@@ -25,6 +25,7 @@ function Get-Registry {
 function Get-Values($Path, $Hive = 'LocalMachine') {
     $key = (Get-Registry).Values["$Hive\$Path"]
     if ($null -eq $key) { return $null }
+    if ($key -eq 'denied') { throw (New-Object System.Security.SecurityException 'Requested registry access is not allowed.') }
     $values = @{}
     foreach ($value in $key.PSObject.Properties) {
         $values[$value.Name] = if ($value.Value -is [string] -and $value.Value.StartsWith('hex:')) {
