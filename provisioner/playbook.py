@@ -339,10 +339,13 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
         if check and result.get("changed"):
             role.differences += _differences(str(data.get("task", "")), result)
         facts = result.get("ansible_facts") or {}
-        # Every role ends with it: a role that did not get there has not finished.
-        if "provisioner_before" in facts:
-            found = facts["provisioner_before"]
-            role.finished, role.before = True, found if isinstance(found, Mapping) else {"found": found}
+        # Every role ends with the second: one that did not get there has not finished. Some tell before they change
+        # anything, so that it is known of a failure too.
+        for name in ("provisioner_found", "provisioner_before"):
+            if name in facts:
+                found = facts[name]
+                role.finished = name == "provisioner_before"
+                role.before = found if isinstance(found, Mapping) else {"found": found}
 
 
 def _acted(role: _Role, troubled: str, said: str) -> Acted:

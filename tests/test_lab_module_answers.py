@@ -108,6 +108,22 @@ def test_a_module_fails_as_the_real_one(name: str) -> None:
     assert written(machine) == before
 
 
+def test_a_rule_without_ports_is_left_half_changed_as_by_windows() -> None:
+    """Windows takes ports only where the protocol has them, and the module sets the protocol after them.
+
+    https://learn.microsoft.com/windows/win32/api/netfw/nf-netfw-inetfwrule-put_remoteports
+    """
+    machine = one("ready")
+    (rule,) = machine.firewall.rules
+    rule.protocol, rule.remote_ports, rule.enabled = 256, [], False
+    wanted: dict[str, Any] = {"name": rule.name, "protocol": "tcp", "remoteport": "443", "enabled": True}
+    assert run(machine, "win_firewall_rule", check=True, **wanted)["changed"]
+    answer = run(machine, "win_firewall_rule", **wanted)
+    assert answer["failed"]
+    assert 'setting "RemotePorts"' in answer["msg"]
+    assert (rule.enabled, rule.protocol, rule.remote_ports) == (True, 256, [])
+
+
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [

@@ -47,6 +47,9 @@ ROLES = {
     provisioner_before: {}
 """,
     "breaks": """
+- name: Keep what was there
+  ansible.builtin.set_fact:
+    provisioner_found: {rule: as it was}
 - name: Look at it
   ansible.builtin.fail:
     msg: "\\x1b[31maccess\\n denied"
@@ -213,6 +216,8 @@ def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
         "B84003-rescued": ("ok", False),
     }
     assert acted["B84001-quiet"].before == {"rule": "none"}
+    # Told before anything was changed: it is known of a failure too, and hides none.
+    assert acted["B84002-breaks"].before == {"rule": "as it was"}
     assert acted["B84002-breaks"].message == "Look at it: [31maccess denied"
     assert acted["B84002-changes"].message == "not tried, because breaks did not finish here"
     assert acted["B84001-changes"].seconds > 0
@@ -229,7 +234,9 @@ def test_what_ansible_said_is_kept_a_line_a_task_without_what_is_hidden(root: Pa
     ]  # fmt: skip
     acted = run(root, *steps)
     assert acted["B84001-changes"].output == ("changed: Write a file", "ok: Say what was there")
-    assert acted["B84001-breaks"].output == ("failed: Look at it: [31maccess denied",)
+    assert acted["B84001-breaks"].output == (
+        "ok: Keep what was there", "failed: Look at it: [31maccess denied",
+    )  # fmt: skip
     assert acted["B84001-quiet"].output == ()
     hidden = acted["B84002-hides"].output
     assert [line.split(":")[:2] for line in hidden] == [

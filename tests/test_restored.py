@@ -143,6 +143,13 @@ def drifted(machine: Machine) -> None:
     machine.put_file("C:\\iPlato\\conf\\c.properties", b"by hand", 0.0)
 
 
+def rule_of_any_protocol(machine: Machine) -> None:
+    """Everything as it should be, but that somebody made the rule by hand, for any protocol: it can have no ports."""
+    as_it_is(machine)
+    (rule,) = machine.firewall.rules
+    rule.protocol, rule.remote_ports, rule.description, rule.interface_types = 256, [], "by hand", ["Lan"]
+
+
 def as_it_is(machine: Machine) -> None:
     """A gateway that is ready, and whose files hold what the templates make."""
     machine.put_file("C:\\iPlato\\conf\\c.properties", f"practice={machine.name}\n".encode(), 0.0)
@@ -163,6 +170,18 @@ def test_all_roles_put_back_what_was_there(gateways: Callable[..., Gateways]) ->
     assert changed(fleet.done(undo)) == changed(acted)
     assert fleet.state() == before
     assert changed(fleet.done(undo)) == set()
+    assert fleet.state() == before
+
+
+def test_a_rule_of_any_protocol_is_replaced_and_put_back_whole(gateways: Callable[..., Gateways]) -> None:
+    fleet = gateways(A84002=rule_of_any_protocol)
+    before = fleet.state()
+    wanted: Wanted = {"A84002": {"firewall": {}}}
+    acted = fleet.done(wanted)
+    assert acted["A84002-firewall"].result == "ok"
+    (rule,) = fleet.state()["A84002"]["firewall"]["rules"]
+    assert (rule["protocol"], rule["remote_ports"], rule["description"]) == (6, ["443"], "")
+    assert changed(fleet.done(undoing(wanted, acted))) == {"A84002-firewall"}
     assert fleet.state() == before
 
 

@@ -34,6 +34,7 @@ _PROTOCOLS = {"tcp": 6, "udp": 17}
 _INTERFACES = {"wireless": "Wireless", "lan": "Lan", "ras": "RemoteAccess"}
 _EDGES = ("no", "yes", "deferapp", "deferuser")
 _SECURITY = ("notrequired", "authnoencap", "authenticate", "authdynenc", "authenc")
+_OUT_OF_RANGE = "Value does not fall within the expected range."
 _ALL_PROFILES = 0x7FFFFFFF
 _BITS = {"domain": 1, "private": 2, "public": 4}
 
@@ -196,12 +197,22 @@ def _change(
             show, attribute, _ = _PROPERTIES[name]
             lines += [f"-{name}='{show(one)}'", f"+{name}='{show(wanted)}'"]
             if not check:
-                setattr(one, attribute, getattr(wanted, attribute))
+                _set(one, name, attribute, getattr(wanted, attribute))
         (changed if differs else unchanged).append(one.name)
         if differs and not check:
             machine.happened("rule_changed", rule=one.name, properties=differs)
     said = f"Firewall rule(s) changed '{_quoted(changed)}' - unchanged '{_quoted(unchanged)}'"
     return {"changed": bool(changed), "msg": said}, lines
+
+
+def _set(one: Rule, name: str, attribute: str, value: Any) -> None:
+    # Windows refuses ports without a protocol that has them; what was set before stays set.
+    portless = one.protocol not in _PROTOCOLS.values() if name.endswith("Ports") else False
+    if name == "Protocol":
+        portless = value not in _PROTOCOLS.values() and bool(one.local_ports or one.remote_ports)
+    if portless and value:
+        raise Failed(f'Unhandled exception while executing module: Exception setting "{name}": "{_OUT_OF_RANGE}"')
+    setattr(one, attribute, value)
 
 
 def _quoted(names: list[str]) -> str:
