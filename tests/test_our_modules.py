@@ -17,11 +17,13 @@ from typing import Any
 
 import pytest
 
+from tests.evidence_fixtures import case
 from tests.windows_fixtures import ROOT, Engine, doubled, windows_home, wine_engine
 
 __all__ = ["windows_home", "wine_engine"]
 
 JAVA = "C:\\iPlato\\jre\\bin\\java.exe"
+OWN_PLANS = "SYSTEM\\CurrentControlSet\\Control\\Power\\User\\PowerSchemes"
 STRANGER = "S-1-5-21-1-2-3-1001"
 
 
@@ -363,6 +365,34 @@ def test_power_setting_reads_by_guid_and_writes_what_differs(wine_engine: Engine
     assert again["before"] == {"plan": plan, "sleep_seconds": 0, "hibernate_seconds": 0}
     assert refused["failed"]
     assert refused["cause"] == "managed_policy"
+
+
+@pytest.mark.wine
+def test_power_setting_reads_what_evidence_reads(wine_engine: Engine, tmp_path: Path) -> None:
+    """The machine `sleeps` of tests/machines: a plan by policy, a time that Windows came with, and one by policy."""
+    machine, wanted = case("sleeps")
+    setting = "[Microsoft.Win32.Registry]::SetValue('{}', '{}', {}, '{}')"
+    registry = "\n".join(
+        setting.format(f"HKEY_LOCAL_MACHINE{key.removeprefix('LocalMachine')}", name, repr(value), kind)
+        for key, values in machine["machine"]["registry"].items() if "\\Power" in key
+        for name, value in (values or {}).items() if value is not None
+        for kind in ["String" if isinstance(value, str) else "DWord"]
+    )  # fmt: skip
+    policy = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\Power\\PowerSettings"
+    plan = wanted["power"]["plan"]
+    chosen = setting.format(f"{policy.partition('SOFTWARE')[0]}{OWN_PLANS}", "ActivePowerScheme", f"'{plan}'", "String")
+    library = doubled(tmp_path / "library", "power_setting", {"Invoke-PowerCfg": "    throw 'nothing is written here'"})
+    job = ("power_setting", {"sleep_seconds": 1800, "hibernate_seconds": 10800, **CHECK})
+    imposed, told, ruled = replace(wine_engine, library=library).run(
+        [registry, job, chosen, job, ("power_setting", {"sleep_seconds": 0, "hibernate_seconds": 0, **CHECK})]
+    )
+    assert (imposed["failed"], imposed["cause"]) == (True, "managed_policy")
+    assert f"makes {plan} the active power plan" in imposed["msg"]
+    # What Windows came with may be the right time, and is nothing that was set.
+    assert told["changed"]
+    assert told["before"] == {name: wanted["power"][name] for name in ("plan", "sleep_seconds", "hibernate_seconds")}
+    assert (ruled["failed"], ruled["cause"]) == (True, "managed_policy")
+    assert "sets hibernate_seconds to 10800" in ruled["msg"]
 
 
 @pytest.fixture

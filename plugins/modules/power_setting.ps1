@@ -26,25 +26,29 @@ $settings = [ordered]@{
     hibernate_seconds = '9d7815a6-7ee4-497e-8888-515a05f02364'
 }
 $power = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Power'
+$policy = 'HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Power\PowerSettings'
 
-function Get-Plan {
-    "$([Microsoft.Win32.Registry]::GetValue("$power\User\PowerSchemes", 'ActivePowerScheme', ''))"
+# The places and their order are those of evidence.ps1 (docs/windows.md, "power").
+
+function Get-Number([string] $Key, [string] $Name) {
+    $value = [Microsoft.Win32.Registry]::GetValue($Key, $Name, $null)
+    # A DWORD comes as a signed number. Null said aloud: no output at all would become an empty object in JSON.
+    if ($null -eq $value) { return $null }
+    [long]$value -band 0xFFFFFFFFL
+}
+
+function Get-Own([string] $Plan, [string] $Setting) {
+    <# What was set in the plan, on mains power; null for nothing. #>
+    Get-Number "$power\User\PowerSchemes\$Plan\$group\$Setting" 'ACSettingIndex'
 }
 
 function Get-Seconds([string] $Plan, [string] $Setting) {
-    <# On mains power: the plan's own value, else the one that Windows ships for that plan; null where there is neither. #>
-    $places = "$power\User\PowerSchemes\$Plan\$group\$Setting", "$power\PowerSettings\$group\$Setting\DefaultPowerSchemeValues\$Plan"
-    foreach ($place in $places) {
-        $value = [Microsoft.Win32.Registry]::GetValue($place, 'ACSettingIndex', $null)
-        # A DWORD comes as a signed number.
-        if ($null -ne $value) { return [long]$value -band 0xFFFFFFFFL }
+    <# On mains power: the plan's own value, else the one that Windows came with for that plan; null where there is neither. #>
+    $default = "$power\PowerSettings\$group\$Setting\DefaultPowerSchemeValues\$Plan"
+    foreach ($value in (Get-Own $Plan $Setting), (Get-Number $default 'ProvAcSettingIndex'), (Get-Number $default 'ACSettingIndex')) {
+        if ($null -ne $value) { return $value }
     }
-    # Said aloud: no output at all would become an empty object in JSON.
     return $null
-}
-
-function Get-Policy([string] $Setting) {
-    [Microsoft.Win32.Registry]::GetValue("HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Power\PowerSettings\$Setting", 'ACSettingIndex', $null)
 }
 
 function Get-All([string] $Plan) {
@@ -57,7 +61,15 @@ function Get-Words($Found) {
     (@($settings.Keys | ForEach-Object { "$_ $($Found[$_])`n" })) -join ''
 }
 
-$plan = Get-Plan
+function Stop-Managed([string] $Words) {
+    $module.Result.changed = $false
+    $module.Result.cause = 'managed_policy'
+    $module.FailJson("a group policy ${Words}: ask the desktop team")
+}
+
+$chosen = "$([Microsoft.Win32.Registry]::GetValue("$power\User\PowerSchemes", 'ActivePowerScheme', ''))"
+$imposed = "$([Microsoft.Win32.Registry]::GetValue($policy, 'ActivePowerScheme', ''))"
+$plan = if ($imposed) { $imposed } else { $chosen }
 if (-not $plan) { $module.FailJson('Windows does not say which power plan is active') }
 $before = Get-All $plan
 $module.Result.before = $before
@@ -65,20 +77,18 @@ $module.Diff.before = Get-Words $before
 $wanted = @{ sleep_seconds = $module.Params.sleep_seconds; hibernate_seconds = $module.Params.hibernate_seconds }
 $module.Diff.after = Get-Words $wanted
 
+if ($imposed -and $imposed -ne $chosen) { Stop-Managed "makes $imposed the active power plan, and not $chosen, which this PC has chosen" }
+# What Windows came with is nothing that stays: a value is as wanted only where it was set in the plan.
+$different = @($settings.Keys | Where-Object { (Get-Own $plan $settings[$_]) -ne $wanted[$_] })
 foreach ($name in $settings.Keys) {
-    $policy = Get-Policy $settings[$name]
-    if ($null -ne $policy -and [long]$policy -ne $wanted[$name]) {
-        $module.Result.cause = 'managed_policy'
-        $module.FailJson("a group policy sets $name to $policy, which beats this PC's own plan: ask the desktop team")
-    }
-    if ($before[$name] -ne $wanted[$name]) { $module.Result.changed = $true }
+    $ruled = Get-Number "$policy\$($settings[$name])" 'ACSettingIndex'
+    if ($null -ne $ruled -and $ruled -ne $wanted[$name]) { Stop-Managed "sets $name to $ruled, which beats this PC's own plan" }
 }
+$module.Result.changed = [bool]$different
 
-if ($module.Result.changed -and -not $module.CheckMode) {
+if ($different -and -not $module.CheckMode) {
     try {
-        foreach ($name in $settings.Keys) {
-            if ($before[$name] -ne $wanted[$name]) { Invoke-PowerCfg '/setacvalueindex', $plan, $group, $settings[$name], "$($wanted[$name])" }
-        }
+        foreach ($name in $different) { Invoke-PowerCfg '/setacvalueindex', $plan, $group, $settings[$name], "$($wanted[$name])" }
         # A changed plan applies only once it is made the active one again.
         Invoke-PowerCfg '/setactive', $plan
     }
