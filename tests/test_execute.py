@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from provisioner import execute, processes
+from provisioner import journal as journals
 from provisioner.errors import InputError, JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
 from provisioner.execute import Asked
 from provisioner.execute import budget as budgets
@@ -335,6 +336,29 @@ def test_what_a_dead_run_of_another_plan_left_is_ended_before_anything_is_done(j
     assert journal.progress("plan-dead").outcomes["B84001-service"].result is Result.UNKNOWN
     assert list(journal.progress("plan-alive").unended) == ["B84009-service"]
     assert [lease.gateway for lease in journal.leases()] == ["plan-alive"]
+
+
+def test_a_run_that_ends_while_another_looks_for_dead_ones_is_not_taken_for_one(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = some(1)
+    plan = world.plan(remedies=["firewall"])
+    journal.append([started("B84009-service", "B84009", "plan-alive", AT, "m2")])
+    take = journal.take
+
+    def it_ends_first(gateways: Sequence[str], *more: Any) -> Any:
+        if "plan-alive" in gateways:
+            outcome = Outcome(
+                step="B84009-service", gateway="B84009", result=Result.DONE, changed=True, started=AT, ended=AT
+            )
+            journal.append([journals.ended(outcome, "plan-alive")])
+        return take(gateways, *more)
+
+    monkeypatch.setattr(journal, "take", it_ends_first)
+    marks: list[str] = []
+    apply(world, plan, journal, end=marks.append)
+    assert marks == []
+    assert journal.progress("plan-alive").outcomes["B84009-service"].result is Result.DONE
 
 
 def test_facts_that_our_own_dead_run_moved_are_not_stale(journal: Journal) -> None:

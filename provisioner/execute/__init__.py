@@ -232,13 +232,13 @@ def _recover(rollout: Rollout) -> None:
     Errors: PlanRefused where something cannot be ended.
     """
     journal, hands, me, now = rollout.journal, rollout.hands, rollout.me, rollout.hands.now()
-    open_ = standing.unended(journal)
-    others = open_.keys() - {rollout.plan.id, rollout.plan.of}
-    # A plan that somebody runs is held by them.
+    others = standing.unended(journal).keys() - {rollout.plan.id, rollout.plan.of}
+    # A plan that somebody runs is held by them; what one that was held until now has ended meanwhile is not open.
     alive = journal.take(others, me, "recovery", now, now + LEASE)
     try:
-        for plan in open_.keys() - alive.keys():
-            _end_dead(plan, open_[plan], journal, hands)
+        for plan, events in standing.unended(journal).items():
+            if plan in (rollout.plan.id, rollout.plan.of) or plan in others - alive.keys():
+                _end_dead(plan, events, journal, hands)
     finally:
         journal.release(others - alive.keys(), me)
 
