@@ -17,12 +17,13 @@ from provisioner.plan import START
 
 CARRY = "carry"
 STOP = "stop"
+GATEWAY_ENDED = "gateway-ended"
 # Nothing may go wrong in a migration: the next stage would stand on it.
 _BUDGET = Budget(failed=0, unreachable=0, refused=0, unknown=0)
 
 # What persons do, by the name under which `migrate confirm` knows it: whose job, what, and what shows it.
 _PERSONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
-    "gateway-ended": (
+    GATEWAY_ENDED: (
         "practice",
         "end SystmOne's Gateway on {gateway}: log out of SystmOne there, and do not start the Gateway again",
         ("R2-no-gateway",),
@@ -164,7 +165,7 @@ def _switch(audit: Audit, fleet: Fleet, move: Move) -> list[Stage]:
     after = {move.old: Role.STANDBY, move.new: Role.ACTIVE}
     rows = {row.name: row for row in in_roles(fleet, after).gateways}
     stages = [
-        Stage(steps=(_person("gateway-ended", rows[move.old]),), roles=neither),
+        Stage(steps=(_person(GATEWAY_ENDED, rows[move.old]),), roles=neither),
         Stage(steps=(_stop(fleet, rows[move.old]),), roles=neither),
         Stage(steps=(_person("gateway-started", rows[move.new]),), roles=after),
     ]
@@ -231,8 +232,8 @@ def back(
     if START in begun:
         stages.append(Stage(steps=(_stop(fleet, new),), roles=neither))
     if "gateway-started" in done:
-        stages.append(Stage(steps=(_person("gateway-ended", new),), roles=neither))
-    if "gateway-ended" in done:
+        stages.append(Stage(steps=(_person(GATEWAY_ENDED, new),), roles=neither))
+    if GATEWAY_ENDED in done:
         stages.append(Stage(steps=(_person("gateway-started", old),), roles=again))
     if STOP in begun:
         stages.append(Stage(steps=(_start(audit.controls, in_roles(fleet, again), old, must=()),), roles=again))

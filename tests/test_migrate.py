@@ -287,20 +287,23 @@ def state(operator: Operator, gateway: str, says: str) -> None:
     said.write_text(said.read_text("utf-8") + row, "utf-8")
 
 
-def test_the_old_one_is_not_stopped_for_a_new_one_that_is_away(operator: Operator) -> None:
+@pytest.mark.parametrize(("last", "waits"), [("service", "gateway-ended"), ("gateway-ended", "stop")])
+def test_the_old_one_is_not_stopped_for_a_new_one_that_is_away(operator: Operator, last: str, waits: str) -> None:
     """Ready, but off the network when its turn comes; what is stated of it does not count, for it is to take over."""
     plan = operator.planned()
-    stop_after(operator, plan, "gateway-ended")
+    stop_after(operator, plan, last)
     state(operator, NEW, "in a cupboard")
     world = operator.world()
     world.offline = {NEW}
     world.save()
     ended = operator.through(plan)
     found = {outcome.step: outcome for outcome in ended.outcomes}
-    assert found[f"{OLD}-stop"].result is Result.WAITING
-    assert f"{NEW}, which takes over, is away" in found[f"{OLD}-stop"].message
+    assert found[f"{OLD}-{waits}"].result is Result.WAITING
+    assert f"{NEW}, which takes over, is away" in found[f"{OLD}-{waits}"].message
     assert ended.exit_code == 4
     assert operator.world().runs() == {OLD}
+    # Nor is the practice asked to end what works.
+    assert operator.world().machines[OLD].systmone.gateway_mode is (waits == "gateway-ended")
     world = operator.world()
     world.offline = set()
     world.save()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.execute import events, judge
 from provisioner.execute.starts import POLL
+from provisioner.migrate import GATEWAY_ENDED
 from provisioner.model import Result, Status, Step
 from provisioner.playbook import Acted
 
@@ -27,7 +28,7 @@ def wait_for(run: Rollout, steps: Sequence[Step]) -> None:
         ended, still = [], []
         for step in left:
             verdict = _verdict(run, step, reading)
-            lost = step.proves and (reading.trouble(step.gateway) or reading.refused(step.gateway))
+            lost = step.proves and (reading.trouble(step.gateway) or _not_asked(run, step, reading))
             if verdict[0] is Result.WAITING and step.proves and not over and not lost:
                 still.append(step)
             else:
@@ -45,7 +46,17 @@ def wait_for(run: Rollout, steps: Sequence[Step]) -> None:
 def _verdict(run: Rollout, step: Step, reading: judge.Reading) -> judge.Verdict:
     if step.proves and run.left_dead(run.row(step.gateway), reading):
         return Result.UNCHANGED, judge.STATED_OFF
-    return verdict(step, reading, run.confirmed.get(step.id, ""))
+    found = verdict(step, reading, run.confirmed.get(step.id, ""))
+    if found[0] is Result.WAITING and (why := _not_asked(run, step, reading)):
+        return Result.WAITING, why
+    return found
+
+
+def _not_asked(run: Rollout, step: Step, reading: judge.Reading) -> str:
+    """Why nobody is asked to end SystmOne's Gateway: the PC that takes over is away; "" where it is there."""
+    if step.remedy != GATEWAY_ENDED or not (trouble := reading.trouble(run.plan.leads_to)):
+        return ""
+    return f"not asked for yet, because {run.plan.leads_to}, which takes over, is away: {trouble}"
 
 
 def carried_by_hand(step: Step, confirmed: str) -> judge.Verdict:
