@@ -71,7 +71,8 @@ def start(
         verified(journal)
         auditor = Auditor(fleet, policy, journal)
         plans = moving.planned(auditor, wanted)
-        say(moving.stops([plan for plan, _ in plans], fleet))
+        if len(plans) > 1 or plans[0][1]:
+            say(moving.stops([plan for plan, _ in plans], fleet))
         if not _agreed([plan for plan, new in plans if new], auditor):
             return 4
         return moving.run(auditor, [plan for plan, _ in plans], asked)

@@ -260,7 +260,9 @@ class Stand:
             result = outcome.result if outcome else "-"
             lines.append(f"  {result:<10} {step.remedy:<16} {step.gateway:<16}{said}".rstrip())
         first = self.open[0] if self.open else None
-        if first and first.kind == "person":
+        told = self.outcomes.get(first.id) if first else None
+        # One that was not even asked for waits for something else, which its line has said.
+        if first and first.kind == "person" and (told is None or first.words in told.message):
             lines.append(f"Waits for the {first.who}: {first.words}.")
             lines.append(
                 f"  Where no reading shows it: provisioner migrate confirm {move.practice} {first.remedy} --by NAME"
