@@ -25,7 +25,7 @@ command = lease
 
 @lease.command("list")
 def list_() -> None:
-    """The leases that the journal has. A running `apply` holds one for its plan, too."""
+    """The leases that the journal has. A run holds one for its plan, too, and one for a practice that it moves."""
     with open_journal(whole_fleet()) as journal:
         held = journal.leases()
     if as_json():
