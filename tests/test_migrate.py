@@ -269,6 +269,27 @@ def test_an_old_one_that_cannot_be_reached_needs_a_named_persons_word(operator: 
     assert operator.world().runs() == {NEW}
 
 
+def test_an_old_one_that_comes_back_before_the_end_is_stopped_by_the_next_command(operator: Operator) -> None:
+    """It was stated to be off, and was: nothing had to be done there. Then somebody plugs it in again."""
+    state(operator, OLD, "taken away by the van")
+    plan = operator.planned()
+    world = operator.world()
+    world._service(world.machines[OLD], run=False)
+    world.offline = {OLD}
+    world.save()
+    operator.confirm(plan, "carry")
+    operator.run(plan)
+    assert operator.world().runs() == {NEW}
+    world = operator.world()
+    world.offline = set()
+    world.machines[OLD].services[0].state = "running"
+    world.save()
+    operator.through(plan)
+    old = operator.world().machines[OLD].services[0]
+    assert (old.state, old.start_mode) == ("stopped", "disabled")
+    assert operator.world().runs() == {NEW}
+
+
 def test_a_statement_does_not_count_while_the_old_one_answers(operator: Operator) -> None:
     plan = operator.planned()
     state(operator, OLD, "it is off")

@@ -4,7 +4,7 @@ What reads and what acts is passed in. A step is done when a new reading shows i
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from provisioner.execute.points import Point
 from provisioner.execute.rollout import FINISHED, INTERRUPTED, LEASE, Rollout, held_by
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Event, Journal, standing
-from provisioner.model import Fleet, Outcome, Plan, Result, Wave
+from provisioner.model import Fleet, Outcome, Plan, Result, Step, Wave
 from provisioner.plan import START
 from provisioner.playbook import Acted
 
@@ -106,9 +106,15 @@ def _know(rollout: Rollout) -> None:
     if rollout.strict:
         # What led from one state to the next is not judged again by the state before it.
         ended = rollout.progress.outcomes
-        rollout.outcomes = {
-            step.id: ended[step.id] for step in plan.steps if step.id in ended and ended[step.id].result in FINISHED
-        }
+        rollout.outcomes = {step.id: ended[step.id] for step in plan.steps if step.id in ended and _over(step, ended)}
+
+
+def _over(step: Step, ended: Mapping[str, Outcome]) -> bool:
+    """Whether a step of a strict plan need not be looked at again. One that a PC which is off did not need does: it may
+    be on again, and its Connector with it."""
+    outcome = ended[step.id]
+    unneeded = step.kind == "playbook" and outcome.message == judge.STATED_OFF
+    return outcome.result in FINISHED and not unneeded
 
 
 def _refuse_over(plan: Plan, practice: str, journal: Journal) -> None:

@@ -41,7 +41,7 @@ def _between(run: Rollout) -> bool:
     """Whether a migration has stopped the old gateway, or may have: the practice is not left without one until the
     next window."""
     stops = [step for step in run.plan.steps if run.strict and step.remedy == STOP]
-    return any(run.touched(step.gateway) or run.through([step]) for step in stops)
+    return any(run.touched(step.gateway) or step not in run.left(step.gateway) for step in stops)
 
 
 def at_once(run: Rollout, step: Step, wave: Wave) -> list[Step]:
