@@ -54,7 +54,8 @@ class Killed(BaseException):
 @dataclass
 class LabWorld:
     """Machines by gateway, a clock, and all that happened. `late` are effects on their way: a command whose client is
-    gone runs to its end. `broken` maps a step's remedy to what the role says when it fails."""
+    gone runs to its end. `broken` maps a step's remedy to what the role says when it fails; of those in `lost` it does
+    its work, and the line breaks before it can say so."""
 
     folder: Path
     machines: dict[str, Machine] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class LabWorld:
     late: list[dict[str, Any]] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     offline: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     obliging: bool = True
     slow_start: float = 0.0
 
@@ -104,7 +106,7 @@ class LabWorld:
             machine.systmone.press_at = said["press_at"][name]
         return cls(
             folder, machines, datetime.fromisoformat(said["clock"]), said["happened"], said["late"], said["broken"],
-            set(said["offline"]), said["obliging"], said["slow_start"],
+            set(said["offline"]), set(said["lost"]), said["obliging"], said["slow_start"],
         )  # fmt: skip
 
     def save(self) -> None:
@@ -113,7 +115,8 @@ class LabWorld:
             "machines": {name: machine.to_json() for name, machine in self.machines.items()},
             "press_at": {name: machine.systmone.press_at for name, machine in self.machines.items()},
             "clock": self.clock.isoformat(), "happened": self.happened, "late": self.late, "broken": self.broken,
-            "offline": sorted(self.offline), "obliging": self.obliging, "slow_start": self.slow_start,
+            "offline": sorted(self.offline), "lost": sorted(self.lost), "obliging": self.obliging,
+            "slow_start": self.slow_start,
         }  # fmt: skip
         path = self.folder / "world.new"
         path.write_text(json.dumps(said), "utf-8")
@@ -233,6 +236,8 @@ class LabWorld:
                 _ACTS[step.remedy](self, machine, step)
             except WillNotStart as failure:
                 return Acted(result="failed", message=str(failure), before=before)
+        if step.remedy in self.lost:
+            return Acted(result="unreachable", message="the line broke")
         return Acted(result="ok", changed=True, before=before, seconds=3.0, output=(f"changed: {step.remedy}",))
 
     def _restore(self, machine: Machine, step: Step) -> None:

@@ -1,6 +1,7 @@
 """Commands, deaths, faults and second thoughts in any order: at no time two Connectors, and always a way to an end."""
 
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from provisioner.model import Plan
 from tests import judge
 from tests.dying import dies
 from tests.lab_world import LabWorld
-from tests.test_migrate import NEW, OLD, Operator
+from tests.test_migrate import NEW, OLD, Operator, state
 
 
 class Evening(RuleBasedStateMachine):
@@ -30,7 +31,7 @@ class Evening(RuleBasedStateMachine):
         self.operator = Operator(self.folder)
         self.plan = self.operator.planned()
         self.backs = 0
-        self.came_back = False
+        self.by_itself = False
 
     def _change(self, **changes: Any) -> None:
         world = self.operator.world()
@@ -40,7 +41,13 @@ class Evening(RuleBasedStateMachine):
 
     def _command(self) -> None:
         with suppress(PlanRefused, LeaseHeld):
-            self.operator.run(self.plan)
+            ended = self.operator.run(self.plan)
+            # No practice is left without one by a plan that says it is through.
+            if ended.exit_code == 0 and not self.by_itself:
+                assert self.operator.world().runs() == self._wanted()
+
+    def _wanted(self) -> set[str]:
+        return {OLD} if self.backs else {NEW}
 
     @rule()
     def goes_on(self) -> None:
@@ -60,7 +67,7 @@ class Evening(RuleBasedStateMachine):
 
     @rule()
     def all_is_well_again(self) -> None:
-        self._change(broken={}, offline=set(), obliging=True)
+        self._change(broken={}, offline=set(), lost=set(), obliging=True)
 
     @rule()
     def nobody_at_the_practice_listens(self) -> None:
@@ -81,9 +88,26 @@ class Evening(RuleBasedStateMachine):
         self.backs += 1
         self.plan = self.operator.back(self.plan, self.backs)
 
+    @rule(remedy=st.sampled_from(["service", "stop", "start", "firewall"]))
+    def an_answer_is_lost(self, remedy: str) -> None:
+        self._change(lost={remedy})
+
+    @rule(gateway=st.sampled_from([OLD, NEW]))
+    def a_gateway_is_switched_off_and_somebody_states_it(self, gateway: str) -> None:
+        """It may be on again later, and nothing of ours runs on it then: nobody but us has started anything."""
+        state(self.operator, gateway, "switched off")
+        world = self.operator.world()
+        machine = world.machines[gateway]
+        machine.on_event = world._hears(machine)
+        self.by_itself |= gateway in world.runs()
+        world._service(machine, run=False)
+        world.offline = {gateway}
+        world.save()
+
     @rule()
     def the_old_one_stops_by_itself(self) -> None:
         world = self.operator.world()
+        self.by_itself |= OLD in world.runs()
         machine = world.machines[OLD]
         machine.on_event = world._hears(machine)
         world._service(machine, run=False)
@@ -115,9 +139,10 @@ class Evening(RuleBasedStateMachine):
         assert world.two_at_once() == []
         # The fence may refuse what somebody did by hand meanwhile; then it says so, and nothing runs twice.
         if ended.exit_code == 0:
-            assert world.runs() == ({OLD} if self.backs else {NEW})
+            assert self.by_itself or world.runs() == self._wanted()
         else:
             assert any(outcome.message for outcome in ended.outcomes)
+        shutil.rmtree(self.folder)
 
 
 Evening.TestCase.settings = settings(
