@@ -122,7 +122,8 @@ def actor(
     rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
 
     def act(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
-        lenders = [str(step.values["carry_from"]) for step in steps if step.values.get("carry_from")]
+        lending = [step for step in steps if step.values.get("carry_from") and not step.restores]
+        lenders = [str(step.values["carry_from"]) for step in lending]
         names = dict.fromkeys([*(step.gateway for step in steps), *lenders])
         own = {"provisioner_plan": plan}
         hosts = {name: remedies.connection(auditor.fleet, rows[name]) | own for name in names}

@@ -196,7 +196,12 @@ class Rollout:
         if self.left_dead(row, reading):
             return Result.UNCHANGED, judge.STATED_OFF
         lender = str(step.values.get("carry_from", ""))
-        if lender and stated_off(self.row(lender), reading.evidence.get(lender), said) and not reading.proved(step):
+        if (
+            lender
+            and not step.restores
+            and stated_off(self.row(lender), reading.evidence.get(lender), said)
+            and not reading.proved(step)
+        ):
             return persons.carried_by_hand(step, self.confirmed.get(step.id, ""))
         begun = self.touched(step.gateway) and bool(self.left(step.gateway))
         working = self.strict or judge.works(row, reading, said)
