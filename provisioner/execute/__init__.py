@@ -238,11 +238,11 @@ def _recover(rollout: Rollout) -> None:
     Errors: PlanRefused where something cannot be ended.
     """
     journal, hands, me, now = rollout.journal, rollout.hands, rollout.me, rollout.hands.now()
-    others = standing.unended(journal).keys() - {rollout.plan.id, rollout.plan.of}
+    others = journal.unended().keys() - {rollout.plan.id, rollout.plan.of}
     # A plan that somebody runs is held by them; what one that was held until now has ended meanwhile is not open.
     alive = journal.take(others, me, "recovery", now, now + LEASE)
     try:
-        for plan, events in standing.unended(journal).items():
+        for plan, events in journal.unended().items():
             if plan in (rollout.plan.id, rollout.plan.of) or plan in others - alive.keys():
                 _end_dead(plan, events, journal, hands)
     finally:

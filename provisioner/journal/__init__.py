@@ -124,15 +124,27 @@ class Journal:
         with self._file.write() as connection:
             events.append(connection, happened)
 
-    def events(self, plan: str | None = None, kinds: Collection[str] = ()) -> list[Event]:
-        """What happened, of one plan or of all, and of these kinds or of all, oldest first."""
+    def events(
+        self, plan: str | None = None, kinds: Collection[str] = (), since: datetime | None = None
+    ) -> list[Event]:
+        """What happened, of one plan or of all, of these kinds or of all, since then or ever, oldest first."""
         wanted = sa.select(file.events).order_by(file.events.c.seq)
         if plan is not None:
             wanted = wanted.where(file.events.c.plan == plan)
         if kinds:
             wanted = wanted.where(file.events.c.kind.in_(kinds))
+        if since is not None:
+            wanted = wanted.where(file.events.c.at >= file.text(since))
         with self._file.read() as connection:
             return [events.event(row) for row in connection.execute(wanted)]
+
+    def unended(self) -> dict[str, list[Event]]:
+        """By plan the beginning of each step that has no end yet."""
+        found: dict[str, list[Event]] = {}
+        with self._file.read() as connection:
+            for event in map(events.event, connection.execute(events.unended())):
+                found.setdefault(event.plan, []).append(event)
+        return found
 
     def links(self, plans: Collection[str]) -> list[Link]:
         """The events of these plans as they stand in the chain, oldest first."""

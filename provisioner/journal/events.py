@@ -44,6 +44,18 @@ def event(row: sa.Row[Any]) -> Event:
     return Event(at=file.time(row.at), kind=row.kind, plan=row.plan, step=row.step, gateway=row.gateway, body=body)
 
 
+def unended() -> sa.Select[Any]:
+    """The rows that are the beginning of a step of which no end was noted after it.
+
+    The file is asked, because a journal of years has hundreds of thousands that have one.
+    """
+    c = file.events.c
+    begun = sa.func.max(sa.case((c.kind == "step_started", c.seq), else_=0))
+    over = sa.func.max(sa.case((c.kind == "step_ended", c.seq), else_=0))
+    open_ = sa.select(begun).where(c.kind.in_(("step_started", "step_ended"))).group_by(c.plan, c.step)
+    return sa.select(file.events).where(c.seq.in_(open_.having(begun > over))).order_by(c.seq)
+
+
 def gaps(connection: sa.Connection, end: tuple[int, str]) -> list[list[Any]]:
     """Where up to that head events are not there: the first and last number, and the hashes before the first and of
     the last."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from provisioner.journal import Event, Journal
+from provisioner.journal import Journal
 from provisioner.model import Plan, Result, Step
 
 _ENDED_WELL = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
@@ -50,26 +50,14 @@ def confirmed(journal: Journal, plan: str) -> dict[str, str]:
     }
 
 
-def unended(journal: Journal) -> dict[str, list[Event]]:
-    """By plan the beginning of each step that has no end yet."""
-    found: dict[str, dict[str, Event]] = {}
-    for event in journal.events(kinds=("step_started", "step_ended")):
-        steps = found.setdefault(event.plan, {})
-        if event.kind == "step_started":
-            steps[event.step] = event
-        else:
-            steps.pop(event.step, None)
-    return {plan: list(steps.values()) for plan, steps in found.items() if steps}
-
-
 def unsettled(journal: Journal, gateways: Collection[str], since: datetime) -> dict[str, datetime]:
     """By gateway when the latest step began there, since then and by any plan, of which no good end was heard."""
     found: dict[str, dict[tuple[str, str], datetime]] = {gateway: {} for gateway in gateways}
-    for event in journal.events(kinds=("step_started", "step_ended")):
+    for event in journal.events(kinds=("step_started", "step_ended"), since=since):
         if event.gateway not in found:
             continue
-        if event.kind == "step_started" and event.at >= since:
+        if event.kind == "step_started":
             found[event.gateway][event.plan, event.step] = event.at
-        elif event.kind == "step_ended" and event.body["result"] in _ENDED_WELL:
+        elif event.body["result"] in _ENDED_WELL:
             found[event.gateway].pop((event.plan, event.step), None)
     return {gateway: max(steps.values()) for gateway, steps in found.items() if steps}
