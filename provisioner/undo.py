@@ -110,6 +110,8 @@ def acted_on(events: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, 
 def _why_by_hand(step: Step, acted: Acted) -> str:
     if acted.before is None:
         return "what was there before is not known: the run ended before Ansible had said it"
+    if untold := acted.before.get("untold"):
+        return f"what was there before of {', '.join(untold)} could not be read"
     if acted.begun > 1 and step.role not in _RECORDED and not _untouched(step, acted.before):
         return "an earlier run ended in the middle of it, and what it had changed by then is not known"
     return ""

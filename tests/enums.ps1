@@ -1,6 +1,7 @@
 # Where a script gives the name of an enum's value as text to a .NET constructor or static method that has overloads of
-# as many arguments: which of them is meant is then a guess, and .NET Framework has some that this engine has not. A line
-# each. Scripts by path in $env:SCRIPTS, a line each.
+# as many arguments: which of them is meant is then a guess, and .NET Framework has some that this engine has not. Where
+# this engine has a single one it is not reported, and methods of objects are not looked at. A line each. Scripts by path
+# in $env:SCRIPTS, a line each.
 
 $language = 'System.Management.Automation.Language'
 $text = "$language.StringConstantExpressionAst" -as [type]

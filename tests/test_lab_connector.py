@@ -222,6 +222,10 @@ def test_defender_names_its_cause() -> None:
     hidden = one()
     hidden.defender.exclusions_hidden = True
     assert run(hidden, "defender_exclusion", process=[IMAGE])["cause"] == "hidden"
+    assert run(hidden, "defender_exclusion", path=[IMAGE])["before"]["untold"] == [IMAGE]
+    hidden.put_file(IMAGE, b"MZ", NOW)
+    hidden.defender.paths.append(IMAGE)
+    assert run(hidden, "defender_exclusion", path=[IMAGE])["before"] == {"path": [IMAGE], "process": [], "untold": []}
 
 
 def test_a_power_policy_beats_the_plan() -> None:

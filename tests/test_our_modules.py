@@ -478,7 +478,7 @@ def test_defender_exclusion_where_its_lists_are_hidden(defender: tuple[Engine, P
     absent = {"path": [JAVA], "process": [program], "state": "absent"}
     (gone,) = engine.run([hides, ("defender_exclusion", absent)])
     assert left() == ([other], [])
-    assert (gone["changed"], gone["before"]) == (True, {"path": [JAVA], "process": []})
+    assert (gone["changed"], gone["before"]) == (True, {"path": [JAVA], "process": [], "untold": [program]})
     assert "Whether the exclusion of C:\\a.exe is gone cannot be read" in gone["warnings"][0]
     path = {"path": [JAVA]}
     again, made, same = engine.run(

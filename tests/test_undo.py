@@ -225,6 +225,16 @@ def test_what_was_there_before_counts_from_the_first_time() -> None:
     }
 
 
+def test_exclusions_that_nobody_could_see_are_not_undone(operator: Operator) -> None:
+    audit = operator.world().audit(operator.world().fleet.known)
+    values = {"antivirus_paths": ["C:\\a.exe"], "antivirus_processes": [], "antivirus_state": "present"}
+    one = replace(step("antivirus", values), gateway=NEW)
+    before = {"path": [], "process": [], "untold": ["C:\\a.exe"]}
+    back = undo.gateway_back([one], audit, {one.id: Acted(begun=1, before=before)}, "plan-1")
+    assert back.steps == ()
+    assert "C:\\a.exe could not be read" in back.gaps[0].message
+
+
 @pytest.mark.parametrize(
     ("role", "before", "known"),
     [

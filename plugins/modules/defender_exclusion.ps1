@@ -145,6 +145,8 @@ $module.Result.before = @{
     path = @($module.Params.path | Where-Object { $listed.path -contains $_ })
     process = @($module.Params.process | Where-Object { $listed.process -contains $_ })
 }
+# An undo must not take what nobody could see for what was not there.
+if ($listed.hidden) { $module.Result.before.untold = @($listed.untold) + @($module.Params.process) }
 if ($listed.hidden -and $present -and $module.Params.process) {
     Stop-With 'hidden' "Whether Microsoft Defender applies an exclusion of $($module.Params.process -join ', ') could not be read: $($reasons.hidden). Nothing was changed. Ask the owner of its policy."
 }

@@ -32,6 +32,8 @@ def defender_exclusion(call: Call) -> dict[str, Any]:
         )
     listed = _listed(call, seen)
     before = {kind: [one for one in args[kind] if key(one) in listed[kind]] for kind in ("path", "process")}
+    if seen.exclusions_hidden:
+        before["untold"] = [one for one in args["path"] if call.machine.excluded(one) is None] + args["process"]
     if seen.exclusions_hidden and present and args["process"]:
         names = ", ".join(args["process"])
         words = f"Whether Microsoft Defender applies an exclusion of {names} could not be read: {_REASONS['hidden']}."
