@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from provisioner import processes
 from provisioner.errors import InputError, JournalError
 from provisioner.execute import budget as budgets
 from provisioner.execute import causes
@@ -134,6 +135,38 @@ def test_gateways_that_are_away_are_waited_for(journal: Journal) -> None:
     assert [act for act in world.acts if "B84001" in act] == ["B84001-firewall", "B84001-service", "B84001-start"]
     assert back <= world.clock < back + timedelta(minutes=5)
     assert journal.leases() == []
+
+
+def test_a_run_that_waits_for_long_keeps_its_lease(journal: Journal) -> None:
+    world = timed("Tue 09:00-12:00")
+    plan = world.plan(remedies=["firewall"])
+    left: list[timedelta] = []
+
+    def pause(seconds: float) -> None:
+        World.pause(world, 600)
+        left.extend(lease.until - world.clock for lease in journal.leases() if lease.gateway == plan.id)
+
+    ended = apply(world, plan, journal, pause=pause, wait_until=AT + timedelta(hours=20))
+    assert results(ended) == {"B84000-firewall": "done"}
+    assert len(left) > 24
+    assert min(left) > timedelta(hours=3)
+
+
+def test_a_run_whose_lease_was_broken_and_taken_begins_nothing_further(journal: Journal) -> None:
+    world = some(3, waves=(1, 1, 1))
+    plan = world.plan(remedies=["firewall"])
+    alice = processes.Process(user="alice", host="elsewhere", pid=3, started="x")
+
+    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        journal.break_lease(plan.id, "alice", "it hangs", world.clock)
+        journal.take([plan.id], alice, "apply", world.clock, world.clock + timedelta(hours=4))
+        return world.act(steps, mark)
+
+    ended = apply(world, plan, journal, act=act)
+    assert list(results(ended).values()) == ["done", "skipped", "skipped"]
+    assert "was taken from this run: alice@elsewhere" in ended.stopped
+    assert ended.exit_code == 4
+    assert [lease.holder.user for lease in journal.leases()] == ["alice"]
 
 
 def test_waiting_ends_with_its_time(journal: Journal) -> None:

@@ -71,6 +71,7 @@ def run(
     # One run of a plan at a time, and none of its way back meanwhile: the other's children look like a dead run's. Of a
     # practice's migrations one at a time, to wherever they lead.
     ids = [id_ for id_ in (plan.id, plan.of, f"migration-{plan.move.practice}" if plan.move else "") if id_]
+    rollout.ids = ids
     if held := journal.take(ids, rollout.me, "apply", hands.now(), hands.now() + LEASE):
         journal.release(ids, rollout.me)
         id_, lease = next(iter(held.items()))

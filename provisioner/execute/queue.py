@@ -32,6 +32,7 @@ def wait(run: Rollout, until: datetime) -> None:
             told = frozenset(waiting)
             run.tell(events.Queued(gateways=tuple(waiting), until=until))
         run.hands.pause(_KNOCK_EVERY)
+        run.hold()
 
 
 def _waiting(run: Rollout) -> dict[str, list[Step]]:

@@ -36,14 +36,16 @@ INTERRUPTED = "the operator ended it"
 
 @dataclass(kw_only=True)
 class Rollout:
-    """One run of a plan, under way. `now_because`: why hours do not count; `confirmed`: what persons confirmed, in
-    words, by step; `moving`: the open migration, by practice, that this plan does not belong to, as a wave finds it;
-    `durations`: seconds that remedies were measured to take; `patience`: seconds for which a person is waited for."""
+    """One run of a plan, under way. `ids`: what it leases as a whole, beside gateways; `now_because`: why hours do not
+    count; `confirmed`: what persons confirmed, in words, by step; `moving`: the open migration, by practice, that this
+    plan does not belong to, as a wave finds it; `durations`: seconds that remedies were measured to take; `patience`:
+    seconds for which a person is waited for."""
 
     plan: Plan
     fleet: Fleet
     journal: Journal
     hands: Hands
+    ids: Sequence[str] = ()
     now_because: str = ""
     me: processes.Process = field(default_factory=processes.this)
     progress: Progress = field(default_factory=Progress)
@@ -101,11 +103,12 @@ class Rollout:
 
     def wave(self, wave: Wave) -> None:
         """One wave, to its end; its leases are given back whatever happens."""
+        if not self.hold():
+            return
         gateways = tuple(dict.fromkeys(step.gateway for step in wave.steps))
         count = max(len(self.plan.waves), wave.number)
         self.tell(events.WaveStarted(number=wave.number, of=count, gateways=gateways, steps=len(wave.steps)))
         now, leased = self.hands.now(), self._leased(wave)
-        self.journal.take([self.plan.id], self.me, "apply", now, now + LEASE)
         held = self.journal.take(leased, self.me, self.plan.id, now, now + LEASE)
         self.moving = self._others_moving()
         points.reach(Point.WAVE_LEASED)
@@ -117,6 +120,13 @@ class Rollout:
             self.journal.release(leased, self.me)
         points.reach(Point.WAVE_RELEASED)
         self.tell(events.WaveEnded(number=wave.number))
+
+    def hold(self) -> bool:
+        """Make the run's own leases longer. False, and it stops, where somebody has taken one from it."""
+        now = self.hands.now()
+        for id_, lease in self.journal.take(self.ids, self.me, "apply", now, now + LEASE).items():
+            self.stopped = f"{id_} was taken from this run: {held_by(lease)}"
+        return not self.stopped
 
     def _others_moving(self) -> dict[str, str]:
         """The open migration of each practice that has one which this plan does not belong to."""
