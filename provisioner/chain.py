@@ -57,7 +57,11 @@ def canonical(evidence: Evidence) -> str:
     """A reading as the one JSON text that is hashed: keys sorted, ASCII, no blanks between."""
     # Once round, so that a whole number where a fraction belongs is written as it will be when read again.
     plain = _EVIDENCE.validate_python(_EVIDENCE.dump_python(evidence, mode="json"))
-    return canonical_json(_EVIDENCE.dump_python(plain, mode="json"))
+    document = _EVIDENCE.dump_python(plain, mode="json")
+    if document["error"] and not document["error"]["absent"]:
+        # A reading that was kept before there was this field keeps its hash.
+        del document["error"]["absent"]
+    return canonical_json(document)
 
 
 def canonical_json(document: Any) -> str:

@@ -79,7 +79,8 @@ def one(gateway: Gateway, ask: Ask) -> Evidence:
     try:
         sections = parse(ask(gateway))
     except GatewayError as error:
-        problem = Problem(kind=type(error).__name__, message=error.message, hint=error.hint)
+        kind = type(error).__name__
+        problem = Problem(kind=kind, message=error.message, hint=error.hint, absent=error.absent)
         return Evidence(gateway=gateway.name, taken_at=at, seconds=time.monotonic() - begun, error=problem)
     except Exception as error:
         # A fault of ours must cost one gateway only, and must be seen.

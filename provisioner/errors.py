@@ -82,9 +82,17 @@ class LabError(ProvisionerError):
 
 
 class GatewayError(ProvisionerError):
-    """One gateway could not be read or changed."""
+    """One gateway could not be read or changed.
+
+    `absent`: nothing accepted a connection there, so the PC may be switched off. Never so of one that answers in any
+    way: a statement that it is off is then out of date.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, hint: str = "", *, absent: bool = False) -> None:
+        super().__init__(message, hint)
+        self.absent = absent
 
 
 class Unreachable(GatewayError):

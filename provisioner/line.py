@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from provisioner import troubles
 from provisioner.errors import BadAnswer, GatewayError, TimedOut
@@ -61,20 +62,34 @@ class Line:
         self.deadline = place.deadline
         self._until, self._seconds = float("inf"), 0.0
         self._first = True
-        self._http = (
-            http.client.HTTPConnection(place.host, place.port)
-            if place.tls is None
-            else http.client.HTTPSConnection(place.host, place.port, context=place.tls)
-        )
+        self._http = http.client.HTTPConnection(place.host, place.port)
 
     def open(self) -> None:
         """Connect, with TLS where the place has it."""
-        self._http.timeout = min(CONNECT_SECONDS, self._left())
+        self._http.sock = sock = self._connected()
+        if self.place.tls is None:
+            return
+        # From here on something has accepted: whatever goes wrong, that PC is on.
         try:
-            self._http.connect()
-            self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise troubles.connecting(error, self.place.host, self.place.port) from error
+            sock.settimeout(min(CONNECT_SECONDS, self._left()))
+            self._http.sock = self.place.tls.wrap_socket(sock, server_hostname=self.place.host)
+        except (OSError, ValueError) as error:
+            raise troubles.securing(error, self.place.host, self.place.port) from error
+
+    def _connected(self) -> socket.socket:
+        """A connection to the first of its addresses that accepts one. Absent is what none of them answers for."""
+        place, errors = self.place, list[GatewayError]()
+        try:
+            found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise troubles.connecting(error, place.host, place.port) from error
+        seconds = min(CONNECT_SECONDS, self._left()) / len(found)
+        for family, kind, protocol, _, address in found:
+            try:
+                return _to(socket.socket(family, kind, protocol), address, seconds)
+            except OSError as error:
+                errors.append(troubles.connecting(error, place.host, place.port))
+        raise min(errors, key=lambda error: error.absent)
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -131,6 +146,18 @@ class Line:
         if self._until < self.deadline:
             return troubles.silent(self._seconds)
         return TimedOut("no whole answer before the deadline", troubles.SLOW)
+
+
+def _to(sock: socket.socket, address: Any, seconds: float) -> socket.socket:
+    """The socket, connected. Errors: OSError, and it is closed."""
+    try:
+        sock.settimeout(seconds)
+        sock.connect(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def identify(place: Place) -> bool:

@@ -121,11 +121,16 @@ class Fleet:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Why a gateway could not be read: the kind is the error's class name."""
+    """Why a gateway could not be read: the kind is the error's class name.
+
+    `absent`: nothing accepted a connection there. Only then can the PC be off; what was kept before there was this
+    field says no.
+    """
 
     kind: str
     message: str
     hint: str
+    absent: bool = False
 
     def __str__(self) -> str:
         return f"{self.message.rstrip('.')}. {self.hint}".strip()

@@ -1,5 +1,7 @@
 """Why one cannot get into a gateway, by what came back: what is said of it, and what to do next. Tables, mostly.
 
+Of each trouble it is told whether nothing accepted a connection (`absent`): only then can the PC be switched off, and
+only then does a person's statement that it is fence its Connector (plan/guards.py). Whatever answers in any way is on.
 Numbers are used where there are any: a gateway's words are in the language of its Windows. Where they come from:
 docs/windows.md, "What a gateway says when it does not let one in".
 """
@@ -24,15 +26,20 @@ _HTTP_SYS = "microsoft-httpapi"
 
 @dataclass(frozen=True)
 class Trouble:
-    """One cause: what is said of it after what was tried, what to do, and the error that it is."""
+    """One cause: what is said of it after what was tried, what to do, and the error that it is.
+
+    `absent`: as GatewayError has it. A packet that came back from the PC itself, a refusal too, is an answer; so is
+    whatever a proxy says; and what this computer could not even try says nothing of the PC.
+    """
 
     message: str
     hint: str
     kind: type[GatewayError] = Unreachable
+    absent: bool = False
 
     def after(self, tried: str, more: str = "") -> GatewayError:
         """The error, with what was tried and what else came back."""
-        return self.kind(f"{tried}{self.message}{more}", self.hint)
+        return self.kind(f"{tried}{self.message}{more}", self.hint, absent=self.absent)
 
 
 _CA = (
@@ -65,6 +72,11 @@ _TLS_CUT = Trouble(
     "it closed the connection at the first word of TLS",
     "Likeliest: the HTTPS listener has no certificate any more (winrm enumerate winrm/config/listener).",
 )
+_TLS_SILENT = Trouble(
+    "it took the connection, and said nothing in TLS",
+    "Is this the plain port (5985)? See connection.tls and connection.port. A PC that hangs needs a restart.",
+    TimedOut,
+)
 # By OpenSSL's reason.
 _TLS: Mapping[str, Trouble] = {
     **dict.fromkeys(("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"), _NO_TLS),
@@ -75,8 +87,8 @@ _TLS: Mapping[str, Trouble] = {
     "UNEXPECTED_EOF_WHILE_READING": _TLS_CUT,
 }
 
-_NOBODY = Trouble("no answer", "Likeliest: switched off, asleep, or a firewall drops the packets.")
-_NO_ROUTE = Trouble("no way there", "Likeliest: no route (VPN, HSCN), or switched off.")
+_NOBODY = Trouble("no answer", "Likeliest: switched off, asleep, or a firewall drops the packets.", absent=True)
+_NO_ROUTE = Trouble("no way there", "Likeliest: no route (VPN, HSCN), or switched off.", absent=True)
 _OUR_LIMIT = Trouble(
     "this computer has no connection left", "Too many files are open here: a smaller connection.at_once, or ulimit -n."
 )
@@ -85,17 +97,40 @@ _CONNECTION: Mapping[int, Trouble] = {
     errno.ECONNRESET: Trouble("it hung up at once", "Likeliest: a firewall, or WinRM is being started there."),
     errno.ETIMEDOUT: _NOBODY,
     errno.EHOSTUNREACH: _NO_ROUTE,
+    errno.EHOSTDOWN: _NO_ROUTE,
     errno.ENETUNREACH: _NO_ROUTE,
     errno.EMFILE: _OUR_LIMIT,
     errno.ENFILE: _OUR_LIMIT,
     errno.EADDRNOTAVAIL: _OUR_LIMIT,
 }
-_NAME_UNKNOWN = Trouble("the name is not known", "Likeliest: a wrong name in practices.csv, or no VPN.")
+_OTHER = Trouble("", "Likeliest: this computer's own network, its firewall, or the VPN.")
+# A name server has answered that there is no such name.
+_NAME_UNKNOWN = Trouble("the name is not known", "Likeliest: a wrong name in practices.csv, or no VPN.", absent=True)
+_NO_NAME = Trouble("the name is not known", "It is none that a name server could be asked for: see practices.csv.")
+_NO_ADDRESS = Trouble("the name has no address", "A name server knows the name, and no address of it. Which is right?")
 _NO_NAME_SERVER = Trouble("no name server answers", "Likeliest: this computer's own network, or no VPN.")
+# By what a look-up of the name came to (getaddrinfo).
+_NAMES: Mapping[int, Trouble] = {
+    socket.EAI_NONAME: _NAME_UNKNOWN,
+    **{number: _NO_ADDRESS for name in ("EAI_NODATA", "EAI_ADDRFAMILY") if (number := getattr(socket, name, 0))},
+}
 
 
 def connecting(error: Exception, host: str, port: int) -> GatewayError:
-    """Why no connection came about."""
+    """Why nothing accepted a connection, up to the moment when something does."""
+    tried = f"no connection to {host} port {port}: "
+    if isinstance(error, socket.gaierror):
+        return _NAMES.get(error.errno or 0, _NO_NAME_SERVER).after(tried)
+    if isinstance(error, UnicodeError):
+        return _NO_NAME.after(tried)
+    if isinstance(error, TimeoutError):
+        return _NOBODY.after(tried)
+    trouble = _CONNECTION.get(getattr(error, "errno", None) or 0, _OTHER)
+    return trouble.after(tried, "" if trouble.message else plain(error))
+
+
+def securing(error: Exception, host: str, port: int) -> GatewayError:
+    """Why no TLS came about with what accepted the connection."""
     tried = f"no connection to {host} port {port}: "
     if isinstance(error, ssl.SSLCertVerificationError):
         trouble = _CERTIFICATE.get(error.verify_code, _UNKNOWN_AUTHORITY)
@@ -103,13 +138,8 @@ def connecting(error: Exception, host: str, port: int) -> GatewayError:
     if isinstance(error, ssl.SSLError):
         return _TLS.get(error.reason or "", _NO_TLS).after(tried, f" ({error.reason})")
     if isinstance(error, TimeoutError):
-        return _NOBODY.after(tried)
-    if isinstance(error, socket.gaierror):
-        return (_NO_NAME_SERVER if error.errno == socket.EAI_AGAIN else _NAME_UNKNOWN).after(tried)
-    if isinstance(error, UnicodeError):
-        return _NAME_UNKNOWN.after(tried)
-    trouble = _CONNECTION.get(getattr(error, "errno", None) or 0, Trouble("", _NO_ROUTE.hint))
-    return trouble.after(tried, "" if trouble.message else plain(error))
+        return _TLS_SILENT.after(tried)
+    return _TLS_CUT.after(tried, f" ({plain(error)})")
 
 
 SLOW = "A busy or sleeping PC? Try again; connection.deadline in fleet.yml gives it more time."

@@ -54,8 +54,8 @@ class Killed(BaseException):
 @dataclass
 class LabWorld:
     """Machines by gateway, a clock, and all that happened. `late` are effects on their way: a command whose client is
-    gone runs to its end. `broken` maps a step's remedy to what the role says when it fails; of those in `lost` it does
-    its work, and the line breaks before it can say so."""
+    gone runs to its end. `mute` ones are on, and give no reading. `broken` maps a step's remedy to what the
+    role says when it fails; of those in `lost` it does its work, and the line breaks before it can say so."""
 
     folder: Path
     machines: dict[str, Machine] = field(default_factory=dict)
@@ -64,6 +64,7 @@ class LabWorld:
     late: list[dict[str, Any]] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     offline: set[str] = field(default_factory=set)
+    mute: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     obliging: bool = True
     slow_start: float = 0.0
@@ -106,7 +107,7 @@ class LabWorld:
             machine.systmone.press_at = said["press_at"][name]
         return cls(
             folder, machines, datetime.fromisoformat(said["clock"]), said["happened"], said["late"], said["broken"],
-            set(said["offline"]), set(said["lost"]), said["obliging"], said["slow_start"],
+            set(said["offline"]), set(said["mute"]), set(said["lost"]), said["obliging"], said["slow_start"],
         )  # fmt: skip
 
     def save(self) -> None:
@@ -115,8 +116,8 @@ class LabWorld:
             "machines": {name: machine.to_json() for name, machine in self.machines.items()},
             "press_at": {name: machine.systmone.press_at for name, machine in self.machines.items()},
             "clock": self.clock.isoformat(), "happened": self.happened, "late": self.late, "broken": self.broken,
-            "offline": sorted(self.offline), "lost": sorted(self.lost), "obliging": self.obliging,
-            "slow_start": self.slow_start,
+            "offline": sorted(self.offline), "mute": sorted(self.mute), "lost": sorted(self.lost),
+            "obliging": self.obliging, "slow_start": self.slow_start,
         }  # fmt: skip
         path = self.folder / "world.new"
         path.write_text(json.dumps(said), "utf-8")
@@ -204,7 +205,10 @@ class LabWorld:
 
     def _evidence(self, row: Gateway, whole: Fleet) -> Evidence:
         if row.name in self.offline:
-            problem = Problem(kind="Unreachable", message="no connection", hint="Is it on?")
+            problem = Problem(kind="Unreachable", message="no connection", hint="Is it on?", absent=True)
+            return Evidence(gateway=row.name, taken_at=self.clock, seconds=1.0, error=problem)
+        if row.name in self.mute:
+            problem = Problem(kind="Unreachable", message="WinRM has no room", hint="Wait some minutes.")
             return Evidence(gateway=row.name, taken_at=self.clock, seconds=1.0, error=problem)
         asked = collect.question(whole.settings, collect.SECTIONS, files_of(whole))
         said = document(self.machines[row.name], asked, self.clock.timestamp())
@@ -223,7 +227,7 @@ class LabWorld:
         machine = self.machines[step.gateway]
         machine.on_event = self._hears(machine)
         self.clock += timedelta(seconds=3)
-        if step.gateway in self.offline:
+        if step.gateway in self.offline | self.mute:
             return Acted(result="unreachable", message="no route to it")
         if why := self.broken.get(f"{step.gateway}/{step.remedy}") or self.broken.get(step.remedy):
             return Acted(result="failed", message=why)

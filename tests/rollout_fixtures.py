@@ -126,7 +126,7 @@ class World:
     def evidence(self, row: Gateway) -> Evidence:
         machine = self.machines[row.name]
         if not machine.online:
-            problem = Problem(kind="Unreachable", message="no connection", hint="Is it on?")
+            problem = Problem(kind="Unreachable", message="no connection", hint="Is it on?", absent=True)
             return Evidence(gateway=row.name, taken_at=self.clock, seconds=1.0, error=problem)
         service = {"name": "iPlatoConnector", "state": "running" if machine.running else "stopped"}
         unfinished = [{"pid": 7, "what": machine.unfinished, "started": None}] if machine.unfinished else []

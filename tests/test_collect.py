@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from provisioner.collect import LARGEST_SCRIPT, collect, parse, script
-from provisioner.errors import BadAnswer, TimedOut
+from provisioner.errors import BadAnswer, TimedOut, Unreachable
 from provisioner.model import Gateway, Role
 
 HEAD = b"#provisioner FullLanguage\n"
@@ -68,16 +68,19 @@ def test_every_gateway_has_one_evidence_whatever_happens() -> None:
     def ask(one: Gateway) -> bytes:
         if one.name == "slow":
             raise TimedOut("too long", "wait")
+        if one.name == "off":
+            raise Unreachable("no answer", "Is it on?", absent=True)
         if one.name == "bug":
             raise RuntimeError("ours")
         return answer({"disk": DISK})
 
-    names = ["good", "slow", "bug", *(f"g{number}" for number in range(20))]
+    names = ["good", "slow", "off", "bug", *(f"g{number}" for number in range(20))]
     found = {one.gateway: one for one in collect([gateway(name) for name in names], ask, at_once=4)}
     assert sorted(found) == sorted(names)
     assert found["good"].error is None
     assert found["slow"].error is not None
     assert (found["slow"].error.kind, found["slow"].error.hint) == ("TimedOut", "wait")
+    assert {name for name, one in found.items() if one.error and one.error.absent} == {"off"}
     assert found["bug"].error is not None
     assert found["bug"].error.message == "RuntimeError: ours"
 

@@ -102,7 +102,8 @@ NOTHING: dict[str, Any] = {
     "antivirus.effective.excluded": None,
     "antivirus.defender.path_exclusions": [],
 }
-AWAY = Problem(kind="Unreachable", message="GW1 (gw1.example): no route", hint="Is it switched on?")
+AWAY = Problem(kind="Unreachable", message="GW1 (gw1.example): no route", hint="Is it switched on?", absent=True)
+ANSWERS = Problem(kind="Unreachable", message="WinRM has no room", hint="Wait some minutes.")
 
 
 def test_a_good_gateway_is_ready() -> None:
@@ -118,6 +119,18 @@ def test_a_gateway_that_could_not_be_read_has_error_for_everything() -> None:
     assert {one.status for one in found.values()} == {Status.ERROR}
     assert {one.message for one in found.values()} == {"GW1 (gw1.example): no route. Is it switched on?"}
     assert not ready(found)
+
+
+def test_a_gateway_that_is_stated_to_be_off_and_answers_is_not_off() -> None:
+    stated = [said("switched-off", name="GW1")]
+    off = judged(fleet(gateway("GW1"), statements=stated), {"GW1": AWAY})["GW1"]
+    assert {one.status for one in off.values()} == {Status.NOT_APPLICABLE}
+    found = judged(fleet(gateway("GW1"), statements=stated), {"GW1": ANSWERS})["GW1"]
+    assert {one.status for one in found.values()} == {Status.ERROR}
+    assert found["R1-physical"].message == (
+        "WinRM has no room. Wait some minutes. P. Shah stated that it is switched off; what came back does not bear "
+        "that out."
+    )
 
 
 def test_a_gateway_without_findings_is_not_ready() -> None:
@@ -341,6 +354,13 @@ def test_one_that_could_not_be_read_might_run() -> None:
 @pytest.mark.parametrize("statement", [said("only-connector"), said("R17-one-active", name="GW2")])
 def test_a_statement_speaks_for_one_that_could_not_be_read(statement: Statement) -> None:
     assert both({}, AWAY, statements=[statement])["GW1"]["R17-one-active"].cause == ""
+
+
+@pytest.mark.parametrize(("answer", "answered"), [(AWAY, True), (ANSWERS, False)])
+def test_that_a_pc_is_off_speaks_for_it_only_while_nothing_there_accepts(answer: Answer, answered: bool) -> None:
+    finding = both({}, answer, statements=[said("switched-off", name="GW2")])["GW1"]["R17-one-active"]
+    assert finding.status is Status.UNKNOWN
+    assert (finding.cause == "") is answered
 
 
 def test_a_statement_about_the_wrong_gateway_does_not() -> None:

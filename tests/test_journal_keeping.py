@@ -62,6 +62,16 @@ def test_each_journal_is_another(tmp_path: Path) -> None:
         assert one.id != other.id
 
 
+def test_a_problem_of_before_there_was_absent_keeps_its_hash_and_reads_as_no(journal: Journal) -> None:
+    """`absent` stands in what is kept only where it is so: what was kept without it says no."""
+    for absent in (False, True):
+        problem = Problem(kind="Unreachable", message="no", hint="Is it on?", absent=absent)
+        one = Evidence(gateway="B84002", taken_at=AT, seconds=2, error=problem)
+        assert ('"absent"' in chain.canonical(one)) is absent
+        assert chain.read(chain.canonical(one)) == one
+        assert journal.reading(journal.keep_readings([one])["B84002"]) == one
+
+
 def test_readings_come_back_as_they_were_and_are_kept_once(journal: Journal) -> None:
     problem = Problem(kind="Unreachable", message="no", hint="Is it on?")
     unread = Evidence(gateway="B84002", taken_at=AT, seconds=2, error=problem)

@@ -269,6 +269,37 @@ def test_an_old_one_that_cannot_be_reached_needs_a_named_persons_word(operator: 
     assert operator.world().runs() == {NEW}
 
 
+def test_an_old_one_that_answers_is_not_off_though_it_cannot_be_read(operator: Operator) -> None:
+    """A statement that is out of date: that PC is on, and its Connector runs."""
+    state(operator, OLD, "taken away by the van")
+    plan = operator.planned()
+    world = operator.world()
+    world.mute = {OLD}
+    world.save()
+    operator.confirm(plan, "carry")
+    ended = operator.through(plan)
+    assert ended.exit_code == 4
+    assert results(ended)[f"{OLD}-gateway-ended"] == "unreachable"
+    assert operator.world().runs() == {OLD}
+
+
+def test_an_old_one_that_answers_again_when_the_new_one_starts_is_not_fenced(operator: Operator) -> None:
+    plan = operator.planned()
+    world = operator.world()
+    world.offline = {OLD}
+    world.save()
+    state(operator, OLD, "taken away by the van")
+    operator.confirm(plan, "carry")
+    stop_after(operator, plan, "stop")
+    world = operator.world()
+    world.offline, world.mute = set(), {OLD}
+    world.save()
+    ended = operator.run(plan)
+    assert NEW not in operator.world().runs()
+    (start,) = [one for one in ended.outcomes if one.step == f"{NEW}-start"]
+    assert "the fence does not hold" in start.message or start.result is Result.SKIPPED, start.message
+
+
 def test_an_old_one_that_comes_back_before_the_end_is_stopped_by_the_next_command(operator: Operator) -> None:
     """It was stated to be off, and was: nothing had to be done there. Then somebody plugs it in again."""
     state(operator, OLD, "taken away by the van")

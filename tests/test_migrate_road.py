@@ -19,6 +19,8 @@ from tests.conftest import Command, command, environment
 
 CODE, OLD, NEW = "A84002", "OLDPC", "NEWPC"
 AWAY = "A84005"
+# No way leads there: it is loopback's broadcast address.
+NOWHERE = "127.255.255.255"
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -149,6 +151,55 @@ def test_many_moves_are_refused_whole_where_one_is_wrong(lab: Handle, provisione
     assert lab.events() == []
 
 
+# One PC's answers that are none of a PC that is off, by what the lab is told of it.
+ANSWERS = ("shell_quota", "drops_midway", "proxy=503", "offline")
+
+
+@pytest.mark.parametrize("fault", ANSWERS)
+def test_one_that_answers_is_not_switched_off_whatever_is_stated(
+    fault: str, ready: Handle, provisioner: Command
+) -> None:
+    state_off(ready, CODE, OLD)
+    ready.set(OLD, fault)
+    ready.set(NEW, "systmone=gateway")
+    ran = provisioner("migrate", "start", CODE, "--to", NEW, "--yes", fleet=ready.folder)
+    assert ran.code in (3, 4), ran.out + ran.err
+    assert runs(ready) == {OLD}
+    assert "a person has stated that this PC is switched off" not in ran.out
+    assert roles(ready) == {OLD: "active", NEW: "standby"}
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Iterator[Handle]:
+    """A practice whose new PC lacks nothing."""
+    rows = [
+        {"practice": CODE, "name": "Old Mill", "gateway": OLD, "address": "", "role": "active"},
+        {"practice": CODE, "name": "Old Mill", "gateway": NEW, "address": "", "role": "standby"},
+    ]
+    with process.running(tmp_path / "fleet", rows, state="ready") as handle:
+        fleet = handle.folder / "fleet.yml"
+        fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {approve_wait: 2, settle: 2}\n", "utf-8")
+        yield handle
+
+
+def state_off(lab: Handle, code: str, gateway: str) -> None:
+    said, today = lab.folder / "statements.csv", date.today()
+    row = f"{code},{gateway},switched-off,taken away,C. Person,{today},{today + timedelta(days=90)},T-2\n"
+    said.write_text(said.read_text("utf-8") + row, "utf-8")
+
+
+def at(lab: Handle, gateway: str, address: str) -> None:
+    """Give a gateway another address in practices.csv."""
+    path = lab.folder / "practices.csv"
+    lines = path.read_text("utf-8").splitlines()
+    place = lines[0].split(",").index("address")
+    for number, line in enumerate(lines):
+        cells = line.split(",")
+        if gateway in cells:
+            lines[number] = ",".join([*cells[:place], address, *cells[place + 1 :]])
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[Handle]:
     """Two practices that move: the old gateway of the second is stated to be switched off, and does not answer."""
@@ -158,13 +209,11 @@ def two(tmp_path: Path) -> Iterator[Handle]:
         for place, role in (("OLD", "active"), ("NEW", "candidate"))
     ]
     with process.running(tmp_path / "fleet", rows, state="ready") as handle:
-        fleet, said = handle.folder / "fleet.yml", handle.folder / "statements.csv"
+        fleet = handle.folder / "fleet.yml"
         fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {approve_wait: 4, settle: 6}\n", "utf-8")
-        today = date.today()
-        row = f"{AWAY},OLD-{AWAY},switched-off,taken away,C. Person,{today},{today + timedelta(days=90)},T-2\n"
-        said.write_text(said.read_text("utf-8") + row, "utf-8")
+        state_off(handle, AWAY, f"OLD-{AWAY}")
+        at(handle, f"OLD-{AWAY}", NOWHERE)
         handle.set(f"OLD-{CODE}", "systmone=off")
-        handle.set(f"OLD-{AWAY}", "offline")
         for code in (CODE, AWAY):
             handle.set(f"NEW-{code}", "systmone=gateway")
         yield handle
@@ -202,7 +251,7 @@ def test_many_move_and_one_that_was_stated_to_be_off_comes_back(
     assert "switched off, as was stated" in quiet.out
     assert quiet.out.splitlines()[-1].endswith(": All 3 gateways are ready.")
 
-    two.set(f"OLD-{AWAY}", "none")
+    at(two, f"OLD-{AWAY}", "127.0.0.1")
     audit = provisioner("audit", fleet=fleet)
     assert audit.code == 1
     _, _, causes = audit.out.partition("gateways  why")

@@ -67,7 +67,7 @@ class Evening(RuleBasedStateMachine):
 
     @rule()
     def all_is_well_again(self) -> None:
-        self._change(broken={}, offline=set(), lost=set(), obliging=True)
+        self._change(broken={}, offline=set(), mute=set(), lost=set(), obliging=True)
 
     @rule()
     def nobody_at_the_practice_listens(self) -> None:
@@ -103,6 +103,11 @@ class Evening(RuleBasedStateMachine):
         world._service(machine, run=False)
         world.offline = {gateway}
         world.save()
+
+    @rule(gateway=st.sampled_from([OLD, NEW]))
+    def somebody_states_that_one_is_off_which_is_on_and_cannot_be_read(self, gateway: str) -> None:
+        state(self.operator, gateway, "switched off")
+        self._change(mute={gateway})
 
     @rule()
     def the_old_one_stops_by_itself(self) -> None:

@@ -1,12 +1,13 @@
 """Each way of not getting in, told apart: by real TLS and sockets where these say it, else by its number."""
 
+import ast
 import errno
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from provisioner import line, troubles
-from provisioner.errors import BadAnswer, GatewayError, Refused, Unreachable
+from provisioner.errors import BadAnswer, GatewayError, Refused, TimedOut, Unreachable
+from provisioner.troubles import Trouble
 
 NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 
@@ -147,6 +149,153 @@ def test_no_connection_says_where_to_and_why(error: Exception, words: str) -> No
     said = troubles.connecting(error, "gw1.example.test", 5986)
     assert said.message == f"no connection to gw1.example.test port 5986: {words}"
     assert said.hint
+
+
+# Whether nothing accepted a connection, by the words of every trouble that there is. Where it is True, a person's
+# statement that the PC is switched off fences its Connector: a new trouble must be thought about before it is here.
+ABSENT = [
+    ("", False),  # an error of the system by its own words
+    ("", False),  # a line that broke
+    ("a wrong password, or an account that is locked, disabled or of a domain (Basic takes local ones only)", False),
+    ("a wrong password, or an account that is locked, disabled, expired or not allowed there (NTLM does not say "
+     "which)", False),
+    ("another computer answers than the one that the domain knows by this name", False),
+    ("its TLS is too old or too weak for this computer", False),
+    ("its certificate has expired", False),
+    ("its certificate is for another name", False),
+    ("its certificate is not trusted", False),
+    ("its certificate is not valid yet", False),
+    ("its certificate was revoked", False),
+    ("its domain controller does not answer it", False),
+    ("it closed the connection at the first word of TLS", False),
+    ("it hung up at once", False),
+    ("it hung up at our first word", False),
+    ("it speaks TLS there", False),
+    ("it took the connection, and said nothing in TLS", False),
+    ("logged in, but the account has no rights there", False),
+    ("no TLS there", False),
+    ("no answer", True),
+    ("no domain controller answers", False),
+    ("no name server answers", False),
+    ("no way there", True),
+    ("our shell there was ended", False),
+    ("refused", False),  # a packet came back: that PC is on
+    ("remote shells are not allowed there", False),
+    ("so WinRM is being started or stopped there", False),
+    ("so a proxy is in between that does not get through", False),
+    ("so a proxy is in between that wants a log-in", False),
+    ("so it takes no message of that size", False),
+    ("so nothing is at that path", False),
+    ("the PC has lost its trust with the domain", False),
+    ("the PC has no memory left", False),
+    ("the account has expired", False),
+    ("the account is disabled", False),
+    ("the account is locked", False),
+    ("the account is locked, disabled or expired, or may not log on at this hour (Kerberos does not say which)", False),
+    ("the account is restricted there", False),
+    ("the account may not log on at this hour", False),
+    ("the account may not log on over the network there", False),
+    ("the clocks are too far apart", False),
+    ("the domain does not know the account", False),
+    ("the domain does not know this gateway's name", False),
+    ("the domain's policy forbids it", False),
+    ("the gateway does not take our ticket", False),
+    ("the name has no address", False),
+    ("the name is not known", False),  # one that no name server can be asked for
+    ("the name is not known", True),
+    ("the name or the password is wrong", False),
+    ("the password has expired", False),
+    ("the password is wrong", False),
+    ("the realm is another one", False),
+    ("the ticket has expired", False),
+    ("there is no encryption that both take", False),
+    ("there is no ticket", False),
+    ("this computer has no connection left", False),
+    ("which WinRM never says", False),
+    ("which is how Windows answers what it cannot open", False),
+    ("which is not WinRM", False),
+    ("WinRM has no room", False),
+    ("WinRM or the PC is being stopped", False),
+    ("without saying why", False),
+]  # fmt: skip
+
+
+def every_trouble() -> set[Trouble]:
+    """All of the module, in its tables and beside them."""
+    found = set()
+    for one in vars(troubles).values():
+        found |= {each for each in (one.values() if isinstance(one, Mapping) else [one]) if isinstance(each, Trouble)}
+    return found
+
+
+def test_of_every_trouble_it_is_known_whether_nothing_accepted_a_connection() -> None:
+    assert sorted((one.message, one.absent) for one in every_trouble()) == sorted(ABSENT)
+
+
+def test_nothing_but_a_trouble_says_that_nothing_accepted_a_connection() -> None:
+    """Neither an error that is made elsewhere, nor a trouble that is made in a function, where no table has it."""
+    for path in sorted(Path(troubles.__file__).parent.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        inner = {id(one) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef | ast.Lambda)
+                 for one in ast.walk(function)}  # fmt: skip
+        for call in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
+            name = ast.unparse(call.func).rpartition(".")[2]
+            says = [ast.unparse(one.value) for one in call.keywords if one.arg == "absent"]
+            assert name != "Trouble" or id(call) not in inner, f"{path.name}:{call.lineno}"
+            assert says in ([], ["self.absent"], ["error.absent"]) or (name, path.name) == ("Trouble", "troubles.py")
+
+
+def black_hole(stack: ExitStack, address: str = "127.0.0.1") -> int:
+    """A port that answers no connection: its queue is full, as where packets are dropped."""
+    listener = stack.enter_context(socket.socket())
+    listener.bind((address, 0))
+    listener.listen(0)
+    port: int = listener.getsockname()[1]
+    for _ in range(2):
+        one = stack.enter_context(socket.socket())
+        one.setblocking(False)
+        one.connect_ex((address, port))
+    return port
+
+
+def shut() -> int:
+    """A port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+# 127.255.255.255 is loopback's broadcast address, to which there is no way.
+@pytest.mark.parametrize(
+    ("addresses", "words", "absent"),
+    [
+        (["127.255.255.255"], "no way there", True),
+        (["hole"], "no answer", True),
+        (["shut"], "refused", False),
+        (["127.255.255.255", "hole"], "no way there", True),
+        # One of a name's addresses that answers is enough to know that it is on, whichever comes last.
+        (["shut", "127.255.255.255"], "refused", False),
+        (["127.255.255.255", "shut"], "refused", False),
+        (["shut", "hole"], "refused", False),
+    ],
+)
+def test_by_all_of_its_addresses_it_is_told_whether_anything_accepts(
+    addresses: list[str], words: str, absent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        ports = {"hole": lambda: black_hole(stack), "shut": shut}
+        found = [("127.0.0.1", ports[one]()) if one in ports else (one, 5985) for one in addresses]
+        answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in found]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+        with pytest.raises(Unreachable, match=words) as caught:
+            line.Line(place(5985, seconds=1.0)).open()
+    assert caught.value.absent is absent
+
+
+def test_what_accepts_and_then_says_nothing_in_tls_is_on() -> None:
+    with serving(lambda taken: time.sleep(1)) as port, pytest.raises(TimedOut, match="said nothing in TLS") as caught:
+        line.Line(place(port, ssl.create_default_context(), seconds=0.3)).open()
+    assert not caught.value.absent
 
 
 @pytest.mark.parametrize(

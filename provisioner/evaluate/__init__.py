@@ -17,7 +17,8 @@ Said = TypeVar("Said", bound=Statement)
 
 # A statement that no other PC of the practice runs a Connector answers what could not be read of the others.
 ONLY_CONNECTOR = "only-connector"
-# A statement that a PC is switched off and stays so: that it cannot be reached is then as it should be.
+# A statement that a PC is switched off and stays so: that nothing accepts a connection there is then as it should be.
+# Of one that answers in any way it says nothing: that PC is on.
 SWITCHED_OFF = "switched-off"
 ONE_CONNECTOR = "practice.one_connector"
 IN_ORDER = "gateway.in_order"
@@ -53,6 +54,12 @@ class _View:
     statements: Mapping[str, Sequence[Statement]]
     waivers: Mapping[str, Sequence[Waiver]]
     facts: Mapping[str, Facts]
+    # At these nothing accepted a connection.
+    absent: frozenset[str]
+
+    def off(self, gateway: Gateway) -> Statement | None:
+        """A standing statement that the gateway is switched off, where it may be."""
+        return self.statement(gateway, SWITCHED_OFF) if gateway.name in self.absent else None
 
     def statement(self, gateway: Gateway, *controls: str) -> Statement | None:
         """A standing statement about that gateway."""
@@ -93,15 +100,16 @@ def evaluate(
     practices: dict[str, list[Gateway]] = {}
     for gateway in fleet.known:
         practices.setdefault(gateway.practice, []).append(gateway)
-    view = _View(at.date(), practices, _by_subject(fleet.statements), _by_subject(fleet.waivers), facts)
+    absent = frozenset(one.gateway for one in evidence if one.error and one.error.absent)
+    view = _View(at.date(), practices, _by_subject(fleet.statements), _by_subject(fleet.waivers), facts, absent)
     found: list[Finding] = []
     for one in evidence:
         gateway = gateways[one.gateway]
-        if one.error and one.error.kind == "Unreachable" and (off := view.statement(gateway, SWITCHED_OFF)):
+        if one.error and (off := view.off(gateway)):
             words = f"It cannot be reached, as stated by {_who(off)}: {off.says}"
             found += [_plain(gateway, control, Status.NOT_APPLICABLE, words) for control in controls]
         elif one.error:
-            found += [_error(gateway, control, one) for control in controls]
+            found += [_error(gateway, control, one, view) for control in controls]
         else:
             found += _of_gateway(gateway, controls, view)
     return tuple(found)
@@ -136,7 +144,7 @@ def _statement(gateway: Gateway, control: Control, view: _View) -> Statement | N
         return view.statement(gateway, control.id)
     together = view.practices[gateway.practice]
     silent = practice.untold(together, view.facts)
-    said = [view.statement(one, control.id, ONLY_CONNECTOR, SWITCHED_OFF) for one in together if one.name in silent]
+    said = [view.statement(one, control.id, ONLY_CONNECTOR) or view.off(one) for one in together if one.name in silent]
     return said[0] if said and all(said) else None
 
 
@@ -204,11 +212,13 @@ def _plain(gateway: Gateway, control: Control, status: Status, message: str) -> 
     )
 
 
-def _error(gateway: Gateway, control: Control, evidence: Evidence) -> Finding:
+def _error(gateway: Gateway, control: Control, evidence: Evidence, view: _View) -> Finding:
     assert evidence.error
     error = evidence.error
     cause = ERRORS.get(error.kind, f"The gateway could not be read: {error.kind}.")
-    finding = _plain(gateway, control, Status.ERROR, str(error))
+    stated = view.statement(gateway, SWITCHED_OFF)
+    against = f" {stated.by} stated that it is switched off; what came back does not bear that out." if stated else ""
+    finding = _plain(gateway, control, Status.ERROR, str(error) + against)
     return replace(finding, actual="could not be read", cause=cause)
 
 

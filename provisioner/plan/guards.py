@@ -82,13 +82,16 @@ def why_not_fenced(others: Sequence[Gateway], said: Standing, evidence: Mapping[
     """Why a practice's other gateways are not fenced: whether one's Connector runs, or could be started by anything
     but us; "" where all are.
 
-    One that cannot be reached is fenced by a named person's statement that it is switched off and stays so.
+    One at which nothing accepts a connection is fenced by a named person's statement that it is switched off and
+    stays so.
     """
     for other in others:
         found = evidence.get(other.name)
         if found is None or found.error:
-            if not (stated_off(other, found, said)):
-                return f"{other.name} cannot be read ({found.error.message if found and found.error else 'no answer'})"
+            if not stated_off(other, found, said):
+                why = found.error.message if found and found.error else "no answer"
+                against = "; that it is off, as is stated, does not follow" if said.names(SWITCHED_OFF, other) else ""
+                return f"{other.name} cannot be read ({why}){against}"
             continue
         runs = connector_runs(found)
         if runs is not False:
@@ -99,10 +102,10 @@ def why_not_fenced(others: Sequence[Gateway], said: Standing, evidence: Mapping[
 
 
 def stated_off(gateway: Gateway, evidence: Evidence | None, said: Standing) -> bool:
-    """Whether a gateway that cannot be reached is one of which a person has stated that it is switched off and stays
-    so. One that answers in any way is on, whatever is stated."""
-    unreachable = evidence is not None and evidence.error is not None and evidence.error.kind == "Unreachable"
-    return unreachable and said.names(SWITCHED_OFF, gateway)
+    """Whether a gateway at which nothing accepts a connection is one of which a person has stated that it is switched
+    off and stays so. One that answers in any way is on, whatever is stated."""
+    absent = evidence is not None and evidence.error is not None and evidence.error.absent
+    return absent and said.names(SWITCHED_OFF, gateway)
 
 
 def _startable(evidence: Evidence) -> str:
