@@ -255,7 +255,7 @@ _RULES: dict[str, Callable[[_Strip, str], str]] = {
             *("antivirus.products.name", "antivirus.defender.mode", "antivirus.effective.reason"),
             *(f"endpoints.{one}" for one in ("measured_at", "results.address", "results.not_after", "results.error")),
             *("reboot.reasons", "clock.utc", "clock.time_zone", "winrm.listeners.transport"),
-            *("winrm.listeners.certificate_not_after", "ours.marker.until", "ours.unfinished.started"),
+            *("winrm.listeners.certificate_not_after", "ours.unfinished.started"),
         ],
         _Strip.text,
     ),

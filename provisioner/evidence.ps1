@@ -966,12 +966,23 @@ function Find-Installer($Note) {
     }
 }
 
+function Get-Marker($Path) {
+    # Whose work is marked here, and for how long yet by this PC's own clock; null where the marker does not say.
+    $marker = Attempt { Read-Json $Path }
+    if (-not $marker) { return }
+    $left = Attempt {
+        $styles = [Globalization.DateTimeStyles]'AssumeUniversal, AdjustToUniversal'
+        $since = [datetime]::ParseExact("$($marker.since)", 'yyyy-MM-ddTHH:mm:ssZ', [Globalization.CultureInfo]::InvariantCulture, $styles)
+        [long][Math]::Ceiling(($since.AddMinutes([int]$marker.minutes) - [datetime]::UtcNow).TotalSeconds)
+    }
+    [ordered]@{ journal = "$($marker.journal)"; step = "$($marker.step)"; seconds_left = $left }
+}
+
 function Read-Ours {
     $root = Get-DataFolder
-    $marker = Attempt { Read-Json "$root\marker.json" }
     $notes = if ([IO.Directory]::Exists("$root\running")) { foreach ($path in [IO.Directory]::GetFiles("$root\running", '*.json')) { Attempt { Read-Json $path } } }
     [ordered]@{
-        marker = $(if ($marker) { [ordered]@{ journal = "$($marker.journal)"; step = "$($marker.step)"; until = "$($marker.until)" } })
+        marker = Get-Marker "$root\marker.json"
         unfinished = @(foreach ($note in @($notes | Where-Object { $_.what })) {
             $id = Find-Installer $note
             if ($null -ne $id) { [ordered]@{ pid = $id; what = "$($note.what)"; started = Text $note.started } }

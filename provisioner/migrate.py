@@ -166,7 +166,7 @@ def _switch(audit: Audit, fleet: Fleet, move: Move) -> list[Stage]:
     rows = {row.name: row for row in in_roles(fleet, after).gateways}
     stages = [
         Stage(steps=(_person(GATEWAY_ENDED, rows[move.old]),), roles=neither),
-        Stage(steps=(_stop(fleet, rows[move.old]),), roles=neither),
+        Stage(steps=(stop(fleet, rows[move.old]),), roles=neither),
         Stage(steps=(_person("gateway-started", rows[move.new]),), roles=after),
     ]
     if fleet.settings.connector.carry:
@@ -230,7 +230,7 @@ def back(
     old, new = replace(rows[move.old], role=Role.ACTIVE), replace(rows[move.new], role=Role.STANDBY)
     stages: list[Stage] = []
     if START in begun:
-        stages.append(Stage(steps=(_stop(fleet, new),), roles=neither))
+        stages.append(Stage(steps=(stop(fleet, new),), roles=neither))
     if "gateway-started" in done:
         stages.append(Stage(steps=(_person(GATEWAY_ENDED, new),), roles=neither))
     if GATEWAY_ENDED in done:
@@ -276,7 +276,7 @@ def _person(name: str, row: Gateway) -> Step:
     )
 
 
-def _stop(fleet: Fleet, row: Gateway) -> Step:
+def stop(fleet: Fleet, row: Gateway) -> Step:
     """Stop and disable whatever service of the Connector's is there; nothing else of it is touched."""
     role, values = remedies.values(fleet, replace(row, role=Role.STANDBY), "service")
     return Step(

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ _SAID = {
     "runner_on_unreachable": "unreachable",
 }
 
-Answer = Literal["ok", "failed", "unreachable", "refused", "held", "late", "skipped", "unknown"]
+Answer = Literal["ok", "failed", "unreachable", "refused", "held", "late", "lost", "skipped", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,21 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Marker:
+    """Whose work is marked on a gateway: the journal's name in this run, its `known` other names, who, and for how many
+    minutes by the gateway's own clock the marker stands at most."""
+
+    journal: str
+    known: tuple[str, ...]
+    by: str
+    minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Acted:
     """What Ansible says of one step. `refused`: the gateway did not accept the log-in. `held`: another team's work is
-    marked there. `late`: Ansible was not asked, for want of time. `unknown`: it says nothing.
+    marked there. `late`: Ansible was not asked, for want of time; `lost`: for want of the gateway's lease. `unknown`:
+    it says nothing.
 
     `before` is what the role found; `seconds` what its tasks took; `output` a line for each task.
     """
@@ -75,7 +87,7 @@ def run(
     mark: str,
     check: bool = False,
     turn: Turn | None = None,
-    marker: Mapping[str, str] | None = None,
+    marker: Marker | None = None,
     on_task: Callable[[str, str, str], None] = lambda gateway, role, task: None,
     cancelled: Callable[[], bool] = lambda: False,
     root: Path | None = None,
@@ -85,8 +97,8 @@ def run(
     `hosts` has each gateway's connection variables; one without a step of its own lends its files to another's.
     `secrets` answers a gateway's name with its password and `secret:REFERENCE` with that secret. `turn` is the login
     guard's, around each log-in. `mark` goes into the environment of all that is started. `check` changes nothing and
-    gives differences. `marker` (journal, by, until as yyyy-MM-ddTHH:mm:ssZ) is left on each gateway while its roles
-    run, with its steps' ids; where another journal's stands, all steps there are `held`. `on_task` (gateway, role,
+    gives differences. `marker` is left on each gateway while its roles run, with its steps' ids; where another
+    journal's stands, all steps there are `held`. `on_task` (gateway, role,
     task) must not raise. When `cancelled` turns true the children are killed; what they had not said is unknown.
     A gateway's steps must be of different roles.
     """
@@ -128,7 +140,7 @@ class _Template(str):
 def _inventory(
     steps: Sequence[Step],
     hosts: Mapping[str, Mapping[str, Any]],
-    marker: Mapping[str, str] | None,
+    marker: Marker | None,
     *,
     guarded: bool,
 ) -> dict[str, Any]:
@@ -147,7 +159,7 @@ def _inventory(
     if marker is not None:
         for gateway, variables in found.items():
             ids = ", ".join(step.id for step in steps if gateway in (step.gateway, step.values.get("carry_from")))
-            variables["provisioner_marker"] = {**marker, "step": ids}
+            variables["provisioner_marker"] = {**asdict(marker), "step": ids}
     return {"all": {"hosts": found}}
 
 

@@ -5,6 +5,7 @@ elsewhere nothing can be told of other processes, and nothing is ended.
 """
 
 import getpass
+import hashlib
 import os
 import signal
 import socket
@@ -22,22 +23,38 @@ _PROC = Path("/proc")
 @dataclass(frozen=True, kw_only=True)
 class Process:
     """A process as the journal records it. `started` tells it from a later one with the same pid: the boot and
-    the clock ticks since then; "" where the system does not say."""
+    the clock ticks since then; "" where the system does not say. `machine` tells two hosts of one name apart, and
+    `space` two containers of one host, each of which counts its processes by itself; "" where that is not known."""
 
     user: str
     host: str
     pid: int
     started: str
+    machine: str = ""
+    space: str = ""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} pid {self.pid}"
 
     @property
+    def near(self) -> bool:
+        """Whether we would see it if it lived: the same host, started at the same time, and the same processes."""
+        same = (self.host, self.machine, self.space) == (socket.gethostname(), machine(), _space())
+        return bool(self.started) and same and self._boot == boot()
+
+    @property
     def dead(self) -> bool:
-        """Whether it certainly ended. False where that cannot be told, as of a process of another machine."""
-        if self.host != socket.gethostname() or not self.started:
-            return False
-        return _started(self.pid) != self.started
+        """Whether it certainly ended. False where that cannot be told, as of a process of another machine, of one with
+        the same name, or of another container."""
+        if self.near:
+            return _started(self.pid) != self.started
+        again = bool(self.machine) and (self.host, self.machine) == (socket.gethostname(), machine())
+        # This very machine, started anew since then.
+        return again and bool(self.started) and self._boot != boot()
+
+    @property
+    def _boot(self) -> str:
+        return self.started.rpartition(":")[0]
 
 
 def this() -> Process:
@@ -46,18 +63,46 @@ def this() -> Process:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
-    return Process(user=user, host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()))
+    pid = os.getpid()
+    return Process(
+        user=user, host=socket.gethostname(), pid=pid, started=_started(pid), machine=machine(), space=_space()
+    )
+
+
+def machine() -> str:
+    """What tells this machine from another with its name, not the number itself (machine-id(5) keeps that private); ""
+    where the system has none."""
+    try:
+        number = Path("/etc/machine-id").read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return hashlib.sha256(f"provisioner {number}".encode()).hexdigest()[:16] if number else ""
+
+
+def boot() -> str:
+    """What tells this start of the machine from another; "" where the system does not say."""
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _space() -> str:
+    """Which processes can be seen from here: the kernel's name of our PID namespace; "" where it has none."""
+    try:
+        return os.readlink(_PROC / "self/ns/pid")  # noqa: PTH115 no path, but a name
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> str:
     """Boot and start time of a living process; "" where there is none, it is a zombie, or cannot be told."""
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
         # The command's name may hold blanks and brackets: the fields that count come after the last bracket.
         fields = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+    return "" if fields[0] in "ZX" else f"{boot()}:{fields[19]}"
 
 
 def marked(mark: str) -> list[int]:

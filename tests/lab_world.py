@@ -8,15 +8,18 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from provisioner import collect, content, evaluate, facts, fleet, policy
 from provisioner.cli.reading import files_of
 from provisioner.execute import Hands
+from provisioner.execute.claims import MARKER, STAYS
 from provisioner.execute.events import Happening, PersonAwaited
 from provisioner.fleet import rewrite
-from provisioner.lab import estate
+from provisioner.journal import Journal
+from provisioner.lab import estate, modules
 from provisioner.lab.evidence import document
 from provisioner.lab.machine import PROCRUN, Machine, WillNotStart, stamp
 from provisioner.lab.unpack import MANIFEST, put, take_away
@@ -169,10 +172,14 @@ class LabWorld:
 
     # What a run does things with
 
-    def hands(self, **changes: Any) -> Hands:
-        """The hands of a run here."""
+    def hands(self, journal: Journal | None = None, **changes: Any) -> Hands:
+        """The hands of a run here; with its journal, whose marker is on a gateway while it is worked on."""
+
+        def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+            return self.act(steps, journal.names() if journal else ())
+
         whole: dict[str, Any] = {
-            "read": self.read, "act": self.act, "say": self.say, "now": self.now, "pause": self.pause,
+            "read": self.read, "act": act, "say": self.say, "now": self.now, "pause": self.pause,
             "interrupted": lambda: False, "end": lambda mark: 0, "knock": lambda row: row.name not in self.offline,
             "change_rows": lambda roles: rewrite.change_roles(self.folder, roles), "ask": lambda why: True,
         }  # fmt: skip
@@ -215,13 +222,34 @@ class LabWorld:
         sections = {name: one["data"] for name, one in said["sections"].items()}
         return Evidence(gateway=row.name, taken_at=self.clock, seconds=1.0, sections=sections)
 
-    def act(self, steps: Sequence[Step], mark: str) -> dict[str, Acted]:
-        """Do the steps as Ansible would; each step's effect is kept before the next."""
+    def act(self, steps: Sequence[Step], names: Sequence[str] = ()) -> dict[str, Acted]:
+        """Do the steps as playbooks/rollout.yml would, under the marker of the journal of these names if there is one;
+        each step's effect is kept before the next."""
         said: dict[str, Acted] = {}
-        for step in steps:
-            said[step.id] = self._one(step)
-            self.save()
+        for gateway, own in groupby(sorted(steps, key=lambda one: one.gateway), key=lambda one: one.gateway):
+            these = list(own)
+            held = self._mark(gateway, names, these, "present")
+            for step in these:
+                said[step.id] = held or self._one(step)
+                self.save()
+            if not held and not these[-1].values.get(STAYS):
+                self._mark(gateway, names, these, "absent")
+                self.save()
         return said
+
+    def _mark(self, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str) -> Acted | None:
+        """Claim or release a gateway by the lab's own module; what is said of all its steps where that fails."""
+        if not names:
+            return None
+        if gateway in self.offline:
+            return Acted(result="unreachable", message="no route to it")
+        given = {"journal": names[0], "known": list(names[1:]), "step": steps[0].id, "minutes": 120, "state": state}
+        machine = self.machines[gateway]
+        machine.on_event = lambda event: None
+        answer = modules.run(
+            machine, "work_marker", given, check=False, diff=False, fetch=_nothing, now=self.clock.timestamp()
+        )
+        return Acted(result="held", message=answer["msg"]) if answer.get("held") else None
 
     def _one(self, step: Step) -> Acted:
         machine = self.machines[step.gateway]
@@ -356,6 +384,10 @@ class LabWorld:
         return {row.name: row.role.value for row in self.fleet.gateways}
 
 
+def _nothing(url: str) -> bytes:
+    raise OSError("404")
+
+
 _ACTS: Mapping[str, Callable[[LabWorld, Machine, Step], None]] = {
     "java": LabWorld._put,
     "connector": LabWorld._put,
@@ -366,6 +398,7 @@ _ACTS: Mapping[str, Callable[[LabWorld, Machine, Step], None]] = {
     "start": LabWorld._start,
     "carry": LabWorld._carry,
     "power": LabWorld._power,
+    MARKER: lambda world, machine, step: None,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from provisioner import plan as planning
 from provisioner.execute import Hands
+from provisioner.execute.claims import MARKER
 from provisioner.model import (
     Audit,
     Control,
@@ -112,6 +113,8 @@ class World:
         self.acts: list[str] = []
         self.readings: list[tuple[tuple[str, ...], bool]] = []
         self.presses_after: timedelta | None = None
+        # Whether nothing accepts a connection at a gateway that is not online.
+        self.absent = True
         self._numbers = itertools.count()
 
     def now(self) -> datetime:
@@ -126,7 +129,7 @@ class World:
     def evidence(self, row: Gateway) -> Evidence:
         machine = self.machines[row.name]
         if not machine.online:
-            problem = Problem(kind="Unreachable", message="no connection", hint="Is it on?", absent=True)
+            problem = Problem(kind="Unreachable", message="no connection", hint="Is it on?", absent=self.absent)
             return Evidence(gateway=row.name, taken_at=self.clock, seconds=1.0, error=problem)
         service = {"name": "iPlatoConnector", "state": "running" if machine.running else "stopped"}
         unfinished = [{"pid": 7, "what": machine.unfinished, "started": None}] if machine.unfinished else []
@@ -176,6 +179,8 @@ class World:
 
     def _one(self, step: Step) -> Acted:
         machine = self.machines[step.gateway]
+        if step.remedy == MARKER:
+            return Acted(result="ok" if machine.online else "unreachable", message="" if machine.online else "no route")
         self.acts.append(step.id)
         if not machine.online:
             return Acted(result="unreachable", message="no route")
@@ -186,8 +191,8 @@ class World:
         elif step.remedy == "service":
             machine.service = not step.removes
             machine.running &= machine.service
-        elif step.remedy == "start":
-            machine.running = True
+        elif step.remedy in ("start", "stop"):
+            machine.running = step.remedy == "start"
         return Acted(result="ok", changed=True, before={"was": "nothing"}, seconds=2.0)
 
     def audit(self) -> Audit:

@@ -13,7 +13,7 @@ import pytest
 
 from provisioner import chain, processes
 from provisioner.errors import InputError, JournalError
-from provisioner.journal import Event, Journal, Pruned, ended, file, started
+from provisioner.journal import Event, Journal, Pruned, ended, events, file, started
 from provisioner.model import Audit, Evidence, Outcome, Plan, Problem, Result
 from tests.rollout_fixtures import AT, World, fleet, gateway
 
@@ -43,8 +43,9 @@ def test_a_journal_of_version_1_is_brought_up_to_date(tmp_path: Path, monkeypatc
     path = tmp_path / "journal.db"
     with monkeypatch.context() as older:
         older.setattr(file, "MIGRATIONS", file.MIGRATIONS[:1])
-        with Journal.open(path) as journal:
-            journal.append([Event(at=AT, kind="one")])
+        old = file.File.open(path, create=True, read_only=False, patience=1)
+        with closing(old), old.write() as connection:
+            events.append(connection, [Event(at=AT, kind="one")])
     with closing(sqlite3.connect(path)) as raw:
         tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert not tables & {"readings", "journals"}

@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.content import schema
 from provisioner.lab.evidence import SECTIONS, document
-from provisioner.lab.machine import FAULTS, Machine
+from provisioner.lab.machine import FAULTS, Machine, stamp
 from tests.lab_fixtures import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
 
 VALID = jsonschema.Draft202012Validator(json.loads(schema().read_text("utf-8")))
@@ -127,10 +127,13 @@ def test_users_have_no_names_unless_they_are_asked_for() -> None:
 def test_our_marker_and_what_is_kept_are_read_from_the_disk() -> None:
     machine = one("ready")
     ours = "C:\\ProgramData\\provisioner"
-    machine.put_file(f"{ours}\\marker.json", b'{"journal": "j1", "step": "s1", "until": "2026-01-01"}', NOW)
+    left = {"journal": "j1", "step": "s1", "by": "b", "since": stamp(NOW - 3600), "minutes": "90"}
+    machine.put_file(f"{ours}\\marker.json", json.dumps(left).encode(), NOW)
     machine.put_file(f"{ours}\\kept\\connector.properties.1", b"a=1", NOW)
     seen = section(machine, "ours")
-    assert seen == {"marker": {"journal": "j1", "step": "s1", "until": "2026-01-01"}, "unfinished": [], "kept": 1}
+    assert seen == {"marker": {"journal": "j1", "step": "s1", "seconds_left": 1800}, "unfinished": [], "kept": 1}
+    machine.put_file(f"{ours}\\marker.json", b'{"journal": "j1", "step": "s1", "until": "2026-01-01"}', NOW)
+    assert section(machine, "ours")["marker"] == {"journal": "j1", "step": "s1", "seconds_left": None}
     machine.put_file(f"{ours}\\marker.json", b"{broken", NOW)
     assert section(machine, "ours")["marker"] is None
 

@@ -88,9 +88,7 @@ FAILURES = {
     "an exclusion under tamper protection": Failure(
         "defender_exclusion", {"path": ["C:\\x.exe"]}, "tamper protection is on", faults=("tamper_protection",)
     ),
-    "a marker on a full disk": Failure(
-        "work_marker", {"journal": "j-1", "until": "2099-01-01T00:00:00Z"}, FULL, faults=("disk_full",)
-    ),
+    "a marker on a full disk": Failure("work_marker", {"journal": "j-1", "minutes": 60}, FULL, faults=("disk_full",)),
     "an exclusion where Defender does not run": Failure(
         "defender_exclusion", {"path": [IMAGE]}, "does not answer", faults=("third_party_antivirus",)
     ),

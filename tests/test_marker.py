@@ -19,16 +19,16 @@ from provisioner.execute import judge
 from provisioner.fleet import load
 from provisioner.lab import Handle
 from provisioner.model import Result, Step
-from provisioner.playbook import Acted
+from provisioner.playbook import Acted, Marker
 from tests import test_playbook
 from tests.conftest import own_mark
-from tests.rollout_fixtures import AT, World, fleet, gateway
+from tests.rollout_fixtures import World, fleet, gateway
 from tests.windows_fixtures import ROOT, Engine, doubled, windows_home, wine_engine
 
 __all__ = ["windows_home", "wine_engine"]
 
 CHECK = {"_ansible_check_mode": True}
-OURS = {"journal": "j-1", "step": "A81001-firewall", "by": "Siân", "until": "2099-01-01T00:00:00Z"}
+OURS = {"journal": "j-1", "step": "A81001-firewall", "by": "Siân", "minutes": "60"}
 THEIRS = {**OURS, "journal": "j-2", "by": "another team"}
 PLACE = "C:\\ProgramData\\provisioner\\marker.json"
 
@@ -52,7 +52,8 @@ READ = f"""
         $_ -is [System.Management.Automation.Language.FunctionDefinitionAst] }}
     . ([ScriptBlock]::Create(($functions | ForEach-Object {{ $_.Extent.Text }}) -join "`n"))
     $marker = (Read-Ours).marker
-    [System.IO.File]::AppendAllText('C:\\read', "$($marker.journal) $($marker.step) $($marker.until)`n")
+    $minutes = if ($marker) {{ [Math]::Ceiling($marker.seconds_left / 600) }}
+    [System.IO.File]::AppendAllText('C:\\read', "$($marker.journal) $($marker.step) $minutes`n")
 """
 
 
@@ -69,10 +70,12 @@ def test_a_marker_is_set_once_read_as_evidence_and_taken_away(wine_engine: Engin
         [marker(), READ, marker(), marker(PLACE, **away, **CHECK), READ, marker(**away), READ, marker(**away), marker()]
     )
     assert [one["changed"] for one in answers] == [True, False, True, True, False, True]
-    assert answers[1]["before"] == OURS
-    line = "j-1 A81001-firewall 2099-01-01T00:00:00Z"
+    assert answers[1]["before"] == {**OURS, "since": answers[1]["before"]["since"]}
+    line = "j-1 A81001-firewall 6"
     assert (drive / "read").read_text("utf-8").splitlines() == [line, line, "  "]
-    assert json.loads((folder / "marker.json").read_text("utf-8")) == OURS
+    written = json.loads((folder / "marker.json").read_text("utf-8"))
+    assert written == {**OURS, "since": written["since"]}
+    assert abs(datetime.fromisoformat(written["since"]) - datetime.now(UTC)) < timedelta(minutes=5)
     assert [path.name for path in folder.iterdir()] == ["marker.json"]
     closed = "O:BAD:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)"
     sources = [(ROOT / "plugins" / "modules" / f"{name}.ps1").read_text("utf-8") for name in (
@@ -93,14 +96,52 @@ def test_one_that_cannot_be_read_is_another_teams_for_a_day(pwsh: str, tmp_path:
     assert [one["held"] for one in answers[23]] == [True, True]
     assert (tmp_path / "23.json").read_text("utf-8") == "{half"
     assert [one["changed"] for one in answers[25]] == [True, True]
-    assert json.loads((tmp_path / "25.json").read_text("utf-8")) == OURS
+    assert json.loads((tmp_path / "25.json").read_text("utf-8"))["journal"] == "j-1"
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("apart", [-36, -2, 0, 2, 36])
+def test_how_long_it_stands_is_its_own_gateways_matter(apart: int, pwsh: str, tmp_path: Path) -> None:
+    """Whatever the clocks of those who come say: of a marker its age counts, on the clock that wrote it."""
+    engine = Engine(tmp_path, library=library(tmp_path / "library"))
+    path = tmp_path / "marker.json"
+    # The same moment on a gateway whose clock is so many hours apart: the marker's beginning moves with it.
+    clock = (tmp_path / "library" / "work_marker.ps1").read_text("utf-8")
+    shifted = clock.replace("[datetime]::UtcNow", f"[datetime]::UtcNow.AddHours({apart})")
+    (tmp_path / "library" / "work_marker.ps1").write_text(shifted, "utf-8")
+    first, second = engine.run([marker(path), marker(path, journal="j-2")])
+    assert first["changed"]
+    assert second["held"]
+    age = json.loads(path.read_text("utf-8"))
+    began = datetime.fromisoformat(age["since"]) - timedelta(minutes=61)
+    path.write_text(json.dumps({**age, "since": f"{began:%Y-%m-%dT%H:%M:%SZ}"}), "utf-8")
+    (after,) = engine.run([marker(path, journal="j-2")])
+    assert after["changed"]
+
+
+@pytest.mark.engine
+def test_another_name_of_the_same_journal_is_no_other_team(pwsh: str, tmp_path: Path) -> None:
+    engine = Engine(tmp_path, library=library(tmp_path / "library"))
+    path = tmp_path / "marker.json"
+    answers = engine.run(
+        [
+            marker(path, journal="j.1"),
+            marker(path, journal="j.2"),
+            marker(path, journal="j.2", known=["j.0", "j.1"]),
+            marker(path, journal="j.3", state="absent"),
+            marker(path, journal="j.3", known=["j.2"], state="absent"),
+        ]
+    )
+    assert [one.get("held", False) for one in answers] == [False, True, False, False, False]
+    assert [one["changed"] for one in answers] == [True, False, True, False, True]
+    assert not path.exists()
 
 
 @pytest.mark.wine
 def test_who_finds_another_at_it_waits_and_looks_again(wine_engine: Engine, tmp_path: Path) -> None:
     """Both find a marker that is over; the first has the lock, and is through while the second waits."""
     engine = replace(wine_engine, library=library(tmp_path / "library", Wait_Moment="    & $global:meanwhile"))
-    over, theirs = (json.dumps({**THEIRS, "until": until}) for until in ("2020-01-01T00:00:00Z", OURS["until"]))
+    over, theirs = (json.dumps({**THEIRS, "since": f"{year}-01-01T00:00:00Z"}) for year in (2020, 2099))
     lock = (
         "$null = [System.IO.Directory]::CreateDirectory('C:\\m')\n"
         f"[System.IO.File]::WriteAllText('C:\\m\\marker.json', '{over}')\n"
@@ -113,7 +154,7 @@ def test_who_finds_another_at_it_waits_and_looks_again(wine_engine: Engine, tmp_
         [lock % through, place, lock % "", place, (place[0], {**place[1], **CHECK}), "$global:lock.Dispose()", place]
     )
     assert waited["held"]
-    assert waited["before"] == THEIRS
+    assert waited["before"] == {**THEIRS, "since": "2099-01-01T00:00:00Z"}
     assert "journal j-2" in waited["msg"]
     assert never["held"]
     assert "marker.json.lock cannot be opened" in never["msg"]
@@ -131,7 +172,7 @@ def test_of_two_at_the_same_time_one_has_it(wine_engine: Engine, tmp_path: Path)
     folder.mkdir()
     rounds = range(6)
     for number in rounds[::2]:
-        (folder / f"{number}.json").write_text(json.dumps({**THEIRS, "until": "2020-01-01T00:00:00Z"}), "utf-8")
+        (folder / f"{number}.json").write_text(json.dumps({**THEIRS, "since": "2020-01-01T00:00:00Z"}), "utf-8")
 
     def meet(number: int, me: str, other: str) -> str:
         """PowerShell that goes on when the other one is at the same place."""
@@ -162,10 +203,6 @@ def test_of_two_at_the_same_time_one_has_it(wine_engine: Engine, tmp_path: Path)
 # A run of real Ansible
 
 
-def moment(hours: int) -> str:
-    return f"{datetime.now(UTC) + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def work(pretend: Handle, *names: str) -> list[Step]:
     """Steps of these remedies on all gateways of a lab."""
     rows = load(pretend.folder)
@@ -177,7 +214,7 @@ def act(pretend: Handle, steps: Sequence[Step], journal: str = "j-1", **options:
     """The steps, under that journal's marker."""
     rows = load(pretend.folder)
     hosts = {row.name: remedies.connection(rows, row) for row in rows.known}
-    marker = {"journal": journal, "by": "{{ 6 * 7 }} Siân", "until": moment(1)}
+    marker = Marker(journal=journal, known=(), by="{{ 6 * 7 }} Siân", minutes=60)
     acted = playbook.run(steps, hosts, lambda name: pretend.password, mark=own_mark("m5"), marker=marker, **options)
     assert pretend.password not in json.dumps([pretend.state(), pretend.events()]) + repr(acted)
     return acted
@@ -224,7 +261,8 @@ def test_a_marker_that_is_left_keeps_another_team_away_until_it_is_over(
         "journal": "j-1",
         "step": "A81001-quiet, A81001-leaves",
         "by": "{{ 6 * 7 }} Siân",
-        "until": left["until"],
+        "since": left["since"],
+        "minutes": "60",
     }
 
     before = pretend.state()["A81001"]
@@ -242,7 +280,7 @@ def test_a_marker_that_is_left_keeps_another_team_away_until_it_is_over(
     }
     assert pretend.state()["A81001"] == before
 
-    # By the gateway's own clock, which is what both teams go by.
+    # By the gateway's own clock, which is what both teams go by: it was set forward meanwhile.
     pretend.set("A81001", "clock_skew=7200")
     assert results(act(pretend, work(pretend, "firewall")[:1], journal="j-2")) == {"A81001-firewall": ("ok", True)}
     assert there(pretend, "A81001") is None
@@ -272,7 +310,7 @@ def test_a_line_that_breaks_breaks_at_the_work_and_not_at_its_marker(lab: Callab
 
 STUB = """#!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule({name: {} for name in ("journal", "step", "by", "until", "state")})
+module = AnsibleModule({name: {} for name in ("journal", "known", "step", "by", "minutes", "state")})
 if module.params["state"] == "absent":
     module.fail_json(msg="the disk is gone", held=True)
 module.exit_json(changed=True)
@@ -301,7 +339,7 @@ def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
     acted = test_playbook.run(
         root,
         *(step("B84001", "quiet"), step("B84002", "breaks"), step("B84002", "quiet")),
-        marker={"journal": "j-1", "by": "", "until": moment(1)},
+        marker=Marker(journal="j-1", known=(), by="", minutes=60),
     )
     assert {id: (one.result, one.message) for id, one in acted.items()} == {
         "B84001-quiet": ("ok", ""),
@@ -317,8 +355,7 @@ def test_the_task_whose_trouble_does_not_count_is_in_the_playbook() -> None:
 
 # Who waits
 
-LATER = AT + timedelta(hours=1)
-WORDS = "another team works on this gateway: journal j-2, step s-1, until 2026-11-23T21:15:00Z"
+WORDS = "another team works on this gateway: journal j-2, step s-1, for 60 minutes more at most"
 
 
 @pytest.mark.parametrize(
@@ -328,37 +365,39 @@ WORDS = "another team works on this gateway: journal j-2, step s-1, until 2026-1
         ({"journal": "j-1"}, ""),
         ({"journal": "j-2"}, WORDS),
         ({"journal": "J-1", "step": ""}, WORDS.replace("j-2, step s-1", "J-1")),
-        ({"journal": "j-2", "until": f"{AT:%Y-%m-%dT%H:%M:%SZ}"}, ""),
+        ({"journal": "j-2", "seconds_left": 0}, ""),
+        ({"journal": "j-2", "seconds_left": -3600}, ""),
         # The claim on the gateway knows how old it is.
-        ({"journal": "j-2", "until": "soon"}, ""),
-        ({"journal": "", "step": "", "until": ""}, ""),
+        ({"journal": "j-2", "seconds_left": None}, ""),
+        ({"journal": "", "step": "", "seconds_left": None}, ""),
     ],
 )
-def test_a_marker_of_another_journal_is_told(there: Mapping[str, str] | None, words: str) -> None:
-    marker = there and {"journal": "j-1", "step": "s-1", "until": f"{LATER:%Y-%m-%dT%H:%M:%SZ}", **there}
+def test_a_marker_of_another_journal_is_told(there: Mapping[str, Any] | None, words: str) -> None:
+    marker = there and {"journal": "j-1", "step": "s-1", "seconds_left": 3541, **there}
     evidence = World(fleet(gateway("B84001"))).evidence(gateway("B84001"))
     evidence = replace(evidence, sections={"ours": {"marker": marker, "unfinished": [], "kept": 0}})
-    assert judge.marked_by_others(evidence, "j-1", AT) == words
-    assert judge.marked_by_others(replace(evidence, sections={}), "j-1", AT) == ""
+    assert judge.marked_by_others(evidence, ["j-0", "j-1"]) == words
+    assert judge.marked_by_others(replace(evidence, sections={}), ["j-1"]) == ""
 
 
 def test_a_step_waits_for_another_team() -> None:
     world = World(fleet(gateway("B84001")))
     step = world.plan().steps[0]
     reading = judge.Reading.of(*world.read(world.fleet.known, False))
-    seen = {"ours": {"marker": {**OURS, "journal": "j-2"}, "unfinished": [], "kept": 0}}
+    theirs = {"journal": "j-2", "step": "A81001-firewall", "seconds_left": 90}
+    seen = {"ours": {"marker": theirs, "unfinished": [], "kept": 0}}
     evidence = {"B84001": replace(reading.evidence["B84001"], sections=seen)}
     marked = replace(reading, evidence=evidence)
 
     def before(reading: judge.Reading, **asked: Any) -> judge.Verdict | None:
         return judge.before(step, reading, begun=False, working=True, **asked)
 
-    verdict = before(marked, journal="j-1", at=AT)
+    verdict = before(marked, names=["j-1"])
     assert verdict is not None
     assert verdict[0] is Result.WAITING
-    assert verdict[1].startswith("another team works on this gateway: journal j-2, step A81001-firewall, until 2099")
+    assert verdict[1].startswith("another team works on this gateway: journal j-2, step A81001-firewall, for 2 minutes")
     assert "the marker ends by itself" in verdict[1]
-    assert before(marked, journal="j-2", at=AT) is before(reading, journal="j-1", at=AT) is before(marked) is None
+    assert before(marked, names=["j-2"]) is before(reading, names=["j-1"]) is before(marked) is None
 
 
 def test_a_refused_claim_waits_whatever_the_reading_shows() -> None:

@@ -54,7 +54,9 @@ class Operator:
         """One command; what it does to the world stays."""
         world = self.world()
         with self.journal() as journal:
-            ended = execute.run(plan, world.fleet, journal, world.hands(**changes), policy_digest="p1", asked=Asked())
+            ended = execute.run(
+                plan, world.fleet, journal, world.hands(journal, **changes), policy_digest="p1", asked=Asked()
+            )
         world.save()
         return ended
 

@@ -20,11 +20,12 @@ $spec = @{
         journal = @{ type = 'str'; required = $true }
         step = @{ type = 'str'; default = '' }
         by = @{ type = 'str'; default = '' }
-        until = @{ type = 'str' }
+        minutes = @{ type = 'int' }
+        known = @{ type = 'list'; elements = 'str'; default = @() }
         path = @{ type = 'path'; default = 'C:\ProgramData\provisioner\marker.json' }
         state = @{ type = 'str'; default = 'present'; choices = 'present', 'absent' }
     }
-    required_if = @(, @('state', 'present', @('until')))
+    required_if = @(, @('state', 'present', @('minutes')))
     supports_check_mode = $true
 }
 $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
@@ -33,9 +34,16 @@ $ErrorActionPreference = 'Stop'
 $path = $module.Params.path
 $folder = [System.IO.Path]::GetDirectoryName($path)
 $present = $module.Params.state -eq 'present'
-$names = 'journal', 'step', 'by', 'until'
+$names = 'journal', 'step', 'by', 'since', 'minutes'
+# When it began and how long it stands are this gateway's to say, by its own clock: no other clock is asked.
+$format = 'yyyy-MM-ddTHH:mm:ssZ'
+$invariant = [System.Globalization.CultureInfo]::InvariantCulture
 $wanted = [ordered]@{}
 foreach ($name in $names) { $wanted[$name] = "$($module.Params.$name)" }
+$wanted.since = [datetime]::UtcNow.ToString($format, $invariant)
+$ours = @($wanted.journal) + @($module.Params.known)
+# A longer one would keep others away for longer than anybody works.
+$longest = 1440
 # Ours has some hundred bytes: what is larger than this is not one.
 $largest = 16384
 
@@ -43,8 +51,13 @@ function Get-Time([string] $Text) {
     <# A time of a marker, UTC; null for what is none. #>
     $time = [datetime]::MinValue
     $styles = [System.Globalization.DateTimeStyles]'AssumeUniversal, AdjustToUniversal'
-    $invariant = [System.Globalization.CultureInfo]::InvariantCulture
-    if ([datetime]::TryParseExact($Text, 'yyyy-MM-ddTHH:mm:ssZ', $invariant, $styles, [ref]$time)) { $time }
+    if ([datetime]::TryParseExact($Text, $format, $invariant, $styles, [ref]$time)) { $time }
+}
+
+function Get-Minutes([string] $Text) {
+    <# How long a marker stands; null for what is no such number. #>
+    $minutes = 0
+    if ([int]::TryParse($Text, [ref]$minutes) -and $minutes -ge 1 -and $minutes -le $longest) { $minutes }
 }
 
 function Get-Marker {
@@ -58,7 +71,8 @@ function Get-Marker {
     }
     catch { return $marker }
     # Of a list PowerShell would give the fields of what is in it.
-    if ($read -is [array] -or $read.journal -isnot [string] -or -not $read.journal -or -not (Get-Time $read.until)) { return $marker }
+    if ($read -is [array] -or $read.journal -isnot [string] -or -not $read.journal) { return $marker }
+    if (-not (Get-Time $read.since) -or -not (Get-Minutes $read.minutes)) { return $marker }
     foreach ($name in $names) { $marker[$name] = "$($read.$name)" }
     $marker
 }
@@ -79,10 +93,12 @@ function Stop-Held([string] $Words) {
 }
 
 function Assert-Free($Marker) {
-    <# Ends here where the work of another team is marked and not over, by this gateway's own clock. #>
-    if ($null -eq $Marker -or $Marker.journal -ceq $wanted.journal) { return }
+    <# Ends here where the work of another team is marked and not over: by its age, by this gateway's own clock. #>
+    if ($null -eq $Marker -or $ours -ccontains $Marker.journal) { return }
     if ($Marker.journal) {
-        if ((Get-Time $Marker.until) -gt [datetime]::UtcNow) { Stop-Held "another team works on this gateway: $(Get-Words $Marker)" }
+        # One from the future too: this clock was set back since, and its age cannot be told.
+        $age = [datetime]::UtcNow - (Get-Time $Marker.since)
+        if ($age.TotalMinutes -lt (Get-Minutes $Marker.minutes)) { Stop-Held "another team works on this gateway: $(Get-Words $Marker)" }
     }
     # Half written by whoever is at work now, or damaged: which of them is never guessed.
     elseif ([System.IO.File]::GetLastWriteTimeUtc($path) -gt [datetime]::UtcNow.AddDays(-1)) {
@@ -112,8 +128,8 @@ function Set-Marker {
 }
 
 if (-not $wanted.journal) { $module.FailJson('journal is empty: whose marker is it to be?') }
-if ($present -and -not (Get-Time $wanted.until)) {
-    $module.FailJson("until is a time in UTC such as 2026-11-23T20:15:00Z, not '$($wanted.until)'")
+if ($present -and -not (Get-Minutes $wanted.minutes)) {
+    $module.FailJson("minutes is a number from 1 to $longest, not '$($wanted.minutes)'")
 }
 
 $alone = $null
@@ -128,10 +144,11 @@ try {
     if ($present) {
         Assert-Free $found
         $module.Diff.after = Get-Line $wanted
-        $module.Result.changed = $null -eq $found -or [bool]($names | Where-Object { $found[$_] -cne $wanted[$_] })
-        if ($module.Result.changed -and -not $module.CheckMode) { Set-Marker }
+        # The same team's marker begins anew, which is no change.
+        $module.Result.changed = $null -eq $found -or [bool]('journal', 'step', 'by', 'minutes' | Where-Object { $found[$_] -cne $wanted[$_] })
+        if (-not $module.CheckMode) { Set-Marker }
     }
-    elseif ($null -ne $found -and $found.journal -ceq $wanted.journal) {
+    elseif ($null -ne $found -and $found.journal -and $ours -ccontains $found.journal) {
         $module.Diff.after = ''
         $module.Result.changed = $true
         if (-not $module.CheckMode) { [System.IO.File]::Delete($path) }

@@ -59,6 +59,8 @@ def command(
         found = _chosen(wanted_plan(journal, plan), fleet)
         execute.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
         verified(journal)
+        if not dry_run:
+            execute.at_home(journal)
         auditor = Auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
@@ -94,9 +96,10 @@ def wanted_plan(journal: Journal, plan_id: str) -> Plan:
     return found
 
 
-def verified(journal: Journal) -> None:
-    """Errors: JournalError where the journal was changed after it was written."""
-    if wrong := journal.verify():
+def verified(journal: Journal, *, whole: bool = False) -> None:
+    """Errors: JournalError where the journal was changed after it was written; `whole`: all of it is looked at, and not
+    only what came since it was looked at today."""
+    if wrong := journal.verify(None if whole else datetime.now(UTC)):
         raise JournalError(
             f"{journal.path}: {wrong}.", "Nothing is done by a journal that cannot be trusted: put a backup back."
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import content, evaluate, facts, fleet, journal, policy
+from provisioner.cli.context import say
 from provisioner.cli.reading import Reader, watched
 from provisioner.collect import SECTIONS
 from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Status
@@ -28,11 +29,14 @@ def open_policy() -> policy.Policy:
 
 
 def open_journal(folder: Fleet) -> journal.Journal:
-    """The fleet's journal, made if there is none.
+    """The fleet's journal, made if there is none. One that is not where it was is said; it changes nothing so.
 
     Errors: JournalError.
     """
-    return journal.Journal.open(Path(folder.folder) / folder.settings.journal)
+    opened = journal.Journal.open(Path(folder.folder) / folder.settings.journal)
+    if home := opened.moved():
+        say(f"This journal was at {home}: it was moved, or is a copy. See provisioner journal adopt.")
+    return opened
 
 
 def new_id(kind: str, at: datetime) -> str:

@@ -1,7 +1,6 @@
 """The verb `lease`: who works on which gateway, and taking that from somebody."""
 
 import json
-import socket
 from datetime import UTC, datetime
 
 import click
@@ -80,8 +79,7 @@ def _wanted(held: list[Lease], name: str) -> Lease:
 
 def _dead(held: Lease) -> bool | None:
     """Whether the holder's process has ended; None where that cannot be told, as of another machine's."""
-    holder = held.holder
-    return holder.dead if holder.host == socket.gethostname() and holder.started else None
+    return True if held.holder.dead else False if held.holder.near else None
 
 
 def _document(held: Lease) -> dict[str, object]:

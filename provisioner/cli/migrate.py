@@ -69,6 +69,7 @@ def start(
     wanted = moving.wanted(many) if many else [(practice or "", to or "")]
     with open_journal(fleet) as journal:
         verified(journal)
+        execute.at_home(journal)
         auditor = Auditor(fleet, policy, journal)
         plans = moving.planned(auditor, wanted)
         if len(plans) > 1 or plans[0][1]:
@@ -159,6 +160,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], tup
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         verified(journal)
+        execute.at_home(journal)
         migration = moving.open_migration(journal, practice)
         auditor = Auditor(fleet, policy, journal)
         plan, new = plan_of(auditor, migration)

@@ -57,7 +57,7 @@ def _record(plan_id: str, output: Path, key: Path | None) -> int:
         plan = any_plan(journal, plan_id)
         folder = _place(output, plan)
         pem, name = _key(fleet, key)
-        verified(journal)
+        verified(journal, whole=True)
         files = _files(_source(journal, plan, fleet), pem, name)
     _put(folder, files)
     practices = sum(name.endswith(".html") for name in files)

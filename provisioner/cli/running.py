@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -22,8 +22,8 @@ from provisioner.model import Evidence, Finding, Gateway, Plan, Step
 from provisioner.playbook import Acted
 from provisioner.report.words import counted
 
-# A marker on a gateway ends by itself, should nobody be left to take it away.
-_MARKED_FOR = timedelta(hours=2)
+# A marker on a gateway ends by itself, should nobody be left to take it away: after so many minutes of its own clock.
+_MARKED_FOR = 120
 _BLINK = 0.2
 
 
@@ -135,10 +135,10 @@ def actor(
     return act
 
 
-def _marker(auditor: Auditor) -> dict[str, str]:
-    """What is left on a gateway while it is worked on: which journal knows of it, who, and until when at most."""
-    until = datetime.now(UTC) + _MARKED_FOR
-    return {"journal": auditor.journal.id, "by": str(processes.this()), "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+def _marker(auditor: Auditor) -> playbook.Marker:
+    """What is left on a gateway while it is worked on: which journal knows of it, who, and for how long at most."""
+    name, *before = auditor.journal.names()
+    return playbook.Marker(journal=name, known=tuple(before), by=str(processes.this()), minutes=_MARKED_FOR)
 
 
 def narrowed(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:

@@ -14,7 +14,7 @@ from provisioner.cli.options import common
 from provisioner.cli.plan import practice_names
 from provisioner.cli.plan import show as show_plan
 from provisioner.errors import InputError, PlanRefused
-from provisioner.execute import Asked, refuse
+from provisioner.execute import Asked, at_home, refuse
 from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Plan
 
@@ -33,6 +33,7 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         verified(journal)
+        at_home(journal)
         done = wanted_plan(journal, plan)
         fresh = _made(journal, done, fleet)
         back = begun(journal, done, fresh) or fresh

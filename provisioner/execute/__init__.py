@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from provisioner import journal as journals
-from provisioner.errors import InputError, LeaseHeld, PlanRefused, ReadOnlyFleet
+from provisioner.errors import InputError, JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
 from provisioner.execute import budget as budgets
 from provisioner.execute import events, judge, points, queue
 from provisioner.execute.hands import Act, Hands, Read
@@ -21,7 +21,7 @@ from provisioner.model import Fleet, Outcome, Plan, Result, Step, Wave
 from provisioner.plan import START
 from provisioner.playbook import Acted
 
-__all__ = ["FINISHED", "INTERRUPTED", "Act", "Asked", "Ended", "Hands", "Read", "refuse", "rehearse", "run"]
+__all__ = ["FINISHED", "INTERRUPTED", "Act", "Asked", "Ended", "Hands", "Read", "at_home", "refuse", "rehearse", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,11 @@ def run(
 ) -> Ended:
     """Do a plan, or go on with it where an earlier run stopped.
 
-    Errors: ReadOnlyFleet, PlanRefused, InputError (an approval is missing), LeaseHeld, JournalError.
+    Errors: ReadOnlyFleet, PlanRefused, InputError (an approval is missing), LeaseHeld, JournalError (also where the
+    journal was moved or copied and not adopted).
     """
     asked = asked or Asked()
+    at_home(journal)
     rollout = Rollout(plan=plan, fleet=fleet, journal=journal, hands=hands, now_because=asked.now_because)
     rollout.patience = fleet.settings.rollout.approve_wait if asked.patient else 0.0
     refuse(plan, fleet, policy_digest, asked, operator=rollout.me.user, begun=standing.was_begun(journal, plan.id))
@@ -92,6 +94,16 @@ def run(
         journal.release(ids, rollout.me)
     rollout.tell(events.RunEnded(plan=plan.id, stopped=ended.stopped))
     return ended
+
+
+def at_home(journal: Journal) -> None:
+    """Errors: JournalError where the journal is not where it was, and may be a copy of one that others work with."""
+    if home := journal.moved():
+        raise JournalError(
+            f"{journal.path} is a journal that was at {home} when it was last written to: it was moved, or is a copy.",
+            "Both would take each other's work on a gateway for their own. If this is the one to go on with: "
+            "provisioner journal adopt",
+        )
 
 
 def _know(rollout: Rollout) -> None:
@@ -136,12 +148,14 @@ def _begin(rollout: Rollout, asked: Asked, policy_digest: str) -> None:
     parts.append(f"outside hours because {asked.now_because}" if asked.now_because else "")
     parts.append("by another policy than when it was planned" if plan.policy_digest != policy_digest else "")
     body = {"words": ", ".join(part for part in parts if part), "budget": budget, "by": str(rollout.me)}
+    body |= {"name": f"{rollout.journal.id}.{secrets.token_hex(4)}"}
     body |= {"approved_by": asked.approved_by, "ticket": asked.ticket, "now_because": asked.now_because}
     begun = [Event(at=hands.now(), kind="run_started", plan=plan.id, body=body)]
     if plan.kind == "migration" and plan.move and not standing.was_opened(rollout.journal, plan.id):
         move = {"practice": plan.move.practice, "old": plan.move.old, "new": plan.move.new}
         begun.append(Event(at=hands.now(), kind="migration_opened", plan=plan.id, body=move))
     rollout.journal.append(begun)
+    rollout.names = rollout.journal.names()
     points.reach(Point.RUN_NOTED)
     rollout.tell(events.RunStarted(plan=plan.id, steps=len(plan.steps), gateways=len(plan.places), budget=budget))
 
@@ -245,31 +259,19 @@ def _recover(rollout: Rollout) -> None:
     try:
         for plan, events in journal.unended().items():
             if plan in (rollout.plan.id, rollout.plan.of) or plan in others - alive.keys():
-                _end_dead(plan, events, journal, hands)
+                _end_dead(events, journal, hands)
     finally:
         journal.release(others - alive.keys(), me)
 
 
-def _end_dead(plan: str, events: Sequence[Event], journal: Journal, hands: Hands) -> None:
+def _end_dead(events: Sequence[Event], journal: Journal, hands: Hands) -> None:
     for mark in sorted({str(event.body.get("mark", "")) for event in events} - {""}):
         try:
             hands.end(mark)
         except OSError as error:
             raise PlanRefused(str(error), "End them by hand; then give the same command again.") from error
     journal.append(
-        journals.ended(
-            Outcome(
-                step=event.step,
-                gateway=event.gateway,
-                result=Result.UNKNOWN,
-                changed=False,
-                started=event.at,
-                ended=hands.now(),
-                message="the run that began it ended before it did",
-            ),
-            plan,
-        )
-        for event in events
+        journals.broken_off(event, hands.now(), "the run that began it ended before it did") for event in events
     )
 
 

@@ -1,8 +1,7 @@
 """What a reading says of a step: before it is done, and after. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from provisioner import traces
@@ -13,11 +12,13 @@ from provisioner.playbook import Acted
 WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
 STATED_OFF = "a person has stated that this PC is switched off and stays so"
-_HELD = "wait, or ask that team, and give the same command again; the marker ends by itself"
+HELD = "wait, or ask that team, and give the same command again; the marker ends by itself"
 
 _SETTLED = (Status.PASSED, Status.WAIVED, Status.NOT_APPLICABLE)
 
 Verdict = tuple[Result, str]
+# What is said of a step that was not acted on.
+NOT_ACTED = Acted(result="skipped")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,40 +120,39 @@ def moved(plan: Plan, row: Gateway | None, gateway: str) -> str:
     return "" if row.role is planned else f"it was planned as {planned}, and is {row.role} now"
 
 
-def marked_by_others(evidence: Evidence, journal_id: str, at: datetime) -> str:
-    """Which other journal's work is marked on the gateway and not over, in words; "" for none.
+def marked_by_others(evidence: Evidence, names: Collection[str]) -> str:
+    """Which other journal's work is marked on the gateway and not over, in words; "" for none. `names` are ours.
 
-    Where its end cannot be told it is none here: the claim on the gateway knows how old the marker is, and decides.
+    How long it stands yet the gateway itself has said, by its own clock. Where that cannot be told it is none here: the
+    claim on the gateway knows how old the marker is, and decides.
     """
     ours: Mapping[str, Any] = evidence.sections.get("ours") or {}
-    marker: Mapping[str, str] = ours.get("marker") or {}
-    journal, until = marker.get("journal", ""), marker.get("until", "")
-    try:
-        over = datetime.strptime(until, "%Y-%m-%dT%H:%M:%S%z") <= at
-    except ValueError:
-        return ""
-    if over or journal in ("", journal_id):
+    marker: Mapping[str, Any] = ours.get("marker") or {}
+    journal, left = marker.get("journal", ""), marker.get("seconds_left")
+    if journal in ("", *names) or left is None or left <= 0:
         return ""
     step = f", step {marker['step']}" if marker.get("step") else ""
-    return f"another team works on this gateway: journal {journal}{step}, until {until}"
+    return (
+        f"another team works on this gateway: journal {journal}{step}, for {-(-int(left) // 60)} minutes more at most"
+    )
 
 
 def before(
-    step: Step, reading: Reading, *, begun: bool, working: bool, journal: str = "", at: datetime | None = None
+    step: Step, reading: Reading, *, begun: bool, working: bool, names: Collection[str] | None = None
 ) -> Verdict | None:
     """How a step ends without being done; None where it is to be done.
 
     `begun`: this plan has acted on the gateway and is not through with it: that facts have moved is our own doing.
-    `working`: whether a Connector that was started is known to work. `journal` and `at`: our journal's id and the time
-    now, by which another team's marker is told; without both nobody looks.
+    `working`: whether a Connector that was started is known to work. `names`: those under which our journal marks
+    gateways, by which another team's marker is told; without them nobody looks.
     """
     if trouble := reading.trouble(step.gateway):
         return Result.REFUSED if reading.refused(step.gateway) else Result.UNREACHABLE, trouble
     identity = reading.findings.get(step.gateway, {}).get(IDENTITY)
     if identity and identity.status is Status.FAILED:
         return Result.STALE, f"another PC answers at this address: {identity.actual or identity.message}"
-    if journal and at and (held := marked_by_others(reading.evidence[step.gateway], journal, at)):
-        return Result.WAITING, f"{held}; {_HELD}"
+    if names is not None and (held := marked_by_others(reading.evidence[step.gateway], names)):
+        return Result.WAITING, f"{held}; {HELD}"
     if running := reading.unfinished(step.gateway):
         return (
             Result.WAITING,
@@ -187,11 +187,11 @@ def unmet(step: Step, row: Gateway, reading: Reading, said: Standing) -> list[st
 
 def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
     """How a step ended: by the new reading first, then by what Ansible said."""
-    if acted.result == "late":
+    if acted.result in ("late", "lost"):
         return Result.WAITING, acted.message
     if acted.result == "held":
         # Nothing of ours was done there: whatever the reading shows is that team's doing.
-        return Result.WAITING, f"{acted.message}; {_HELD}"
+        return Result.WAITING, f"{acted.message}; {HELD}"
     if trouble := reading.trouble(step.gateway):
         if acted.result == "unreachable":
             return Result.UNREACHABLE, acted.message

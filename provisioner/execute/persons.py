@@ -10,7 +10,6 @@ from provisioner.execute import events, judge
 from provisioner.execute.starts import POLL
 from provisioner.migrate import GATEWAY_ENDED
 from provisioner.model import Result, Status, Step
-from provisioner.playbook import Acted
 
 if TYPE_CHECKING:
     from provisioner.execute.rollout import Rollout
@@ -32,7 +31,7 @@ def wait_for(run: Rollout, steps: Sequence[Step]) -> None:
             if verdict[0] is Result.WAITING and step.proves and not over and not lost:
                 still.append(step)
             else:
-                ended.append((step, verdict, Acted(result="skipped"), begun))
+                ended.append((step, verdict, judge.NOT_ACTED, begun))
         run.record(ended)
         left = still
         if left and not told:

@@ -12,11 +12,13 @@ class Point(StrEnum):
     WAVE_LEASED = "the wave's gateways are leased"
     WAVE_READ = "the wave's gateways were read"
     VERDICTS_NOTED = "what is not to be done is in the journal"
+    CLAIMED = "a practice's gateways are marked as worked on"
     STARTS_NOTED = "steps are in the journal as started"
     ACTED = "the steps were acted on"
     READ_AGAIN = "their gateways were read again"
     ENDS_NOTED = "outcomes are in the journal"
     ROW_WRITTEN = "practices.csv has the new role"
+    RELEASED = "those markers are taken away"
     WAVE_RELEASED = "the wave's leases are given back"
     RUN_END_NOTED = "the run's end is in the journal"
 

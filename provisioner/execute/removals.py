@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from provisioner.execute import judge
 from provisioner.model import Result, Step
 from provisioner.plan import why_not_remove
-from provisioner.playbook import Acted
 
 if TYPE_CHECKING:
     from provisioner.execute.rollout import Rollout
@@ -25,5 +24,5 @@ def removable(run: Rollout, steps: Sequence[Step]) -> list[Step]:
         if why := why_not_remove(run.row(step.gateway), others, said, reading.evidence):
             barred[step.id] = (Result.STALE, f"{why.message}. {why.ask}")
     now = run.hands.now()
-    run.record([(step, barred[step.id], Acted(result="skipped"), now) for step in steps if step.id in barred])
+    run.record([(step, barred[step.id], judge.NOT_ACTED, now) for step in steps if step.id in barred])
     return [step for step in steps if step.id not in barred]

@@ -28,7 +28,8 @@ LEASE = timedelta(hours=4)
 # What these controls say comes from the endpoints section: a proof of them measures.
 _MEASURED = frozenset({"R11-internet", "R14-reachable"})
 FINISHED = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
-NOT_ACTED = Acted(result="skipped")
+# What is said of a step that Ansible was never asked to do.
+NOT_ASKED = ("late", "lost")
 _NONE = Wave(number=0, steps=())
 # Why a run stopped that was asked to.
 INTERRUPTED = "the operator ended it"
@@ -37,9 +38,10 @@ INTERRUPTED = "the operator ended it"
 @dataclass(kw_only=True)
 class Rollout:
     """One run of a plan, under way. `ids`: what it leases as a whole, beside gateways; `now_because`: why hours do not
-    count; `confirmed`: what persons confirmed, in words, by step; `moving`: the open migration, by practice, that this
-    plan does not belong to, as a wave finds it; `durations`: seconds that remedies were measured to take; `patience`:
-    seconds for which a person is waited for."""
+    count; `confirmed`: what persons confirmed, in words, by step; `names`: those under which the journal marks gateways
+    (the newest first);
+    `moving`: the open migration, by practice, that this plan does not belong to, as a wave finds it; `durations`:
+    seconds that remedies were measured to take; `patience`: seconds for which a person is waited for."""
 
     plan: Plan
     fleet: Fleet
@@ -50,6 +52,7 @@ class Rollout:
     me: processes.Process = field(default_factory=processes.this)
     progress: Progress = field(default_factory=Progress)
     confirmed: Mapping[str, str] = field(default_factory=dict)
+    names: Sequence[str] = ()
     moving: Mapping[str, str] = field(default_factory=dict)
     durations: Mapping[str, float] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -162,7 +165,7 @@ class Rollout:
                 due.append(step)
             else:
                 verdicts.append((step, verdict))
-        self.record([(step, verdict, NOT_ACTED, now) for step, verdict in verdicts])
+        self.record([(step, verdict, judge.NOT_ACTED, now) for step, verdict in verdicts])
         points.reach(Point.VERDICTS_NOTED)
         acts = [step for step in due if step.kind == "playbook" and step.remedy != START]
         self._do(removals.removable(self, acts))
@@ -191,6 +194,11 @@ class Rollout:
         """Whether this plan has ever acted on the gateway, whatever came of it."""
         return gateway in self.progress.begun or any(step.id in self._begun for step in self.steps_of[gateway])
 
+    def unheard(self, step: Step) -> bool:
+        """Whether an earlier run began this step, and nobody heard how it ended."""
+        ended = self.progress.outcomes.get(step.id)
+        return ended is not None and ended.result is Result.UNKNOWN
+
     def left(self, gateway: str) -> list[Step]:
         """A gateway's steps that have not ended well, in this run or an earlier one."""
         ended = {**self.progress.outcomes, **self.outcomes}
@@ -215,8 +223,9 @@ class Rollout:
             return persons.carried_by_hand(step, self.confirmed.get(step.id, ""))
         begun = self.touched(step.gateway) and bool(self.left(step.gateway))
         working = self.strict or judge.works(row, reading, said)
-        ours, now = self.journal.id, self.hands.now()
-        verdict = judge.before(step, reading, begun=begun, working=working, journal=ours, at=now)
+        verdict = judge.before(step, reading, begun=begun, working=working, names=self.names)
+        if step.remedy == START and self.unheard(step) and (two := starts.beside_another(self, step)):
+            return two
         return verdict or self._not_taken_over(step, reading)
 
     def left_dead(self, row: Gateway, reading: judge.Reading) -> bool:
@@ -239,7 +248,7 @@ class Rollout:
         while left and not self.why_stop():
             acted, begun = self.act(left)
             done = [step for step in left if step.id in acted]
-            reading = self.look([step for step in done if acted[step.id].result != "late"], peers=self.strict)
+            reading = self.look([step for step in done if acted[step.id].result not in NOT_ASKED], peers=self.strict)
             points.reach(Point.READ_AGAIN)
             self._begun -= {step.id for step in done if acted[step.id].result == "held"}
             verdicts = [(step, judge.after(step, acted[step.id], reading)) for step in done]
@@ -256,18 +265,18 @@ class Rollout:
             at = self.hands.now()
             roles = {gateway: Role(role) for gateway, role in step.values["roles"].items()}
             if all(self._rows[gateway].role is role for gateway, role in roles.items()):
-                self.record([(step, (Result.UNCHANGED, "already in practices.csv"), NOT_ACTED, at)])
+                self.record([(step, (Result.UNCHANGED, "already in practices.csv"), judge.NOT_ACTED, at)])
                 continue
             self.journal.append([journals.started(step.id, step.gateway, self.plan.id, at, "")])
             points.reach(Point.STARTS_NOTED)
             try:
                 self.hands.change_rows(roles)
             except InputError as error:
-                self.record([(step, (Result.FAILED, f"{error.message} {error.hint}".strip()), NOT_ACTED, at)])
+                self.record([(step, (Result.FAILED, f"{error.message} {error.hint}".strip()), judge.NOT_ACTED, at)])
                 continue
             points.reach(Point.ROW_WRITTEN)
             self._rows |= {gateway: replace(self._rows[gateway], role=role) for gateway, role in roles.items()}
-            self.record([(step, (Result.DONE, ""), replace(NOT_ACTED, changed=True), at)])
+            self.record([(step, (Result.DONE, ""), replace(judge.NOT_ACTED, changed=True), at)])
 
     def look(self, steps: Sequence[Step], *, peers: bool = False) -> judge.Reading:
         """A fresh reading of the steps' gateways; with `peers` of all gateways of their practices."""
@@ -292,7 +301,13 @@ class Rollout:
             some = [step for step in these if step.id not in late]
             if not some:
                 return late
-            self.journal.append(journals.started(step.id, step.gateway, self.plan.id, at, mark) for step in some)
+            lost = self._lost(some, self.journal.begin(
+                [journals.started(step.id, step.gateway, self.plan.id, at, mark) for step in some], self.me, self.ids
+            ))  # fmt: skip
+            late |= lost
+            some = [step for step in some if step.id not in lost]
+            if not some:
+                return late
             points.reach(Point.STARTS_NOTED)
             self._begun |= {step.id for step in some}
             self._before |= {step.id: self._latest.get(step.gateway, "") for step in some}
@@ -309,7 +324,7 @@ class Rollout:
             # What Ansible says now is no proof yet, but enough to begin nothing further.
             bad = {"failed": Result.FAILED, "refused": Result.REFUSED, "unreachable": Result.UNREACHABLE}
             wrong = [
-                self._outcome(step, (bad[said.result], ""), said, begun[step.id])
+                self.outcome(step, (bad[said.result], ""), said, begun[step.id])
                 for step in steps
                 if (said := acted.get(step.id)) and said.result in bad
             ]
@@ -317,6 +332,18 @@ class Rollout:
 
         in_shards(steps, self.fleet.settings.rollout.shard, shard, acted, stop)
         return acted, begun
+
+    def _lost(self, steps: Sequence[Step], lost: Mapping[str, Lease | None]) -> dict[str, Acted]:
+        """Those that may not be done, because a lease was taken from this run; where it is one of its own, none may."""
+        said = {name: held_by(lease) if lease else "and nobody holds it now" for name, lease in lost.items()}
+        if own := next((id_ for id_ in self.ids if id_ in lost), ""):
+            self.stopped = f"{own} was taken from this run: {said[own]}"
+        why = {step.gateway: own or step.gateway for step in steps if own or step.gateway in lost}
+        return {
+            step.id: Acted(result="lost", message=f"the lease of {name} was taken from this run: {said[name]}")
+            for step in steps
+            if (name := why.get(step.gateway, ""))
+        }
 
     def _late(self, steps: Sequence[Step]) -> dict[str, Acted]:
         """Those for which there is no time any more, with why: the shards before took longer than was thought."""
@@ -330,14 +357,14 @@ class Rollout:
         """Outcomes into the journal, all at once, and then said."""
         if not ended:
             return
-        outcomes = [self._outcome(step, verdict, said, started) for step, verdict, said, started in ended]
+        outcomes = [self.outcome(step, verdict, said, started) for step, verdict, said, started in ended]
         self.journal.append(journals.ended(outcome, self.plan.id) for outcome in outcomes)
         points.reach(Point.ENDS_NOTED)
         for outcome in outcomes:
             self.outcomes[outcome.step] = outcome
             self.tell(events.StepEnded(outcome=outcome))
 
-    def _outcome(self, step: Step, verdict: judge.Verdict, said: Acted, started: datetime) -> Outcome:
+    def outcome(self, step: Step, verdict: judge.Verdict, said: Acted, started: datetime) -> Outcome:
         result, message = verdict
         return Outcome(
             step=step.id,
@@ -351,14 +378,14 @@ class Rollout:
             reading_before=self._before.get(step.id, ""),
             reading_after=self._latest.get(step.gateway, ""),
             output=said.output,
-            untouched=said.result in ("held", "late"),
+            untouched=said.result in ("held", *NOT_ASKED),
         )
 
     def ended(self) -> tuple[Outcome, ...]:
         """All outcomes, in the plan's order; of what was not begun: skipped."""
         why = (Result.SKIPPED, f"not begun: {self.stopped}")
         return tuple(
-            self.outcomes.get(step.id) or self._outcome(step, why, NOT_ACTED, self.hands.now())
+            self.outcomes.get(step.id) or self.outcome(step, why, judge.NOT_ACTED, self.hands.now())
             for step in self.plan.steps
         )
 

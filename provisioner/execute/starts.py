@@ -1,15 +1,22 @@
-"""Starting Connectors: only behind the fence, only once all that is required is in place, and a moment for Approve."""
+"""Starting Connectors: only behind the fence, only once all that is required is in place, and a moment for Approve.
+
+The order is the fence: look at the practice, leave our marker on all of it, look again, start, look what runs now.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from provisioner.execute import events, judge
+from provisioner import journal as journals
+from provisioner import migrate
+from provisioner.execute import claims, events, judge
 from provisioner.journal.standing import unsettled
 from provisioner.model import Gateway, Result, Step
-from provisioner.plan import why_not_fenced, why_not_start
+from provisioner.plan import connector_runs, why_not_fenced, why_not_start
 from provisioner.playbook import Acted
 
 if TYPE_CHECKING:
@@ -24,10 +31,22 @@ def start(run: Rollout, steps: Sequence[Step]) -> None:
     # Once more round for the shards that were held up: their practices are looked at again.
     while left and not run.why_stop():
         settle(run, left)
-        due = _startable(run, left)
-        acted, begun = run.act(due)
-        _await(run, [step for step in due if step.id in acted], acted, begun)
+        reading = run.look(left, peers=True)
+        due = _startable(run, left, reading)
+        with claims.on_practices(run, due, reading) as kept_off:
+            now = run.hands.now()
+            run.record([(step, kept_off[step.id], judge.NOT_ACTED, now) for step in due if step.id in kept_off])
+            due = [step for step in due if step.id not in kept_off]
+            # Only now does what is read hold until the start: whoever comes later finds our marker.
+            due = _startable(run, due, run.look([step for step in due if _peers(run, step)], peers=True))
+            acted, begun = run.act([claims.staying(step) if _peers(run, step) else step for step in due])
+            _await(run, [step for step in due if step.id in acted], acted, begun)
         left = [step for step in due if step.id not in acted]
+
+
+def _peers(run: Rollout, step: Step) -> list[Gateway]:
+    """The other known gateways of a step's practice."""
+    return [row for row in run.practice(step.gateway) if row.name != step.gateway]
 
 
 def settle(run: Rollout, steps: Sequence[Step]) -> None:
@@ -44,23 +63,25 @@ def settle(run: Rollout, steps: Sequence[Step]) -> None:
         run.hands.pause(POLL)
 
 
-def _startable(run: Rollout, steps: Sequence[Step]) -> list[Step]:
-    """Those that may be started by a fresh reading of their whole practices; the others are recorded."""
-    reading = run.look(steps, peers=True)
-    due, verdicts = [], []
-    for step in steps:
-        if why := _why_not(run, step, reading):
-            verdicts.append((step, why))
-        else:
-            due.append(step)
+def beside_another(run: Rollout, step: Step) -> judge.Verdict | None:
+    """How a start ended that a run began which died before it looked again, if another Connector of the practice runs
+    as well: what was started is stopped. None where it is the only one."""
+    others = _beside(run, step, run.look([step], peers=True))
+    return _taken_back(run, step, others) if others else None
+
+
+def _startable(run: Rollout, steps: Sequence[Step], reading: judge.Reading) -> list[Step]:
+    """Those that may be started by this reading of their whole practices; the others are recorded. One whose practice
+    was not read again has nobody beside it."""
+    asked = [step for step in steps if step.gateway in reading.evidence]
+    verdicts = {step.id: why for step in asked if (why := _why_not(run, step, reading))}
     now = run.hands.now()
-    run.record([(step, verdict, Acted(result="skipped"), now) for step, verdict in verdicts])
-    return due
+    run.record([(step, verdicts[step.id], judge.NOT_ACTED, now) for step in asked if step.id in verdicts])
+    return [step for step in steps if step.id not in verdicts]
 
 
 def _why_not(run: Rollout, step: Step, reading: judge.Reading) -> judge.Verdict | None:
-    row, said = run.row(step.gateway), run.said()
-    others = [one for one in run.practice(step.gateway) if one.name != row.name]
+    row, said, others = run.row(step.gateway), run.said(), _peers(run, step)
     if run.strict:
         if why := why_not_fenced(others, said, reading.evidence):
             return Result.STALE, f"not started: the fence does not hold: {why}"
@@ -94,10 +115,13 @@ def _started(
     run: Rollout, steps: Sequence[Step], acted: Mapping[str, Acted], begun: Mapping[str, datetime], *, over: bool
 ) -> list[Step]:
     """Look at what was started, and record what has ended; those for which there is still time to wait."""
-    reading = run.look(steps, peers=run.strict)
+    reading = run.look(steps, peers=True)
     ended, left = [], []
     for step in steps:
         verdict = judge.after(step, acted[step.id], reading)
+        if others := _beside(run, step, reading):
+            ended.append((step, _taken_back(run, step, others), acted[step.id], begun[step.id]))
+            continue
         if verdict[0] is Result.DONE and not _works(run, run.row(step.gateway), reading):
             verdict = (Result.WAITING, judge.APPROVE)
         # A gateway that refuses the log-in by now is not asked again and again: that locks accounts.
@@ -107,6 +131,41 @@ def _started(
             left.append(step)
     run.record(ended)
     return left
+
+
+def _beside(run: Rollout, step: Step, reading: judge.Reading) -> list[str]:
+    """The other gateways of the practice on which a Connector runs, while one runs on this one or may run."""
+    if connector_runs(reading.evidence.get(step.gateway)) is False:
+        return []
+    return [row.name for row in _peers(run, step) if connector_runs(reading.evidence.get(row.name))]
+
+
+def _taken_back(run: Rollout, step: Step, others: Sequence[str]) -> judge.Verdict:
+    """Stop what was just started, because another one runs; how the start ended by that.
+
+    Done whatever else holds the run up: two active Connectors send everything to patients twice.
+    """
+    stop = replace(migrate.stop(run.fleet, run.row(step.gateway)), id=f"{step.id}-taken-back")
+    at, mark = run.hands.now(), secrets.token_hex(6)
+    run.journal.append([journals.started(stop.id, stop.gateway, run.plan.id, at, mark)])
+    try:
+        said = run.hands.act([claims.staying(stop)], mark)[stop.id]
+    except Exception as error:
+        # Whatever went wrong in there: what the gateway shows now is what is said of it.
+        said = Acted(result="unknown", message=f"{type(error).__name__}: {error}")
+    stopped = connector_runs(run.look([stop]).evidence.get(stop.gateway)) is False
+    names = " and ".join(others)
+    if stopped:
+        words = f"a Connector runs on {names}, of the same practice: this one was stopped again, and disabled"
+        result = Result.DONE
+    else:
+        words = (
+            f"a Connector runs on {names}, of the same practice, and this one could not be stopped again "
+            f"({said.message or said.result}): have one of the two stopped at once"
+        )
+        result = Result.FAILED
+    run.journal.append([journals.ended(run.outcome(stop, (result, words), said, at), run.plan.id)])
+    return Result.FAILED, words
 
 
 def _works(run: Rollout, row: Gateway, reading: judge.Reading) -> bool:

@@ -9,7 +9,7 @@ import json
 import statistics
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,19 +18,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from provisioner.chain import Link
 from provisioner.errors import InputError, JournalError
-from provisioner.journal import events, file, leases, prune, readings, verify
+from provisioner.journal import events, file, leases, place, prune, readings, verify
 from provisioner.journal.entries import Entry, Event, Lease, Progress, Pruned
 from provisioner.journal.file import File
-from provisioner.model import Audit, Evidence, Outcome, Plan
+from provisioner.journal.place import Place
+from provisioner.model import Audit, Evidence, Outcome, Plan, Result
 from provisioner.processes import Process
 
-__all__ = ["Entry", "Event", "Journal", "Lease", "Progress", "Pruned", "ended", "started"]
+__all__ = ["Entry", "Event", "Journal", "Lease", "Progress", "Pruned", "broken_off", "ended", "started"]
 
 _AUDIT: TypeAdapter[Audit] = TypeAdapter(Audit)
 # A preflight is an audit that a migration was made from: of two gateways, in roles that they do not have yet.
 _KINDS: Mapping[str, TypeAdapter[Any]] = {"audit": _AUDIT, "preflight": _AUDIT, "plan": TypeAdapter(Plan)}
 _SHOWN = ("run_started", "run_ended", "pruned")
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+# A journal that was found whole is not walked from its beginning again for this long.
+_WHOLE_FOR = timedelta(days=1)
+# More runs than can have left a marker that still stands.
+_RUNS = 100
 
 
 class Journal:
@@ -46,19 +51,67 @@ class Journal:
 
     @property
     def id(self) -> str:
-        """Which journal this is: made once, at random. Marks that a run leaves on gateways carry it."""
+        """Which journal this is, made at random. Marks that a run leaves on gateways carry it."""
         with self._file.read() as connection:
             return str(connection.execute(sa.select(file.journals.c.id)).scalar_one())
 
+    def names(self) -> tuple[str, ...]:
+        """The names under which runs of this journal mark gateways, the newest first.
+
+        Each run has its own, which is in the journal before it is on any gateway: a copy that was made before does not
+        know it, whatever else it has in common with this one.
+        """
+        id_ = self.id
+        runs = sa.select(file.events.c.body).where(file.events.c.kind == "run_started")
+        with self._file.read() as connection:
+            rows = connection.execute(runs.order_by(file.events.c.seq.desc()).limit(_RUNS)).scalars().all()
+        names = (str(json.loads(body).get("name", "")) for body in rows)
+        return tuple(name for name in names if name.startswith(f"{id_}.")) or (id_,)
+
+    def moved(self) -> Place | None:
+        """Where this journal was when it was last written to, if that is not where it is now; None where it is."""
+        with self._file.read() as connection:
+            home = place.last(connection)
+        return None if home is None or home == place.here(self.path) else home
+
+    def adopt(self, by: str, at: datetime) -> str:
+        """Be at home where it lies, as another journal than the one that it was or was copied from; the new id.
+
+        The other one may be at work: its leases are not ours, and of what it has begun and not ended, nothing is known.
+        """
+        with self._file.write() as connection:
+            old = connection.execute(sa.select(file.journals.c.id)).scalar_one()
+            home, new = place.last(connection), file.new_id()
+            body = {"from": old, "to": new, "was": str(home or ""), "by": by}
+            begun = [events.event(row) for row in connection.execute(events.unended())]
+            ends = [broken_off(event, at, "the journal in which it was begun was moved or copied") for event in begun]
+            events.append(connection, [*ends, Event(at=at, kind="adopted", body=body)])
+            connection.execute(file.leases.delete())
+            connection.execute(file.journals.update().values(id=new))
+            place.note(connection, place.here(self.path), at)
+        return new
+
     @classmethod
-    def open(cls, path: Path, *, create: bool = True, read_only: bool = False, patience: float = 10.0) -> Self:
+    def open(cls, path: Path, *, create: bool = True, read_only: bool = False, patience: float = 30.0) -> Self:
         """Open the journal, made and brought up to date when that is due. A locked one is waited for `patience`
         seconds.
 
         Errors: JournalError where it is missing (and not to be made), locked, read-only, damaged, newer than we
         are, no journal of ours, or on a network file system.
         """
-        return cls(File.open(path, create=create, read_only=read_only, patience=patience))
+        journal = cls(File.open(path, create=create, read_only=read_only, patience=patience))
+        if not read_only:
+            journal._settle_in()
+        return journal
+
+    def _settle_in(self) -> None:
+        """Note the place of a journal that has none yet."""
+        with self._file.read() as connection:
+            if place.last(connection) is not None:
+                return
+        with self._file.write() as connection:
+            if place.last(connection) is None:
+                place.note(connection, place.here(self.path), datetime.now(UTC))
 
     def close(self) -> None:
         """Give the file back."""
@@ -124,6 +177,18 @@ class Journal:
         with self._file.write() as connection:
             events.append(connection, happened)
 
+    def begin(self, happened: Sequence[Event], holder: Process, also: Collection[str] = ()) -> dict[str, Lease | None]:
+        """Record that steps begin, while the leases of their gateways and of `also` are the holder's.
+
+        Committed when this returns. Gives those of these leases that it has not, with who has them by now (None: nobody). Nothing of a gateway
+        without its lease is recorded, and where one of `also` is lost nothing at all.
+        """
+        with self._file.write() as connection:
+            lost = leases.lost(connection, {event.gateway for event in happened} | set(also), holder)
+            if not lost.keys() & set(also):
+                events.append(connection, [event for event in happened if event.gateway not in lost])
+        return lost
+
     def events(
         self, plan: str | None = None, kinds: Collection[str] = (), since: datetime | None = None
     ) -> list[Event]:
@@ -139,7 +204,7 @@ class Journal:
             return [events.event(row) for row in connection.execute(wanted)]
 
     def unended(self) -> dict[str, list[Event]]:
-        """By plan the beginning of each step that has no end yet."""
+        """By plan the beginning of each step, and of each claim, that has no end yet."""
         found: dict[str, list[Event]] = {}
         with self._file.read() as connection:
             for event in map(events.event, connection.execute(events.unended())):
@@ -167,10 +232,20 @@ class Journal:
                     family.append(row.id)
         return [plan, *(found for id in family[1:] if isinstance(found := self.load(id), Plan))]
 
-    def verify(self) -> str:
-        """Where the file is damaged or the chain of events is broken, in words; "" where all is whole."""
+    def verify(self, now: datetime | None = None) -> str:
+        """Where the file is damaged or the chain of events is broken, in words; "" where all is whole.
+
+        With `now` only what came since it was last found whole, if that was within a day.
+        """
         with self._file.read() as connection:
-            return verify.wrong(connection)
+            last = verify.last(connection) if now else None
+            if last and not (now and timedelta() <= now - last.at < _WHOLE_FOR and verify.stands(connection, last)):
+                last = None
+            wrong, head = verify.wrong(connection, last), events.head(connection)
+        if now and not wrong and head[0] and (last is None or head != last.head):
+            with self._file.write() as connection:
+                verify.note(connection, verify.Whole(head=head, at=last.at if last else now))
+        return wrong
 
     def progress(self, plan: str) -> Progress:
         """How far that plan is, by its newest events. Errors: JournalError where an outcome is damaged."""
@@ -310,6 +385,23 @@ def ended(outcome: Outcome, plan: str) -> Event:
     """That a step ended."""
     body = _OUTCOME.dump_python(outcome, mode="json")
     return Event(at=outcome.ended, kind="step_ended", plan=plan, step=outcome.step, gateway=outcome.gateway, body=body)
+
+
+def broken_off(begun: Event, at: datetime, why: str) -> Event:
+    """That a step or a claim, of which this was the beginning, has ended, and nobody knows how."""
+    if begun.kind == "claim_started":
+        body = {"result": "unknown", "message": why}
+        return Event(at=at, kind="claim_ended", plan=begun.plan, step=begun.step, gateway=begun.gateway, body=body)
+    outcome = Outcome(
+        step=begun.step,
+        gateway=begun.gateway,
+        result=Result.UNKNOWN,
+        changed=False,
+        started=begun.at,
+        ended=at,
+        message=why,
+    )
+    return ended(outcome, begun.plan)
 
 
 def _of(body: bytes) -> str:

@@ -10,6 +10,9 @@ from provisioner.chain import START, Link, event_hash
 from provisioner.journal import file
 from provisioner.journal.entries import Event
 
+# A step acts on a gateway; a claim leaves or removes our marker there.
+_BEGUN, _OVER = ("step_started", "claim_started"), ("step_ended", "claim_ended")
+
 
 def append(connection: sa.Connection, happened: Iterable[Event], after: tuple[int, str] | None = None) -> None:
     """Add events at the chain's end, or after a head whose own event has gone."""
@@ -45,14 +48,14 @@ def event(row: sa.Row[Any]) -> Event:
 
 
 def unended() -> sa.Select[Any]:
-    """The rows that are the beginning of a step of which no end was noted after it.
+    """The rows that are the beginning of a step, or of a claim, of which no end was noted after it.
 
     The file is asked, because a journal of years has hundreds of thousands that have one.
     """
     c = file.events.c
-    begun = sa.func.max(sa.case((c.kind == "step_started", c.seq), else_=0))
-    over = sa.func.max(sa.case((c.kind == "step_ended", c.seq), else_=0))
-    open_ = sa.select(begun).where(c.kind.in_(("step_started", "step_ended"))).group_by(c.plan, c.step)
+    begun = sa.func.max(sa.case((c.kind.in_(_BEGUN), c.seq), else_=0))
+    over = sa.func.max(sa.case((c.kind.in_(_OVER), c.seq), else_=0))
+    open_ = sa.select(begun).where(c.kind.in_((*_BEGUN, *_OVER))).group_by(c.plan, c.step)
     return sa.select(file.events).where(c.seq.in_(open_.having(begun > over))).order_by(c.seq)
 
 

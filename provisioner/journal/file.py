@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import secrets
+import time as time_
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,6 +60,19 @@ readings = sa.Table(
     sa.Column("sha256", sa.String(64), primary_key=True), sa.Column("gateway", sa.String(200), nullable=False),
     sa.Column("at", sa.String(40), nullable=False), sa.Column("body", sa.LargeBinary, nullable=False),
 )  # fmt: skip
+# Where this journal has lain; the last is where it is at home.
+places = sa.Table(
+    "places", _tables,
+    sa.Column("number", sa.Integer, primary_key=True), sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("host", sa.String(200), nullable=False), sa.Column("machine", sa.String(40), nullable=False),
+    sa.Column("path", sa.Text, nullable=False), sa.Column("file", sa.String(40), nullable=False),
+)  # fmt: skip
+# Up to which event all was last found as it was written.
+verified = sa.Table(
+    "verified", _tables,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.String(64), nullable=False), sa.Column("at", sa.String(40), nullable=False),
+)  # fmt: skip
 
 
 def _first(connection: sa.Connection) -> None:
@@ -66,11 +81,20 @@ def _first(connection: sa.Connection) -> None:
 
 def _second(connection: sa.Connection) -> None:
     _tables.create_all(connection, [journals, readings])
-    connection.execute(journals.insert(), {"id": secrets.token_hex(6)})
+    connection.execute(journals.insert(), {"id": new_id()})
+
+
+def new_id() -> str:
+    """What tells one journal from all others."""
+    return secrets.token_hex(6)
+
+
+def _third(connection: sa.Connection) -> None:
+    _tables.create_all(connection, [places, verified])
 
 
 # In order; what one is released as never changes. Each is committed together with its record.
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first, _second)
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first, _second, _third)
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "ncpfs"}
@@ -225,10 +249,33 @@ def _engine(path: Path, read_only: bool, patience: float) -> sa.Engine:
     def _begin(connection: sa.Connection) -> None:
         options = connection.get_execution_options()
         # A reader that turns into a writer can be refused without waiting: say at once what is meant.
-        if not options.get("alone"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
+        if options.get("writes"):
+            _begin_writing(connection, patience)
+        elif not options.get("alone"):
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: sa.Connection, patience: float) -> None:
+    """Begin a writing transaction, waiting for other writers for as long as `patience` says.
+
+    SQLite's own waiting looks again ever more seldom, so that whoever comes last is served first: of 32 that wrote at
+    the same time 14 gave up. Here all look equally often.
+    """
+    until = time_.monotonic() + patience
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except sa.exc.OperationalError as error:
+                if "locked" not in str(error.orig) or time_.monotonic() >= until:
+                    raise
+            time_.sleep(random.uniform(0.001, 0.02))  # noqa: S311 only so that not all look at the same moment
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
 
 
 def file_system(path: Path, mounts: str | None = None) -> str:

@@ -13,9 +13,12 @@ from provisioner.journal.entries import Event, Lease
 from provisioner.processes import Process
 
 
-def held(connection: sa.Connection) -> list[Lease]:
-    """All leases, by gateway."""
-    rows = connection.execute(sa.select(file.leases).order_by(file.leases.c.gateway)).all()
+def held(connection: sa.Connection, gateways: Collection[str] | None = None) -> list[Lease]:
+    """The leases of these gateways, or all, by gateway."""
+    wanted = sa.select(file.leases).order_by(file.leases.c.gateway)
+    if gateways is not None:
+        wanted = wanted.where(file.leases.c.gateway.in_(gateways))
+    rows = connection.execute(wanted).all()
     return [
         Lease(
             gateway=row.gateway,
@@ -33,13 +36,13 @@ def take(
 ) -> dict[str, Lease]:
     """As Journal.take."""
     kept: dict[str, Lease] = {}
-    found = {lease.gateway: lease for lease in held(connection)}
+    found = {lease.gateway: lease for lease in held(connection, gateways)}
     for gateway in gateways:
         lease = found.get(gateway)
         if lease and lease.holder != holder:
-            # One whose process lives on this machine is never taken over: its children are at work.
-            here = lease.holder.host == holder.host and bool(lease.holder.started)
-            if not lease.holder.dead and (here or lease.until > now):
+            # One whose process is seen to live from there is never taken over: its children are at work.
+            seen = holder.near and lease.holder.near
+            if not lease.holder.dead and (seen or lease.until > now):
                 kept[gateway] = lease
                 continue
             cause = "its time is over" if lease.until <= now else "its process is dead"
@@ -53,16 +56,22 @@ def take(
 
 def release(connection: sa.Connection, gateways: Collection[str], holder: Process) -> None:
     """As Journal.release."""
-    for lease in held(connection):
-        if lease.gateway in gateways and lease.holder == holder:
+    for lease in held(connection, gateways):
+        if lease.holder == holder:
             _remove(connection, lease.gateway)
+
+
+def lost(connection: sa.Connection, gateways: Collection[str], holder: Process) -> dict[str, Lease | None]:
+    """Those of these leases that the holder has not, with who has them by now; None: nobody."""
+    found = {lease.gateway: lease for lease in held(connection, gateways)}
+    return {name: found.get(name) for name in gateways if name not in found or found[name].holder != holder}
 
 
 def break_(
     connection: sa.Connection, gateway: str, by: str, why: str, now: datetime, holder: Process | None = None
 ) -> None:
     """As Journal.break_lease."""
-    found = next((lease for lease in held(connection) if lease.gateway == gateway), None)
+    found = next(iter(held(connection, [gateway])), None)
     if found is None:
         raise InputError(f"{gateway}: nobody holds a lease on it.", "`provisioner lease list` shows who holds which.")
     if holder is not None and found.holder != holder:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,17 +13,46 @@ from provisioner.chain import START, Link
 from provisioner.journal import events, file, readings
 
 
-def wrong(connection: sa.Connection) -> str:
-    """What is not as it was written, in words; "" where all is."""
-    if connection.dialect.name == "sqlite":
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """Up to which event (its number and hash) all was found as it was written, and when all was last looked at."""
+
+    head: tuple[int, str]
+    at: datetime
+
+
+def last(connection: sa.Connection) -> Whole | None:
+    """What was noted last; None where nothing was."""
+    row = connection.execute(sa.select(file.verified)).one_or_none()
+    return Whole(head=(row.seq, row.hash), at=file.time(row.at)) if row else None
+
+
+def note(connection: sa.Connection, found: Whole) -> None:
+    """Keep that, in place of what was noted before."""
+    connection.execute(file.verified.delete())
+    connection.execute(file.verified.insert(), {"seq": found.head[0], "hash": found.head[1], "at": file.text(found.at)})
+
+
+def stands(connection: sa.Connection, found: Whole) -> bool:
+    """Whether that event is still there, and the same."""
+    hashed = sa.select(file.events.c.hash).where(file.events.c.seq == found.head[0])
+    return bool(connection.execute(hashed).scalar_one_or_none() == found.head[1])
+
+
+def wrong(connection: sa.Connection, since: Whole | None = None) -> str:
+    """What is not as it was written, in words; "" where all is. With `since` only what came after that."""
+    if since is None and connection.dialect.name == "sqlite":
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
         if found != "ok":
             return f"the file is damaged: {found}"
-    walk = _Walk()
-    for row in connection.execute(sa.select(file.events).order_by(file.events.c.seq)).yield_per(1000):
+    walk = _Walk(number=since.head[0], before=since.head[1]) if since else _Walk()
+    wanted = sa.select(file.events).where(file.events.c.seq > walk.number).order_by(file.events.c.seq)
+    for row in connection.execute(wanted).yield_per(1000):
         link = events.link(row)
         if not walk.on(link):
             return f"event {link.seq} ({link.kind} at {link.at}) was changed after it was written"
+    if since:
+        return walk.missing() or _documents(connection, walk, walk.kept) or _readings(connection, walk, walk.named)
     return walk.missing() or _documents(connection, walk) or _readings(connection, walk)
 
 
@@ -65,9 +96,9 @@ class _Walk:
         return ""
 
 
-def _documents(connection: sa.Connection, walk: _Walk) -> str:
+def _documents(connection: sa.Connection, walk: _Walk, only: Collection[str] | None = None) -> str:
     found = set()
-    for row in connection.execute(sa.select(file.documents)).yield_per(20):
+    for row in connection.execute(_these(file.documents, file.documents.c.id, only)).yield_per(20):
         if hashlib.sha256(row.body).hexdigest() != walk.kept.get(row.id):
             return f"{row.id} was changed after it was written"
         found.add(row.id)
@@ -75,10 +106,14 @@ def _documents(connection: sa.Connection, walk: _Walk) -> str:
     return f"{min(lost)} is missing" if lost else ""
 
 
-def _readings(connection: sa.Connection, walk: _Walk) -> str:
+def _readings(connection: sa.Connection, walk: _Walk, only: Collection[str] | None = None) -> str:
     lost = dict(walk.named)
-    for row in connection.execute(sa.select(file.readings)).yield_per(20):
+    for row in connection.execute(_these(file.readings, file.readings.c.sha256, only)).yield_per(20):
         if not readings.whole(row):
             return f"reading {row.sha256} of {row.gateway} was changed after it was written"
         lost.pop(row.sha256, None)
     return next((f"reading {sha256}, which judged {step}, is missing" for sha256, step in lost.items()), "")
+
+
+def _these(table: sa.Table, key: sa.Column[Any], only: Collection[str] | None) -> sa.Select[Any]:
+    return sa.select(table) if only is None else sa.select(table).where(key.in_(only))

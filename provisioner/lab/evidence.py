@@ -1,6 +1,7 @@
 """What evidence.ps1 would answer on a pretend gateway: one document, from the machine's state alone."""
 
 import json
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -300,18 +301,26 @@ def _ours(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
     unfinished = [{"pid": one.pid, "what": one.what, "started": one.started} for one in machine.installers]
     kept = sum(1 for _ in machine.disk.under(f"{OURS}\\kept"))
     return {
-        "marker": _read_marker(marker.text) if marker and marker.text else None,
+        "marker": _read_marker(marker.text, now) if marker and marker.text else None,
         "unfinished": unfinished,
         "kept": kept,
     }
 
 
-def _read_marker(text: str) -> dict[str, str] | None:
+def _read_marker(text: str, now: float) -> dict[str, Any] | None:
+    """A marker, and for how long it stands yet by the machine's own clock; without a time of its own, for nobody knows
+    how long."""
     try:
         said = json.loads(text)
-        return {name: str(said[name]) for name in ("journal", "step", "until")}
-    except (ValueError, KeyError, TypeError):
+        marker: dict[str, Any] = {name: str(said.get(name, "")) for name in ("journal", "step")}
+    except (ValueError, AttributeError):
         return None
+    try:
+        since = datetime.strptime(str(said.get("since")), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+        left = math.ceil(since + 60 * int(said["minutes"]) - now)
+    except (ValueError, KeyError, TypeError):
+        left = None
+    return {**marker, "seconds_left": left}
 
 
 def _moment(now: float) -> str:

@@ -29,6 +29,7 @@ from provisioner.model import (
     Wave,
 )
 from provisioner.plan.guards import (
+    ONLY_CONNECTOR,
     SWITCHED_OFF,
     Standing,
     connector_runs,
@@ -41,6 +42,7 @@ from provisioner.plan.guards import (
 
 __all__ = [
     "IDENTITY",
+    "ONLY_CONNECTOR",
     "START",
     "SWITCHED_OFF",
     "Standing",

@@ -1,6 +1,7 @@
 """Our work_marker: which team works on the gateway, in a file there."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +13,14 @@ SPEC: Spec = {
     "journal": Option(required=True),
     "step": Option(default=""),
     "by": Option(default=""),
-    "until": Option(),
+    "minutes": Option(kind="int"),
+    "known": Option(kind="list", default=()),
     "path": Option(default="C:\\ProgramData\\provisioner\\marker.json"),
     "state": Option(default="present", choices=("present", "absent")),
 }
 
-_NAMES = ("journal", "step", "by", "until")
+_NAMES = ("journal", "step", "by", "since", "minutes")
+_LONGEST = 1440
 _LARGEST = 16_384
 
 Marker = dict[str, str]
@@ -25,17 +28,20 @@ Marker = dict[str, str]
 
 def work_marker(call: Call) -> dict[str, Any]:
     """Mark the gateway as this journal's until a time, or take its mark away."""
-    wanted, present = {name: call.args[name] or "" for name in _NAMES}, call.args["state"] == "present"
+    present, ours = call.args["state"] == "present", (call.args["journal"], *call.args["known"])
+    wanted = {name: "" if (said := call.args.get(name)) is None else str(said) for name in _NAMES}
+    wanted["since"] = stamp(call.machine.clock(call.now))
     _assert_right(call, wanted, present)
     found = _read(call)
     answer: dict[str, Any] = {"changed": False, "before": found}
     before = after = _line(found)
     if present:
-        _assert_free(call, found, wanted["journal"])
-        answer["changed"], after = found != wanted, _line(wanted)
-        if answer["changed"] and not call.check:
+        _assert_free(call, found, ours)
+        # The same team's marker begins anew, which is no change.
+        answer["changed"], after = found is None or {**found, "since": ""} != {**wanted, "since": ""}, _line(wanted)
+        if not call.check:
             _write(call, wanted)
-    elif found and found["journal"] == wanted["journal"]:
+    elif found and found["journal"] in ours:
         answer["changed"], after = True, ""
         if not call.check:
             call.machine.disk.remove(call.args["path"])
@@ -46,12 +52,12 @@ def work_marker(call: Call) -> dict[str, Any]:
 
 
 def _assert_right(call: Call, wanted: Marker, present: bool) -> None:
-    if present and call.args["until"] is None:
-        raise Failed("state is present but all of the following are missing: until")
+    if present and call.args["minutes"] is None:
+        raise Failed("state is present but all of the following are missing: minutes")
     if not wanted["journal"]:
         raise Failed("journal is empty: whose marker is it to be?")
-    if present and _time(wanted["until"]) is None:
-        raise Failed(f"until is a time in UTC such as 2026-11-23T20:15:00Z, not '{wanted['until']}'")
+    if present and _minutes(wanted["minutes"]) is None:
+        raise Failed(f"minutes is a number from 1 to {_LONGEST}, not '{wanted['minutes']}'")
 
 
 def _time(text: object) -> float | None:
@@ -61,6 +67,12 @@ def _time(text: object) -> float | None:
     except ValueError:
         return None
     return time if stamp(time) == text else None
+
+
+def _minutes(text: object) -> int | None:
+    """How long a marker stands; None for what is no such number."""
+    said = str(text)
+    return int(said) if said.isascii() and said.isdigit() and 1 <= int(said) <= _LONGEST else None
 
 
 def _read(call: Call) -> Marker | None:
@@ -73,20 +85,22 @@ def _read(call: Call) -> Marker | None:
     except (ValueError, RecursionError):
         return unread
     said = said if isinstance(said, dict) else {}
-    if not isinstance(said.get("journal"), str) or not said["journal"] or _time(said.get("until")) is None:
+    if not isinstance(said.get("journal"), str) or not said["journal"]:
+        return unread
+    if _time(said.get("since")) is None or _minutes(said.get("minutes")) is None:
         return unread
     return {name: "" if said.get(name) is None else str(said[name]) for name in _NAMES}
 
 
-def _assert_free(call: Call, found: Marker | None, journal: str) -> None:
-    """Raises Failed where the work of another team is marked and not over, by this gateway's own clock."""
-    if found is None or found["journal"] == journal:
+def _assert_free(call: Call, found: Marker | None, ours: Sequence[str]) -> None:
+    """Raises Failed where the work of another team is marked and not over: by its age, by this gateway's own clock."""
+    if found is None or found["journal"] in ours:
         return
-    until = _time(found["until"])
-    if until is None:
+    since = _time(found["since"])
+    if since is None:
         # The lab keeps no times of files: one that cannot be read is always a fresh one.
         words = f"another team may work on this gateway: {call.args['path']} cannot be read and is less than a day old"
-    elif until > call.machine.clock(call.now):
+    elif call.machine.clock(call.now) - since < 60 * int(found["minutes"]):
         words = f"another team works on this gateway: {_words(found)}"
     else:
         return
