@@ -230,12 +230,17 @@ class LabWorld:
             these = list(own)
             held = self._mark(gateway, names, these, "present")
             for step in these:
+                self.between()
                 said[step.id] = held or self._one(step)
                 self.save()
+            self.between()
             if not held and not these[-1].values.get(STAYS):
                 self._mark(gateway, names, these, "absent")
                 self.save()
         return said
+
+    def between(self) -> None:
+        """Before and after each step, for who else is at work in this world."""
 
     def _mark(self, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str) -> Acted | None:
         """Claim or release a gateway by the lab's own module; what is said of all its steps where that fails."""
@@ -261,6 +266,8 @@ class LabWorld:
             return Acted(result="failed", message=why)
         folder = JAVA_HOME if step.role == "java" else FOLDER
         before = {"exists": bool(machine.services), "package": machine.disk.exists(f"{folder}\\{MANIFEST}")}
+        if step.role == "carry":
+            before["files"] = machine.disk.exists(f"{FOLDER}\\device.dat")
         if step.restores:
             self._restore(machine, step)
         else:
@@ -319,7 +326,9 @@ class LabWorld:
         elif step.values["service_state"] == "absent":
             self._service(machine, run=False)
             machine.services.clear()
-        elif not machine.services:
+        elif machine.services:
+            machine.services[0].start_mode = step.values["service_start_mode"]
+        else:
             made = estate._service(f"{FOLDER}\\{SERVICE}.exe", False, stamp(self.clock.timestamp()))
             machine.disk.write(f"{FOLDER}\\{SERVICE}.exe", b"MZ")
             machine.services.append(made)

@@ -180,8 +180,8 @@ class Journal:
     def begin(self, happened: Sequence[Event], holder: Process, also: Collection[str] = ()) -> dict[str, Lease | None]:
         """Record that steps begin, while the leases of their gateways and of `also` are the holder's.
 
-        Committed when this returns. Gives those of these leases that it has not, with who has them by now (None: nobody). Nothing of a gateway
-        without its lease is recorded, and where one of `also` is lost nothing at all.
+        Committed when this returns. Gives those of these leases that it has not, with who has them by now (None:
+        nobody). Nothing of a gateway without its lease is recorded, and where one of `also` is lost nothing at all.
         """
         with self._file.write() as connection:
             lost = leases.lost(connection, {event.gateway for event in happened} | set(also), holder)
