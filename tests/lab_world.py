@@ -264,10 +264,7 @@ class LabWorld:
             return Acted(result="unreachable", message="no route to it")
         if why := self.broken.get(f"{step.gateway}/{step.remedy}") or self.broken.get(step.remedy):
             return Acted(result="failed", message=why)
-        folder = JAVA_HOME if step.role == "java" else FOLDER
-        before = {"exists": bool(machine.services), "package": machine.disk.exists(f"{folder}\\{MANIFEST}")}
-        if step.role == "carry":
-            before["files"] = machine.disk.exists(f"{FOLDER}\\device.dat")
+        before = self._found(machine, step)
         if step.restores:
             self._restore(machine, step)
         else:
@@ -278,6 +275,21 @@ class LabWorld:
         if step.remedy in self.lost:
             return Acted(result="unreachable", message="the line broke")
         return Acted(result="ok", changed=True, before=before, seconds=3.0, output=(f"changed: {step.remedy}",))
+
+    def _found(self, machine: Machine, step: Step) -> dict[str, Any]:
+        """What the step's role says that it found: as far as anything here asks for it, in that role's own words."""
+        match step.role:
+            case "java" | "connector":
+                folder = JAVA_HOME if step.role == "java" else FOLDER
+                return {"package": machine.disk.exists(f"{folder}\\{MANIFEST}")}
+            case "antivirus":
+                return {"path": IMAGE in machine.defender.paths, "process": False}
+            case "carry":
+                there = [path for path in step.values["carry_paths"] if machine.disk.file(path)]
+                return {"files": dict.fromkeys(there, "checksum")}
+            case "firewall":
+                return {"exists": bool(machine.firewall.rules)}
+        return {"exists": bool(machine.services)}
 
     def _restore(self, machine: Machine, step: Step) -> None:
         was = step.values[f"{step.role}_before"]

@@ -1,7 +1,7 @@
 """A long evening: `make soak`. Runs are killed at random moments among random faults; the lab's events are the judge.
 
 The first part is the real thing (the command, Ansible, WinRM on loopback), the second the same engine on the lab's
-machines directly, many times faster. Prints what was survived, and fails at the first violation.
+machines directly, many times faster. Prints the seed and what was survived, and fails at the first violation.
 """
 
 import argparse
@@ -12,13 +12,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from provisioner.execute.points import Point
-from provisioner.journal import Journal
+from provisioner.journal import Journal, standing
 from provisioner.lab import process
 from provisioner.lab.process import Handle
+from provisioner.model import Plan
 from tests import judge
 from tests.conftest import command, environment
 from tests.dying import dies
@@ -30,21 +33,25 @@ FAULTS = ("offline", "drops_midway=before", "drops_midway=after", "slow=2", "she
 
 
 def main() -> None:
-    """Both parts, within their shares of the time."""
-    options = argparse.ArgumentParser(description=__doc__)
+    """Each part within its share of the time, counted from its own beginning, and once round at least."""
+    options = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     options.add_argument("--seed", type=int, default=random.randrange(10**6))
-    options.add_argument("--kills", type=int, default=200, help="How many runs are killed, in both parts together.")
+    options.add_argument("--kills", type=int, default=200, help="How many runs are killed, in all parts together.")
+    options.add_argument("--least", type=int, help="How many must have been, lest it fails; default: all of --kills.")
     options.add_argument("--minutes", type=float, default=14.0)
     given = options.parse_args()
     print(f"seed {given.seed}: the same seed, the same faults", flush=True)
-    chance, until = random.Random(given.seed), time.monotonic() + given.minutes * 60
     survived: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="provisioner-soak-") as folder:
-        _really(Path(folder) / "real", chance, survived, time.monotonic() + given.minutes * 60 * 0.6, given.kills // 4)
-        _directly(Path(folder), chance, survived, until, given.kills)
+        for name, (part, time_share, kills_share) in _PARTS.items():
+            # A part draws by itself: what a slower machine had no time for in one does not change the next.
+            chance, until = random.Random(f"{given.seed} {name}"), time.monotonic() + given.minutes * 60 * time_share
+            most = survived["kills"] + round(given.kills * kills_share)
+            part(Path(folder) / name, chance, survived, until, most)
     print(", ".join(f"{count} {what}" for what, count in survived.items()), "and no violation", flush=True)
-    if survived["kills"] < given.kills:
-        sys.exit(f"only {survived['kills']} of {given.kills} kills fitted into {given.minutes:g} minutes")
+    least = given.kills if given.least is None else given.least
+    if survived["kills"] < least:
+        sys.exit(f"only {survived['kills']} of {least} kills fitted into {given.minutes:g} minutes")
 
 
 # The real thing
@@ -60,7 +67,7 @@ def _really(folder: Path, chance: random.Random, survived: Counter[str], until: 
         practices = {row["gateway"] or row["practice"]: row["practice"] for row in rows}
         moves = [("A84010", "NEW-A84010"), ("A84011", "NEW-A84011")]
         plan = _planned(lab)
-        while survived["kills"] < most and time.monotonic() < until:
+        for _ in _rounds(survived, until, most):
             _meddle(lab, chance, survived)
             practice, to = chance.choice(moves)
             for arguments in (("apply", plan, "--yes", "--unsure", "go-on"),
@@ -145,46 +152,74 @@ def _judge(lab: Handle, practices: dict[str, str], running: list[str]) -> None:
 # The engine on the lab's machines
 
 
-def _directly(folder: Path, chance: random.Random, survived: Counter[str], until: float, kills: int) -> None:
+def _directly(folder: Path, chance: random.Random, survived: Counter[str], until: float, most: int) -> None:
     number = 0
-    while survived["kills"] < kills and time.monotonic() < until:
-        number += 1
+    for number in _rounds(survived, until, most):
         _migration(folder / str(number), chance, survived)
     print(f"direct: {number} migrations", flush=True)
 
 
 def _migration(folder: Path, chance: random.Random, survived: Counter[str]) -> None:
-    """One practice's move, killed up to six times on the way, and in half of all cases led back."""
+    """One practice's move, killed up to six times on the way; in half of all cases led back, and begun anew then."""
     LabWorld.make(folder)
-    operator = Operator(folder)
-    plan, backs = operator.planned(), 0
+    operator, number = Operator(folder), 1
+    plan = operator.planned()
     for _ in range(chance.randrange(1, 7)):
-        world = operator.world()
-        world.broken = (
-            {chance.choice(("java", "service", "stop", "start", "carry")): "it broke"} if _maybe(chance) else {}
-        )
-        world.offline = {chance.choice((OLD, NEW))} if _maybe(chance) else set()
-        survived["faults"] += bool(world.broken) + bool(world.offline)
-        world.save()
+        _spoil(operator, chance, survived)
         point, nth = chance.choice(list(Point)), chance.randrange(1, 6)
         survived["kills"] += dies(partial(operator.through, plan), point, nth)
-        begun = any(event["event"] == "service_stopped" for event in operator.world().happened)
-        if backs == 0 and begun and _maybe(chance):
-            backs, plan = 1, operator.back(plan)
+        if plan.kind == "migration" and _is_open(operator, plan) and _maybe(chance):
+            plan = operator.back(plan, number)
+        elif plan.kind == "undo" and not _is_open(operator, plan) and _maybe(chance):
+            _mend(operator)
+            number += 1
+            plan = operator.planned(number)
+    _mend(operator)
+    back = plan.kind == "undo"
+    # A way back that is through is over, and so is its migration: nobody gives that command again.
+    if not back or _is_open(operator, plan):
+        ended = operator.through(plan, most=20)
+        assert ended.exit_code == 0, [(one.step, one.result, one.message) for one in ended.outcomes]
+        survived["resumes"] += 1
+    world = operator.world()
+    assert world.two_at_once() == [], world.two_at_once()
+    assert world.runs() == ({OLD} if back else {NEW})
+
+
+def _spoil(operator: Operator, chance: random.Random, survived: Counter[str]) -> None:
+    """Now and then a role that fails, and a PC that is away."""
+    world = operator.world()
+    world.broken = {chance.choice(("java", "service", "stop", "start", "carry")): "it broke"} if _maybe(chance) else {}
+    world.offline = {chance.choice((OLD, NEW))} if _maybe(chance) else set()
+    survived["faults"] += bool(world.broken) + bool(world.offline)
+    world.save()
+
+
+def _mend(operator: Operator) -> None:
     world = operator.world()
     world.broken, world.offline = {}, set()
     world.save()
-    ended = operator.through(plan, most=20)
-    survived["resumes"] += 1
-    world = operator.world()
-    assert world.two_at_once() == [], world.two_at_once()
-    assert ended.exit_code == 0, [(one.step, one.result, one.message) for one in ended.outcomes]
-    assert world.runs() == ({OLD} if backs else {NEW})
+
+
+def _is_open(operator: Operator, plan: Plan) -> bool:
+    with operator.journal() as journal:
+        return standing.open_migrations(journal).get("B84001") == (plan.of or plan.id)
 
 
 def _maybe(chance: random.Random) -> bool:
     return chance.random() < 0.3
 
+
+def _rounds(survived: Counter[str], until: float, most: int) -> Iterator[int]:
+    """Rounds from 1, while there are runs to be killed and there is time; the first one always."""
+    for number in count(1):
+        yield number
+        if survived["kills"] >= most or time.monotonic() >= until:
+            return
+
+
+# By its name: a part, its share of the time, and of the kills.
+_PARTS = {"real": (_really, 0.6, 0.25), "direct": (_directly, 0.4, 0.75)}
 
 if __name__ == "__main__":
     main()

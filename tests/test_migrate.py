@@ -34,13 +34,13 @@ class Operator:
     def world(self) -> LabWorld:
         return LabWorld.load(self.folder)
 
-    def planned(self) -> Plan:
+    def planned(self, number: int = 1) -> Plan:
         """The migration, planned and saved."""
         world = self.world()
         fleet = world.fleet
         move = migrate.moved(fleet, "B84001", NEW, world.clock.date())
         audit = world.audit(migrate.in_roles(fleet, migrate.before(move)).known)
-        plan = migrate.make(audit, fleet, move, at=world.now(), plan_id="move-1")
+        plan = migrate.make(audit, fleet, move, at=world.now(), plan_id=f"move-{number}")
         with self.journal() as journal:
             journal.save(audit)
             journal.save(plan)
