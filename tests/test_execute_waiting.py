@@ -105,7 +105,7 @@ def test_now_goes_past_the_hours_and_its_reason_is_kept(journal: Journal) -> Non
     ended = apply(world, world.plan(remedies=["firewall"]), journal, now_because="the vendor's line is down tomorrow")
     assert results(ended) == {"B84000-firewall": "done"}
     (begun,) = journal.events(kinds=("run_started",))
-    assert begun.body["now_because"] == "the vendor's line is down tomorrow"
+    assert begun.body["now_because"] == begun.body["because"] == "the vendor's line is down tomorrow"
     assert "outside hours because the vendor's line is down tomorrow" in begun.body["words"]
 
 

@@ -60,30 +60,30 @@ def test_steps_that_were_not_begun_are_told_once() -> None:
     one = outcomes()[0]
     text = shown(
         table.outcomes(
+            plan(),
             [
                 one,
                 *(
                     replace(one, step=f"s{number}", result=Result.SKIPPED, message="not begun: x")
                     for number in (1, 2, 3)
                 ),
-            ]
+            ],
         )
     )
     assert text.count("not begun: x") == 1
     assert line(text, "not begun: x").split()[:3] == ["3", "steps", "skipped"]
-    assert "4 steps: " in text and "3 skipped" in text
 
 
 def test_hostile_text_is_neither_markup_nor_obeyed() -> None:
     text = shown(table.audit(*hostile()), width=400)
     assert "\x1b" not in text and "\u202e" not in text and "\x00" not in text
     assert '<script>alert("x")</script>' in text
-    assert "[red]not markup[/red]" in shown(table.outcomes(outcomes()))
+    assert "[red]not markup[/red]" in shown(table.outcomes(plan(), outcomes()))
 
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_fits_a_narrow_terminal(width: int) -> None:
-    for renderable in (table.audit(*estate()), table.plan(plan(), PRACTICES), table.outcomes(outcomes())):
+    for renderable in (table.audit(*estate()), table.plan(plan(), PRACTICES), table.outcomes(plan(), outcomes())):
         assert max(map(len, shown(renderable, width).splitlines())) <= width
 
 
@@ -105,5 +105,4 @@ def test_a_plan_without_steps_says_so() -> None:
 
 
 def test_outcomes_are_counted() -> None:
-    text = shown(table.outcomes(outcomes()))
-    assert text.rstrip().endswith("3 steps: 1 done, 1 failed, 1 waiting.")
+    assert shown(table.counted(outcomes())).rstrip().endswith("3 steps: 1 done, 1 failed, 1 waiting.")

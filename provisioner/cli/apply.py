@@ -66,7 +66,7 @@ def command(
             return _rehearse(found, auditor)
         running.ask(found)
         ended = running.run(found, auditor, asked, unsure or "")
-    running.show(found, ended, f"provisioner apply {found.id}")
+        running.show(found, ended, f"provisioner apply {found.id}", journal)
     return ended.exit_code
 
 

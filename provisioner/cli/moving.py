@@ -111,7 +111,7 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
             say(f"{title(plan)}: {error.message} {error.hint}")
             left_out = True
             continue
-        running.show(plan, one, again(plan))
+        running.show(plan, one, again(plan), auditor.journal)
         ended.append((plan, one))
         if why := _past(auditor, ended):
             say(f"Stopped: {why}. The practices that are left were not touched.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import click
 
@@ -14,6 +15,7 @@ from provisioner.cli.options import common
 from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Fleet, Plan
+from provisioner.results import Stands
 
 # Older than this, an audit is said to be old: apply reads everything again anyway.
 OLD = timedelta(hours=24)
@@ -80,13 +82,13 @@ def lookup(journal: Journal, id_: str | None) -> Audit | Plan:
     return journal.load(id_)
 
 
-def show(made: Plan, names: Mapping[str, str]) -> None:
-    """A plan on stdout, in the format asked for."""
+def show(made: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})) -> None:
+    """A plan on stdout, in the format asked for; as JSON with what stands of its steps."""
     from provisioner.report import json
     from provisioner.report import table as tables
 
     if as_json():
-        out(json.plan(made))
+        out(json.plan(made, stands))
     else:
         table(tables.plan(made, names))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 
@@ -10,8 +11,10 @@ from provisioner.cli.auditing import open_journal, readiness
 from provisioner.cli.context import open_fleet, out, say
 from provisioner.cli.plan import lookup, practice_names
 from provisioner.errors import InputError
+from provisioner.journal import standing
 from provisioner.model import Audit, Plan
 from provisioner.report import csv, html, json, junit
+from provisioner.results import Stands
 
 FORMATS = ("html", "csv", "json", "junit")
 
@@ -29,6 +32,7 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
     fleet = open_fleet()
     with open_journal(fleet) as journal:
         found = lookup(journal, id_)
+        stands = standing.stands(journal, found.id) if isinstance(found, Plan) else {}
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
@@ -36,7 +40,7 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
         write_pages(output, pages)
         say(f"{len(pages)} pages in {output}")
         return 0
-    text = document(found, as_, practice_names(fleet))
+    text = document(found, as_, practice_names(fleet), stands)
     if output is None:
         out(text)
     else:
@@ -45,12 +49,14 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
     return 0
 
 
-def document(found: Audit | Plan, as_: str, names: Mapping[str, str]) -> str:
+def document(
+    found: Audit | Plan, as_: str, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})
+) -> str:
     """The whole document as text. Errors: InputError for a format that a plan has not."""
     if isinstance(found, Plan):
         if as_ not in {"html", "json"}:
             raise InputError(f"A plan cannot be written as {as_}.", "It can as html and as json.")
-        return html.plan(found, names) if as_ == "html" else json.plan(found)
+        return html.plan(found, names, stands) if as_ == "html" else json.plan(found, stands)
     ready = readiness(found)
     if as_ == "html":
         return html.audit(found, ready, evaluate.causes(found))

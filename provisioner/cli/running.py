@@ -18,7 +18,8 @@ from provisioner.cli.options import common
 from provisioner.cli.watching import Watch
 from provisioner.execute import budget, causes
 from provisioner.fleet import rewrite
-from provisioner.model import Evidence, Finding, Gateway, Plan, Step
+from provisioner.journal import Journal, standing
+from provisioner.model import Evidence, Finding, Gateway, Plan, Result, Step
 from provisioner.playbook import Acted
 from provisioner.report.words import counted
 
@@ -150,23 +151,43 @@ def narrowed(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
     return replace(plan, waves=left, places=places)
 
 
-def show(plan: Plan, ended: execute.Ended, again: str) -> None:
-    """How a run ended, on stdout; `again` is the command that goes on."""
+def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal) -> None:
+    """How a run ended, on stdout; `again` is the command that goes on. Each step was said when it ended: only what is
+    not done is said once more."""
     from provisioner.report import json as documents
+    from provisioner.report import standing as standings
     from provisioner.report import table as tables
 
+    stands = standing.stands(journal, plan.id)
     if as_json():
-        out(documents.outcomes(plan.id, ended.outcomes))
+        out(documents.outcomes(plan.id, ended.outcomes, stands))
         return
-    table(tables.outcomes(ended.outcomes))
-    found = causes.grouped(plan, ended.outcomes)
+    left = [one for one in ended.outcomes if one.result not in execute.FINISHED]
+    if left:
+        table(tables.outcomes(plan, left))
+    if ended.outcomes:
+        table(tables.counted(ended.outcomes))
+    unchanged = {one.step for one in ended.outcomes if one.result is Result.UNCHANGED}
+    for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
+        out(f"Of what is unchanged now: {line[0].lower()}{line[1:]}")
+    # What is so at one gateway only has its row above.
+    found = [one for one in causes.grouped(plan, ended.outcomes) if len(one.gateways) > 1]
     if found:
         out(f"{causes.counted(found)}:")
     for cause in found:
         what = ", ".join(part for part in (cause.result, cause.remedy) if part)
         out(f"  {what}, at {len(cause.gateways)}: {cause.words}")
+    out(_next(plan, ended, again))
+
+
+def _next(plan: Plan, ended: execute.Ended, again: str) -> str:
+    """What is left to do, in one sentence."""
+    if not plan.steps:
+        return f"{plan.id}: nothing to do."
+    results = {one.result for one in ended.outcomes} - set(execute.FINISHED)
+    if results and not results - {Result.WAITING, Result.SKIPPED}:
+        waits = "what it waits for is said above" if Result.WAITING in results else f"it was stopped ({ended.stopped})"
+        return f"Nothing has failed; {waits}. To go on: {again}"
     if ended.exit_code:
-        out(f"Not all is done. Mend what is said above; then: {again}")
-    else:
-        done = counted(len(plan.steps), "step")
-        out(f"{plan.id}: {done} done, each proved by a new reading." if plan.steps else f"{plan.id}: nothing to do.")
+        return f"Not all is done. Mend what is said above; then: {again}"
+    return f"{plan.id}: {counted(len(plan.steps), 'step')} done, each proved by a new reading."

@@ -6,7 +6,9 @@ from provisioner.cli import audit as audits
 from provisioner.cli import plan as plans
 from provisioner.cli.auditing import open_journal
 from provisioner.cli.context import as_json, open_fleet, out, table
-from provisioner.model import Audit, Plan
+from provisioner.journal import standing
+from provisioner.model import Audit
+from provisioner.report import standing as standings
 from provisioner.report import table as tables
 
 
@@ -17,12 +19,17 @@ def command(id_: str) -> int:
     fleet = open_fleet()
     with open_journal(fleet) as journal:
         found = plans.lookup(journal, id_)
-        outcomes = list(journal.progress(id_).outcomes.values()) if isinstance(found, Plan) else []
-    if isinstance(found, Audit):
-        audits.show(found)
+        if isinstance(found, Audit):
+            audits.show(found)
+            return 0
+        stands = standing.stands(journal, found.id)
+        later = [(one, standing.stands(journal, one.id)) for one in journal.family(found)[1:]]
+    plans.show(found, plans.practice_names(fleet), stands)
+    if as_json():
         return 0
-    plans.show(found, plans.practice_names(fleet))
-    if outcomes and not as_json():
-        table(tables.outcomes(outcomes))
-        out(f"{found.id}: {len(outcomes)} of {len(found.steps)} steps have ended.")
+    if stands:
+        table(tables.standing(found, stands))
+    for one, its in later:
+        if its:
+            out(f"Since then {one.id} ({one.kind}): {standings.counted(one, its)} provisioner show {one.id}")
     return 0

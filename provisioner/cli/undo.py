@@ -50,7 +50,7 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         if back is fresh and back.steps:
             journal.save(back, f"undo of {done.id}: {len(back.steps)} steps on {len(back.places)} gateways")
         ended = running.run(back, Auditor(fleet, policy, journal), asked)
-    running.show(back, ended, f"provisioner undo {done.id}")
+        running.show(back, ended, f"provisioner undo {done.id}", journal)
     return 5 if back.gaps else ended.exit_code
 
 

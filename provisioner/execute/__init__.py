@@ -20,6 +20,7 @@ from provisioner.journal import Event, Journal, standing
 from provisioner.model import Fleet, Outcome, Plan, Result, Step, Wave
 from provisioner.plan import START
 from provisioner.playbook import Acted
+from provisioner.results import Stands
 
 __all__ = ["FINISHED", "INTERRUPTED", "Act", "Asked", "Ended", "Hands", "Read", "at_home", "refuse", "rehearse", "run"]
 
@@ -113,6 +114,7 @@ def _know(rollout: Rollout) -> None:
         _refuse_over(plan, plan.move.practice, journal)
     _recover(rollout)
     rollout.progress = journal.progress(plan.id)
+    rollout.stood = standing.stands(journal, plan.id)
     points.reach(Point.RECOVERED)
     rollout.confirmed = standing.confirmed(journal, plan.id)
     rollout.durations = journal.durations()
@@ -150,6 +152,7 @@ def _begin(rollout: Rollout, asked: Asked, policy_digest: str) -> None:
     body = {"words": ", ".join(part for part in parts if part), "budget": budget, "by": str(rollout.me)}
     body |= {"name": f"{rollout.journal.id}.{secrets.token_hex(4)}"}
     body |= {"approved_by": asked.approved_by, "ticket": asked.ticket, "now_because": asked.now_because}
+    body["because"] = asked.now_because  # as a record reads it
     begun = [Event(at=hands.now(), kind="run_started", plan=plan.id, body=body)]
     if plan.kind == "migration" and plan.move and not standing.was_opened(rollout.journal, plan.id):
         move = {"practice": plan.move.practice, "old": plan.move.old, "new": plan.move.new}
@@ -189,7 +192,7 @@ def _unsure(rollout: Rollout, waves: Sequence[Wave]) -> str:
 
 def _end(rollout: Rollout, ended: Ended) -> list[Event]:
     plan, now = rollout.plan, rollout.hands.now()
-    found = [Event(at=now, kind="run_ended", plan=plan.id, body=_counted(ended))]
+    found = [Event(at=now, kind="run_ended", plan=plan.id, body=_counted(ended, rollout.stood))]
     if plan.of and rollout.through(plan.steps):
         # What it was the end of, or the way back from, is over with it; a rollout can be done again.
         closed = (plan.id, plan.of) if plan.move else (plan.id,)
@@ -275,9 +278,12 @@ def _end_dead(events: Sequence[Event], journal: Journal, hands: Hands) -> None:
     )
 
 
-def _counted(ended: Ended) -> dict[str, str]:
-    counts: dict[str, int] = {}
+def _counted(ended: Ended, stood: Mapping[str, Stands]) -> dict[str, str]:
+    counts: dict[Result, int] = {}
     for outcome in ended.outcomes:
         counts[outcome.result] = counts.get(outcome.result, 0) + 1
-    words = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
+    unchanged = {outcome.step for outcome in ended.outcomes if outcome.result is Result.UNCHANGED}
+    before = sum(id_ in unchanged and one.result is Result.DONE for id_, one in stood.items())
+    also = {Result.UNCHANGED: f" ({before} done by an earlier run)" if before else ""}
+    words = ", ".join(f"{count} {result}{also.get(result, '')}" for result, count in sorted(counts.items()))
     return {"words": words + (f"; {ended.stopped}" if ended.stopped else ""), "stopped": ended.stopped}

@@ -19,6 +19,7 @@ from provisioner.migrate import STOP
 from provisioner.model import Fleet, Gateway, Outcome, Plan, Result, Role, Step, Wave
 from provisioner.plan import START, Standing, by_practice, connector_runs, stated_off
 from provisioner.playbook import Acted
+from provisioner.results import Stands
 
 # A step's verdict, what was said of the act, and when it began.
 Ending = tuple[Step, judge.Verdict, Acted, datetime]
@@ -38,8 +39,8 @@ INTERRUPTED = "the operator ended it"
 @dataclass(kw_only=True)
 class Rollout:
     """One run of a plan, under way. `ids`: what it leases as a whole, beside gateways; `now_because`: why hours do not
-    count; `confirmed`: what persons confirmed, in words, by step; `names`: those under which the journal marks gateways
-    (the newest first);
+    count; `stood`: what stood of each step before this run; `confirmed`: what persons confirmed, in words, by step;
+    `names`: those under which the journal marks gateways (the newest first);
     `moving`: the open migration, by practice, that this plan does not belong to, as a wave finds it; `durations`:
     seconds that remedies were measured to take; `patience`: seconds for which a person is waited for."""
 
@@ -51,6 +52,7 @@ class Rollout:
     now_because: str = ""
     me: processes.Process = field(default_factory=processes.this)
     progress: Progress = field(default_factory=Progress)
+    stood: Mapping[str, Stands] = field(default_factory=dict)
     confirmed: Mapping[str, str] = field(default_factory=dict)
     names: Sequence[str] = ()
     moving: Mapping[str, str] = field(default_factory=dict)
@@ -379,6 +381,7 @@ class Rollout:
             reading_after=self._latest.get(step.gateway, ""),
             output=said.output,
             untouched=said.result in ("held", *NOT_ASKED),
+            seconds=said.seconds,
         )
 
     def ended(self) -> tuple[Outcome, ...]:

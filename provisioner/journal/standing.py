@@ -3,8 +3,12 @@
 from collections.abc import Collection
 from datetime import datetime
 
+from provisioner import results
+from provisioner.errors import JournalError
 from provisioner.journal import Journal
+from provisioner.journal.file import DAMAGED
 from provisioner.model import Plan, Result, Step
+from provisioner.results import Stands
 
 _ENDED_WELL = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
 
@@ -40,6 +44,15 @@ def open_steps(journal: Journal, plan: Plan) -> list[Step]:
         or step.id not in progress.outcomes
         or progress.outcomes[step.id].result not in _ENDED_WELL
     ]
+
+
+def stands(journal: Journal, plan: str) -> dict[str, Stands]:
+    """What stands of each of a plan's steps that ever ended. Errors: JournalError where an outcome is damaged."""
+    kinds = ("run_started", "step_started", "step_ended")
+    try:
+        return results.stands((one.kind, one.step, one.body) for one in journal.events(plan, kinds=kinds))
+    except ValueError as error:
+        raise JournalError(f"{journal.path}: a step of {plan} is damaged.", DAMAGED) from error
 
 
 def confirmed(journal: Journal, plan: str) -> dict[str, str]:

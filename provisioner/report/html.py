@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,9 +21,10 @@ from markupsafe import Markup
 from provisioner import __version__
 from provisioner.errors import InputError
 from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impact, Plan, Status, Step
-from provisioner.report import pretty, words
+from provisioner.report import pretty, standing, words
 from provisioner.report.risks import risk
 from provisioner.report.view import KINDS, PLAN, STATES, Kind, Machine, State, View, by_whose, view
+from provisioner.results import Stands
 
 _MESSAGE = 600
 _VALUE = 1_500
@@ -98,8 +100,8 @@ def practice(audit: Audit, code: str, ready: Mapping[str, bool], causes: Sequenc
     return render("practice.html.j2", view=shown, audit=audit, jobs=jobs, anchors=_anchors(shown))
 
 
-def plan(plan: Plan, names: Mapping[str, str]) -> str:
-    """A plan as the change request: what, where, when, the risk, the way back, and who approves it."""
+def plan(plan: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})) -> str:
+    """A plan as the change request: what, where, when, the risk, the way back, who approves it, what became of it."""
     waves = [(wave, _places(wave.steps, plan, names)) for wave in plan.waves]
     acts = [step for step in plan.steps if step.kind != "person"]
     return render(
@@ -117,6 +119,8 @@ def plan(plan: Plan, names: Mapping[str, str]) -> str:
         gaps=_gaps(plan.gaps),
         risk=risk,
         stops=_budget(plan.budget),
+        became=[(step, stands[step.id]) for step in plan.steps if step.id in stands],
+        told=[standing.counted(plan, stands), *standing.who(stands.values())] if stands else [],
     )
 
 
@@ -263,6 +267,9 @@ def _environment() -> Environment:
         owner=words.owner,
         change=words.change,
         whose=_whose,
+        result=lambda result: words.RESULTS[result],
+        since=standing.since,
+        moment=standing.when,
         message=lambda text: words.clip(text, _MESSAGE),
         value=lambda value: _code(pretty.line(value, _VALUE)),
         code=_code,

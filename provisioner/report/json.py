@@ -6,10 +6,12 @@ All are ASCII, so that no pipe and no code page can spoil them.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from provisioner.model import Audit, Outcome, Plan, Step
-from provisioner.report import words
+from provisioner.report import standing, words
+from provisioner.results import Stands
 
 VERSION = 1
 
@@ -45,16 +47,26 @@ def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
     return document({"audit": audit.id, "gateways": gateways})
 
 
-def plan(plan: Plan) -> str:
-    """The waves with their steps, and the gaps that no step mends."""
+def plan(plan: Plan, stands: Mapping[str, Stands] = MappingProxyType({})) -> str:
+    """The waves with their steps, the gaps that no step mends, and what stands of the steps by now."""
     waves = [{"number": wave.number, "steps": [_step(step) for step in wave.steps]} for wave in plan.waves]
     gaps = [asdict(gap) for gap in plan.gaps]
-    return document({"plan": plan.id, "kind": plan.kind, "audit": plan.audit, "waves": waves, "gaps": gaps})
+    body = {"plan": plan.id, "kind": plan.kind, "audit": plan.audit, "waves": waves, "gaps": gaps}
+    told = [
+        {"step": step.id, "gateway": step.gateway, **standing.document(stands[step.id])}
+        for step in plan.steps
+        if step.id in stands
+    ]
+    return document(body | {"standing": told})
 
 
-def outcomes(plan_id: str, outcomes: Sequence[Outcome]) -> str:
-    """How the steps of a plan ended, in the order in which they ended."""
-    return document({"plan": plan_id, "outcomes": [_outcome(outcome) for outcome in outcomes]})
+def outcomes(plan_id: str, outcomes: Sequence[Outcome], stands: Mapping[str, Stands] = MappingProxyType({})) -> str:
+    """How the steps of a plan ended in one run, in the order in which they ended, and what stands of each."""
+    told = [
+        _outcome(one) | {"standing": standing.document(stands[one.step]) if one.step in stands else None}
+        for one in outcomes
+    ]
+    return document({"plan": plan_id, "outcomes": told})
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -87,6 +99,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "ended": words.utc(outcome.ended),
         "message": outcome.message,
         "before": dict(outcome.before),
+        "seconds": outcome.seconds,
     }
 
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from provisioner import __version__, chain
+from provisioner import __version__, chain, results
 from provisioner.chain import Link
 from provisioner.model import Audit, Control, Evidence, Finding, Plan, Step
-from provisioner.report import words
+from provisioner.report import standing, words
 from provisioner.report.json import VERSION, document
 
 MADE_BY = f"provisioner {__version__}"
@@ -77,7 +77,7 @@ def manifest(source: Source, files: Mapping[str, bytes], operator: str, signed_b
 
 
 def told(steps: Iterable[Mapping[str, Any]], links: Sequence[Link]) -> dict[str, Any]:
-    """What the events say: the runs, and of each (plan and step) the attempts and what people confirmed.
+    """What the events say: the runs, and of each (plan and step) the attempts, what people confirmed and what stands.
 
     Errors: ValueError, KeyError where an event's body is not what its kind promises.
     """
@@ -90,7 +90,9 @@ def told(steps: Iterable[Mapping[str, Any]], links: Sequence[Link]) -> dict[str,
         ]
         for step in steps
     }
-    return {"runs": _runs(links), "attempts": attempts, "confirmed": confirmed}
+    stands = {plan: _stands(plan, links) for plan in dict.fromkeys(str(step["plan"]) for step in steps)}
+    told = {f"{step['plan']} {step['id']}": stands[step["plan"]].get(step["id"]) for step in steps}
+    return {"runs": _runs(links), "attempts": attempts, "confirmed": confirmed, "standing": told}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,7 @@ def _practice(source: Source, reasons: _Reasons, code: str) -> dict[str, Any]:
     for step in steps:
         step["attempts"] = said["attempts"][f"{step['plan']} {step['id']}"]
         step["confirmed"] = said["confirmed"][f"{step['plan']} {step['id']}"]
+        step["standing"] = said["standing"][f"{step['plan']} {step['id']}"]
     readings = {one: source.readings[one] for one in named(links) if one in source.readings}
     return {
         "version": VERSION,
@@ -200,6 +203,11 @@ def _step(reasons: _Reasons, plan: Plan, step: Step) -> dict[str, Any]:
         "proves": [{"control": control, "title": reasons.title(control)} for control in step.proves],
         "changes": [asdict(change) for change in step.changes],
     }
+
+
+def _stands(plan: str, links: Iterable[Link]) -> dict[str, dict[str, Any]]:
+    found = results.stands((link.kind, link.step, link.said) for link in links if link.plan == plan)
+    return {step: standing.document(one) for step, one in found.items()}
 
 
 def _runs(links: Iterable[Link]) -> list[dict[str, str]]:

@@ -28,11 +28,14 @@ _KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """One step as it is shown. `tone` is the class of its pill, `result` the words in it."""
+    """One step as it is shown. `tone` is the class of its pill, `result` the words in it; `when` is since when it
+    stands so, or "", and `again` what the last look since then found, if there was one."""
 
     step: Mapping[str, Any]
     tone: str
     result: str
+    when: str = ""
+    again: Mapping[str, Any] | None = None
 
     @property
     def well(self) -> bool:
@@ -67,7 +70,11 @@ def _done(step: Mapping[str, Any]) -> Done:
     result = step["attempts"][-1]["result"]
     if not result:
         return Done(step=step, tone="unread", result="begun; no end is recorded")
-    return Done(step=step, tone=_TONES.get(result, "waiting"), result=words.RESULTS[Result(result)])
+    # What was done stays done: a second run that only looked does not hide the first.
+    stands = step.get("standing") or {"result": result, "at": "", "again": None}
+    result = stands["result"]
+    tone, said = _TONES.get(result, "waiting"), words.RESULTS[Result(result)]
+    return Done(step=step, tone=tone, result=said, when=stands["at"], again=stands["again"])
 
 
 def _by_gateway(done: list[Done]) -> dict[str, list[Done]]:

@@ -8,8 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from provisioner.model import Audit, Cause, Impact, Outcome, Plan, Result, Status, Step
+from provisioner.report import standing as standings
 from provisioner.report import words
 from provisioner.report.view import PLAN, STATES, Kind, Machine, State, View, view
+from provisioner.results import Stands
 
 _MARKS = {
     State.READY: ("✓", "green"),
@@ -61,10 +63,10 @@ def plan(plan: Plan, names: Mapping[str, str]) -> RenderableType:
     return Group(_text(head, "bold"), Text(), table, *_gaps(plan))
 
 
-def outcomes(outcomes: Sequence[Outcome]) -> RenderableType:
-    """One row a step, but for those that were not begun for the same reason; and the count of each result."""
-    if not outcomes:
-        return _text("No step was done.")
+def outcomes(plan: Plan, outcomes: Sequence[Outcome]) -> RenderableType:
+    """One row a step, but for those that were not begun for the same reason. What it took is what its own tasks took on
+    that gateway, as Ansible says; nothing where it does not."""
+    remedies = {step.id: words.change(step) for step in plan.steps}
     table = _table("gateway", "step", "result", "changed", "took", "message")
     skipped = Counter(outcome.message for outcome in outcomes if outcome.result is Result.SKIPPED)
     for outcome in outcomes:
@@ -72,19 +74,41 @@ def outcomes(outcomes: Sequence[Outcome]) -> RenderableType:
             continue
         table.add_row(
             _text(outcome.gateway),
-            _text(outcome.step),
+            _text(remedies.get(outcome.step, outcome.step)),
             _text(words.RESULTS[outcome.result], _style(outcome.result)),
             "yes" if outcome.changed else "no",
-            words.duration((outcome.ended - outcome.started).total_seconds()),
+            words.duration(outcome.seconds) if outcome.seconds else "",
             _text(outcome.message),
         )
     for message, number in skipped.items():
         if number > 1:
             result = _text(words.RESULTS[Result.SKIPPED], _style(Result.SKIPPED))
             table.add_row("", words.counted(number, "step"), result, "no", "", _text(message))
+    return table
+
+
+def counted(outcomes: Sequence[Outcome]) -> Text:
+    """How many steps ended how."""
     count = Counter(outcome.result for outcome in outcomes)
     total = ", ".join(f"{count[result]:,} {words.RESULTS[result]}" for result in Result if count[result])
-    return Group(table, _text(f"{words.counted(len(outcomes), 'step')}: {total}.", "bold"))
+    return _text(f"{words.counted(len(outcomes), 'step')}: {total}.", "bold")
+
+
+def standing(plan: Plan, stands: Mapping[str, Stands]) -> RenderableType:
+    """One row for each step that ever ended, as it stands by now; their count, by whom, and who has looked since."""
+    table = _table("gateway", "step", "result", "changed", "when (UTC)", "message")
+    for step in (step for step in plan.steps if step.id in stands):
+        one = stands[step.id]
+        table.add_row(
+            _text(step.gateway),
+            _text(words.change(step)),
+            _text(words.RESULTS[one.result], _style(one.result)),
+            "yes" if one.outcome.changed else "no",
+            standings.when(one.outcome.ended).removesuffix(" UTC"),
+            _text("; ".join(part for part in (one.message, standings.since(one)) if part)),
+        )
+    lines = [_text(line) for line in standings.who(stands.values())]
+    return Group(table, _text(standings.counted(plan, stands), "bold"), *lines)
 
 
 def _headline(cause: Cause) -> Text:

@@ -88,7 +88,8 @@ def _practice(name: str, practice: Mapping[str, Any], listed: Mapping[str, Any])
     if practice["runs"] != said["runs"]:
         found.append(_fault(name, "its runs are not those that its events tell"))
     for step in practice["steps"]:
-        for key in ("attempts", "confirmed"):
+        # A record of before it was told has no standing result.
+        for key in ("attempts", "confirmed", *({"standing"} & step.keys())):
             if step[key] != said[key][f"{step['plan']} {step['id']}"]:
                 found.append(_fault(name, f"step {step['id']}: its {key} are not what its events tell"))
     return found
