@@ -225,7 +225,11 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """One reading of a fleet, judged. Holds all that a report needs."""
+    """One reading of a fleet, judged. Holds all that a report needs.
+
+    `folder` is the fleet's; `left_out` maps its known gateways that were not asked to their practices (None: of before
+    that was kept); `purpose`: what a migration made it for, in roles that practices.csv does not have yet.
+    """
 
     id: str
     at: datetime
@@ -236,6 +240,9 @@ class Audit:
     evidence: tuple[Evidence, ...]
     findings: tuple[Finding, ...]
     facts: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
+    folder: str = ""
+    left_out: Mapping[str, str] | None = None
+    purpose: str = ""
 
     def of(self, gateway: str) -> tuple[Finding, ...]:
         """That gateway's findings, in the order of the policy."""

@@ -45,17 +45,17 @@ def test_audits_and_plans_come_back_as_they_were(journal: Journal) -> None:
     journal.save(plan)
     assert journal.load(audit.id) == audit
     assert journal.load(plan.id) == plan
-    assert journal.latest("audit") == audit.id
-    assert journal.latest("plan") == plan.id
+    assert journal.kept("audit") == [audit.id]
+    assert journal.kept("plan") == [plan.id]
     assert {(entry.id, entry.title) for entry in journal.history()} == {(audit.id, "0 of 2 ready"), (plan.id, "")}
 
 
 def test_the_latest_is_the_newest_whatever_was_saved_last(journal: Journal) -> None:
     audit = World(fleet(gateway("B84001"))).audit()
-    assert journal.latest("audit") is None
+    assert journal.kept("audit") == []
     journal.save(replace(audit, id="new", at=LATER))
     journal.save(replace(audit, id="old", at=AT))
-    assert journal.latest("audit") == "new"
+    assert journal.kept("audit")[0] == "new"
 
 
 def test_an_unknown_id_is_the_askers_mistake(journal: Journal) -> None:

@@ -13,7 +13,6 @@ from provisioner.cli.auditing import Auditor, open_journal, open_policy
 from provisioner.cli.context import as_json, out, say, whole_fleet
 from provisioner.cli.moments import moment
 from provisioner.cli.options import common
-from provisioner.cli.plan import lookup
 from provisioner.cli.watching import Watch
 from provisioner.errors import InputError, JournalError
 from provisioner.execute import judge
@@ -81,7 +80,7 @@ def reason(at_once: bool, because: str) -> str:
 
 def any_plan(journal: Journal, plan_id: str) -> Plan:
     """The plan of that id. Errors: InputError where there is none."""
-    found = lookup(journal, plan_id)
+    found = journal.load(plan_id)
     if not isinstance(found, Plan):
         raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
     return found

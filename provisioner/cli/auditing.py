@@ -122,6 +122,7 @@ class Auditor:
         at = datetime.now(UTC)
         self.journal.writable()
         judged = self.look([one for one in gateways if one.known], measure=False, what="audit")
+        asked = {one.name for one in gateways}
         audit = Audit(
             id=new_id("audit", at),
             at=at,
@@ -132,6 +133,9 @@ class Auditor:
             evidence=judged.evidence,
             findings=judged.findings,
             facts=judged.facts,
+            folder=self.fleet.folder,
+            left_out={one.name: one.practice for one in self.fleet.known if one.name not in asked},
+            purpose=title,
         )
         from provisioner.report.view import view  # what is loaded only by an audit
 

@@ -11,10 +11,12 @@ from provisioner import fleet as fleets
 from provisioner import plan as planning
 from provisioner.cli.auditing import new_id, open_journal
 from provisioner.cli.context import as_json, out, say, table, whole_fleet
+from provisioner.cli.kept import is_of, lookup
 from provisioner.cli.options import common
 from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Fleet, Plan
+from provisioner.report.view import part
 from provisioner.results import Stands
 
 # Older than this, an audit is said to be old: apply reads everything again anyway.
@@ -24,13 +26,13 @@ OLD = timedelta(hours=24)
 @click.command("plan")
 @click.argument("audit", required=False)
 def command(audit: str | None) -> int:
-    """Plan what an audit (default: the latest) says must change, and save the plan.
+    """Plan what an audit (default: the latest of the whole fleet) says must change, and save the plan.
 
     Changes nothing. `provisioner apply PLAN` does exactly what is planned.
     """
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        found = wanted_audit(journal, audit)
+        found = wanted_audit(journal, audit, fleet)
         if common().only:
             chosen = {gateway.name for gateway in fleets.only(fleet, common().only).known}
             found = replace(found, gateways=tuple(one for one in found.gateways if one.name in chosen))
@@ -49,8 +51,11 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
     at = datetime.now(UTC)
     if at - audit.at > OLD:
         say(f"warning: {audit.id} is {(at - audit.at).days} days old. apply will read everything again first.")
+    some = part(audit)
     unread = {gateway.name for gateway in fleet.known} - {one.gateway for one in audit.evidence}
-    if unread:
+    if some:
+        say(f"warning: {audit.id} is of a part of the fleet only ({some}): nothing is planned at the others.")
+    elif unread:
         say(f"warning: {audit.id} left out {len(unread)} of {len(fleet.known)} gateways: nothing is planned there.")
     if audit.fleet_digest != fleet.digest:
         say(f"warning: the fleet folder has changed since {audit.id}.")
@@ -62,24 +67,25 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
         remedies=common().remedies or None,
         durations=journal.durations(),
     )
-    journal.save(made, f"{len(made.steps)} steps on {len(made.places)} gateways, from {audit.id}")
+    whence = f"{audit.id} (only {some})" if some else audit.id
+    journal.save(made, f"{len(made.steps)} steps on {len(made.places)} gateways, from {whence}")
     return made
 
 
-def wanted_audit(journal: Journal, audit_id: str | None) -> Audit:
-    """The audit of that id, or the latest. Errors: InputError where there is none."""
-    found = lookup(journal, audit_id)
+def wanted_audit(journal: Journal, audit_id: str | None, fleet: Fleet) -> Audit:
+    """The audit of that id, or the latest of the whole fleet.
+
+    Errors: InputError where there is none, or what is there is a plan, another fleet's, or a migration's.
+    """
+    found = lookup(journal, audit_id, fleet)
     if not isinstance(found, Audit):
         raise InputError(f"{found.id} is a plan, not an audit.", "provisioner history lists the audits.")
+    if not is_of(found, fleet):
+        raise InputError(f"{found.id} is an audit of another fleet folder: {found.folder}.", "Audit this one first.")
+    if found.id in journal.kept("preflight"):
+        hint = "provisioner audit makes one of the fleet as practices.csv has it."
+        raise InputError(f"{found.id} was made for a migration, in roles that the fleet does not have.", hint)
     return found
-
-
-def lookup(journal: Journal, id_: str | None) -> Audit | Plan:
-    """What the journal has under that id; the latest audit for None. Errors: InputError where there is nothing."""
-    id_ = id_ or journal.latest("audit")
-    if id_ is None:
-        raise InputError("There is no audit in this journal yet.", "provisioner audit makes one.")
-    return journal.load(id_)
 
 
 def show(made: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})) -> None:

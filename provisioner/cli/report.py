@@ -8,8 +8,9 @@ import click
 
 from provisioner import evaluate
 from provisioner.cli.auditing import open_journal, readiness
-from provisioner.cli.context import open_fleet, out, say
-from provisioner.cli.plan import lookup, practice_names
+from provisioner.cli.context import out, say, whole_fleet
+from provisioner.cli.kept import lookup
+from provisioner.cli.plan import practice_names
 from provisioner.errors import InputError
 from provisioner.journal import standing
 from provisioner.model import Audit, Plan
@@ -25,13 +26,13 @@ FORMATS = ("html", "csv", "json", "junit")
 @click.option("--output", type=click.Path(path_type=Path), help="The file, or the folder with --per-practice.")
 @click.option("--per-practice", is_flag=True, help="A page for each practice, which shows nobody else. html only.")
 def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) -> int:
-    """Write an audit (default: the latest) or a plan as a document. No gateway is touched.
+    """Write an audit (default: the latest of the whole fleet) or a plan as a document. No gateway is touched.
 
     A plan as html is the change request: what, where, when, risk, the way back.
     """
-    fleet = open_fleet()
+    fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        found = lookup(journal, id_)
+        found = lookup(journal, id_, fleet)
         stands = standing.stands(journal, found.id) if isinstance(found, Plan) else {}
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:

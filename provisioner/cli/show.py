@@ -5,7 +5,8 @@ import click
 from provisioner.cli import audit as audits
 from provisioner.cli import plan as plans
 from provisioner.cli.auditing import open_journal
-from provisioner.cli.context import as_json, open_fleet, out, table
+from provisioner.cli.context import as_json, out, table, whole_fleet
+from provisioner.cli.kept import lookup
 from provisioner.journal import standing
 from provisioner.model import Audit
 from provisioner.report import standing as standings
@@ -16,9 +17,9 @@ from provisioner.report import table as tables
 @click.argument("id_")
 def command(id_: str) -> int:
     """An audit, or a plan with what became of its steps. No gateway is touched."""
-    fleet = open_fleet()
+    fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        found = plans.lookup(journal, id_)
+        found = lookup(journal, id_, fleet)
         if isinstance(found, Audit):
             audits.show(found)
             return 0

@@ -151,13 +151,12 @@ class Journal:
             raise JournalError(f"{self.path}: {id} is damaged in the journal.", file.DAMAGED) from error
         return document
 
-    def latest(self, kind: str) -> str | None:
-        """The id of the newest `audit` or `plan`; None where there is none."""
+    def kept(self, kind: str) -> list[str]:
+        """The ids of all that is kept of a kind (`audit`, `preflight`, `plan`), the newest first."""
         wanted = sa.select(file.documents.c.id).where(file.documents.c.kind == kind)
         with self._file.read() as connection:
-            found = connection.execute(wanted.order_by(file.documents.c.at.desc(), file.documents.c.id.desc()).limit(1))
-            id: str | None = found.scalar_one_or_none()
-        return id
+            found = connection.execute(wanted.order_by(file.documents.c.at.desc(), file.documents.c.id.desc()))
+            return list(found.scalars())
 
     def history(self, limit: int = 50) -> list[Entry]:
         """The newest audits, plans, runs and removals of what was old, newest first."""
@@ -310,8 +309,9 @@ class Journal:
     def prune(self, before: datetime, by: str, now: datetime) -> Pruned:
         """Remove audits, plans with their events, and readings that are older than that; how much it was.
 
-        Nothing of a plan that is open or of its family goes, nor the newest audit, nor what was last known of a
-        gateway. That it was done is an event itself. Errors: JournalError, also where the journal is not whole.
+        Nothing of a plan that is open or of its family goes, nor the newest audit (of a part, and of all), nor what was
+        last known of a gateway. That it was done is an event itself. Errors: JournalError, also where the journal is
+        not whole.
         """
         with self._file.write() as connection:
             if wrong := verify.wrong(connection):

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -68,7 +68,7 @@ def old(connection: sa.Connection, before: datetime) -> Old:
     """What is older than that and may go.
 
     Never what belongs to a plan that is open, or to one of its family (a plan, its undos, its finish), and never the
-    newest audit or one that a plan was made from which stays.
+    newest audit, nor the newest of a whole fleet, nor one that a plan was made from which stays.
     """
     day = file.text(before)
     lives = _lives(connection)
@@ -80,7 +80,7 @@ def old(connection: sa.Connection, before: datetime) -> Old:
         )
     ).all()
     audits = [row.id for row in rows if row.kind == "audit"]
-    stay = {*audits[-1:], *made_from, *kept}
+    stay = {*audits[-1:], *_newest_whole(connection, audits), *made_from, *kept}
     gone = [row for row in rows if row.at < day and row.id not in stay]
     numbers, named = _events(connection, lives.keys() - kept, day)
     wanted = sa.select(file.readings.c.sha256).where(file.readings.c.at < day)
@@ -90,6 +90,15 @@ def old(connection: sa.Connection, before: datetime) -> Old:
         events=tuple(numbers),
         readings=tuple(row.sha256 for row in connection.execute(wanted) if row.sha256 not in named),
     )
+
+
+def _newest_whole(connection: sa.Connection, audits: Sequence[str]) -> list[str]:
+    """The newest of these audits, which come oldest first, that left no gateway out."""
+    for id_ in reversed(audits):
+        body = connection.execute(sa.select(file.documents.c.body).where(file.documents.c.id == id_)).scalar_one()
+        if not json.loads(zlib.decompress(body)).get("left_out"):
+            return [id_]
+    return []
 
 
 def remove(connection: sa.Connection, gone: Old, before: datetime, by: str, now: datetime) -> None:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping
 
 from provisioner.model import Audit
-from provisioner.report import words
+from provisioner.report import view, words
 
 COLUMNS = (
     "audit",
@@ -24,6 +24,7 @@ COLUMNS = (
     "actual",
     "message",
     "whose_job",
+    "part",
 )
 
 # Excel takes the full-width signs for the plain ones.
@@ -37,9 +38,11 @@ def cell(text: str) -> str:
 
 
 def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
-    """One row a finding, with byte-order mark and CRLF: write it as UTF-8, newlines untouched."""
+    """One row a finding, with byte-order mark and CRLF: write it as UTF-8, newlines untouched. `part` says of how many
+    gateways the audit is, where not of all."""
     controls = {control.id: control for control in audit.controls}
     gateways = {gateway.name: gateway for gateway in audit.gateways}
+    part = view.part(audit)
     text = io.StringIO()
     text.write("\ufeff")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -63,6 +66,7 @@ def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
             finding.actual,
             finding.message,
             words.whose(control),
+            part,
         )
         writer.writerow(cell(value) for value in row)
     return text.getvalue()

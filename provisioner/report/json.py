@@ -44,7 +44,9 @@ def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
                 "findings": findings[gateway.name],
             }
         )
-    return document({"audit": audit.id, "gateways": gateways})
+    left_out = audit.left_out or {}
+    head = {"audit": audit.id, "partial": bool(left_out), "of": len(gateways) + len(left_out)}
+    return document(head | {"gateways": gateways})
 
 
 def plan(plan: Plan, stands: Mapping[str, Stands] = MappingProxyType({})) -> str:

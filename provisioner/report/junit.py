@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 from provisioner.model import Audit, Control, Evidence, Finding, Gateway, Impact, Status
-from provisioner.report import words
+from provisioner.report import view, words
 
 _SKIPPED = (Status.UNKNOWN, Status.WAIVED, Status.NOT_APPLICABLE)
 
@@ -21,7 +21,8 @@ def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
     findings: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in audit.findings:
         findings[finding.gateway].append(finding)
-    root = ET.Element("testsuites", name=words.clean(f"audit {audit.id}"))
+    part = view.part(audit)
+    root = ET.Element("testsuites", name=words.clean(f"audit {audit.id}" + (f" (only {part})" if part else "")))
     total: Counter[str] = Counter()
     for gateway in audit.gateways:
         if gateway.known:

@@ -118,11 +118,12 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A whole audit as it is shown."""
+    """A whole audit as it is shown. `part` says of how many gateways it is, where it is not of all; else it is ""."""
 
     audit: Audit
     machines: tuple[Machine, ...]
     causes: tuple[Cause, ...]
+    part: str = ""
 
     def count(self, state: State) -> int:
         """How many gateways stand there."""
@@ -135,7 +136,14 @@ class View:
 
     @property
     def sentence(self) -> str:
-        """The one sentence that everybody came for."""
+        """The one sentence that everybody came for; of a part it says first that it is one."""
+        said, purpose = self._said(), self.audit.purpose
+        if not (self.part or purpose):
+            return said
+        lead = ", ".join(one for one in (purpose[:1].upper() + purpose[1:] or "Only a part", self.part) if one)
+        return f"{lead}: {said[0].lower()}{said[1:]}"
+
+    def _said(self) -> str:
         ready, total = self.count(State.READY), self.total
         if len(self.machines) == 1 and self.machines[0].state is State.NOT_KNOWN:
             return "Which PC is the gateway is not known yet"
@@ -155,6 +163,14 @@ class View:
         if ready == 0:
             return f"None of {total:,} gateways is ready"
         return f"{ready:,} of {total:,} gateways {'is' if ready == 1 else 'are'} ready"
+
+
+def part(audit: Audit, practice: str = "") -> str:
+    """Of how many of the fleet's gateways an audit is, or of one practice's: `5 of 26 gateways`; "" where of all."""
+    left = sum(practice in ("", its) for its in (audit.left_out or {}).values())
+    asked = sum(one.known and practice in ("", one.practice) for one in audit.gateways)
+    where = " of this practice" if practice else ""
+    return f"{asked:,} of {words.counted(asked + left, 'gateway')}{where}" if left else ""
 
 
 def by_whose(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
@@ -186,7 +202,7 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
         for gateway in audit.gateways
         if practice in ("", gateway.practice)
     ]
-    return View(audit=audit, machines=tuple(machines), causes=tuple(causes))
+    return View(audit=audit, machines=tuple(machines), causes=tuple(causes), part=part(audit, practice))
 
 
 def _kind(finding: Finding, control: Control, unanswered: bool) -> Kind:
