@@ -85,7 +85,8 @@ def run(plan: Plan, auditor: Auditor, asked: execute.Asked | None = None, unsure
             found[finding.gateway].append(finding)
         return judged.evidence, found
 
-    with interrupts.caught(), Watch(plan) as watch:
+    durations, shard = auditor.journal.durations(), auditor.fleet.settings.rollout.shard
+    with interrupts.caught(), Watch(plan, durations, shard) as watch:
         hands = execute.Hands(
             read=read,
             act=actor(auditor, watch.task, interrupts.twice, plan=plan.id),

@@ -1,12 +1,14 @@
 """What a person sees of a rollout while it runs, on stderr."""
 
+import os
+import statistics
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from rich.console import Console, Group
@@ -17,7 +19,8 @@ from rich.text import Text
 
 from provisioner.cli.context import say
 from provisioner.execute import events
-from provisioner.model import Plan, Result
+from provisioner.execute.estimate import State, Under, overdue, seconds_left
+from provisioner.model import Outcome, Plan, Result, Step
 from provisioner.report.words import counted
 
 # How many gateways each line of the board names.
@@ -26,76 +29,144 @@ _ENDED = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
 
 
 class Board:
-    """Where a run stands, at a glance: what is done, what runs and since when, who waits and why, how long it takes."""
+    """Where a run stands, at a glance: what is done, what runs and since when, who waits and why, how long it takes.
 
-    def __init__(self, plan: Plan) -> None:
-        self._seconds = {step.id: step.seconds or 1.0 for step in plan.steps}
-        self._begun = time.monotonic()
+    `durations` are the seconds that remedies were measured to take; `shard` is how many gateways one playbook has.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        durations: Mapping[str, float] = MappingProxyType({}),
+        shard: int = 1,
+        *,
+        cores: int = os.cpu_count() or 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plan, self._shard, self._cores, self._clock = plan, shard, cores, clock
+        self._durations = dict(durations)
+        self._measured: dict[str, list[float]] = {}
+        self._remedies = {step.id: step.remedy for step in plan.steps}
         self._results: dict[str, Result] = {}
+        # What an earlier run ended well, and what Ansible is through with.
+        self._before: set[str] = set()
+        self._acted: set[str] = set()
         self._waiting: dict[str, str] = {}
-        self._running: dict[str, tuple[str, float]] = {}
-        # Two steps of a gateway can be of one role: which of them is under way, by gateway and role.
-        self._of_role: dict[tuple[str, str], str] = {}
-        self._gateways = len(plan.places)
+        self._running: list[dict[str, Under]] = []
+        # Who waits for a person, with what is asked; and whether something else is waited for.
+        self.asked: dict[str, str] = {}
+        self._stands = False
+        self._worked, self._since = 0.0, clock()
         self._wave = ""
 
     def hear(self, happening: events.Happening) -> None:
         """One thing that the run says."""
+        self._count()
         match happening:
+            case events.RunStarted():
+                self._before = self._remedies.keys() & set(happening.through)
             case events.WaveStarted():
-                self._wave = f"wave {happening.number} of {happening.of}"
+                self._wave, self._stands = f"wave {happening.number} of {happening.of}", False
             case events.StepsStarted():
-                now = time.monotonic()
-                # The first of a gateway's steps is the one that runs; Ansible says when it comes to the next.
-                self._running |= {step.gateway: (step.remedy, now) for step in reversed(happening.steps)}
-                self._of_role |= {(step.gateway, step.role): step.remedy for step in happening.steps}
+                self._start(happening.steps)
+            case events.StepsActed():
+                self._end({step.id for step in happening.steps})
             case events.StepEnded(outcome=outcome):
-                self._running.pop(outcome.gateway, None)
-                self._results[outcome.step] = outcome.result
-                self._waiting.pop(outcome.gateway, None)
-                if outcome.result in (Result.WAITING, Result.UNREACHABLE):
-                    self._waiting[outcome.gateway] = outcome.message
+                self._ended(outcome)
             case events.PersonAwaited():
-                self._waiting |= dict.fromkeys(happening.gateways, happening.words)
+                self.asked = dict.fromkeys(happening.gateways, happening.words)
+                self._waiting |= self.asked
+            case events.Settling():
+                self._stands = True
+            case events.WaveEnded():
+                # Of those that were away and are back: the others are still waited for.
+                self._stands = happening.number > len(self._plan.waves)
             case events.Queued():
+                self._stands = True
                 self._wave = f"waiting until {happening.until.astimezone():%H:%M} for gateways that are away"
 
     def task(self, gateway: str, role: str) -> None:
-        """Ansible is at that role there."""
-        begun = self._running.get(gateway, ("", time.monotonic()))[1]
-        self._running[gateway] = (self._of_role.get((gateway, role), role), begun)
+        """Ansible is at that role there: what comes before it is through."""
+        for one in self._running:
+            steps = one[gateway].steps if gateway in one else ()
+            at = next((number for number, step in enumerate(steps) if step.role == role), 0)
+            if at:
+                self._acted |= {step.id for step in steps[:at]}
+                one[gateway] = Under(steps=steps[at:], since=self._clock())
+
+    def _start(self, steps: Sequence[Step]) -> None:
+        of: dict[str, list[Step]] = {}
+        for step in steps:
+            of.setdefault(step.gateway, []).append(step)
+        self._running.append({name: Under(steps=tuple(its), since=self._clock()) for name, its in of.items()})
+        self._stands = False
+
+    def _end(self, ids: set[str]) -> None:
+        self._acted |= ids
+        self._running = [
+            one for one in self._running if not all(step.id in ids for under in one.values() for step in under.steps)
+        ]
+
+    def _ended(self, outcome: Outcome) -> None:
+        self._results[outcome.step] = outcome.result
+        self._stands = False
+        for gone in (self._waiting, self.asked):
+            gone.pop(outcome.gateway, None)
+        if outcome.result in (Result.WAITING, Result.UNREACHABLE):
+            self._waiting[outcome.gateway] = outcome.message
+        remedy = self._remedies.get(outcome.step, "")
+        if outcome.result is Result.DONE and outcome.seconds:
+            self._measured.setdefault(remedy, []).append(outcome.seconds)
+            self._durations[remedy] = statistics.median(self._measured[remedy])
 
     def __rich__(self) -> Group:
-        done = sum(1 for result in self._results.values() if result in _ENDED)
+        every = dict.fromkeys(self._before, Result.UNCHANGED) | self._results
+        done = sum(1 for result in every.values() if result in _ENDED)
         line = Table.grid(padding=(0, 2))
-        counts = Counter(result for result in self._results.values() if result not in _ENDED)
+        counts = Counter(result for result in every.values() if result not in _ENDED)
         others = ", ".join(f"{count} {result}" for result, count in counts.items())
         line.add_row(
-            ProgressBar(total=len(self._seconds), completed=len(self._results), width=24),
-            f"{done} of {counted(len(self._seconds), 'step')} done" + (f", {others}" if others else ""),
+            ProgressBar(total=len(self._remedies), completed=len(every), width=24),
+            f"{done} of {counted(len(self._remedies), 'step')} done" + (f", {others}" if others else ""),
             self._wave,
-            self._left(),
         )
-        return Group(line, *self._lines())
+        return Group(line, Text(f"  time     {self.left()}", no_wrap=True), *self._lines())
 
     def _lines(self) -> list[Text]:
-        now = time.monotonic()
-        longest = sorted(self._running.items(), key=lambda item: item[1][1])
-        running = [f"{gateway} {what} {now - begun:.0f} s" for gateway, (what, begun) in longest]
+        now = self._clock()
+        under = [(name, its) for one in self._running for name, its in one.items()]
+        longest = sorted(under, key=lambda item: item[1].since)
+        running = [f"{name} {its.steps[0].remedy} {now - its.since:.0f} s" for name, its in longest]
         why: dict[str, list[str]] = {}
-        for gateway, words in self._waiting.items():
+        for gateway, words in list(self._waiting.items()):
             why.setdefault(words, []).append(gateway)
         waiting = [f"{_some(gateways)}: {words}" for words, gateways in why.items()]
         lines = [Text(f"  running  {_some(running)}", overflow="ellipsis", no_wrap=True)] if running else []
         return lines + [Text(f"  waiting  {one}", overflow="ellipsis", no_wrap=True) for one in waiting[:_NAMED]]
 
-    def _left(self) -> str:
-        """How long it has taken, and what is left by what was measured so far."""
-        spent, whole = time.monotonic() - self._begun, sum(self._seconds.values())
-        through = sum(self._seconds[step] for step in self._results if step in self._seconds)
-        if not through or through >= whole:
-            return _span(spent)
-        return f"{_span(spent)}, about {_span(spent / through * (whole - through))} left"
+    @property
+    def _waits(self) -> bool:
+        return self._stands or bool(self.asked)
+
+    def _count(self) -> None:
+        """Only what is worked counts: not the time in which somebody or something is waited for."""
+        now = self._clock()
+        self._worked += 0.0 if self._waits else now - self._since
+        self._since = now
+
+    def left(self) -> str:
+        """How long it has worked, and how long it still takes; nothing is said of that while it waits."""
+        self._count()
+        worked = f"{_span(self._worked)} of work"
+        ended = self._results.keys() | self._before | self._acted
+        state = State(ended=ended, running=self._running, waiting=self._waits)
+        now = self._clock()
+        seconds = seconds_left(self._plan, state, self._durations, now, shard=self._shard, cores=self._cores)
+        if seconds is None:
+            return f"{worked}; it waits"
+        late = overdue(state, self._durations, now)
+        about = f", about {_span(seconds)} left" if seconds >= 1 else ""
+        return worked + about + (", longer than estimated" if late else "")
 
 
 class Watch:
@@ -104,10 +175,10 @@ class Watch:
     `say` and `task` may be called from several threads.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, durations: Mapping[str, float] = MappingProxyType({}), shard: int = 1) -> None:
         self._plan = plan
         self._lock = threading.Lock()
-        self._board = Board(plan)
+        self._board = Board(plan, durations, shard)
         self._live: Live | None = None
         if sys.stderr.isatty():
             self._live = Live(self._board, console=Console(stderr=True), refresh_per_second=4, transient=True)
@@ -134,8 +205,8 @@ class Watch:
 
     def say(self, happening: events.Happening) -> None:
         """One thing that the rollout says."""
-        words = _words(happening, self._plan)
         with self._lock:
+            words = _words(happening, self._plan, self._board.asked)
             self._board.hear(happening)
             if words and self._live:
                 self._live.console.print(words, highlight=False, markup=False, soft_wrap=True)
@@ -148,7 +219,7 @@ class Watch:
             self._board.task(gateway, role)
 
 
-def _words(happening: events.Happening, plan: Plan) -> str:
+def _words(happening: events.Happening, plan: Plan, asked: Mapping[str, str]) -> str:
     match happening:
         case events.RunStarted():
             steps, gateways = counted(happening.steps, "step"), counted(happening.gateways, "gateway")
@@ -158,7 +229,11 @@ def _words(happening: events.Happening, plan: Plan) -> str:
             return f"wave {happening.number} of {happening.of}: {steps} on {_some(happening.gateways)}"
         case events.StepEnded(outcome=outcome):
             remedy = next((step.remedy for step in plan.steps if step.id == outcome.step), "")
-            because = f"  {outcome.message}" if outcome.message else ""
+            message = outcome.message
+            # What a person was asked to do stands above already.
+            if (words := asked.get(outcome.gateway, "")) and outcome.result is Result.WAITING:
+                message = message.replace(words, "not yet")
+            because = f"  {message}" if message else ""
             return f"  {outcome.result:<11} {outcome.gateway:<16} {remedy:<10}{because}".rstrip()
         case events.PersonAwaited():
             return f"  waiting for {_some(happening.gateways)}: {happening.words}"

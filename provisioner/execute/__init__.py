@@ -160,7 +160,9 @@ def _begin(rollout: Rollout, asked: Asked, policy_digest: str) -> None:
     rollout.journal.append(begun)
     rollout.names = rollout.journal.names()
     points.reach(Point.RUN_NOTED)
-    rollout.tell(events.RunStarted(plan=plan.id, steps=len(plan.steps), gateways=len(plan.places), budget=budget))
+    well = tuple(id_ for id_, one in rollout.progress.outcomes.items() if one.result in FINISHED)
+    steps, gateways = len(plan.steps), len(plan.places)
+    rollout.tell(events.RunStarted(plan=plan.id, steps=steps, gateways=gateways, budget=budget, through=well))
 
 
 def _waves(rollout: Rollout) -> None:

@@ -8,12 +8,14 @@ from provisioner.model import Outcome, Step
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted:
-    """`budget` says in words when the rollout will stop by itself."""
+    """`budget` says in words when the rollout will stop by itself; `through` are the steps that an earlier run ended
+    well."""
 
     plan: str
     steps: int
     gateways: int
     budget: str
+    through: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,13 @@ class WaveStarted:
 @dataclass(frozen=True, kw_only=True)
 class StepsStarted:
     """These are handed to Ansible now."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsActed:
+    """Ansible is through with these; how they ended, a reading will say."""
 
     steps: tuple[Step, ...]
 
@@ -81,5 +90,14 @@ class RunEnded:
 
 
 Happening = (
-    RunStarted | WaveStarted | StepsStarted | StepEnded | PersonAwaited | Settling | Queued | WaveEnded | RunEnded
+    RunStarted
+    | WaveStarted
+    | StepsStarted
+    | StepsActed
+    | StepEnded
+    | PersonAwaited
+    | Settling
+    | Queued
+    | WaveEnded
+    | RunEnded
 )

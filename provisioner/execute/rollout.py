@@ -320,6 +320,7 @@ class Rollout:
                 # Whatever went wrong in there: other shards go on, and a fresh reading judges this one.
                 said = {step.id: Acted(result="unknown", message=f"{type(error).__name__}: {error}") for step in some}
             points.reach(Point.ACTED)
+            self.tell(events.StepsActed(steps=tuple(some)))
             return late | {step.id: said.get(step.id, Acted(result="unknown", message="no result")) for step in some}
 
         def stop() -> bool:
