@@ -210,8 +210,8 @@ class Finding:
 class Cause:
     """Findings of one control that have the same status and the same text, at one gateway or at many.
 
-    Exactly one of `remedy` and `owner` says who mends it, as in the control. `headline`: the same at so many
-    gateways at once that it is said first, because something that they share is the likelier reason.
+    Exactly one of `remedy` and `owner` says who mends it: the remedy where a plan would do it now. `headline`: the same
+    at so many gateways at once that it is said first, because something that they share is the likelier reason.
     """
 
     text: str

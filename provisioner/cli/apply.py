@@ -63,7 +63,7 @@ def command(
         auditor = Auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
-        running.ask(found)
+        running.ask(found, journal)
         ended = running.run(found, auditor, asked, unsure or "")
         running.show(found, ended, f"provisioner apply {found.id}", journal)
     return ended.exit_code

@@ -2,11 +2,10 @@
 
 import click
 
-from provisioner import evaluate
-from provisioner.cli.auditing import Auditor, open_journal, open_policy, readiness
+from provisioner.cli.auditing import Auditor, causes, open_journal, open_policy, readiness
 from provisioner.cli.context import as_json, out, say, table, whole_fleet
 from provisioner.cli.options import common
-from provisioner.model import Audit, Impact, Role, Status
+from provisioner.model import Audit, Fleet, Impact, Role, Status
 
 
 @click.command("audit")
@@ -19,14 +18,14 @@ def command() -> int:
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         audit = Auditor(fleet, policy, journal).audit(common().only)
-    show(audit)
+    show(audit, fleet)
     unknown = sum(not gateway.known for gateway in audit.gateways)
     if unknown:
         say(f"{unknown} gateways are not known yet: their rows in practices.csv have no PC.")
     return exit_code(audit)
 
 
-def show(audit: Audit) -> None:
+def show(audit: Audit, fleet: Fleet) -> None:
     """An audit on stdout, in the format asked for."""
     from provisioner.report import json
     from provisioner.report import table as tables
@@ -36,7 +35,7 @@ def show(audit: Audit) -> None:
     if as_json():
         out(json.audit(audit, ready))
         return
-    table(tables.audit(audit, ready, evaluate.causes(audit)))
+    table(tables.audit(audit, ready, causes(audit, fleet)))
     out(f"{audit.id}: {view(audit, ready, ()).sentence}.")
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import content, evaluate, facts, fleet, journal, policy
+from provisioner import plan as planning
 from provisioner.cli.context import say
+from provisioner.cli.kept import is_of
 from provisioner.cli.reading import Reader, watched
 from provisioner.collect import SECTIONS
-from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Status
+from provisioner.model import Audit, Cause, Evidence, Fact, Finding, Fleet, Gap, Gateway, Status
 
 # A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
 ENDPOINTS_LAST = timedelta(hours=1)
@@ -177,6 +179,27 @@ def _with_endpoints(evidence: Evidence, carried: Mapping[str, Mapping[str, Any]]
     if evidence.error or evidence.gateway not in carried or "endpoints" in evidence.sections:
         return evidence
     return replace(evidence, sections={**evidence.sections, "endpoints": carried[evidence.gateway]})
+
+
+def causes(audit: Audit, fleet: Fleet) -> tuple[Cause, ...]:
+    """The audit's causes, where a plan would do it only where a plan that is made now does: of the rest it is said why
+    not, and whose job that is."""
+    instead = planning.not_planned(audit, fleet, datetime.now(UTC)) if is_of(audit, fleet) else {}
+    found: list[Cause] = []
+    for cause in evaluate.causes(audit):
+        # The same reason at many gateways is one cause.
+        of: dict[tuple[str, str], list[str]] = {}
+        for gateway in cause.gateways:
+            gap = instead.get((gateway, cause.control)) if cause.remedy else None
+            of.setdefault((_why(gap, cause), gap.owner) if gap else ("", ""), []).append(gateway)
+        for (why, owner), gateways in of.items():
+            here = replace(cause, gateways=tuple(gateways))
+            found.append(replace(here, remedy="", owner=owner, text=f"{cause.text} ({why})") if why else here)
+    return tuple(found)
+
+
+def _why(gap: Gap, cause: Cause) -> str:
+    return gap.message if gap.control == cause.control else f"no plan does it before {gap.control} is settled"
 
 
 def readiness(audit: Audit) -> dict[str, bool]:

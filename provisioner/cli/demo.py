@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from provisioner import content, evaluate, fleet
+from provisioner import content, fleet
 from provisioner.cli import plan, running
-from provisioner.cli.auditing import Auditor, open_journal, open_policy, readiness
+from provisioner.cli.auditing import Auditor, causes, open_journal, open_policy, readiness
 from provisioner.cli.context import out, table
 from provisioner.cli.options import common
 from provisioner.cli.report import document, practice_pages, write, write_pages
@@ -56,29 +56,29 @@ def _road(estate: Fleet, folder: Path) -> int:
         auditor = Auditor(estate, open_policy(), journal)
         before = auditor.audit()
         _say("1. The audit: read-only, one script over WinRM, judged here.")
-        table(_report(before))
+        table(_report(before, estate))
         made = plan.make(estate, before, journal)
         _say(f"2. The plan: {_counted(made)}. Nothing is changed yet.")
-        write(folder / "change-request.html", document(made, "html", plan.practice_names(estate)))
+        write(folder / "change-request.html", document(made, "html", estate))
         _say("3. Apply: a few gateways first, then the rest. A step is done when a new reading shows it.")
         ended = running.run(made, auditor)
         _say("4. The audit again.")
         after = auditor.audit()
-        table(_report(after))
+        table(_report(after, estate))
     for as_ in ("html", "csv", "json", "junit"):
         name = "audit.xml" if as_ == "junit" else f"audit.{as_}"
-        write(folder / name, document(after, as_, plan.practice_names(estate)))
-    write_pages(folder / "practices", practice_pages(after))
+        write(folder / name, document(after, as_, estate))
+    write_pages(folder / "practices", practice_pages(after, estate))
     _proved(before, after, made, ended.outcomes)
     out(f"   The report: {folder / 'audit.html'}")
     out(f"   The change request: {folder / 'change-request.html'}; a page for each practice: {folder / 'practices'}")
     return 0 if not ended.stopped else ended.exit_code
 
 
-def _report(audit: Audit) -> object:
+def _report(audit: Audit, estate: Fleet) -> object:
     from provisioner.report import table as tables
 
-    return tables.audit(audit, readiness(audit), evaluate.causes(audit))
+    return tables.audit(audit, readiness(audit), causes(audit, estate))
 
 
 def _counted(made: Plan) -> str:

@@ -170,7 +170,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], tup
         for gap in plan.gaps:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         ended = running.run(plan, auditor, asked)
-        running.show(plan, ended, moving.again(plan), journal)
+        running.show(plan, ended, moving.again(plan), journal, moving.confirming(plan, ended.outcomes))
         if ended.exit_code == 5:
             out(moving.by_hand(plan, ended))
         return 5 if plan.gaps and plan.kind == "undo" and not ended.exit_code else ended.exit_code

@@ -15,8 +15,10 @@ from provisioner.errors import Fault, InputError, LeaseHeld, PlanRefused
 from provisioner.execute import FINISHED, INTERRUPTED, Asked
 from provisioner.execute import budget as budgets
 from provisioner.journal import Journal, standing
-from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Role, Step
+from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Result, Role, Step
 from provisioner.plan import budget_of
+from provisioner.report import words
+from provisioner.results import Stands
 
 
 def wanted(path: Path) -> list[tuple[str, str]]:
@@ -111,7 +113,7 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
             say(f"{title(plan)}: {error.message} {error.hint}")
             left_out = True
             continue
-        running.show(plan, one, again(plan), auditor.journal)
+        running.show(plan, one, again(plan), auditor.journal, confirming(plan, one.outcomes))
         ended.append((plan, one))
         if why := _past(auditor, ended):
             say(f"Stopped: {why}. The practices that are left were not touched.")
@@ -220,8 +222,9 @@ class Stand:
 
     plan: Plan
     migration: Plan
-    outcomes: dict[str, Outcome]
+    stands: dict[str, Stands]
     open: tuple[Step, ...]
+    confirmed: dict[str, str]
 
     def document(self) -> dict[str, Any]:
         """As JSON, in the shape that docs/json.md promises."""
@@ -232,8 +235,11 @@ class Stand:
                 "step": step.remedy,
                 "gateway": step.gateway,
                 "kind": step.kind,
-                "result": self.outcomes[step.id].result if step.id in self.outcomes else None,
-                "message": self.outcomes[step.id].message if step.id in self.outcomes else "",
+                "result": self.stands[step.id].result if step.id in self.stands else None,
+                "message": self.stands[step.id].message if step.id in self.stands else "",
+                "at": words.utc(self.stands[step.id].outcome.ended) if step.id in self.stands else "",
+                "by": self.stands[step.id].by if step.id in self.stands else "",
+                "confirmed": self.confirmed.get(step.id, ""),
             }
             for step in self.plan.steps
         ]
@@ -249,26 +255,55 @@ class Stand:
             "steps": steps,
         }
 
+    def _taken_up_next(self, step: Step) -> bool:
+        """Whether a person has confirmed it since a run last looked: what that one said is out of date."""
+        told, confirmed = self.stands.get(step.id), self.confirmed.get(step.id, "")
+        return step in self.open and bool(confirmed) and not (told and confirmed in told.message)
+
+    def _asks(self, step: Step) -> bool:
+        """Whether that person is asked by now: one that was not even asked for waits for something else, which its line
+        has said."""
+        told = self.stands.get(step.id)
+        return step.kind == "person" and (told is None or step.words in told.message)
+
+    def _line(self, step: Step) -> str:
+        """One step, with since when it stands so; what is open says why, but for what is said below or confirmed."""
+        told, first = self.stands.get(step.id), self.open[0] if self.open else None
+        result, at = (told.result, f"{told.outcome.ended:%Y-%m-%d %H:%M}") if told else ("-", "")
+        said = f"  {told.message}" if told and told.message and step in self.open else ""
+        if self._taken_up_next(step):
+            result, said = "confirmed", ""
+        elif step is first and self._asks(step):
+            said = ""
+        return f"  {result:<10} {step.remedy:<16} {step.gateway:<16} {at}{said}".rstrip()
+
     def text(self) -> str:
         """In words, for the screen."""
         move = self.migration.move
         assert move is not None
         lines = [f"{move.practice}: from {move.old} to {move.new} ({self.plan.kind} {self.plan.id})"]
-        for step in self.plan.steps:
-            outcome = self.outcomes.get(step.id)
-            said = f"  {outcome.message}" if outcome and outcome.message and step in self.open else ""
-            result = outcome.result if outcome else "-"
-            lines.append(f"  {result:<10} {step.remedy:<16} {step.gateway:<16}{said}".rstrip())
+        lines += [self._line(step) for step in self.plan.steps]
         first = self.open[0] if self.open else None
-        told = self.outcomes.get(first.id) if first else None
-        # One that was not even asked for waits for something else, which its line has said.
-        if first and first.kind == "person" and (told is None or first.words in told.message):
+        if first and self._taken_up_next(first):
+            lines.append(f"{first.remedy} is {self.confirmed[first.id]}; the next command takes that up.")
+        elif first and self._asks(first):
             lines.append(f"Waits for the {first.who}: {first.words}.")
-            lines.append(
-                f"  Where no reading shows it: provisioner migrate confirm {move.practice} {first.remedy} --by NAME"
-            )
+            lines.append(f"  {confirm_command(move.practice, first)}")
         lines.append(f"Next: {again(self.plan) if self.open else _after(self.plan)}")
         return "\n".join(lines)
+
+
+def confirm_command(practice: str, step: Step) -> str:
+    """How a person's step is said to be done."""
+    return f"Where no reading shows it: provisioner migrate confirm {practice} {step.remedy} --by NAME"
+
+
+def confirming(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
+    """How the steps that wait for a person are said to be done."""
+    assert plan.move is not None
+    waiting = {one.step: one.message for one in outcomes if one.result is Result.WAITING}
+    asked = [step for step in plan.steps if step.kind == "person" and step.words in waiting.get(step.id, "")]
+    return [confirm_command(plan.move.practice, step) for step in asked]
 
 
 def stand(journal: Journal, migration_id: str) -> Stand:
@@ -276,8 +311,13 @@ def stand(journal: Journal, migration_id: str) -> Stand:
     migration = journal.load(migration_id)
     assert isinstance(migration, Plan)
     plan = newest(journal, migration)
-    outcomes = dict(journal.progress(plan.id).outcomes)
-    return Stand(plan=plan, migration=migration, outcomes=outcomes, open=tuple(standing.open_steps(journal, plan)))
+    return Stand(
+        plan=plan,
+        migration=migration,
+        stands=standing.stands(journal, plan.id),
+        open=tuple(standing.open_steps(journal, plan)),
+        confirmed=standing.confirmed(journal, plan.id),
+    )
 
 
 def again(plan: Plan) -> str:

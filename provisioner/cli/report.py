@@ -6,14 +6,13 @@ from types import MappingProxyType
 
 import click
 
-from provisioner import evaluate
-from provisioner.cli.auditing import open_journal, readiness
+from provisioner.cli.auditing import causes, open_journal, readiness
 from provisioner.cli.context import out, say, whole_fleet
 from provisioner.cli.kept import lookup
 from provisioner.cli.plan import practice_names
 from provisioner.errors import InputError
 from provisioner.journal import standing
-from provisioner.model import Audit, Plan
+from provisioner.model import Audit, Fleet, Plan
 from provisioner.report import csv, html, json, junit
 from provisioner.results import Stands
 
@@ -37,11 +36,11 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
-        pages = practice_pages(found)
+        pages = practice_pages(found, fleet)
         write_pages(output, pages)
         say(f"{len(pages)} pages in {output}")
         return 0
-    text = document(found, as_, practice_names(fleet), stands)
+    text = document(found, as_, fleet, stands)
     if output is None:
         out(text)
     else:
@@ -50,28 +49,26 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
     return 0
 
 
-def document(
-    found: Audit | Plan, as_: str, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})
-) -> str:
+def document(found: Audit | Plan, as_: str, fleet: Fleet, stands: Mapping[str, Stands] = MappingProxyType({})) -> str:
     """The whole document as text. Errors: InputError for a format that a plan has not."""
     if isinstance(found, Plan):
         if as_ not in {"html", "json"}:
             raise InputError(f"A plan cannot be written as {as_}.", "It can as html and as json.")
-        return html.plan(found, names, stands) if as_ == "html" else json.plan(found, stands)
+        return html.plan(found, practice_names(fleet), stands) if as_ == "html" else json.plan(found, stands)
     ready = readiness(found)
     if as_ == "html":
-        return html.audit(found, ready, evaluate.causes(found))
+        return html.audit(found, ready, causes(found, fleet))
     if as_ == "csv":
-        return csv.audit(found, ready)
+        return csv.audit(found, ready, causes(found, fleet))
     return json.audit(found, ready) if as_ == "json" else junit.audit(found, ready)
 
 
-def practice_pages(audit: Audit) -> dict[str, str]:
+def practice_pages(audit: Audit, fleet: Fleet) -> dict[str, str]:
     """A page for each practice that was audited, by its code."""
-    ready, causes = readiness(audit), evaluate.causes(audit)
+    ready, found = readiness(audit), causes(audit, fleet)
     read = {one.gateway for one in audit.evidence}
     codes = dict.fromkeys(gateway.practice for gateway in audit.gateways if gateway.name in read)
-    return {code: html.practice(audit, code, ready, causes) for code in codes}
+    return {code: html.practice(audit, code, ready, found) for code in codes}
 
 
 def write_pages(folder: Path, pages: Mapping[str, str]) -> None:

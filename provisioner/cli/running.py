@@ -28,12 +28,19 @@ _MARKED_FOR = 120
 _BLINK = 0.2
 
 
-def ask(plan: Plan) -> None:
-    """Say when the plan stops by itself, and go on only with a person's yes."""
-    if not plan.steps or common().yes:
+def ask(plan: Plan, journal: Journal) -> None:
+    """Say what is done already and when the plan stops by itself, and go on only with a person's yes. Where all is done
+    nothing is asked: it is only looked at again."""
+    left = {step.id for step in standing.open_steps(journal, plan)}
+    done = len(plan.steps) - len(left)
+    if done:
+        again = "they are looked at again, and what is not so any more is done again"
+        say(f"{done} of {counted(len(plan.steps), 'step')} {'is' if done == 1 else 'are'} done already: {again}.")
+    if not left or common().yes:
         return
     say(budget.words(plan.budget, len(plan.places)))
-    counts = (counted(len(plan.places), "gateway"), counted(len(plan.waves), "wave"), counted(len(plan.steps), "step"))
+    rest = narrowed(plan, lambda step: step.id in left)
+    counts = (counted(len(rest.places), "gateway"), counted(len(rest.waves), "wave"), counted(len(left), "step"))
     confirm("Change {} in {}, {}?".format(*counts))
 
 
@@ -152,9 +159,9 @@ def narrowed(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
     return replace(plan, waves=left, places=places)
 
 
-def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal) -> None:
-    """How a run ended, on stdout; `again` is the command that goes on. Each step was said when it ended: only what is
-    not done is said once more."""
+def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal, also: Sequence[str] = ()) -> None:
+    """How a run ended, on stdout; `again` is the command that goes on, `also` what is to be said before it. Each step
+    was said when it ended: only what is not done is said once more."""
     from provisioner.report import json as documents
     from provisioner.report import standing as standings
     from provisioner.report import table as tables
@@ -170,7 +177,7 @@ def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal) -> None
         table(tables.counted(ended.outcomes))
     unchanged = {one.step for one in ended.outcomes if one.result is Result.UNCHANGED}
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
-        out(f"Of what is unchanged now: {line[0].lower()}{line[1:]}")
+        out(f"Before this run: {line[0].lower()}{line[1:]}")
     # What is so at one gateway only has its row above.
     found = [one for one in causes.grouped(plan, ended.outcomes) if len(one.gateways) > 1]
     if found:
@@ -178,6 +185,8 @@ def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal) -> None
     for cause in found:
         what = ", ".join(part for part in (cause.result, cause.remedy) if part)
         out(f"  {what}, at {len(cause.gateways)}: {cause.words}")
+    for line in also:
+        out(line)
     out(_next(plan, ended, again))
 
 

@@ -21,7 +21,7 @@ def command(id_: str) -> int:
     with open_journal(fleet) as journal:
         found = lookup(journal, id_, fleet)
         if isinstance(found, Audit):
-            audits.show(found)
+            audits.show(found, fleet)
             return 0
         stands = standing.stands(journal, found.id)
         later = [(one, standing.stands(journal, one.id)) for one in journal.family(found)[1:]]

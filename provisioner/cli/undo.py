@@ -46,7 +46,7 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         if not as_json():
             show_plan(back, practice_names(fleet))
-        running.ask(back)
+        running.ask(back, journal)
         if back is fresh and back.steps:
             journal.save(back, f"undo of {done.id}: {len(back.steps)} steps on {len(back.places)} gateways")
         ended = running.run(back, Auditor(fleet, policy, journal), asked)

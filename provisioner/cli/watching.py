@@ -209,7 +209,7 @@ class Watch:
             words = _words(happening, self._plan, self._board.asked)
             self._board.hear(happening)
             if words and self._live:
-                self._live.console.print(words, highlight=False, markup=False, soft_wrap=True)
+                self._live.console.print(words, highlight=False, markup=False)
             elif words:
                 say(words)
 

@@ -125,6 +125,25 @@ def make(
     )
 
 
+def not_planned(audit: Audit, fleet: Fleet, at: datetime) -> dict[tuple[str, str], Gap]:
+    """What failed and has a remedy, but would not be done by a plan made now; why, by gateway and control."""
+    made = make(audit, fleet, at=at, plan_id="none")
+    done = {(step.gateway, step.remedy) for step in made.steps}
+    done |= {(step.gateway, control) for step in made.steps for control in step.because}
+    why = {(one.gateway, one.control): one for one in made.gaps}
+    first: dict[str, Gap] = {}
+    for one in made.gaps:
+        first.setdefault(one.gateway, one)
+    remedies = {control.id: control.remedy for control in audit.controls}
+    open_ = [one for one in audit.findings if one.status is Status.FAILED and remedies[one.control]]
+    return {
+        (one.gateway, one.control): found
+        for one in open_
+        if not {(one.gateway, one.control), (one.gateway, remedies[one.control])} & done
+        and (found := why.get((one.gateway, one.control)) or first.get(one.gateway))
+    }
+
+
 def budget_of(fleet: Fleet) -> Budget:
     """How many gateways may go wrong, by fleet.yml."""
     rollout = fleet.settings.rollout

@@ -2,9 +2,9 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from provisioner.model import Audit
+from provisioner.model import Audit, Cause
 from provisioner.report import view, words
 
 COLUMNS = (
@@ -37,12 +37,12 @@ def cell(text: str) -> str:
     return words.clean(f"'{text}" if dangerous else text)
 
 
-def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
+def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()) -> str:
     """One row a finding, with byte-order mark and CRLF: write it as UTF-8, newlines untouched. `part` says of how many
     gateways the audit is, where not of all."""
     controls = {control.id: control for control in audit.controls}
     gateways = {gateway.name: gateway for gateway in audit.gateways}
-    part = view.part(audit)
+    part, first = view.part(audit), view.not_by_a_plan(causes)
     text = io.StringIO()
     text.write("\ufeff")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -65,7 +65,7 @@ def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
             finding.expected,
             finding.actual,
             finding.message,
-            words.whose(control),
+            words.owner(whose) if (whose := first.get((gateway.name, control.id))) else words.whose(control),
             part,
         )
         writer.writerow(cell(value) for value in row)

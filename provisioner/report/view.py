@@ -71,6 +71,8 @@ class Row:
     control: Control
     kind: Kind
     fact: Fact | None
+    # Who has to do something before a plan can mend it; "" where it can, or where no plan does.
+    first: str = ""
 
     @property
     def blocks(self) -> bool:
@@ -80,8 +82,8 @@ class Row:
     @property
     def whose(self) -> str:
         """Whose job it is; no plan can mend what nobody can tell."""
-        if not self.control.remedy:
-            return words.owner(self.control.owner)
+        if self.first or not self.control.remedy:
+            return words.owner(self.first or self.control.owner)
         return LOOKS if self.kind is Kind.ASK else PLAN
 
 
@@ -181,9 +183,20 @@ def by_whose(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
     return {whose: tuple(group) for whose, group in groups.items()}
 
 
+def not_by_a_plan(causes: Iterable[Cause]) -> dict[tuple[str, str], str]:
+    """By gateway and control whose job it is, of what no plan does by these causes."""
+    return {
+        (gateway, one.control): one.owner
+        for one in causes
+        if not (one.remedy or one.headline)
+        for gateway in one.gateways
+    }
+
+
 def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], practice: str = "") -> View:
     """An audit, or what it says of one practice, as it is shown. Causes are those of the whole audit."""
     unanswered = {(gateway, cause.control) for cause in causes for gateway in cause.gateways}
+    first = not_by_a_plan(causes)
     controls = {control.id: control for control in audit.controls}
     evidence = {one.gateway: one for one in audit.evidence}
     findings: defaultdict[str, list[Row]] = defaultdict(list)
@@ -191,7 +204,8 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
         control = controls[finding.control]
         fact = audit.facts.get(finding.gateway, {}).get(control.fact)
         kind = _kind(finding, control, (finding.gateway, finding.control) in unanswered)
-        findings[finding.gateway].append(Row(finding=finding, control=control, kind=kind, fact=fact))
+        who = first.get((finding.gateway, finding.control), "") if control.remedy and kind is not Kind.ASK else ""
+        findings[finding.gateway].append(Row(finding=finding, control=control, kind=kind, fact=fact, first=who))
     machines = [
         Machine(
             gateway=gateway,
