@@ -54,6 +54,18 @@ class Result(StrEnum):
     SKIPPED = "skipped"
 
 
+class Reason(StrEnum):
+    """Why a step ended as it did, where something later depends on that; "" where nothing does.
+
+    `stated_off`: it was not needed, because its PC is stated to be off; `asked`: a person was asked for it, and is
+    waited for.
+    """
+
+    NONE = ""
+    STATED_OFF = "stated_off"
+    ASKED = "asked"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
     """One row of practices.csv. `address` is "" while the gateway is not known yet; `hours` is "" for any time."""
@@ -393,7 +405,8 @@ class Outcome:
 
     `reading_before` and `reading_after` name the evidence that judged it (its SHA-256, as the journal keeps it);
     `output` is what Ansible said, a line a task, and `seconds` what its tasks took (0: not said). `untouched`: it was
-    begun, and is known to have done nothing: another team's marker kept it off the gateway.
+    begun, and is known to have done nothing: another team's marker kept it off the gateway. `message` is for people;
+    what reads it again goes by `reason`.
     """
 
     step: str
@@ -409,3 +422,4 @@ class Outcome:
     output: tuple[str, ...] = ()
     untouched: bool = False
     seconds: float = 0.0
+    reason: Reason = Reason.NONE

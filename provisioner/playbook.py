@@ -341,11 +341,12 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
         role.output.append(_line(kind, data, result))
     if kind == "runner_on_unreachable":
         words = _message(result)
-        role.trouble, role.message = "refused" if troubles.rejected(words) else "unreachable", words
+        role.trouble = "refused" if troubles.rejected(words) else "unreachable"
+        role.message = troubles.unmarked(words)
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
         words = _message(result)
         role.trouble = "refused" if troubles.rejected(words) else "unreachable" if troubles.broke(words) else "failed"
-        role.message = f"{data.get('task', '')}: {words}"
+        role.message = f"{data.get('task', '')}: {troubles.unmarked(words)}"
     elif kind == "runner_on_ok":
         role.changed |= bool(result.get("changed"))
         if check and result.get("changed"):
@@ -391,7 +392,7 @@ def _line(kind: str, data: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     if kind in ("runner_on_failed", "runner_on_unreachable"):
         words += f": {_message(result)}"
         words += " (passed over)" if data.get("ignore_errors") else ""
-    return _clean(words)
+    return _clean(troubles.unmarked(words))
 
 
 def _at_most(lines: Sequence[str]) -> tuple[str, ...]:

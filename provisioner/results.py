@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from provisioner.model import Outcome, Result
+from provisioner.model import Outcome, Reason, Result
 
 # Who began it, and that it is as planned now, is all that is known of these: the reading came later than the run.
 _PROVED_LATER = (Result.WAITING, Result.UNKNOWN, Result.UNREACHABLE, Result.REFUSED)
@@ -40,7 +40,16 @@ class Stands:
     @property
     def message(self) -> str:
         """What was said where the result comes from."""
-        return self.outcome.message if self.again is None or self.outcome.result in _WELL else self.again.message
+        return self._telling.message
+
+    @property
+    def reason(self) -> Reason:
+        """Why, where something depends on it."""
+        return self._telling.reason
+
+    @property
+    def _telling(self) -> Outcome:
+        return self.outcome if self.again is None or self.outcome.result in _WELL else self.again
 
     @property
     def holds(self) -> bool:

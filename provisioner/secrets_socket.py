@@ -97,4 +97,4 @@ class SecretsSocket:
                 if said != "in":
                     raise Unreachable(said)
         except NotTried as error:
-            peer.sendall(f"{error.message}\n".encode())
+            peer.sendall(f"{troubles.NOT_TRIED}{error.message}\n".encode())

@@ -393,17 +393,26 @@ def silent(seconds: float) -> TimedOut:
     return TimedOut(f"it took the connection, and then said nothing for {seconds:.0f} seconds", SLOW)
 
 
-# What pywinrm and Ansible's winrm plugin say of a 401, whatever the way of logging in; and what our login guard says.
-_REJECTED = ("credentials were rejected by the server", "no log-in was tried")
+# How our own two sides of Ansible tell each other what a failure is: before its words, which are for people alone.
+# plugins/connection/guarded_winrm.py: the line broke in a task; secrets_socket.py: the login guard let none be tried.
+BROKE = "<provisioner:broke> "
+NOT_TRIED = "<provisioner:not-tried> "
+# What pywinrm and Ansible's winrm plugin say of a 401, whatever the way of logging in.
+_REJECTED = "credentials were rejected by the server"
 _FAULT_NUMBER = re.compile(r"'wsmanfault_code': '?(\d+)")
 
 
 def broke(said: str) -> bool:
     """Whether Ansible's words are of a connection that broke (plugins/connection/guarded_winrm.py)."""
-    return "the connection broke in the middle of a task" in said
+    return BROKE in said
+
+
+def unmarked(said: str) -> str:
+    """Ansible's words as a person reads them."""
+    return said.replace(BROKE, "").replace(NOT_TRIED, "")
 
 
 def rejected(said: str) -> bool:
     """Whether Ansible's words are of an account that was refused."""
     trouble = _FAULTS.get(_windows(int(found[1]))) if (found := _FAULT_NUMBER.search(said)) else None
-    return any(mark in said for mark in _REJECTED) or (trouble is not None and trouble.kind is Refused)
+    return NOT_TRIED in said or _REJECTED in said or (trouble is not None and trouble.kind is Refused)

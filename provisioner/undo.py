@@ -10,7 +10,7 @@ from provisioner.plan import START
 from provisioner.traces import trace
 
 # What is undone first: the reverse of how it was done.
-_ORDER = ("service", "power", "antivirus", "firewall", "carry", "connector", "java")
+ORDER = ("service", "power", "antivirus", "firewall", "carry", "connector", "java")
 # Roles with a record of their own on the gateway: a run that died in them left nothing half known.
 _RECORDED = frozenset({"connector", "java"})
 # Whether what a role found says that nothing of its work was there yet; of the others it never does.
@@ -72,8 +72,10 @@ def make(plan: Plan, audit: Audit, acted: Mapping[str, Acted], *, at: datetime, 
 def gateway_back(steps: Sequence[Step], audit: Audit, acted: Mapping[str, Acted], plan_id: str) -> Undone:
     """What leads one gateway back from those of these steps that were begun."""
     begun = [step for step in steps if step.kind == "playbook" and step.id in acted]
-    made, gaps = list[Step](), list[Gap]()
-    for role in _ORDER:
+    # A role that nobody has given a place has no way back that is known: that is said, never passed over.
+    gaps = [_gap(step, "provisioner knows no way back from it") for step in begun if step.role not in ORDER]
+    made = list[Step]()
+    for role in ORDER:
         # A service is set and started by two steps of one role: what was before the first of them counts.
         of_role = [step for step in begun if step.role == role]
         if not of_role:

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from provisioner import processes
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import Event, Journal, ended, file, started
-from provisioner.model import Outcome, Result
+from provisioner.model import Outcome, Reason, Result
 from tests.rollout_fixtures import AT, World, fleet, gateway
 
 ME = processes.this()
@@ -81,6 +81,31 @@ def test_progress_is_the_newest_word_of_each_step(journal: Journal) -> None:
     assert progress.outcomes == {"B84001-a": outcome("B84001-a")}
     assert {step: event.body["mark"] for step, event in progress.unended.items()} == {"B84002-a": "m1"}
     assert progress.begun == {"B84001", "B84002"}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("a person has stated that this PC is switched off and stays so", Reason.STATED_OFF),
+        ("practice: end SystmOne's Gateway on OLD-B84001 (now: it runs)", Reason.ASKED),
+        ("icb-it: see that the Connector works", Reason.ASKED),
+        ("not asked for yet, because NEW, which takes over, is away", Reason.NONE),
+        ("already as planned", Reason.NONE),
+    ],
+)
+def test_a_journal_without_reasons_tells_them_by_the_words_of_then(
+    journal: Journal, message: str, reason: Reason
+) -> None:
+    event = ended(replace(outcome("B84001-a"), message=message), "plan-1")
+    journal.append([replace(event, body={name: value for name, value in event.body.items() if name != "reason"})])
+    assert journal.progress("plan-1").outcomes["B84001-a"].reason is reason
+
+
+def test_a_reason_is_kept_whatever_the_words(journal: Journal) -> None:
+    off = replace(outcome("B84001-a"), message="in other words", reason=Reason.STATED_OFF)
+    said = replace(outcome("B84001-b"), message="a person has stated that this PC is switched off and stays so")
+    journal.append([ended(off, "plan-1"), ended(said, "plan-1")])
+    assert journal.progress("plan-1").outcomes == {"B84001-a": off, "B84001-b": said}
 
 
 def test_runs_are_in_the_history(journal: Journal) -> None:

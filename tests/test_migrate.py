@@ -13,7 +13,7 @@ import pytest
 from provisioner import execute, migrate, undo
 from provisioner import plan as planning
 from provisioner.errors import InputError, PlanRefused
-from provisioner.execute import FINISHED, Asked
+from provisioner.execute import FINISHED, Asked, judge
 from provisioner.execute.points import Point
 from provisioner.journal import Event, Journal, standing
 from provisioner.model import Audit, Plan, Result, Role, Step, Wave
@@ -302,8 +302,12 @@ def test_an_old_one_that_answers_again_when_the_new_one_starts_is_not_fenced(ope
     assert "the fence does not hold" in start.message or start.result is Result.SKIPPED, start.message
 
 
-def test_an_old_one_that_comes_back_before_the_end_is_stopped_by_the_next_command(operator: Operator) -> None:
-    """It was stated to be off, and was: nothing had to be done there. Then somebody plugs it in again."""
+def test_an_old_one_that_comes_back_before_the_end_is_stopped_by_the_next_command(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stated to be off, and was: nothing had to be done there. Then somebody plugs it in again. Whatever the
+    words are in which that was said."""
+    monkeypatch.setattr(judge, "UNNEEDED", (*judge.UNNEEDED[:1], "in other words", *judge.UNNEEDED[2:]))
     state(operator, OLD, "taken away by the van")
     plan = operator.planned()
     world = operator.world()

@@ -568,7 +568,7 @@ def test_a_turn_is_the_guards(tmp_path: Path) -> None:
         assert ask(path, b"turn:B84001\nntlm: Connection reset\n") == b"go\n"
         guard.check("B84001")
         assert ask(path, b"turn:B84001\nntlm: the specified credentials were rejected by the server\n") == b"go\n"
-        assert ask(path, b"turn:B84001\n").startswith(b"no log-in was tried again")
+        assert ask(path, b"turn:B84001\n").startswith(b"<provisioner:not-tried> no log-in was tried again")
         assert ask(path, b"turn:B84002\nin\n") == b"go\n"
 
 

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from provisioner import remedies
+from provisioner import plan as planning
+from provisioner import policy, remedies, traces, undo
 from provisioner.model import Fleet, Gateway, Role
+from provisioner.report import risks
 from provisioner.settings import Antivirus, Connection, Connector, ConnectorFile, Package, Service, Settings
+from tests import lab_world
 
 ROLES = Path(__file__).resolve().parent.parent / "roles"
 SHA = "AB" * 32
@@ -114,7 +117,6 @@ def test_on_a_retired_gateway_all_goes_that_may_ever_have_been_excluded() -> Non
     values = remedies.values(fleet(), gateway(Role.RETIRED), "antivirus")[1]
     image, folder = FULL.connector.image, FULL.connector.folder
     assert (set(values["antivirus_paths"]), values["antivirus_processes"]) == ({image, folder}, [image])
-    assert set(remedies.REMOVAL) == set(remedies.ORDER) - {"power", "start"}
 
 
 def test_with_kerberos_no_password_goes_at_all() -> None:
@@ -162,3 +164,21 @@ def test_a_role_that_nothing_is_configured_for_is_not_run() -> None:
         "antivirus",
         "power",
     ]
+
+
+def test_every_table_that_names_remedies_names_the_same() -> None:
+    """Whoever adds a remedy meets each place that has to know of it. A start is the service's; files are carried by a
+    migration alone; how a PC sleeps stays as it is on one that is retired."""
+    every = set(remedies.ORDER)
+    roles = every - {"start"}
+    assert every == policy.REMEDIES
+    assert set(remedies._MAKERS) == roles
+    assert set(remedies.REMOVAL) == roles - {"power"}
+    assert set(planning._SECONDS) == roles
+    # The role marker does nothing: what is around it leaves our marker.
+    assert {path.name for path in ROLES.iterdir() if path.is_dir()} == roles | {"carry", "marker"}
+    for table in (undo.ORDER, traces._SECTIONS, traces._SHOWN):
+        assert set(table) == roles | {"carry"}
+    assert set(undo._NOTHING) | undo._RECORDED | {"power"} == roles | {"carry"}
+    assert set(risks._RISKS) == every | {f"remove {remedy}" for remedy in remedies.REMOVAL}
+    assert set(lab_world._ACTS) == every | {"carry", "stop", "marker"}

@@ -409,7 +409,8 @@ def test_a_clock_that_is_right_or_not_told_is_not_mentioned(date: str) -> None:
     ("words", "is_so"),
     [
         ("kerberos: the specified credentials were rejected by the server", True),
-        ("Task failed: no log-in was tried here: 5 others were refused with this account", True),
+        (f"Task failed: {troubles.NOT_TRIED}in whatever words", True),
+        ("Task failed: no log-in was tried here: 5 others were refused with this account", False),
         ("ntlm: Access is denied.  (extended fault data: {'http_status_code': 500, 'wsmanfault_code': 5})", True),
         (
             "ntlm: Zugriff verweigert (extended fault data: {'wsmanfault_code': '2147942405', 'fault_code': 's:X'})",
@@ -423,3 +424,12 @@ def test_a_clock_that_is_right_or_not_told_is_not_mentioned(date: str) -> None:
 )
 def test_what_ansible_says_of_a_refused_log_in(words: str, is_so: bool) -> None:
     assert troubles.rejected(words) is is_so
+
+
+def test_what_our_two_sides_tell_each_other_is_a_mark_and_no_sentence() -> None:
+    plugin = (Path(__file__).parent.parent / "plugins" / "connection" / "guarded_winrm.py").read_text("utf-8")
+    assert "from provisioner.troubles import BROKE" in plugin
+    said = f"Task failed: {troubles.BROKE}in whatever words"
+    assert troubles.broke(said)
+    assert not troubles.broke("Task failed: the connection broke in the middle of a task: reset")
+    assert troubles.unmarked(said) == "Task failed: in whatever words"

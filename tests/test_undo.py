@@ -225,6 +225,17 @@ def test_what_was_there_before_counts_from_the_first_time() -> None:
     }
 
 
+def test_what_has_no_way_back_is_named_with_exit_5(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A remedy that nobody has given a place in the order of undoing."""
+    plan = rolled_out(operator)
+    operator.run(plan)
+    monkeypatch.setattr(undo, "ORDER", tuple(role for role in undo.ORDER if role != "firewall"))
+    back = way_back(operator, plan)
+    assert [(gap.control, gap.gateway) for gap in back.gaps] == [(f"{NEW}-firewall", NEW)]
+    assert "firewall cannot be undone from here: provisioner knows no way back from it" in back.gaps[0].message
+    assert not [step for step in back.steps if step.role == "firewall"]
+
+
 def test_exclusions_that_nobody_could_see_are_not_undone(operator: Operator) -> None:
     audit = operator.world().audit(operator.world().fleet.known)
     values = {"antivirus_paths": ["C:\\a.exe"], "antivirus_processes": [], "antivirus_state": "present"}

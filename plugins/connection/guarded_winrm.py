@@ -11,6 +11,8 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import winrm
 from requests.exceptions import RequestException
 
+from provisioner.troubles import BROKE
+
 DOCUMENTATION = """
 name: guarded_winrm
 author: provisioner
@@ -58,11 +60,11 @@ class Connection(winrm.Connection):  # type: ignore[misc]
 
     def _winrm_exec(self, *args: Any, **options: Any) -> Any:
         # No AnsibleConnectionFailure: after one Ansible does nothing more on the gateway, not even what has to be
-        # done always, such as starting again what was stopped. provisioner tells this failure by its words.
+        # done always, such as starting again what was stopped. provisioner tells this failure by its mark.
         try:
             return super()._winrm_exec(*args, **options)
         except RequestException as error:
-            raise AnsibleError(f"the connection broke in the middle of a task: {error}") from error
+            raise AnsibleError(f"{BROKE}the connection broke in the middle of a task: {error}") from error
 
 
 class _Turn:

@@ -15,7 +15,7 @@ from provisioner.errors import Fault, InputError, LeaseHeld, PlanRefused
 from provisioner.execute import FINISHED, INTERRUPTED, Asked
 from provisioner.execute import budget as budgets
 from provisioner.journal import Journal, standing
-from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Result, Role, Step
+from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Reason, Result, Role, Step
 from provisioner.plan import budget_of
 from provisioner.report import words
 from provisioner.results import Stands
@@ -264,7 +264,7 @@ class Stand:
         """Whether that person is asked by now: one that was not even asked for waits for something else, which its line
         has said."""
         told = self.stands.get(step.id)
-        return step.kind == "person" and (told is None or step.words in told.message)
+        return step.kind == "person" and (told is None or told.reason is Reason.ASKED)
 
     def _line(self, step: Step) -> str:
         """One step, with since when it stands so; what is open says why, but for what is said below or confirmed."""

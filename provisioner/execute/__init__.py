@@ -17,7 +17,7 @@ from provisioner.execute.points import Point
 from provisioner.execute.rollout import FINISHED, INTERRUPTED, LEASE, Rollout, held_by
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Event, Journal, standing
-from provisioner.model import Fleet, Outcome, Plan, Result, Step, Wave
+from provisioner.model import Fleet, Outcome, Plan, Reason, Result, Step, Wave
 from provisioner.plan import START
 from provisioner.playbook import Acted
 from provisioner.results import Stands
@@ -128,7 +128,7 @@ def _over(step: Step, ended: Mapping[str, Outcome]) -> bool:
     """Whether a step of a strict plan need not be looked at again. One that a PC which is off did not need does: it may
     be on again, and its Connector with it."""
     outcome = ended[step.id]
-    unneeded = step.kind == "playbook" and outcome.message == judge.STATED_OFF
+    unneeded = step.kind == "playbook" and outcome.reason is Reason.STATED_OFF
     return outcome.result in FINISHED and not unneeded
 
 

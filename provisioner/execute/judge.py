@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import traces
-from provisioner.model import Evidence, Finding, Gateway, Plan, Result, Status, Step
+from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
 from provisioner.plan import IDENTITY, START, Standing, fingerprint
 from provisioner.playbook import Acted
 
 WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
-STATED_OFF = "a person has stated that this PC is switched off and stays so"
 HELD = "wait, or ask that team, and give the same command again; the marker ends by itself"
 
 _SETTLED = (Status.PASSED, Status.WAIVED, Status.NOT_APPLICABLE)
 
-Verdict = tuple[Result, str]
+# With a reason where something later depends on it.
+Verdict = tuple[Result, str] | tuple[Result, str, Reason]
+# How a step ends on the PC that is left, once that is stated to be off.
+UNNEEDED = (Result.UNCHANGED, "a person has stated that this PC is switched off and stays so", Reason.STATED_OFF)
 # What is said of a step that was not acted on.
 NOT_ACTED = Acted(result="skipped")
 
@@ -185,7 +187,7 @@ def unmet(step: Step, row: Gateway, reading: Reading, said: Standing) -> list[st
     ]
 
 
-def after(step: Step, acted: Acted, reading: Reading) -> Verdict:
+def after(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str]:
     """How a step ended: by the new reading first, then by what Ansible said."""
     if acted.result in ("late", "lost"):
         return Result.WAITING, acted.message

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from provisioner.execute import events, judge
 from provisioner.execute.starts import POLL
 from provisioner.migrate import GATEWAY_ENDED
-from provisioner.model import Result, Status, Step
+from provisioner.model import Reason, Result, Status, Step
 
 if TYPE_CHECKING:
     from provisioner.execute.rollout import Rollout
@@ -44,7 +44,7 @@ def wait_for(run: Rollout, steps: Sequence[Step]) -> None:
 
 def _verdict(run: Rollout, step: Step, reading: judge.Reading) -> judge.Verdict:
     if step.proves and run.left_dead(run.row(step.gateway), reading):
-        return Result.UNCHANGED, judge.STATED_OFF
+        return judge.UNNEEDED
     found = verdict(step, reading, run.confirmed.get(step.id, ""))
     if found[0] is Result.WAITING and (why := _not_asked(run, step, reading)):
         return Result.WAITING, why
@@ -80,4 +80,4 @@ def verdict(step: Step, reading: judge.Reading, confirmed: str) -> judge.Verdict
     now = " ".join(found[control].message for control in (failed or untold))
     shown = f" (now: {now})" if now else ""
     against = f"; {confirmed}, but the gateway shows otherwise" if confirmed else ""
-    return Result.WAITING, f"{step.who}: {step.words}{shown}{against}"
+    return Result.WAITING, f"{step.who}: {step.words}{shown}{against}", Reason.ASKED

@@ -16,7 +16,7 @@ from provisioner.execute.points import Point
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Journal, Lease, Progress, standing
 from provisioner.migrate import STOP
-from provisioner.model import Fleet, Gateway, Outcome, Plan, Result, Role, Step, Wave
+from provisioner.model import Fleet, Gateway, Outcome, Plan, Reason, Result, Role, Step, Wave
 from provisioner.plan import START, Standing, by_practice, connector_runs, stated_off
 from provisioner.playbook import Acted
 from provisioner.results import Stands
@@ -214,7 +214,7 @@ class Rollout:
     def _before_acting(self, step: Step, reading: judge.Reading) -> judge.Verdict | None:
         row, said = self.row(step.gateway), self.said()
         if self.left_dead(row, reading):
-            return Result.UNCHANGED, judge.STATED_OFF
+            return judge.UNNEEDED
         lender = str(step.values.get("carry_from", ""))
         if (
             lender
@@ -368,7 +368,7 @@ class Rollout:
             self.tell(events.StepEnded(outcome=outcome))
 
     def outcome(self, step: Step, verdict: judge.Verdict, said: Acted, started: datetime) -> Outcome:
-        result, message = verdict
+        result, message, *reason = verdict
         return Outcome(
             step=step.id,
             gateway=step.gateway,
@@ -383,6 +383,7 @@ class Rollout:
             output=said.output,
             untouched=said.result in ("held", *NOT_ASKED),
             seconds=said.seconds,
+            reason=next(iter(reason), Reason.NONE),
         )
 
     def ended(self) -> tuple[Outcome, ...]:

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from provisioner.chain import Link
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import events, file, leases, place, prune, readings, verify
-from provisioner.journal.entries import Entry, Event, Lease, Progress, Pruned
+from provisioner.journal.entries import Entry, Event, Lease, Progress, Pruned, reasoned
 from provisioner.journal.file import File
 from provisioner.journal.place import Place
 from provisioner.model import Audit, Evidence, Outcome, Plan, Result
@@ -256,7 +256,7 @@ class Journal:
                 unended[event.step] = event
             elif event.kind == "step_ended":
                 try:
-                    outcome = _OUTCOME.validate_python(event.body)
+                    outcome = _OUTCOME.validate_python(reasoned(event.body))
                 except ValidationError as error:
                     raise JournalError(f"{self.path}: step {event.step} is damaged.", file.DAMAGED) from error
                 outcomes[event.step] = outcome

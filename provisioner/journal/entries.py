@@ -1,11 +1,12 @@
 """What the journal holds, as frozen data."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from provisioner.model import Outcome
+from provisioner.model import Outcome, Reason
 from provisioner.processes import Process
 
 
@@ -60,3 +61,17 @@ class Pruned:
     plans: int = 0
     events: int = 0
     readings: int = 0
+
+
+# How releases that wrote no reason said what it is now: their sentences, which stand in old journals alone.
+_SAID_BEFORE = (
+    (Reason.STATED_OFF, re.compile("a person has stated that this PC is switched off and stays so")),
+    (Reason.ASKED, re.compile("(practice|icb-it): .*", re.DOTALL)),
+)
+
+
+def reasoned(outcome: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An outcome's document, with its reason also where it is of a release that wrote none."""
+    said = str(outcome.get("message", ""))
+    found = [reason for reason, words in _SAID_BEFORE if words.fullmatch(said)]
+    return {"reason": found[0], **outcome} if found else outcome
