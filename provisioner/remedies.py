@@ -123,11 +123,15 @@ def _folders(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
 
 
 def _connector(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
+    java, folder = fleet.settings.java, fleet.settings.connector.folder
+    inside = f"{java.home}\\".lower().startswith(f"{folder}\\".lower())
     return {
         **_folders(fleet, gateway),
         "connector_state": _state(gateway),
         "connector_package": _package(fleet, "connector"),
         "connector_files": [_file(fleet, gateway, file) for file in fleet.settings.connector.files],
+        # The control `access` looks at it too. A Java that is not ours keeps its own rights.
+        "connector_closed": [java.home] if "jre" in fleet.settings.packages and not inside else [],
     }
 
 

@@ -3,19 +3,48 @@
 #AnsibleRequires -CSharpUtil Ansible.Basic
 #AnsibleRequires -PowerShell ansible_collections.ansible.windows.plugins.module_utils.WebRequest
 
-# What package_tree fetches and verifies, by its parameters source, location, sha256 and signer.
+# What package_tree fetches and verifies, by its parameters source, location, sha256, size and
+# signer.
 
 $ErrorActionPreference = 'Stop'
 
-function Get-Sha256([string] $Path) {
+# The most bytes of a package whose size fleet.yml does not give.
+$largest = 4GB
+
+function Get-StreamSha256($Stream) {
+    <# Of a stream from its beginning; it is at its beginning again afterwards, where it can be. #>
     $algorithm = [System.Security.Cryptography.SHA256]::Create()
+    if ($Stream.CanSeek) { $Stream.Position = 0 }
+    try { [System.BitConverter]::ToString($algorithm.ComputeHash($Stream)).Replace('-', '').ToLowerInvariant() }
+    finally { $algorithm.Dispose() }
+    if ($Stream.CanSeek) { $Stream.Position = 0 }
+}
+
+function Get-Sha256([string] $Path) {
     $stream = [System.IO.File]::Open($Path, 'Open', 'Read', 'ReadWrite, Delete')
-    try { [System.BitConverter]::ToString($algorithm.ComputeHash($stream)).Replace('-', '').ToLowerInvariant() }
-    finally { $stream.Dispose(); $algorithm.Dispose() }
+    try { Get-StreamSha256 $stream } finally { $stream.Dispose() }
 }
 
 function Get-Cause($ErrorRecord) {
     $ErrorRecord.Exception.GetBaseException().Message
+}
+
+function Get-Largest($Module) {
+    if ($Module.Params.size -gt 0) { [long]$Module.Params.size } else { $largest }
+}
+
+function Get-TooLarge($Module) {
+    "it is larger than $(Get-Largest $Module) bytes, $(if ($Module.Params.size -gt 0) { 'the size that fleet.yml gives' } else { 'the most where fleet.yml gives no size' })"
+}
+
+function Copy-AtMost($Source, $Target, $Module) {
+    <# All of a stream; what is larger than it may be is not read to its end. #>
+    $most = Get-Largest $Module
+    $buffer = New-Object byte[] 1MB
+    while (($count = $Source.Read($buffer, 0, $buffer.Length)) -gt 0) {
+        if ($Target.Length + $count -gt $most) { throw (New-Object System.IO.InvalidDataException (Get-TooLarge $Module)) }
+        $Target.Write($buffer, 0, $count)
+    }
 }
 
 function Get-Response($Module, [string] $Method) {
@@ -38,6 +67,7 @@ function Test-Source($Module) {
         $response = Get-Response $Module 'HEAD'
         if ($response.ContentLength -ge 0) { $Module.Result.size = $response.ContentLength }
         $response.Close()
+        if ($response.ContentLength -gt (Get-Largest $Module)) { throw (New-Object System.IO.InvalidDataException (Get-TooLarge $Module)) }
     }
     catch {
         $answer = $_.Exception.GetBaseException().Response
@@ -48,27 +78,69 @@ function Test-Source($Module) {
 }
 
 function Get-Package($Module) {
-    <# The verified package's path. Nothing is opened, run or unpacked before its sha256 is right. #>
+    <# The verified package, as a stream at its beginning. It is a copy that nobody else can open as long as the stream
+       is: what is verified is what is unpacked or run, whoever may write where it came from. #>
     $location = $Module.Params.location
     $wanted = $Module.Params.sha256.ToLowerInvariant()
-    if ($Module.Params.source -eq 'url') {
-        $file = Join-Path $Module.Tmpdir 'package'
-        try {
+    $fetched = $Module.Params.source -eq 'url'
+    if (-not $fetched -and -not [System.IO.File]::Exists($location)) { $Module.FailJson("there is no file $location on this gateway") }
+    $response = $source = $null
+    $package = [System.IO.File]::Open((Join-Path $Module.Tmpdir 'package'), 'Create', 'ReadWrite', 'None')
+    try {
+        if ($fetched) {
             $response = Get-Response $Module 'GET'
+            if ($response.ContentLength -gt (Get-Largest $Module)) { throw (New-Object System.IO.InvalidDataException (Get-TooLarge $Module)) }
             $source = $response.GetResponseStream()
-            $target = [System.IO.File]::Create($file)
-            try { $source.CopyTo($target) } finally { $target.Dispose(); $source.Dispose(); $response.Close() }
         }
-        catch { $Module.FailJson("$location could not be fetched: $(Get-Cause $_)", $_) }
+        else { $source = [System.IO.File]::Open($location, 'Open', 'Read', 'Read') }
+        Copy-AtMost $source $package $Module
+        $found = Get-StreamSha256 $package
     }
-    else {
-        $file = $location
-        if (-not [System.IO.File]::Exists($file)) { $Module.FailJson("there is no file $file on this gateway") }
+    catch {
+        $package.Dispose()
+        $Module.FailJson("$location could not be $(if ($fetched) { 'fetched' } else { 'read' }): $(Get-Cause $_)", $_)
     }
-    $found = Get-Sha256 $file
-    if ($found -ne $wanted) { $Module.FailJson("$location has sha256 $found, wanted ${wanted}: nothing was unpacked or run") }
-    $Module.Result.size = (New-Object System.IO.FileInfo $file).Length
-    $file
+    finally { foreach ($one in $source, $response) { if ($one) { $one.Dispose() } } }
+    if ($found -ne $wanted) {
+        $package.Dispose()
+        $Module.FailJson("$location has sha256 $found, wanted ${wanted}: nothing was unpacked or run")
+    }
+    $Module.Result.size = $package.Length
+    $package
+}
+
+function Get-NameFault([string] $Path) {
+    <# Why Windows would take a package's path for something else than a file of just that name; "" where it would not.
+       https://learn.microsoft.com/windows/win32/fileio/naming-a-file #>
+    if ($Path -match '[\x00-\x1f\x7f"*<>?|]') { return 'a character that no name can have' }
+    foreach ($part in $Path -split '[\\/]') {
+        if ($part -match '^\.*$' -or $part.Contains(':')) { return 'it leads out of its folder' }
+        if ($part -match '[. ]$') { return 'Windows drops a dot or a blank at the end' }
+        if ($part -match '^(CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(COM|LPT)[0-9\u00b9\u00b2\u00b3])\s*(\.|$)') { return 'it is the name of a device' }
+        if ($part -match '^\.provisioner-(new|old|package\.json)$') { return 'it is the name of a file of ours' }
+        if ($part.Length -gt 255) { return 'it is longer than a name can be' }
+    }
+    ''
+}
+
+function Get-NamesFault($Paths, [string] $Folder) {
+    <# The first of a package's paths below a folder that cannot stay what it is there, and why; "" for none. #>
+    $kinds = New-Object 'System.Collections.Generic.Dictionary[string,string]' ([System.StringComparer]::OrdinalIgnoreCase)
+    foreach ($path in $Paths) {
+        $fault = Get-NameFault $path
+        # Where neither Windows nor .NET was told that paths may be long: MAX_PATH, with its ending 0.
+        if (-not $fault -and $Folder.Length + 1 + $path.Length -gt 259) { $fault = 'its path is longer than 259 characters' }
+        if (-not $fault -and $kinds.ContainsKey($path)) { $fault = 'there is another one of that name' }
+        if ($fault) { return "${path}: $fault" }
+        $kinds[$path] = 'file'
+        $above = $path
+        while (($cut = $above.LastIndexOf('\')) -gt 0) {
+            $above = $above.Substring(0, $cut)
+            if ($kinds.ContainsKey($above) -and $kinds[$above] -eq 'file') { return "${path}: there is a file of the name of its folder" }
+            $kinds[$above] = 'folder'
+        }
+    }
+    ''
 }
 
 function Assert-Signer($Module, [string[]] $Paths) {
@@ -82,4 +154,4 @@ function Assert-Signer($Module, [string[]] $Paths) {
     }
 }
 
-Export-ModuleMember -Function Get-Sha256, Get-Cause, Test-Source, Get-Package, Assert-Signer
+Export-ModuleMember -Function Get-Sha256, Get-StreamSha256, Get-Cause, Test-Source, Get-Package, Get-NameFault, Get-NamesFault, Assert-Signer

@@ -11,6 +11,7 @@ $spec = @{
         location = @{ type = 'str' }
         sha256 = @{ type = 'str' }
         signer = @{ type = 'str'; default = '' }
+        size = @{ type = 'int'; default = 0 }
         root = @{ type = 'str'; default = '' }
         member = @{ type = 'str'; default = '' }
         keep = @{ type = 'str' }
@@ -76,7 +77,7 @@ function Get-Manifest {
     try { $read = ConvertFrom-Json $text } catch { return $null }
     # Anybody may have written it before the folder was closed: a path that leads out of the folder makes it worthless.
     foreach ($file in $read.files) {
-        if ("$($file.path)" -match $outside) { return $null }
+        if (Get-NameFault $file.path) { return $null }
     }
     $read
 }
@@ -90,34 +91,44 @@ function Test-Manifest($Manifest) {
     $true
 }
 
-function Expand-Package([string] $File) {
-    <# The files of `root` (or its one `member`, or the package itself) into the staging folder; returns the new manifest's
-       files. #>
-    if (-not $unpack) {
-        $leaf = [System.IO.Path]::GetFileName($destination)
-        [System.IO.File]::Copy($File, (Join-Path $staging $leaf))
-        return @{ path = $leaf; size = $module.Result.size; sha256 = $wanted }
-    }
-    Add-Type -AssemblyName System.IO.Compression, System.IO.Compression.FileSystem
+function Select-Entries($Archive) {
+    <# What is unpacked of a zip: each entry with its path below the folder. Refused before anything is written where a
+       name would not stay what it is. #>
     $root = $module.Params.root.Replace('\', '/').Trim('/')
     $prefix = if ($root) { "$root/" } else { '' }
-    $archive = [System.IO.Compression.ZipFile]::OpenRead($File)
-    try {
-        foreach ($entry in $archive.Entries) {
+    $entries = @(foreach ($entry in $Archive.Entries) {
             $name = $entry.FullName.Replace('\', '/')
             if ($name.EndsWith('/') -or -not $name.StartsWith($prefix, [System.StringComparison]::OrdinalIgnoreCase)) { continue }
             $path = $name.Substring($prefix.Length)
             if ($member -and $path -ne $member) { continue }
-            # A name that leads out of the folder is an attack, not a package.
-            if (($path.Split('/') -contains '..') -or $path.Contains(':') -or $path.StartsWith('/')) {
-                $module.FailJson("the package holds a file that leads out of its folder: $name")
-            }
-            $path = if ($member) { [System.IO.Path]::GetFileName($destination) } else { $path.Replace('/', '\') }
-            if ($module.Params.skip -contains (Join-Path $folder $path)) { continue }
-            $target = Join-Path $staging $path
+            @{ entry = $entry; path = $path.Replace('/', '\') }
+        })
+    $fault = Get-NamesFault @($entries | ForEach-Object { $_.path }) $staging
+    if ($fault) { $module.FailJson("the package holds a name that it cannot have on Windows: $fault") }
+    foreach ($one in $entries) {
+        if ($member) { $one.path = [System.IO.Path]::GetFileName($destination) }
+        if ($module.Params.skip -notcontains (Join-Path $folder $one.path)) { $one }
+    }
+}
+
+function Expand-Package($Package) {
+    <# The files of `root` (or its one `member`, or the package itself) into the staging folder; returns the new manifest's
+       files, by what the package holds and not by what lies on the disk. #>
+    if (-not $unpack) {
+        $leaf = [System.IO.Path]::GetFileName($destination)
+        $target = [System.IO.File]::Open((Join-Path $staging $leaf), 'CreateNew', 'Write', 'None')
+        try { $Package.CopyTo($target) } finally { $target.Dispose() }
+        return @{ path = $leaf; size = $module.Result.size; sha256 = $wanted }
+    }
+    Add-Type -AssemblyName System.IO.Compression, System.IO.Compression.FileSystem
+    $archive = New-Object System.IO.Compression.ZipArchive $Package, 'Read', $true
+    try {
+        foreach ($one in @(Select-Entries $archive)) {
+            $target = Join-Path $staging $one.path
             $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($target))
-            [System.IO.Compression.ZipFileExtensions]::ExtractToFile($entry, $target, $true)
-            @{ path = $path; size = $entry.Length; sha256 = (Get-Sha256 $target) }
+            [System.IO.Compression.ZipFileExtensions]::ExtractToFile($one.entry, $target, $false)
+            $content = $one.entry.Open()
+            try { @{ path = $one.path; size = $one.entry.Length; sha256 = (Get-StreamSha256 $content) } } finally { $content.Dispose() }
         }
     }
     finally { $archive.Dispose() }
@@ -163,7 +174,7 @@ function Get-Record {
 
 function Write-Record($Record) {
     $Record.destination = $destination
-    Write-Text $recordPath (ConvertTo-Json -Depth 3 -InputObject $Record)
+    Write-Text $recordPath (ConvertTo-Json -Compress -Depth 3 -InputObject $Record)
 }
 
 function Save-Originals($Changes) {
@@ -236,17 +247,20 @@ function Move-IntoPlace($Changes, $Old, $KeptNow) {
 function Write-Note {
     if (-not $note -or -not [System.IO.Directory]::Exists([System.IO.Path]::GetDirectoryName($note))) { return }
     $at = [DateTime]::UtcNow.ToString('yyyy-MM-ddTHH:mm:ssZ', [System.Globalization.CultureInfo]::InvariantCulture)
-    $text = ConvertTo-Json -InputObject @{ pid = $PID; what = "package_tree $destination"; started = $at }
+    $text = ConvertTo-Json -Compress -InputObject @{ pid = $PID; what = "package_tree $destination"; started = $at }
     [System.IO.File]::WriteAllText($note, $text)
 }
 
 function Install-Tree($Old) {
-    $package = Get-Package $module
     Remove-Folder $staging
+    $package = Get-Package $module
     try {
         $null = [System.IO.Directory]::CreateDirectory($staging)
         $files = @(Expand-Package $package)
-        if (-not $files) { $module.FailJson("the package has no file under '$(Join-Path $module.Params.root $member)'") }
+        if (-not $files) { $module.FailJson("the package has no file under '$((@($module.Params.root, $member) | Where-Object { $_ }) -join '\')'") }
+        $listed = ConvertTo-Json -Compress -Depth 4 -InputObject @{ sha256 = $wanted; files = $files }
+        # As much as ConvertFrom-Json of Windows PowerShell reads: what it cannot read again it would put there each time anew.
+        if ($listed.Length -gt 2000000) { $module.FailJson("the package has $($files.Count) files, and their list would be too long to be read again") }
         if ($module.Params.signer) {
             Assert-Signer $module @($files | Where-Object { $_.path -match '\.(exe|msi)$' } | ForEach-Object { Join-Path $staging $_.path })
         }
@@ -255,12 +269,12 @@ function Install-Tree($Old) {
         $changes = @(Get-Changes $files $gone)
         $keptNow = @(Save-Originals $changes)
         Move-IntoPlace $changes $Old $keptNow
-        if ($unpack) { Write-Text $manifestPath (ConvertTo-Json -Depth 4 -InputObject @{ sha256 = $wanted; files = $files }) }
+        if ($unpack) { Write-Text $manifestPath $listed }
     }
     catch [System.IO.IOException], [System.IO.InvalidDataException], [System.UnauthorizedAccessException] {
         $module.FailJson("the package could not be unpacked into ${folder}: $(Get-Cause $_)", $_)
     }
-    finally { Remove-Folder $staging; Remove-Folder $replaced }
+    finally { $package.Dispose(); Remove-Folder $staging; Remove-Folder $replaced }
     $module.Result.files = $files.Count
 }
 

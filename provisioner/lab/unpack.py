@@ -2,24 +2,37 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from provisioner.lab.disk import Disk, DiskFull, File, described, key, parent
+from provisioner.lab.disk import Disk, DiskFull, File, described, key, parent, plain
 
 MANIFEST = ".provisioner-package.json"
 
 
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(COM|LPT)[0-9\u00b9\u00b2\u00b3])\s*(\.|$)", re.I)
+_OURS = re.compile(r"\.provisioner-(new|old|package\.json)", re.I)
+_NO_CHARACTER = re.compile(r'[\x00-\x1f\x7f"*<>?|]')
+
+
 class BadPackage(Exception):
-    """Not a zip, or one whose paths lead out of the folder."""
+    """Not a zip."""
+
+
+class BadName(BadPackage):
+    """A zip with a name that Windows takes for something else."""
 
 
 @lru_cache(maxsize=16)
-def members(content: bytes, root: str) -> tuple[File, ...]:
-    """The files of a zip below `root`, with paths relative to it. Raises BadPackage."""
+def members(content: bytes, root: str, member: str = "", folder: str = "") -> tuple[File, ...]:
+    """The files of a zip below `root` (or its one member), with paths relative to it, to be unpacked into `folder`.
+
+    Raises BadPackage.
+    """
     start = root.replace("\\", "/").strip("/")
     start = f"{start}/" if start else ""
     found = []
@@ -30,12 +43,51 @@ def members(content: bytes, root: str) -> tuple[File, ...]:
                 if name.endswith("/") or not name.lower().startswith(start.lower()):
                     continue
                 path = name[len(start) :]
-                if ".." in path.split("/") or ":" in path or path.startswith("/"):
-                    raise BadPackage(f"the package holds a file that leads out of its folder: {name}")
-                found.append(described(path, archive.read(entry)))
+                if not member or plain(path).lower() == plain(member).lower():
+                    found.append((path.replace("/", "\\"), archive.read(entry)))
     except zipfile.BadZipFile:
         raise BadPackage("End of Central Directory record could not be found.") from None
-    return tuple(found)
+    if fault := names_fault([path for path, _ in found], folder):
+        raise BadName(f"the package holds a name that it cannot have on Windows: {fault}")
+    return tuple(described(path, each) for path, each in found)
+
+
+def _name_fault(path: str) -> str:
+    """As Get-NameFault of plugins/module_utils has it."""
+    if _NO_CHARACTER.search(path):
+        return "a character that no name can have"
+    for part in re.split(r"[\\/]", path):
+        if not part.strip(".") or ":" in part:
+            return "it leads out of its folder"
+        if part[-1] in ". ":
+            return "Windows drops a dot or a blank at the end"
+        if _DEVICE.match(part):
+            return "it is the name of a device"
+        if _OURS.fullmatch(part):
+            return "it is the name of a file of ours"
+        if len(part) > 255:
+            return "it is longer than a name can be"
+    return ""
+
+
+def names_fault(paths: Sequence[str], folder: str) -> str:
+    """As Get-NamesFault of plugins/module_utils has it."""
+    kinds: dict[str, str] = {}
+    for path in paths:
+        fault = _name_fault(path)
+        if not fault and len(folder) + 1 + len(path) > 259:
+            fault = "its path is longer than 259 characters"
+        if not fault and path.upper() in kinds:
+            fault = "there is another one of that name"
+        if fault:
+            return f"{path}: {fault}"
+        kinds[path.upper()] = "file"
+        above = path.upper().rpartition("\\")[0]
+        while above:
+            if kinds.setdefault(above, "folder") == "file":
+                return f"{path}: there is a file of the name of its folder"
+            above = above.rpartition("\\")[0]
+    return ""
 
 
 def put(disk: Disk, folder: str, files: Sequence[File], sha256: str, manifest: str = "") -> None:

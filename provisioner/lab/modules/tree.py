@@ -10,13 +10,14 @@ from provisioner.lab import record
 from provisioner.lab.disk import DiskFull, File, described, key, leaf, parent, plain
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
 from provisioner.lab.record import Change, Record
-from provisioner.lab.unpack import MANIFEST, BadPackage, members, put, read, take_away, whole
+from provisioner.lab.unpack import MANIFEST, BadName, BadPackage, members, put, read, take_away, whole
 
 SPEC: Spec = {
     "source": Option(choices=("url", "path", "push")),
     "location": Option(),
     "sha256": Option(),
     "signer": Option(default=""),
+    "size": Option(kind="int", default=0),
     "keep": Option(),
     "undo": Option(default=""),
     "existed": Option(kind="bool", default=True),
@@ -27,6 +28,10 @@ SPEC: Spec = {
     "destination": Option(required=True),
     "state": Option(default="present", choices=("present", "absent", "restored")),
 }
+
+
+# The most bytes of a package whose size fleet.yml does not give.
+_LARGEST = 4 * 1024**3
 
 
 class _Tree:
@@ -122,6 +127,7 @@ def _check(tree: _Tree) -> None:
     elif tree.args["source"] == "url":
         try:
             tree.answer["size"] = len(tree.call.fetch(location))
+            _bounded(tree, tree.answer["size"])
         except OSError as failure:
             raise tree.failed(f"{location} cannot be fetched from this gateway: {failure}") from None
 
@@ -132,6 +138,7 @@ def _content(tree: _Tree) -> bytes:
     if tree.args["source"] == "url":
         try:
             content = tree.call.fetch(location)
+            _bounded(tree, len(content))
             if tree.disk.full or len(content) > tree.disk.free_bytes:
                 raise DiskFull
         except OSError as failure:
@@ -141,11 +148,22 @@ def _content(tree: _Tree) -> bytes:
         if file is None or file.content is None:
             raise tree.failed(f"there is no file {location} on this gateway")
         content = file.content
+        try:
+            _bounded(tree, len(content))
+        except OSError as failure:
+            raise tree.failed(f"{location} could not be read: {failure}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != tree.sha256:
         raise tree.failed(f"{location} has sha256 {found}, wanted {tree.sha256}: nothing was unpacked or run")
     tree.answer["size"] = len(content)
     return content
+
+
+def _bounded(tree: _Tree, size: int) -> None:
+    """Errors: OSError for a package that is larger than it may be."""
+    if size > (tree.args["size"] or _LARGEST):
+        known = "the size that fleet.yml gives" if tree.args["size"] else "the most where fleet.yml gives no size"
+        raise OSError(f"it is larger than {tree.args['size'] or _LARGEST} bytes, {known}")
 
 
 def _install(tree: _Tree) -> None:
@@ -178,17 +196,18 @@ def _files(tree: _Tree, content: bytes) -> tuple[File, ...]:
     """The files that are unpacked. The lab's programs bear no signature."""
     root, member = tree.args["root"], tree.args["member"]
     try:
-        files = members(content, root)
+        files = members(content, root, member, f"{tree.folder}\\.provisioner-new")
+    except BadName as failure:
+        raise tree.failed(str(failure)) from None
     except BadPackage as failure:
-        if "leads out" in str(failure):
-            raise tree.failed(str(failure)) from None
         raise tree.failed(f"the package could not be unpacked into {tree.folder}: {failure}") from None
     if member:
-        files = tuple(replace(one, path=leaf(tree.destination)) for one in files if one.path == plain(member))
+        files = tuple(replace(one, path=leaf(tree.destination)) for one in files)
     skipped = {plain(path).lower() for path in tree.args["skip"] or ()}
     files = tuple(one for one in files if f"{tree.folder}\\{one.path}".lower() not in skipped)
     if not files:
-        raise tree.failed(f"the package has no file under '{plain(root)}\\{member}'")
+        where = "\\".join(part for part in (root, member) if part)
+        raise tree.failed(f"the package has no file under '{where}'")
     programs = [file.path for file in files if file.path.lower().endswith((".exe", ".msi"))]
     if tree.args["signer"] and programs:
         path = f"{tree.folder}\\.provisioner-new\\{programs[0]}"
@@ -221,7 +240,7 @@ def _held(tree: _Tree, changed: Iterable[Change]) -> str:
     """What keeps a file from being replaced: a program that runs holds its own open, and those of the folder it runs
     from; "" for nothing."""
     machine = tree.call.machine
-    images = [machine.image(service).lower() for service in machine.services if service.state == "running"]
+    images = [machine.image(service).lower() for service in machine.services if service.state != "stopped"]
     if not any(image.startswith(f"{tree.folder.lower()}\\") for image in images):
         return ""
     path = next((change.path for change in changed if change.was), "")
