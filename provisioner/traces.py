@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from provisioner.facts.service import account_key
 from provisioner.model import Evidence, Step
 from provisioner.settings import FIREWALL_RULE
 
@@ -45,7 +46,7 @@ def _service(sections: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
     found = sections["service"]["service"]
     if found is None:
         return None
-    shown = {name: found[name] for name in _SERVICE}
+    shown = {name: found[name] for name in _SERVICE} | {"account": account_key(found["account"] or "")}
     # One that is put back is not made to start by itself: Windows would start it past every fence.
     mode = "disabled" if found["start_mode"] == "disabled" else "enabled"
     return {**shown, "running": found["state"] not in _STOPPED, "mode": mode}

@@ -22,6 +22,16 @@ _NOTHING: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 }
 
 
+def _lost_rules(before: Mapping[str, Any]) -> str:
+    # Earlier releases told of two rules that were right as well, and left them.
+    lost = before.get("rules", 1) > 1 and before["changed"]
+    return f"there were {before['rules']} rules of that name, of which one was made" if lost else ""
+
+
+# Why what a role found does not come back; "" where it does. Of the others it always does.
+_LOST: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"firewall": _lost_rules}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Acted:
     """What the journal knows of a step that was begun: how often, and what its role first found (None: it never
@@ -114,6 +124,8 @@ def _why_by_hand(step: Step, acted: Acted) -> str:
         return "what was there before is not known: the run ended before Ansible had said it"
     if untold := acted.before.get("untold"):
         return f"what was there before of {', '.join(untold)} could not be read"
+    if step.role in _LOST and (lost := _LOST[step.role](acted.before)):
+        return lost
     if acted.begun > 1 and step.role not in _RECORDED and not _untouched(step, acted.before):
         return "an earlier run ended in the middle of it, and what it had changed by then is not known"
     return ""

@@ -24,7 +24,7 @@ TOGETHER = {
     ("remote", "wire"), ("remote", "line"), ("wire", "line"), ("fleet", "tables"), ("ods", "tables"),
     ("playbook", "secrets_socket"), ("execute", "budget"), ("evaluate", "facts"), ("plan", "remedies"),
     ("migrate", "plan"), ("migrate", "remedies"),
-    ("migrate", "undo"), ("undo", "plan"), ("undo", "traces"),
+    ("migrate", "undo"), ("undo", "plan"), ("undo", "traces"), ("traces", "facts"),
     *((room, "troubles") for room in ("remote", "wire", "line", "playbook", "secrets_socket")),
 }  # fmt: skip
 ONLY_IMPORTERS = {

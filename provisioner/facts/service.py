@@ -75,7 +75,7 @@ def _settings(reading: Reading) -> str | list[str]:
         image, account = reading.settings.connector.image, reading.settings.service.account
         if found["image"] and not same_path(found["image"], image):
             wrong.append(f"it runs {found['image']} instead of {image}")
-        if found["account"] and _account(found["account"]) != _account(account):
+        if found["account"] and account_key(found["account"]) != account_key(account):
             wrong.append(f"it runs as {found['account']} instead of {account}")
     return problems(wrong)
 
@@ -95,7 +95,8 @@ def _start_problems(found: Any, role: Role, *, hosted: bool) -> list[str]:
     return ["it does not start by itself"]
 
 
-def _account(name: str) -> str:
+def account_key(name: str) -> str:
+    """An account as it is compared, whichever of its names Windows gives."""
     key = name.strip().lower().removeprefix("nt authority\\").removeprefix(".\\")
     return _ACCOUNTS.get(key, key)
 

@@ -130,7 +130,7 @@ def _processes(machine: Machine, settings: Settings) -> list[dict[str, Any]]:
     inside, client, found = key(settings["folder"]) + "\\", machine.client(), []
     for service in machine.services:
         image = machine.image(service)
-        programs = dict.fromkeys((program(service.path), image)) if service.state == "running" else {}
+        programs = dict.fromkeys((program(service.path), image)) if service.state != "stopped" else {}
         for path in [one for one in programs if key(one).startswith(inside)]:
             works = path == image and machine.is_connector(service)
             reached = [one for one in settings.get("endpoints", ()) if works and machine.reaches(image, one)]
@@ -184,7 +184,7 @@ def _seen_service(machine: Machine, service: Service) -> dict[str, Any]:
         "account": service.account,
         "command": command,
         "image": image,
-        "pid": machine.pid(command) if service.state == "running" else None,
+        "pid": machine.pid(command) if service.state != "stopped" else None,
         "actions": [asdict(action) for action in service.actions],
         "reset_seconds": service.reset_seconds,
         "on_non_crash": service.on_non_crash,

@@ -44,6 +44,7 @@ KNOWN: Mapping[str, Known] = {
     "policy_overrides_firewall": Known("Group Policy does not let local firewall rules apply."),
     "network_blocks_endpoint": Known("The network does not let an endpoint through, or none of them.", "address"),
     "clock_skew": Known("The clock is wrong by so much, 900 seconds if not said; HTTP says so too.", "seconds"),
+    "service_hangs": Known("A service that is being started or stopped stays so."),
     "service_will_not_start": Known("The Connector's service cannot be started."),
     "slow_installer": Known("An installer takes so long, 20 seconds if not said.", "seconds"),
     "systmone": Known(

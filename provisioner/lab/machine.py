@@ -1,7 +1,8 @@
 """A pretend gateway: its state, what happens in it by itself, and the faults that it can have.
 
 Faults of a machine's own, by name, with what their value means:
-    disk_full, reboot_pending, tamper_protection, policy_overrides_firewall, service_will_not_start, no_approve
+    disk_full, reboot_pending, tamper_protection, policy_overrides_firewall, service_will_not_start, no_approve,
+    service_hangs
     wrong_machine[=computer name], third_party_antivirus[=product], network_blocks_endpoint[=address],
     clock_skew[=seconds], slow_installer[=seconds], systmone[=gateway, client or off]
 The others (offline, slow ...) belong to the server.
@@ -44,6 +45,7 @@ FAULTS = frozenset(
         "no_approve",
         "policy_overrides_firewall",
         "reboot_pending",
+        "service_hangs",
         "service_will_not_start",
         "slow_installer",
         "systmone",
@@ -56,6 +58,10 @@ FAULTS = frozenset(
 PROCRUN = "HKLM:\\SOFTWARE\\WOW6432Node\\Apache Software Foundation\\Procrun 2.0"
 
 _APPROVE_AFTER = 1.5
+# Where a service that is under way to a state arrives.
+_SETTLED = {
+    "continue_pending": "running", "pause_pending": "paused", "start_pending": "running", "stop_pending": "stopped",
+}  # fmt: skip
 _SLOW_INSTALLER = 20.0
 _SKEW = 900.0
 _OTHER_ANTIVIRUS = "Sophos Intercept X"
@@ -124,6 +130,9 @@ class Machine:
             if installer.done:
                 installer.done(now)
             self.happened("installer_ended", what=installer.what)
+        for service in [one for one in self.services if one.state in _SETTLED and "service_hangs" not in self.faults]:
+            service.state = _SETTLED[service.state]
+            self.happened("service_settled", service=service.name, state=service.state)
         waits = self.systmone.device == "asked" and self.client().logged_in
         if waits and "no_approve" not in self.faults and self.systmone.press_at <= now:
             self.systmone.device = "approved"
@@ -191,9 +200,14 @@ class Machine:
         service.started = None
         self.happened("service_stopped", service=service.name)
 
+    def resume(self, service: Service) -> None:
+        """Let a service go on that was paused."""
+        service.state = "running"
+        self.happened("service_started", service=service.name)
+
     def running_in(self, path: str) -> str:
         """A program that runs and is that file or lies in that folder; "" for none."""
-        started = (one for one in self.services if one.state == "running")
+        started = (one for one in self.services if one.state != "stopped")
         programs = (where for one in started for where in (program(one.path), self.image(one)))
         return next((one for one in programs if key(one) == key(path) or key(one).startswith(key(path) + "\\")), "")
 

@@ -73,7 +73,8 @@ def win_service(call: Call) -> dict[str, Any]:
 
 def _remove(call: Call, service: Service | None) -> bool:
     if service and not call.check:
-        if service.state == "running":
+        if service.state != "stopped":
+            _order(service, "stop")
             call.machine.stop(service)
         call.machine.services.remove(service)
         call.machine.happened("service_removed", service=service.name)
@@ -159,20 +160,32 @@ def _run(call: Call, service: Service | None, after: dict[str, Any]) -> bool:
     if service is None or not state:
         return False
     after["state"] = state
-    running = service.state == "running"
     if state == "paused":
         raise Failed(f"failed to pause service {service.name}: The service does not support pausing")
-    if (state == "started" and running) or (state == "stopped" and not running):
+    if service.state == {"started": "running", "stopped": "stopped"}.get(state):
         return False
     if not call.check:
-        if running:
+        _order(service, "stop" if state == "stopped" else "start")
+        resumes = service.state == "paused" and state == "started"
+        if service.state != "stopped" and not resumes:
             machine.stop(service)
-        if state != "stopped":
+        if resumes:
+            machine.resume(service)
+        elif state != "stopped":
             try:
                 machine.start(service, call.now)
             except WillNotStart as failure:
                 raise _unhandled(str(failure)) from None
     return True
+
+
+def _order(service: Service, order: str) -> None:
+    """One that is under way from one state to another takes none (ERROR_SERVICE_CANNOT_ACCEPT_CTRL, 1061)."""
+    if service.state.endswith("_pending"):
+        named = f"'{service.display_name} ({service.name})'"
+        why = f"Cannot {order} {service.name} service on computer '.'."
+        done = "stopped" if order == "stop" else "started"
+        raise _unhandled(f"Service {named} cannot be {done} due to the following error: {why}")
 
 
 def _unhandled(message: str) -> Failed:
