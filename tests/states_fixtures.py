@@ -202,8 +202,8 @@ def rules() -> Iterator[State]:
             yield State("firewall", name, spoil, gone=gone)
 
 
-def exclusions() -> Iterator[State]:
-    """What Defender leaves alone."""
+def exclusions(exclude: str = "image") -> Iterator[State]:
+    """What Defender leaves alone. Where it hides that, it is only ever asked about the image."""
 
     def lists(paths: list[str], processes: list[str]) -> Spoil:
         def spoil(machine: Machine) -> None:
@@ -220,7 +220,8 @@ def exclusions() -> Iterator[State]:
     yield State("antivirus", "the folder", lists([FOLDER], []))
     yield State("antivirus", "others' only", lists(["C:\\Theirs", _OTHER], [_OTHER]))
     yield State("antivirus", "in capitals", lists([IMAGE.upper()], []))
-    yield State("antivirus", "hidden", hidden)
+    unseen = "no reading can show whether it is as before" if exclude == "folder" else ""
+    yield State("antivirus", "hidden", hidden, gone=unseen)
 
 
 def powers() -> Iterator[State]:

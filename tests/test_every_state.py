@@ -228,7 +228,7 @@ def test_every_state_of_a_rule_an_exclusion_and_a_power_plan_is_mended(estates: 
 
 @pytest.mark.parametrize("exclude", ["folder", "process"])
 def test_every_state_of_an_exclusion_is_mended_whatever_is_excluded(estates: Any, exclude: str) -> None:
-    mended(estates(list(states_fixtures.exclusions()), exclude=exclude))
+    mended(estates(list(states_fixtures.exclusions(exclude)), exclude=exclude))
 
 
 def test_every_state_of_a_runtime_and_a_folder_is_mended(estates: Any) -> None:
