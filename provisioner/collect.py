@@ -12,7 +12,7 @@ from typing import Any
 
 import fastjsonschema
 
-from provisioner import content
+from provisioner import content, endpoints
 from provisioner.errors import BadAnswer, GatewayError
 from provisioner.model import Evidence, Gateway, Problem
 from provisioner.settings import FIREWALL_RULE, Settings
@@ -184,7 +184,7 @@ def question(settings: Settings, sections: Iterable[str] = SECTIONS, files: Sequ
     """The settings line that the script is sent with."""
     return {
         "sections": list(sections),
-        "endpoints": list(settings.endpoints),
+        "endpoints": list(endpoints.whole(settings.endpoints)),
         "folder": settings.connector.folder,
         "image": settings.connector.image,
         "java_home": settings.java.home,

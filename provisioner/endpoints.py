@@ -1,6 +1,7 @@
 """Which addresses can be the vendor's four endpoints (R14). Pure; nothing is ever guessed or completed.
 
-The vendor prints each with three numbers, because the first was lost. No public page has the whole ones.
+The vendor prints each with three numbers, because the first was lost. No public page has the whole ones: until a fleet
+has all four it can be audited, and what would need them is not judged and not done.
 """
 
 import re
@@ -15,11 +16,13 @@ _WITH_PORT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}:[0-9]*")
 _DOCUMENTATION = tuple(IPv4Network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _ASK = "Ask the vendor for its four whole addresses. Do not guess: a wrong one sends patients' data to a stranger."
+_UNTIL = " Until then R11 and R14 are not judged, and no firewall rule is made."
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong with one endpoint, counted from 0, or (index None) with all of them together."""
+    """What is wrong with one endpoint, counted from 0, or (index None) with all of them together. A warning where it
+    only is not known yet: the fleet can be audited without."""
 
     index: int | None
     message: str
@@ -27,18 +30,36 @@ class Complaint:
     warning: bool = False
 
 
+def whole(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Those that are whole addresses, each once, in their order: all that is known of the endpoints."""
+    texts = dict.fromkeys(text.strip() for text in addresses)
+    return tuple(text for text in texts if _why_not_address(text) is None)
+
+
+def why_not_all(addresses: Sequence[str]) -> str:
+    """Why these are not all of the vendor's endpoints, in words; "" where they are."""
+    known = len(whole(addresses))
+    if known == len(addresses) == len(PUBLISHED):
+        return ""
+    if not addresses:
+        return "fleet.yml has no endpoints"
+    return f"fleet.yml has {known or 'none'} of the vendor's four endpoints"
+
+
 def complaints(addresses: Sequence[str], *, lab: bool) -> list[Complaint]:
     """All that is wrong with these endpoints; `lab` allows the addresses that are kept for documentation."""
     found = []
     if not addresses:
-        found.append(Complaint(None, "there are no endpoints yet: the vendor has four.", _ASK))
+        found.append(Complaint(None, "there are no endpoints yet: the vendor has four.", _ASK + _UNTIL, warning=True))
     elif len(addresses) != len(PUBLISHED):
-        found.append(Complaint(None, f"the vendor has four endpoints, and here are {len(addresses)}.", _ASK))
+        fewer = len(addresses) < len(PUBLISHED)
+        words = f"the vendor has four endpoints, and here are {len(addresses)}."
+        found.append(Complaint(None, words, _ASK + _UNTIL if fewer else _ASK, warning=fewer))
     good: dict[int, IPv4Address] = {}
     for index, text in enumerate(addresses):
         why = _why_not_address(text) or _why_not_server(IPv4Address(text), lab)
         if why:
-            found.append(Complaint(index, *why))
+            found.append(Complaint(index, *why, warning=bool(_TOO_FEW.fullmatch(text))))
         else:
             good[index] = IPv4Address(text)
     return found + list(_doubles(good)) + list(_unlike_published(good))
@@ -49,7 +70,7 @@ def _why_not_address(text: str) -> tuple[str, str] | None:
         return (
             f"{text} is not a whole address: it has fewer than four numbers. The vendor's page prints three because "
             "the first was lost (an address that began with 237 would be multicast and could not be a server).",
-            _ASK,
+            _ASK + _UNTIL,
         )
     if _WITH_PORT.fullmatch(text):
         return f"{text} has a port.", "Give the address alone: the port is always 443."
@@ -88,7 +109,8 @@ def _doubles(good: dict[int, IPv4Address]) -> Iterator[Complaint]:
     first: dict[IPv4Address, int] = {}
     for index, address in good.items():
         if first.setdefault(address, index) != index:
-            yield Complaint(index, f"{address} is here twice.", "The vendor has four different endpoints. " + _ASK)
+            hint = "The vendor has four different endpoints. " + _ASK + _UNTIL
+            yield Complaint(index, f"{address} is here twice.", hint, warning=True)
 
 
 def _unlike_published(good: dict[int, IPv4Address]) -> Iterator[Complaint]:

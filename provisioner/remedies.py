@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from provisioner import endpoints
 from provisioner.model import Fleet, Gateway, Role
 from provisioner.settings import FIREWALL_RULE, ConnectorFile, Package
 
@@ -105,7 +106,12 @@ def _wave(sizes: tuple[int, ...], number: int) -> int:
 
 
 def _configured(fleet: Fleet, role: str) -> bool:
-    needs = {"java": "jre" in fleet.settings.packages, "service": bool(fleet.settings.service.name), "start": False}
+    needs = {
+        "java": "jre" in fleet.settings.packages,
+        "service": bool(fleet.settings.service.name),
+        "firewall": not endpoints.why_not_all(fleet.settings.endpoints),
+        "start": False,
+    }
     return needs.get(role, True)
 
 
@@ -171,7 +177,7 @@ def _firewall(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
         "firewall_name": FIREWALL_RULE,
         "firewall_group": GROUP,
         "firewall_program": fleet.settings.connector.image,
-        "firewall_addresses": list(fleet.settings.endpoints),
+        "firewall_addresses": list(endpoints.whole(fleet.settings.endpoints)),
     }
 
 

@@ -150,11 +150,12 @@ class Rollout:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The whole of fleet.yml. `version` is of this shape; a newer one is refused."""
+    """The whole of fleet.yml. `version` is of this shape; a newer one is refused. A fleet is audited without all four
+    `endpoints` too; what needs them is not judged and not done (endpoints.py)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
     version: int
-    endpoints: tuple[str, ...]
+    endpoints: tuple[str, ...] = ()
     lab: bool = False
     read_only: bool = False
     user_names: bool = False

@@ -79,8 +79,8 @@ def fleet(*gateways: Gateway, statements: Sequence[Statement] | None = None, **r
     if statements is None:
         statements = [only_connector(practice) for practice in dict.fromkeys(one.practice for one in gateways)]
     settings = Settings(
-        version=1, endpoints=("192.0.2.5",), lab=True, service=Service(name="iPlatoConnector"),
-        rollout=Rollout(**rollout),
+        version=1, endpoints=("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16"), lab=True,
+        service=Service(name="iPlatoConnector"), rollout=Rollout(**rollout),
     )  # fmt: skip
     return Fleet(
         folder="/fleet", settings=settings, gateways=gateways, statements=tuple(statements), waivers=(), digest="f1"

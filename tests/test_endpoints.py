@@ -2,7 +2,7 @@
 
 import pytest
 
-from provisioner.endpoints import complaints
+from provisioner.endpoints import complaints, whole, why_not_all
 
 LAB = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
 # Addresses as a team has them: only the last three numbers are published, and no test says a first one.
@@ -25,12 +25,12 @@ def test_documentation_addresses_are_refused_outside_the_lab() -> None:
 
 
 @pytest.mark.parametrize("printed", ["237.215.5", "237.215.5:443", ".9", "215.16", ".215.15:443"])
-def test_addresses_as_the_vendor_prints_them_are_refused_with_the_reason(printed: str) -> None:
+def test_addresses_as_the_vendor_prints_them_are_not_known_yet_and_said_with_the_reason(printed: str) -> None:
     (found,) = complaints((printed, *LAB[1:]), lab=True)
     assert "the first was lost" in found.message
     assert "Ask the vendor" in found.hint
     assert "Do not guess" in found.hint
-    assert not found.warning
+    assert found.warning
 
 
 @pytest.mark.parametrize(
@@ -63,21 +63,24 @@ def test_what_no_server_can_have_is_refused(address: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_fewer_than_four_are_refused(count: int) -> None:
+def test_fewer_than_four_are_a_warning(count: int) -> None:
     (found,) = complaints(LAB[:count], lab=True)
     assert found.index is None
-    assert not found.warning
+    assert found.warning
+    assert "R11 and R14 are not judged" in found.hint
 
 
 def test_none_at_all_asks_for_them() -> None:
     (found,) = complaints((), lab=False)
     assert "no endpoints yet" in found.message
+    assert found.warning
     assert "Ask the vendor" in found.hint
 
 
 def test_more_than_four_are_refused() -> None:
     (found,) = complaints((*LAB, "192.0.2.17"), lab=True)
     assert "here are 5" in found.message
+    assert not found.warning
 
 
 @pytest.mark.parametrize("first", [1, 10, 100])
@@ -93,4 +96,21 @@ def test_addresses_that_do_not_end_as_published_are_questioned_not_refused() -> 
 
 def test_every_wrong_one_is_told_at_once() -> None:
     found = complaints(("237.215.5", "224.0.0.1", "192.0.2.9", "192.0.2.9"), lab=True)
-    assert [one.index for one in found if not one.warning] == [0, 1, 3]
+    assert [(one.index, one.warning) for one in found] == [(0, True), (1, False), (3, True)]
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "why"),
+    [
+        (LAB, LAB, ""),
+        ((), (), "fleet.yml has no endpoints"),
+        (LAB[:3], LAB[:3], "fleet.yml has 3 of the vendor's four endpoints"),
+        ((*LAB[:3], LAB[0]), LAB[:3], "fleet.yml has 3 of the vendor's four endpoints"),
+        ((*LAB[:3], ".16"), LAB[:3], "fleet.yml has 3 of the vendor's four endpoints"),
+        (TAILS, (), "fleet.yml has none of the vendor's four endpoints"),
+    ],
+)
+def test_what_is_known_of_them_and_why_that_is_not_all(
+    given: tuple[str, ...], known: tuple[str, ...], why: str
+) -> None:
+    assert (whole(given), why_not_all(given)) == (known, why)

@@ -20,7 +20,7 @@ ROLES = Path(__file__).resolve().parent.parent / "roles"
 SHA = "AB" * 32
 FULL = Settings(
     version=1,
-    endpoints=("192.0.2.5", "192.0.2.9"),
+    endpoints=("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16"),
     connection=Connection(transport="ntlm", user="EXAMPLE\\admin", credential="file", ca_file="ca.pem"),
     packages={
         "connector": Package(sha256=SHA, url="https://files.example.nhs.uk/a/Connector%202.zip?x=1", root="c"),
@@ -160,7 +160,6 @@ def test_a_role_that_nothing_is_configured_for_is_not_run() -> None:
     bare = Settings(version=1, endpoints=("192.0.2.5",), practice_list_date=date(2026, 1, 1))
     assert remedies.variables(fleet(settings=bare), gateway())["provisioner_roles"] == [
         "connector",
-        "firewall",
         "antivirus",
         "power",
     ]

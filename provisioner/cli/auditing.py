@@ -75,8 +75,8 @@ class Auditor:
             return (name for name in SECTIONS if not (name == "endpoints" and gateway.name in carried))
 
         evidence = watched(self._reader.read(gateways, sections), gateways, what)
-        rows = {row.name: row for row in (*self.fleet.gateways, *gateways)}
-        fleet = replace(self.fleet, gateways=tuple(rows[row.name] for row in self.fleet.gateways))
+        rows = {row.name: row for row in gateways}
+        fleet = replace(self.fleet, gateways=tuple(rows.get(row.name, row) for row in self.fleet.gateways))
         judged = self._judge([_with_endpoints(one, carried) for one in evidence], fleet, at)
         self._remember(evidence, judged.findings)
         return judged

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from provisioner import endpoints
 from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, problems, same_path, within
 from provisioner.facts.service import real_image
 from provisioner.settings import Package
@@ -165,6 +166,8 @@ def _working(reading: Reading) -> bool:
         raise CannotTell("the Connector's connections cannot be read")
     if any(one["endpoint_connections"] and one["systmone_connections"] for one in found):
         return True
+    if not any(endpoint) and (why := endpoints.why_not_all(reading.settings.endpoints)):
+        raise CannotTell(f"the Connector runs, but whether it is connected to the vendor is not known: {why}")
     missing = ["to the vendor"] if not any(endpoint) else []
     missing += ["to SystmOne"] if not any(systmone) else []
     raise CannotTell(

@@ -1,11 +1,19 @@
 """Facts about Windows' firewall on the way from the Connector to the vendor's addresses."""
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
 from provisioner.facts.addresses import covers, is_any, ports_cover
-from provisioner.facts.reading import CannotTell, FactOf, Reading, listed, problems, same_path, within
+from provisioner.facts.reading import (
+    FactOf,
+    Reading,
+    known_endpoints,
+    listed,
+    over_endpoints,
+    problems,
+    same_path,
+    within,
+)
 from provisioner.facts.service import real_image
 from provisioner.settings import FIREWALL_RULE
 
@@ -15,32 +23,17 @@ _TCP = 6
 _PROFILES = ("domain", "private", "public")
 
 
-def _endpoints(reading: Reading) -> list[str]:
-    """The vendor's addresses. Raises CannotTell where fleet.yml has none that a rule can name."""
-    endpoints = [one.strip() for one in reading.settings.endpoints]
-    if not endpoints:
-        raise CannotTell("fleet.yml has no endpoints")
-    for one in endpoints:
-        try:
-            ipaddress.IPv4Address(one)
-        except ValueError as error:
-            raise CannotTell(
-                f"the endpoint {one} of fleet.yml is a name, and a firewall rule needs addresses"
-            ) from error
-    return endpoints
-
-
 def _rule(reading: Reading) -> str | list[str]:
     """Whether enabled allow rules let the image that really runs reach all addresses, in every profile. Whether
     they take effect is another question: firewall.override."""
-    endpoints, image = _endpoints(reading), real_image(reading)
+    endpoints, image = known_endpoints(reading), real_image(reading)
     rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
     allowing = [one for one in rules if one["action"].lower() == "allow"]
     missing = _missing(endpoints, [one for one in allowing if not _faults(one, image)])
     ours = [one for one in rules if is_ours(one)]
     doubled = len([one for one in ours if one["enabled"]]) > 1
     if not missing:
-        return problems([f"there are {len(ours)} rules named '{FIREWALL_RULE}'"] if doubled else [])
+        return over_endpoints(reading, [f"there are {len(ours)} rules named '{FIREWALL_RULE}'"] if doubled else [])
     if not ours:
         near = [one for one in allowing if _missing(endpoints, [one]) != endpoints and one["remote_addresses"]]
         if not near:
@@ -122,7 +115,7 @@ def _rule_by(reading: Reading) -> str:
 
 def _override(reading: Reading) -> str | list[str]:
     """What makes a rule of ours void, whether it is there or not: a policy, or a rule that blocks."""
-    endpoints, image, deaf = _endpoints(reading), real_image(reading), _deaf(reading)
+    endpoints, image, deaf = known_endpoints(reading), real_image(reading), _deaf(reading)
     rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
     found = []
     by_policy = [one for one in rules if one["store"] != "local" and not _faults(one, image)]
@@ -136,7 +129,7 @@ def _override(reading: Reading) -> str | list[str]:
         if blocked:
             all_ = "all endpoints" if blocked == endpoints else listed(blocked)
             found.append(f"the {rule['store']} rule '{rule['name']}' blocks {all_}")
-    return problems(found)
+    return over_endpoints(reading, found)
 
 
 def _blocks(rule: Any, endpoint: str, image: str, own: str, deaf: Sequence[str]) -> bool:

@@ -3,13 +3,11 @@
 from typing import Any
 
 from provisioner.facts.firewall import filters_outbound
-from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed
+from provisioner.facts.reading import CannotTell, FactOf, Reading, known_endpoints, listed, over_endpoints
 
 
 def _results(reading: Reading) -> list[Any]:
-    if not reading.settings.endpoints:
-        raise CannotTell("fleet.yml has no endpoints")
-    wanted = [one.strip() for one in reading.settings.endpoints]
+    wanted = known_endpoints(reading)
     results = {one["address"]: one for one in reading.section("endpoints")["results"]}
     unmeasured = [one for one in wanted if one not in results]
     if unmeasured:
@@ -21,10 +19,10 @@ def _reachable(reading: Reading) -> str | list[str]:
     results = _results(reading)
     silent = [one["address"] for one in results if not one["tcp"]]
     if not silent:
-        return OK
+        return over_endpoints(reading, [])
     if filters_outbound(reading):
         if _connector_connects(reading):
-            return OK
+            return over_endpoints(reading, [])
         raise CannotTell(
             "this PC's firewall blocks what no rule allows, and our test is not the Connector's program: it shows once "
             "the Connector runs"
@@ -59,7 +57,7 @@ def _tls(reading: Reading) -> str | list[str]:
         ]
     if any(one["tls"] is None or one["trusted"] is None for one in answering):
         raise CannotTell("the gateway does not tell how TLS went")
-    return OK
+    return over_endpoints(reading, [])
 
 
 def _which(some: list[str], answering: list[Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from provisioner import endpoints
 from provisioner.model import Evidence, Gateway
 from provisioner.policy import Lifecycle
 from provisioner.settings import Settings
@@ -50,6 +51,21 @@ class Reading:
 
 
 FactOf = Callable[[Reading], Any]
+
+
+def known_endpoints(reading: Reading) -> list[str]:
+    """The vendor's addresses as far as fleet.yml has them. Raises CannotTell where it has none."""
+    found = list(endpoints.whole(reading.settings.endpoints))
+    if not found:
+        raise CannotTell(endpoints.why_not_all(reading.settings.endpoints))
+    return found
+
+
+def over_endpoints(reading: Reading, found: list[str]) -> str | list[str]:
+    """The problems with the endpoints that are known. Without any raises CannotTell where not all four are known."""
+    if not found and (why := endpoints.why_not_all(reading.settings.endpoints)):
+        raise CannotTell(why)
+    return problems(found)
 
 
 def problems(found: list[str]) -> str | list[str]:

@@ -166,8 +166,6 @@ def _missing_hint(place: Place) -> str:
         return f"Write `version: {VERSION}` first."
     if place[-1] == "sha256":
         return "It is the package's fingerprint, 64 characters: `sha256sum FILE`, or `certutil -hashfile FILE SHA256`."
-    if place == ("endpoints",):
-        return "Ask the vendor for its four whole addresses; do not guess."
     return ""
 
 

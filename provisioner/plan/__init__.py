@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from provisioner import endpoints
 from provisioner import remedies as offered
 from provisioner.errors import InputError
 from provisioner.model import (
@@ -65,6 +66,8 @@ ONE_ACTIVE = "R17-one-active"
 
 # What a remedy takes on a gateway, in seconds, until the journal has measured it.
 _SECONDS = {"connector": 30.0, "java": 30.0, "firewall": 5.0, "antivirus": 8.0, "service": 15.0, "power": 5.0}
+# What cannot be told as long as the vendor's endpoints are not all known.
+_OF_ENDPOINTS = frozenset({"endpoints.tls", "endpoints.reachable", "firewall.rule", "firewall.override"})
 # What is so only once a Connector runs.
 _FOLLOWS = frozenset({"R17-working", ONE_ACTIVE})
 _OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
@@ -236,10 +239,16 @@ def _lacking(gateway: Gateway, values: Mapping[str, Any], remedy: str, finding: 
         lacks = "service.name"
     elif remedy == "java" and values["java_package"] is None:
         lacks = "packages.jre"
+    elif remedy == "firewall" and values["firewall_state"] == "present":
+        lacks = "all four endpoints" if endpoints.why_not_all(values["firewall_addresses"]) else ""
     elif finding.control == "R17-files" and values["connector_package"] is None and not values["connector_files"]:
         lacks = "packages.connector"
     if not lacks:
         return None
+    return _asked_of_vendor(gateway, finding, lacks)
+
+
+def _asked_of_vendor(gateway: Gateway, finding: Finding, lacks: str) -> Gap:
     words = finding.message or finding.actual
     return gap(gateway, finding.control, words, "vendor", f"Ask for it, and give {lacks} in fleet.yml.")
 
@@ -263,6 +272,9 @@ def _remedy(view: _View, gateway: Gateway, finding: Finding) -> str:
 def _why_not_at_all(view: _View, gateway: Gateway, findings: Sequence[Finding]) -> Gap | None:
     """Why nothing can be planned for a gateway; None where it can."""
     evidence, row = view.evidence.get(gateway.name), view.rows.get(gateway.name)
+    if not gateway.known:
+        ask = "Find out which PC it is, and write it into its row of practices.csv."
+        return gap(gateway, "read", "its PC is not known yet", "icb-it", ask)
     if evidence is None:
         return gap(gateway, "read", "it was not read", "icb-it", "Audit it.")
     if evidence.error:
@@ -325,6 +337,9 @@ def _stated(view: _View, gateway: Gateway, finding: Finding) -> bool:
 
 def _left(view: _View, gateway: Gateway, finding: Finding) -> Gap:
     control = view.controls[finding.control]
+    untold = finding.status is Status.UNKNOWN and control.fact in _OF_ENDPOINTS
+    if untold and endpoints.why_not_all(view.fleet.settings.endpoints):
+        return _asked_of_vendor(gateway, finding, "all four endpoints")
     return gap(gateway, finding.control, finding.message or finding.actual, control.owner or "icb-it", control.ask)
 
 

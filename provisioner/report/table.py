@@ -177,7 +177,8 @@ def _gaps(plan: Plan) -> list[RenderableType]:
         table.add_row(
             _text(words.owner(owner)),
             str(len(gaps)),
-            str(len({gap.gateway for gap in gaps})),
+            # One that is not known yet has no name.
+            str(len({(gap.practice, gap.gateway) for gap in gaps})),
             _text(", ".join(f"{control} ({count})" for control, count in controls.most_common())),
         )
     return [Text(), _text("Not done by this plan:", "bold"), table]

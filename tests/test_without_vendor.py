@@ -1,0 +1,165 @@
+"""What the vendor has not told yet keeps nobody from looking: every verb that only looks runs, and what needs the
+answer is neither judged nor done, and it is said who is to be asked."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from provisioner import fleet as fleets
+from provisioner import remedies
+from provisioner.cli import provisioner as verbs
+from provisioner.errors import ProvisionerError
+from provisioner.lab.folder import ENDPOINTS
+from provisioner.lab.process import Handle
+from tests.conftest import Command, Ran
+
+Lab = Callable[..., Handle]
+
+
+@pytest.fixture
+def provisioner() -> Command:
+    """The command, in this process: there are many."""
+
+    def run(*arguments: str | Path, fleet: Path | None = None) -> Ran:
+        where = ["--fleet", str(fleet)] if fleet else []
+        result = CliRunner().invoke(verbs, [*where, *map(str, arguments)], standalone_mode=False)
+        if isinstance(result.exception, ProvisionerError):
+            return Ran(result.exception.exit_code, result.stdout, result.stderr + result.exception.message)
+        assert result.exception is None, result.exception
+        return Ran(result.return_value or 0, result.stdout, result.stderr)
+
+    return run
+
+
+FOUR = ENDPOINTS
+# How fleet.yml has the endpoints, and how many of them are known.
+PARTLY = {
+    "none": ("endpoints: []", "no endpoints"),
+    "left blank": ("endpoints:", "no endpoints"),
+    "left out": ("", "no endpoints"),
+    "one": (f"endpoints: [{FOUR[0]}]", "1 of the vendor's four endpoints"),
+    "three": (f"endpoints: [{', '.join(FOUR[:3])}]", "3 of the vendor's four endpoints"),
+    "one twice": (f"endpoints: [{', '.join((*FOUR[:3], FOUR[0]))}]", "3 of the vendor's four endpoints"),
+    "as they are printed": ("endpoints: [237.215.5, 237.215.9, .15, '237.215.16:443']", "none of the vendor's four"),
+    "one as it is printed": (f"endpoints: [{', '.join(FOUR[:3])}, 237.215.16]", "3 of the vendor's four endpoints"),
+}
+OF_ENDPOINTS = ("R11-internet", "R14-rule", "R14-policy", "R14-reachable")
+
+
+def forget(folder: Path, line: str) -> None:
+    """Put that in the place of the lab's endpoints."""
+    path = folder / "fleet.yml"
+    text, count = re.subn(r"(?m)^endpoints:.*(?:\n[ -].*)*$", line, path.read_text("utf-8"))
+    assert count == 1
+    path.write_text(text, "utf-8")
+
+
+def run(provisioner: Command, folder: Path, *arguments: str, codes: tuple[int, ...] = (0,)) -> Any:
+    ran = provisioner(*arguments, "--format", "json", fleet=folder)
+    assert ran.code in codes, (arguments, ran.err)
+    return json.loads(ran.out)
+
+
+@pytest.mark.parametrize("name", PARTLY)
+def test_a_ready_gateway_is_audited_without_all_endpoints(name: str, lab: Lab, provisioner: Command) -> None:
+    line, known = PARTLY[name]
+    handle = lab("A84002", state="ready")
+    forget(handle.folder, line)
+    assert run(provisioner, handle.folder, "validate")["right"]
+    audit = run(provisioner, handle.folder, "audit", codes=(0, 1))
+    (gateway,) = audit["gateways"]
+    found = {finding["control"]: finding for finding in gateway["findings"]}
+    assert {id_: found[id_]["status"] for id_ in OF_ENDPOINTS} == dict.fromkeys(OF_ENDPOINTS, "unknown"), found
+    assert all(f"fleet.yml has {known}" in found[id_]["message"] for id_ in OF_ENDPOINTS)
+    assert not gateway["ready"]
+    assert [id_ for id_, finding in found.items() if finding["status"] == "failed"] == []
+    plan = run(provisioner, handle.folder, "plan")
+    assert plan["waves"] == []
+    gaps = {gap["control"]: gap for gap in plan["gaps"]}
+    assert {gaps[id_]["owner"] for id_ in OF_ENDPOINTS} == {"vendor"}
+    assert all("endpoints in fleet.yml" in gaps[id_]["ask"] for id_ in OF_ENDPOINTS)
+
+
+def test_nothing_that_needs_them_is_planned_for_a_bare_gateway(lab: Lab, provisioner: Command) -> None:
+    """A rule that lacks a known address has failed; but no rule is made of three addresses."""
+    handle = lab("A84002")
+    forget(handle.folder, PARTLY["three"][0])
+    run(provisioner, handle.folder, "audit", codes=(1,))
+    plan = run(provisioner, handle.folder, "plan")
+    planned = {step["remedy"] for wave in plan["waves"] for step in wave["steps"]}
+    assert planned == {"java", "connector", "antivirus", "service"}
+    asked = {gap["control"]: gap["owner"] for gap in plan["gaps"]}
+    assert asked["R14-rule"] == "vendor"
+    assert "R17-running" in asked
+    assert run(provisioner, handle.folder, "audit", codes=(1,))
+    inventory = remedies.inventory(fleets.load(handle.folder))
+    assert "firewall" not in inventory["_meta"]["hostvars"]["A84002"]["provisioner_roles"]
+
+
+def test_a_plan_from_when_they_were_known_makes_no_rule_now(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002")
+    run(provisioner, handle.folder, "audit", codes=(1,))
+    plan = run(provisioner, handle.folder, "plan", "--remedy", "firewall")
+    forget(handle.folder, PARTLY["none"][0])
+    ran = provisioner("apply", plan["plan"], "--yes", "--format", "json", fleet=handle.folder)
+    assert ran.code != 0
+    assert [one["result"] for one in json.loads(ran.out)["outcomes"]] == ["stale"]
+    assert handle.state()["A84002"]["firewall"]["rules"] == []
+
+
+def test_no_gateway_is_moved_without_them(lab: Lab, provisioner: Command, tmp_path: Path) -> None:
+    handle = lab("A84002", state="ready")
+    table = handle.folder / "practices.csv"
+    table.write_text(table.read_text("utf-8") + "A84002,,NEW,127.0.0.1,standby\n", "utf-8")
+    forget(handle.folder, PARTLY["three"][0])
+    ran = provisioner("migrate", "start", "A84002", "--to", "NEW", "--yes", fleet=handle.folder)
+    assert ran.code == 2, ran.out + ran.err
+    assert handle.events() == []
+
+
+LOOKING = (
+    ("validate",), ("ping",), ("audit",), ("plan",), ("history",), ("report", "--as", "html"),
+    ("report", "--as", "csv"), ("report", "--as", "junit"), ("inventory",), ("lease", "list"), ("migrate", "status"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("practices", [(), ("A84002", "A84005", "A84006")], ids=["no practices", "none known yet"])
+def test_a_folder_of_init_is_looked_at_by_every_verb(
+    practices: tuple[str, ...], provisioner: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "fleet"
+    assert provisioner("init", folder).code == 0
+    with (folder / "practices.csv").open("a", encoding="utf-8") as file:
+        file.writelines(f"{code},Practice {code},,,active\n" for code in practices)
+    for words in LOOKING:
+        ran = provisioner(*words, fleet=folder)
+        assert ran.code == 0, (words, ran.err)
+    for kind in ("audit", "plan"):
+        entries = run(provisioner, folder, "history")["entries"]
+        id_ = next(entry["id"] for entry in entries if entry["kind"] == kind)
+        assert provisioner("show", id_, fleet=folder).code == 0
+        assert provisioner("report", id_, "--as", "html", fleet=folder).code == 0
+    if practices:
+        assert "3 gateways are not known yet" in provisioner("audit", fleet=folder).err
+        plan = provisioner("plan", fleet=folder)
+        assert re.search(r"ICB IT +3 +3 +read \(3\)", plan.out), plan.out
+        gaps = run(provisioner, folder, "plan")["gaps"]
+        assert {gap["message"] for gap in gaps} == {"its PC is not known yet"}
+        assert {gap["practice"] for gap in gaps} == set(practices)
+
+
+def test_practices_without_a_pc_keep_their_rows_beside_those_that_have_one(lab: Lab, provisioner: Command) -> None:
+    """They all have the same name, none, and were taken for one row."""
+    handle = lab("A84002", state="ready")
+    table = handle.folder / "practices.csv"
+    table.write_text(table.read_text("utf-8") + "A84005,,,,active\nA84006,,,,active\n", "utf-8")
+    ran = provisioner("audit", fleet=handle.folder)
+    assert ran.code == 0, ran.out + ran.err
+    assert "2 gateways are not known yet" in ran.err
+    assert "A84005" in ran.out
+    assert "A84006" in ran.out
