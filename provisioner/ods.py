@@ -1,4 +1,4 @@
-"""The national practice list (epraccur), the list of clinical systems, and rows for practices.csv.
+"""The national practice list (epraccur), and rows for practices.csv.
 
 epraccur has no header and 27 columns. Codes of status and setting are read in their older and their newer form.
 """
@@ -13,7 +13,10 @@ from pathlib import Path
 
 from provisioner import codes
 from provisioner.errors import InputError
-from provisioner.tables import decode
+from provisioner.suppliers import Suppliers, suppliers
+from provisioner.tables import records
+
+__all__ = ["COLUMNS", "Practice", "Suppliers", "read", "rows", "select", "suppliers"]
 
 COLUMNS = ("practice", "name", "gateway", "address", "role")
 
@@ -21,6 +24,12 @@ _WIDTH = 27
 _CODE, _NAME, _ICB, _CLOSED, _STATUS, _COMMISSIONER, _SETTING = 0, 1, 3, 11, 12, 14, 25
 _OPEN = frozenset({"A", "ACTIVE"})
 _GP = frozenset({"4", "RO76"})
+# What a header, which some exports have, calls the columns that are read by their place: any of these words.
+_CALLED = {
+    _NAME: ("name",), _ICB: ("geography", "icb", "board"), _CLOSED: ("clos",), _STATUS: ("status",),
+    _COMMISSIONER: ("commissioner", "ccg", "sub"), _SETTING: ("setting", "role"),
+}  # fmt: skip
+_HEADED = frozenset({"CODE", "ORGANISATION CODE", "ORG CODE", "ODS CODE"})
 _WHERE = "It is NHS England's epraccur.csv, as it is downloaded: no header, 27 columns."
 
 
@@ -43,39 +52,27 @@ def read(path: Path) -> tuple[Practice, ...]:
     Errors: InputError, with the line, where the file is none.
     """
     found = []
-    for line, cells in _records(path, _WHERE):
-        if line == 1 and codes.normal(cells[0]) in {"CODE", "ORGANISATION CODE", "ORGANISATION_CODE"}:
-            continue
+    for number, (line, cells) in enumerate(records(path, _WHERE)):
         if len(cells) != _WIDTH:
             raise InputError(f"{path}:{line}: {len(cells)} columns, and epraccur has {_WIDTH}.", _WHERE)
+        if number == 0 and codes.normal(cells[0]).replace("_", " ") in _HEADED:
+            _check_header(path, cells)
+            continue
         found.append(_practice(cells))
     if not found:
         raise InputError(f"{path} is empty.", _WHERE)
     if not any(entry.open and entry.gp for entry in found):
-        raise InputError(f"{path} has no open GP practice among its {len(found)} entries.", _WHERE)
+        columns = f"column {_STATUS + 1} is A or ACTIVE for an open one, column {_SETTING + 1} is 4 or RO76 for a GP's"
+        raise InputError(f"{path} has no open GP practice among its {len(found)} entries: {columns}.", _WHERE)
     return tuple(found)
 
 
-def suppliers(path: Path) -> dict[str, str]:
-    """The clinical system's supplier of each practice, by code; several are joined by "/".
-
-    Errors: InputError where the file has no columns for a code and a supplier.
-    """
-    hint = "It is a CSV with a header that has a column for the practice's code and one for the supplier."
-    records = list(_records(path, hint))
-    header = [cell.strip().lower() for cell in records[0][1]] if records else []
-    code = next((at for at, name in enumerate(header) if "code" in name), None)
-    supplier = next((at for at, name in enumerate(header) if "supplier" in name or "system" in name), None)
-    if code is None or supplier is None:
-        raise InputError(f"{path} has no columns for code and supplier: {', '.join(header) or 'it is empty'}.", hint)
-    found: dict[str, str] = {}
-    for line, cells in records[1:]:
-        if len(cells) <= max(code, supplier):
-            raise InputError(f"{path}:{line}: {len(cells)} columns, and the header has {len(header)}.", hint)
-        practice, name = codes.normal(cells[code]), cells[supplier].strip()
-        known = found.get(practice)
-        found[practice] = name if known in (None, name) else f"{known}/{name}"
-    return found
+def _check_header(path: Path, cells: Sequence[str]) -> None:
+    """Errors: InputError where a header says that the columns are others than those that are read."""
+    for at, words in _CALLED.items():
+        name = " ".join(cells[at].split())
+        if name and not any(word in name.lower() for word in words):
+            raise InputError(f"{path}: column {at + 1} is {name!r}, where epraccur has the {words[0]}.", _WHERE)
 
 
 def select(
@@ -86,7 +83,8 @@ def select(
     systems: Mapping[str, str] | None = None,
     supplier: str = "",
 ) -> tuple[Practice, ...]:
-    """The open GP practices of a commissioner, an ICB and a supplier, as far as these are given.
+    """The open GP practices of a commissioner, an ICB and a supplier, as far as these are given. `systems`: as
+    `suppliers` reads them.
 
     Errors: InputError for one that does not occur, with the nearest that does, and where nothing is left.
     """
@@ -98,13 +96,23 @@ def select(
         wanted = _known(icb, {entry.icb for entry in found}, "ICB")
         found = [entry for entry in found if entry.icb == wanted]
     if supplier:
-        by_code = {code: set(names.upper().split("/")) for code, names in (systems or {}).items()}
-        wanted = _known(supplier, set().union(*by_code.values()), "supplier")
-        found = [entry for entry in found if wanted in by_code.get(entry.code, ())]
+        found = _supplied(found, systems or {}, supplier)
     if not found:
         given = ", ".join(text for text in (commissioner, icb, supplier) if text)
-        raise InputError(f"No open GP practice fits {given}.", "Ask for less at once.")
+        columns = systems.columns if isinstance(systems, Suppliers) else ""
+        raise InputError(f"No open GP practice fits {given}.", " ".join(["Ask for less at once.", columns]).strip())
     return tuple(found)
+
+
+def _supplied(practices: Sequence[Practice], systems: Mapping[str, str], supplier: str) -> list[Practice]:
+    """Those with that supplier. Errors: InputError where nobody has it, or no practice is in the list of systems."""
+    columns = systems.columns if isinstance(systems, Suppliers) else ""
+    by_code = {code: set(names.upper().split("/")) for code, names in systems.items()}
+    wanted = _known(supplier, set().union(*by_code.values()) - {""}, "supplier", columns)
+    if not any(entry.code in by_code for entry in practices):
+        words = f"None of these {len(practices)} open GP practices is in the list of systems. {columns}".strip()
+        raise InputError(words, "Are both lists of the same part of the country, and of about the same date?")
+    return [entry for entry in practices if wanted in by_code.get(entry.code, ())]
 
 
 def rows(practices: Iterable[Practice]) -> str:
@@ -114,25 +122,6 @@ def rows(practices: Iterable[Practice]) -> str:
     writer.writerow(COLUMNS)
     writer.writerows((entry.code, entry.name, "", "", "active") for entry in practices)
     return text.getvalue()
-
-
-def _records(path: Path, hint: str) -> Iterable[tuple[int, list[str]]]:
-    """The records of a CSV file that are not blank, with the line on which each ends."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", hint) from error
-    try:
-        text = decode(data)
-    except ValueError as error:
-        raise InputError(f"{path} {error}", f"Unpack it first. {hint}") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: is no CSV ({error}).", hint) from error
 
 
 def _practice(cells: Sequence[str]) -> Practice:
@@ -154,14 +143,14 @@ def _date(text: str) -> date | None:
         return None
 
 
-def _known(given: str, values: set[str], what: str) -> str:
+def _known(given: str, values: set[str], what: str, columns: str = "") -> str:
     """The value as it occurs. Errors: InputError with the nearest ones."""
     wanted = codes.normal(given)
     if wanted in values:
         return wanted
     near = difflib.get_close_matches(wanted, sorted(values), 3, 0.5)
-    some = near or sorted(values)[:5]
+    some = [one if len(one) <= 60 else f"{one[:60]}..." for one in near or sorted(values)[:5]]
+    there = f"{'The nearest' if near else 'There are'}: {', '.join(some)}{'' if near or len(values) < 6 else ' ...'}"
     raise InputError(
-        f"No open GP practice of the list has the {what} {given}.",
-        f"{'The nearest' if near else 'There are'}: {', '.join(some)}{'' if near or len(values) < 6 else ' ...'}",
+        f"No open GP practice of the list has the {what} {given}.", f"{there}. {columns}" if columns else there
     )

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from provisioner.errors import Fault
+from provisioner.errors import Fault, InputError
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SEPARATORS = (",", ";", "\t")
@@ -112,6 +112,48 @@ def decode(data: bytes) -> str:
     if "\0" in text:
         raise ValueError("is not text: it holds NUL characters.")
     return text
+
+
+def records(path: Path, hint: str) -> Iterator[tuple[int, list[str]]]:
+    """The records of a CSV file of whatever columns that are not blank, with the line on which each ends: separated by
+    what makes most cells of its first line.
+
+    Errors: InputError, with this hint, where it cannot be read or is none.
+    """
+    try:
+        text = decode(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint) from error
+    except ValueError as error:
+        raise InputError(f"{path} {error}", f"Unpack it first. {hint}") from error
+    skipped, separator = _widest(text)
+    lines = io.StringIO(text, newline="")
+    for _ in range(skipped):
+        next(lines)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    try:
+        for cells in reader:
+            plain = [cell.translate(_INVISIBLE).strip() for cell in cells]
+            if any(plain):
+                yield skipped + reader.line_num, plain
+    except csv.Error as error:
+        line = skipped + reader.line_num
+        raise InputError(f"{path}:{line}: is no CSV ({error}).", hint) from error
+
+
+def _widest(text: str) -> tuple[int, str]:
+    """How many lines come before the first record, and the separator that makes most cells of it."""
+    skipped, first, told = _begin(text)
+    if told:
+        return skipped, told
+
+    def width(separator: str) -> int:
+        try:
+            return len(next(csv.reader([first], delimiter=separator), []))
+        except csv.Error:
+            return 0
+
+    return skipped, max((*_SEPARATORS, "|"), key=width)
 
 
 class _Reader:
@@ -215,18 +257,24 @@ class _Reader:
 
 def _separator(text: str, known: Collection[str]) -> tuple[int, str]:
     """How many lines come before the header, and what separates its cells: what gives most known columns."""
-    skipped, first = 0, ""
-    for line in io.StringIO(text, newline=""):
-        first = line.strip("\r\n")
-        # The line with which Excel is told the separator.
-        if first[:4].lower() == "sep=" and first[4:5] in _SEPARATORS and len(first) == 5:
-            return skipped + 1, first[4]
-        if first.strip():
-            break
-        skipped += 1
+    skipped, first, told = _begin(text)
 
     def hits(separator: str) -> int:
         names = first.translate(_INVISIBLE).lower().split(separator)
         return sum(name.strip(' "') in known for name in names)
 
-    return skipped, max(_SEPARATORS, key=hits)
+    return skipped, told or max(_SEPARATORS, key=hits)
+
+
+def _begin(text: str) -> tuple[int, str, str]:
+    """How many lines come before the first record, its first line, and the separator that the file itself tells."""
+    skipped, first = 0, ""
+    for line in io.StringIO(text, newline=""):
+        first = line.strip("\r\n")
+        # The line with which Excel is told the separator.
+        if first[:4].lower() == "sep=" and first[4:5] in _SEPARATORS and len(first) == 5:
+            return skipped + 1, "", first[4]
+        if first.strip():
+            break
+        skipped += 1
+    return skipped, first, ""

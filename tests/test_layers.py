@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "provisioner"
 LAYERS = (
     {"model", "errors", "settings", "codes", "endpoints", "hours", "processes", "chain", "results"},
     {
-        "fleet", "tables", "ods", "remote", "wire", "line", "troubles", "credentials", "policy", "playbook",
-        "secrets_socket", "journal", "content", "report", "signing",
+        "fleet", "tables", "ods", "suppliers", "remote", "wire", "line", "troubles", "credentials", "policy",
+        "playbook", "secrets_socket", "journal", "content", "report", "signing",
     },
     {"facts", "evaluate", "plan", "migrate", "undo", "traces", "remedies", "connections", "anonymous"},
     {"collect", "execute", "budget"},
@@ -25,6 +25,7 @@ TOGETHER = {
     ("playbook", "secrets_socket"), ("execute", "budget"), ("evaluate", "facts"), ("plan", "remedies"),
     ("migrate", "plan"), ("migrate", "remedies"),
     ("migrate", "undo"), ("undo", "plan"), ("undo", "traces"), ("traces", "facts"),
+    ("ods", "suppliers"), ("suppliers", "tables"),
     *((room, "troubles") for room in ("remote", "wire", "line", "playbook", "secrets_socket")),
 }  # fmt: skip
 ONLY_IMPORTERS = {

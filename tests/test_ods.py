@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from provisioner import ods
 from provisioner.cli import provisioner
@@ -119,7 +119,7 @@ def test_suppliers_by_any_header_that_names_them(tmp_path: Path) -> None:
     assert ods.suppliers(path) == {"A81001": "TPP/EVERGREENLIFE", "A81002": "EMIS"}
 
 
-@pytest.mark.parametrize("text", ["", "A81001,TPP\n", "ODSCode,Supplier\nA81001\n"])
+@pytest.mark.parametrize("text", ["", "A81001,a town\n", "Town,TPP\n", "ODSCode,Supplier\nA81001\n"])
 def test_a_file_without_suppliers_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "systems.csv"
     path.write_text(text, "utf-8")
@@ -133,10 +133,118 @@ def test_the_verb_prints_rows_on_stdout_and_their_number_on_stderr(tmp_path: Pat
     arguments = ["practices", str(EXAMPLE / "epraccur.csv"), "--system", str(systems), "--supplier", "TPP"]
     result = CliRunner().invoke(provisioner, arguments)
     assert result.stdout == "practice,name,gateway,address,role\nA84002,THE ROTHBURY PRACTICE,,,active\n"
-    assert result.stderr == "1 practices\n"
+    said = "1 practice. Of systems.csv the codes are column 'ODSCode', the suppliers column 'Supplier'.\n"
+    assert result.stderr == said
 
 
 def test_a_system_without_a_supplier_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(provisioner, ["practices", str(EXAMPLE / "epraccur.csv"), "--supplier", "TPP"])
     assert result.exit_code == 2
     assert "go together" in result.stderr
+
+
+# Published lists and their neighbours: the first code is not always the practice's, nor the first "system" a supplier.
+# tests/systems/ has case 17: NHS Digital's POMI file (github.com/nhsuk/pomi-data-etl), the columns of Appointments in
+# General Practice (github.com/eamazon/datawarp-v2.1), and three that ICBs keep themselves.
+SYSTEMS = Path(__file__).parent / "systems"
+SUSSEX = ("H82092", "H82095", "H82091", "J81054")
+TWO = "H82092,TPP\nH82095,EMIS\n"
+NEIGHBOURS: dict[str, tuple[str, tuple[str, ...], str, str]] = {
+    "no header": (TWO, ("H82092",), "number 1", "number 2"),
+    "no header, blanks first": ("\n\n" + TWO, ("H82092",), "number 1", "number 2"),
+    "no header, the dummy code first": ("V81999,TPP\n" + TWO, ("H82092",), "number 1", "number 2"),
+    "semicolons": ("Practice, name;ODS code;System\nA, B;H82092;TPP\n", ("H82092",), "ODS code", "System"),
+    "tabs": ("System\tCode\nTPP\tH82092\n", ("H82092",), "Code", "System"),
+    "the separator is told": ("sep=;\nCode;Supplier\nH82092;TPP\n", ("H82092",), "Code", "Supplier"),
+    "quoted headers": ('"Practice\nCode","GP System, current"\n"H82092","TPP"\n', ("H82092",), "Practice Code",
+                       "GP System, current"),
+    "codes as people write them": ("Code,Supplier\n h82092 ,tpp\n", ("H82092",), "Code", "Supplier"),
+    "a network's code that looks like one": ("PCN_CODE,CCG code,Practice,System\nU00001,09X,H82092,TPP\n"
+                                             "U00002,09X,H82095,TPP\n", ("H82092", "H82095"), "Practice", "System"),
+    "a network's code beside a column of no known name": ("Network,Ref,System\nU00001,H82092,TPP\n", ("H82092",),
+                                                           "Ref", "System"),
+    "codes of practices that are in no list": ("Org,Ref,System\nA81099,H82092,TPP\nA81098,H82095,TPP\n",
+                                               ("H82092", "H82095"), "Ref", "System"),
+    "a parent's code": ("Parent practice code,Practice code,System\nH82095,H82092,TPP\nH82095,H82095,EMIS\n",
+                        ("H82092",), "Practice code", "System"),
+    "an empty column of that name": ("Code,Supplier,Clinical system\nH82092,,TPP\nH82095,,EMIS\n", ("H82092",), "Code",
+                                     "Clinical system"),
+    "a supplier of no known name": ("Code,Integrated Care System,Uses\nH82092,NHS Sussex,TPP\n", ("H82092",), "Code",
+                                    "Uses"),
+    "SystmOne for a supplier": ("Code,Uses\nH82092,SystmOne\nH82095,EMIS Web\n", ("H82092",), "Code", "Uses"),
+    "two of the name, one of which is it": ("Code,Wi-Fi supplier,GP supplier 2\nH82092,Redcentric,TPP\n", ("H82092",),
+                                            "Code", "GP supplier 2"),
+    "the same twice": ("Code,System,System\nH82092,TPP,TPP\n", ("H82092",), "Code", "System"),
+    "a row for the total": ("Code,System\nH82092,TPP\nH82095,EMIS\nTotal,\n", ("H82092",), "Code", "System"),
+    "UTF-16": ("\ufeffCode,System\nH82092,TPP\n", ("H82092",), "Code", "System"),
+}  # fmt: skip
+
+
+def asked(tmp_path: Path, write: Write, systems: Path, supplier: str = "TPP") -> Result:
+    listed = write(*(entry(code) for code in SUSSEX))
+    return CliRunner().invoke(
+        provisioner, ["practices", str(listed), "--system", str(systems), "--supplier", supplier],
+        standalone_mode=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "practices", "code", "supplier"),
+    [
+        ("a-pomi", ("H82092", "H82095", "J81054"), "GPPracticeCode", "Supplier"),
+        ("b-gpad", ("H82092", "H82095"), "GP_CODE", "SUPPLIER"),
+        ("c-icb-own-list", ("H82092", "H82095", "J81054"), "Practice Code", "Clinical System Supplier"),
+        ("d-postcode-first", ("H82092", "H82095"), "ODS Code", "System"),
+        ("e-system-enabled-first", ("H82092", "H82095"), "GPPracticeCode", "Supplier"),
+    ],
+)
+def test_the_columns_of_published_lists(
+    tmp_path: Path, write: Write, name: str, practices: tuple[str, ...], code: str, supplier: str
+) -> None:
+    result = asked(tmp_path, write, SYSTEMS / f"{name}.csv")
+    assert [row[:6] for row in result.stdout.splitlines()[1:]] == list(practices)
+    assert f"the codes are column '{code}', the suppliers column '{supplier}'" in result.stderr
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_the_columns_of_their_neighbours(tmp_path: Path, write: Write, name: str) -> None:
+    text, practices, code, supplier = NEIGHBOURS[name]
+    path = tmp_path / "systems.csv"
+    path.write_bytes(text.encode("utf-16-le" if name == "UTF-16" else "utf-8"))
+    result = asked(tmp_path, write, path, "SystmOne" if "SystmOne" in name else "TPP")
+    assert result.exception is None, result.exception
+    assert [row[:6] for row in result.stdout.splitlines()[1:]] == list(practices)
+    assert f"the codes are column '{code}', the suppliers column '{supplier}'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "supplier", "words"),
+    [
+        ("Code,Supplier\nH82092,TPP\n", "TTP", ("TPP", "'Code'", "'Supplier'")),
+        ("Code,Supplier\nH82092,TPP\nH82099,EMIS\n", "EMIS", ("fits EMIS", "'Code'", "'Supplier'")),
+        ("Code,Supplier\nA81001,TPP\n", "TPP", ("is in the list of systems", "'Code'", "'Supplier'")),
+        ("Code,Supplier\nH82095,TPP\nH82092\n", "TPP", (":3: 1 columns", "'Code'", "'Supplier'")),
+        ("Code,Current supplier,Next supplier\nH82092,TPP,EMIS\n", "TPP", ("'Current supplier' or 'Next supplier'",)),
+        ("Ref,Ref 2,System\nH82092,H82095,TPP\nH82095,H82092,TPP\n", "TPP", ("'Ref' or 'Ref 2'",)),
+        ("Postcode,System\nBN6 9UQ,TPP\n", "TPP", ("Postcode", "practices' codes")),
+        ("Code,Town\nH82092,Lewes\n", "TPP", ("Town", "supplier")),
+    ],
+)
+def test_every_refusal_names_the_columns(
+    tmp_path: Path, write: Write, text: str, supplier: str, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "systems.csv"
+    path.write_text(text, "utf-8")
+    error = asked(tmp_path, write, path, supplier).exception
+    assert isinstance(error, InputError)
+    for word in words:
+        assert word in f"{error.message} {error.hint}"
+
+
+def test_a_header_that_says_other_columns_is_refused(write: Write) -> None:
+    names = entry("Organisation Code", "Name", status="Status Code", setting="Prescribing Setting", closed="Close Date",
+                  icb="High Level Health Geography", commissioner="Commissioner")  # fmt: skip
+    assert len(ods.read(write(names, entry("A81001")))) == 1
+    names[12], names[13] = "Organisation Sub-Type", "Status Code"
+    with pytest.raises(InputError, match=r"column 13 is 'Organisation Sub-Type', where epraccur has the status"):
+        ods.read(write(names, entry("A81001")))

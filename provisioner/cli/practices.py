@@ -6,6 +6,7 @@ import click
 
 from provisioner import ods
 from provisioner.cli.context import as_json, out, say
+from provisioner.report.words import counted
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -20,8 +21,9 @@ def command(epraccur: Path, commissioner: str, icb: str, system: Path | None, su
     """Print open GP practices as rows for practices.csv: role active, the gateway not known yet."""
     if (system is None) != (not supplier):
         raise click.UsageError("--system FILE and --supplier NAME go together.")
-    systems = ods.suppliers(system) if system is not None else None
     listed = ods.read(epraccur)
+    by_code = {one.code for one in listed}
+    systems = ods.suppliers(system, by_code, supplier) if system is not None else None
     found = ods.select(listed, commissioner=commissioner, icb=icb, systems=systems, supplier=supplier)
     if as_json():
         import json
@@ -30,7 +32,7 @@ def command(epraccur: Path, commissioner: str, icb: str, system: Path | None, su
             {"practice": one.code, "name": one.name, "commissioner": one.commissioner, "icb": one.icb} for one in found
         ]
         out(json.dumps({"version": 1, "practices": rows}, indent=2))
-        return 0
-    click.echo(ods.rows(found), nl=False)
-    say(f"{len(found)} practices")
+    else:
+        out(ods.rows(found).rstrip("\n"))
+    say(f"{counted(len(found), 'practice')}." + (f" {systems.columns}" if systems is not None else ""))
     return 0
