@@ -47,13 +47,24 @@ def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int) -> Iterator[Evi
         threading.Thread(target=_work, args=(waiting, ask, done), daemon=True)
         for _ in range(min(at_once, len(gateways)))
     ]
-    for thread in threads:
-        thread.start()
+    started = _begin(threads)
     try:
         for _ in gateways:
+            if not started:
+                done.put(one(waiting.get(), ask))
             yield done.get()
     finally:
         _drain(waiting)
+
+
+def _begin(threads: Sequence[threading.Thread]) -> int:
+    """Start as many as this computer lets us. How many those are."""
+    for number, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError:
+            return number
+    return len(threads)
 
 
 def _drain(waiting: "queue.SimpleQueue[Gateway]") -> None:

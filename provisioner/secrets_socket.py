@@ -65,7 +65,10 @@ class SecretsSocket:
             except OSError:
                 return
             # Each in a thread of its own: who waits for a turn must not keep the others from their answers.
-            threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
+            try:
+                threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
+            except RuntimeError:
+                peer.close()  # this computer has no thread left: who asked gets no answer, and says so
 
     def _talk(self, peer: socket.socket) -> None:
         # Whatever a keyring raises: who asked gets no answer, and says so.

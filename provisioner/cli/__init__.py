@@ -1,12 +1,15 @@
 """The `provisioner` command: one file a verb, loaded when it is used, so that `--help` is quick."""
 
+import errno
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
 
 from provisioner import __version__
+from provisioner.cli import streams
 from provisioner.cli.options import add_common_options
 from provisioner.errors import InputError, ProvisionerError
 
@@ -61,27 +64,68 @@ def provisioner() -> None:
     """Audit, prepare and prove the SystmOne gateways of many GP practices.
 
     Exit codes: 0 all well; 1 required findings failed; 2 usage or input; 3 some gateways could not be read;
-    4 stopped or waiting, can go on; 5 an undo failed and a person is needed.
+    4 stopped or waiting, can go on; 5 an undo failed and a person is needed; 70 a fault of provisioner itself.
     """
 
 
 add_common_options(provisioner)
 
 
+# What this computer has not enough of at the moment.
+_SHORT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Ends the process with one of the exit codes."""
+    with streams.guarded() as printed:
+        code = _run(arguments)
+        sys.stdout.flush()
+        if why := streams.lost(printed):
+            click.echo(f"provisioner: what was to be printed is lost: standard output: {why}.", err=True)
+    # Who closed it wants nothing printed; who named a place for it wants it there.
+    if why and printed.trouble and printed.trouble.errno != errno.EBADF:
+        code = code or 2
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """One command, with every error that it can end in said. Its exit code."""
     try:
         code = provisioner.main(arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
+        return error.exit_code
     except ProvisionerError as error:
         _explain(error)
-        code = error.exit_code
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
-        code = 4
-    sys.exit(code if isinstance(code, int) else 0)
+        return 4
+    except (OSError, MemoryError, RuntimeError) as error:
+        return _of_this_computer(error)
+    except Exception:
+        return _fault()
+    return code if isinstance(code, int) else 0
+
+
+def _of_this_computer(error: Exception) -> int:
+    """What the machine that we run on refuses, in a line."""
+    said = str(error) or "there is not enough memory"
+    short = isinstance(error, MemoryError) or "start new thread" in said
+    if isinstance(error, RuntimeError) and not short:
+        return _fault()
+    click.echo(f"provisioner: this computer says: {said}.", err=True)
+    if short or getattr(error, "errno", None) in _SHORT:
+        click.echo("  It is short of something: end other programs (see ulimit -a); then the same again.", err=True)
+        return 4
+    return 2
+
+
+def _fault() -> int:
+    """What nobody but us has caused: all that is known of it."""
+    traceback.print_exc()
+    click.echo("provisioner: this is a fault of provisioner itself. Please report it, with all of the above.", err=True)
+    return 70
 
 
 def _explain(error: ProvisionerError) -> None:

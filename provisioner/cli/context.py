@@ -1,10 +1,9 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
-import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -16,20 +15,18 @@ from provisioner.model import Fleet, Gateway
 
 def out(text: str) -> None:
     """A result, on stdout."""
-    _print(text, sys.stdout)
+    # Named: without a file click goes round an output that is in ASCII, and writes UTF-8 to it.
+    click.echo(text, file=sys.stdout)
+
+
+def document(text: str) -> None:
+    """A whole file, on stdout: in UTF-8, as it is in a file, except where a person looks on."""
+    click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "replace"), file=sys.stdout)
 
 
 def say(text: str) -> None:
     """Progress or a remark, on stderr."""
-    _print(text, sys.stderr)
-
-
-def _print(text: str, stream: TextIO) -> None:
-    """A reader that has gone away (`| head`) must not end a rollout in its middle: from then on nobody is told."""
-    try:
-        click.echo(text, file=stream)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    click.echo(text, file=sys.stderr)
 
 
 def warn(faults: list[Fault]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from provisioner import ods
-from provisioner.cli.context import as_json, out, say
+from provisioner.cli.context import as_json, document, out, say
 from provisioner.report.words import counted
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -33,6 +33,6 @@ def command(epraccur: Path, commissioner: str, icb: str, system: Path | None, su
         ]
         out(json.dumps({"version": 1, "practices": rows}, indent=2))
     else:
-        out(ods.rows(found).rstrip("\n"))
+        document(ods.rows(found).rstrip("\n"))
     say(f"{counted(len(found), 'practice')}." + (f" {systems.columns}" if systems is not None else ""))
     return 0

@@ -96,8 +96,16 @@ def _with_bar(evidence: Iterator[Evidence], total: int, what: str) -> Iterator[E
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    try:
+        progress.start()
+    except RuntimeError:
+        yield from evidence  # no thread is left that could draw it
+        return
+    try:
         task = progress.add_task(what, total=total)
         for one in evidence:
             progress.advance(task)
             yield one
+    finally:
+        progress.stop()

@@ -7,7 +7,8 @@ from types import MappingProxyType
 import click
 
 from provisioner.cli.auditing import causes, open_journal, readiness
-from provisioner.cli.context import out, say, whole_fleet
+from provisioner.cli.context import document as put_out
+from provisioner.cli.context import say, whole_fleet
 from provisioner.cli.kept import lookup
 from provisioner.cli.plan import practice_names
 from provisioner.errors import InputError
@@ -42,7 +43,7 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
         return 0
     text = document(found, as_, fleet, stands)
     if output is None:
-        out(text)
+        put_out(text)
     else:
         write(output, text)
         say(f"{output} written")

@@ -184,8 +184,7 @@ class Watch:
             self._live = Live(self._board, console=Console(stderr=True), refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
+        self._show()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -200,8 +199,14 @@ class Watch:
         try:
             yield
         finally:
+            self._show()
+
+    def _show(self) -> None:
+        try:
             if self._live:
                 self._live.start()
+        except RuntimeError:
+            self._live = None  # no thread is left that could draw it: lines do
 
     def say(self, happening: events.Happening) -> None:
         """One thing that the rollout says."""
