@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from provisioner import files
 from provisioner.errors import InputError, NotTried, Refused
 from provisioner.settings import Connection
 
@@ -66,9 +67,10 @@ def read_private(path: Path, holds: str = "the password") -> str:
         status = path.stat()
         if os.name == "posix" and (stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.getuid()):
             raise InputError(f"{path} can be read by others.", f"chmod 600 {path}, and own it yourself.")
-        text = path.read_text("utf-8").rstrip("\r\n")
+        text = files.read(path, files.SECRET).decode("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", f"It is to hold {holds}, and nothing else.") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {why}", f"It is to hold {holds}, and nothing else.") from error
     if not text:
         raise InputError(f"{path} is empty.", f"It is to hold {holds}, and nothing else.")
     return text

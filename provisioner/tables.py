@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from provisioner import files
 from provisioner.errors import Fault, InputError
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -52,7 +53,7 @@ def read(path: Path, required: Sequence[str], optional: Collection[str] | None =
     A missing file, one that cannot be read or is no text is a fault like any other.
     """
     try:
-        data = path.read_bytes()
+        data = files.read(path, files.TABLE)
     except OSError as error:
         message = "is missing." if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}."
         return Table(faults=[Fault(path.name, None, message, "`provisioner init DIR` writes a whole folder.")])
@@ -121,7 +122,7 @@ def records(path: Path, hint: str) -> Iterator[tuple[int, list[str]]]:
     Errors: InputError, with this hint, where it cannot be read or is none.
     """
     try:
-        text = decode(path.read_bytes())
+        text = decode(files.read(path, files.LIST))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint) from error
     except ValueError as error:

@@ -18,12 +18,16 @@ def command(folder: Path) -> int:
     if there:
         hint = "Give another folder. Nothing was written."
         raise InputError(f"{folder} has {', '.join(there)} already.", hint)
+    written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             with (folder / name).open("x", encoding="utf-8", newline="\n") as file:
+                written.append(folder / name)
                 file.write(text)
     except OSError as error:
+        for path in written:
+            path.unlink(missing_ok=True)
         raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another folder.") from error
     out(f"{folder}: {', '.join(files)}")
     _, faults = fleet.check(folder)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from provisioner import anonymous, collect
+from provisioner import anonymous, collect, files
 from provisioner.cli.context import as_json, one_gateway, open_fleet, out, say
 from provisioner.cli.reading import Reader, files_of
 from provisioner.errors import InputError
@@ -47,7 +47,7 @@ def _write(path: Path, fleet: Fleet, row: Gateway, evidence: Evidence) -> None:
     words = [row.practice, row.practice_name, row.name, row.address, *map(str, row.variables.values())]
     found = anonymous.stripped(evidence, question, words)
     try:
-        path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        files.write(path, (json.dumps(found, indent=1) + "\n").encode())
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.", "Give another --output.") from error
     say(f"{path}: names and addresses are numbers in it. Look through it before you send it on.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from provisioner import files as disk
 from provisioner import processes, signing
 from provisioner.cli.apply import any_plan, verified
 from provisioner.cli.auditing import open_journal
@@ -172,9 +173,11 @@ def _put(folder: Path, files: Mapping[str, bytes]) -> None:
 def _read(folder: Path) -> dict[str, bytes]:
     """Every file of a folder; what is no file counts as an empty one. Errors: InputError where it cannot be read."""
     try:
-        return {path.name: path.read_bytes() if path.is_file() else b"" for path in folder.iterdir()}
+        there = sorted(folder.iterdir())
+        return {path.name: disk.read(path, disk.LIST) if path.is_file() else b"" for path in there}
     except OSError as error:
-        raise InputError(f"{folder} cannot be read: {error.strerror}.", "Give the folder of a record.") from error
+        where = error.filename or folder
+        raise InputError(f"{where} cannot be read: {error.strerror}.", "Give the folder of a record.") from error
 
 
 def _verify(folder: Path, public_key: Path | None) -> int:
@@ -215,9 +218,10 @@ def _vouched(signed: str, given: str) -> str:
 
 def _read_key(path: Path) -> str:
     try:
-        text = path.read_text("utf-8")
+        text = disk.read(path, disk.SECRET).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "It is to hold a public key in PEM.") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {why}", "It is to hold a public key in PEM.") from error
     signing.fingerprint(text, str(path))
     return text
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import click
 
+from provisioner import files
 from provisioner.cli.auditing import causes, open_journal, readiness
 from provisioner.cli.context import document as put_out
 from provisioner.cli.context import say, whole_fleet
@@ -83,9 +84,8 @@ def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """A file in a folder that is there. Errors: InputError where it cannot be written."""
+    """A file in a folder that is there, whole or not at all. Errors: InputError where it cannot be written."""
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        files.write(path, text.encode("utf-8", "replace"))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.", "Give another --output.") from error

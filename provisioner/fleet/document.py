@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from provisioner import files
 from provisioner.errors import Fault
 from provisioner.tables import decode
 
@@ -66,7 +67,7 @@ def read(path: Path) -> Document:
     """The document of a YAML file; one that is missing, broken or no mapping or list has faults and no data."""
     document = Document(path.name)
     try:
-        text = decode(path.read_bytes())
+        text = decode(files.read(path, files.SETTINGS))
     except OSError as error:
         message = "is missing." if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}."
         document.faults.append(Fault(path.name, None, message, "`provisioner init DIR` writes a whole folder."))

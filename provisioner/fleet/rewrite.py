@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from provisioner import tables
+from provisioner import files, tables
 from provisioner.errors import InputError
 from provisioner.fleet import shape
 from provisioner.fleet.rows import COLUMNS, FILE, judged
@@ -36,7 +36,7 @@ def change_roles(folder: Path, roles: Mapping[str, Role]) -> None:
     """
     path = Path(os.path.realpath(folder / FILE))
     try:
-        old = path.read_bytes()
+        old = files.read(path, files.TABLE)
         new = _changed(folder, old, roles)
         if new != old:
             _put(path, old, new)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from provisioner import files as disk
 from provisioner.errors import Fault
 from provisioner.fleet.document import is_file
 from provisioner.fleet.shape import nearest
@@ -27,12 +28,13 @@ def _of(path: Path, file: ConnectorFile, known: Collection[str]) -> Iterator[Fau
 
     environment = Environment(autoescape=False)  # noqa: S701 parsed, never rendered
     try:
-        tree = environment.parse(decode(path.read_bytes()))
+        tree = environment.parse(decode(disk.read(path, disk.SETTINGS)))
     except TemplateSyntaxError as error:
         yield Fault(file.template, error.lineno, f"is no jinja2 template: {error.message}", "Mend the line.")
         return
     except (OSError, ValueError) as error:
-        yield Fault(file.template, None, f"cannot be read: {error}", "It is to be text in UTF-8.")
+        why = getattr(error, "strerror", None) or error
+        yield Fault(file.template, None, f"cannot be read: {why}", "It is to be text in UTF-8.")
         return
     ansible = {"lookup", "query", "q", "now", "omit", "undef"}
     for name in sorted(meta.find_undeclared_variables(tree) - {*environment.globals, *known, *ansible}):

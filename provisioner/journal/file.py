@@ -1,9 +1,9 @@
 """The journal's file: its tables, how it is opened and brought up to date, and what can go wrong with it."""
 
-import json
 import os
 import random
 import secrets
+import stat
 import time as time_
 import zlib
 from collections.abc import Callable, Iterator
@@ -113,6 +113,10 @@ _TROUBLES = (
 )
 
 
+# What reading a damaged file ends in: SQLite's own word, or ours for a row that cannot be what was written.
+_WRONG = (sa.exc.SQLAlchemyError, zlib.error, ValueError, TypeError, KeyError, OverflowError, RecursionError)
+
+
 class File:
     """One open journal file. Safe to use from several threads and processes at once."""
 
@@ -133,7 +137,7 @@ class File:
                 f"{path}: the journal cannot lie on a network file system ({kind}).",
                 "Locks do not hold there. Let `journal:` in fleet.yml name a file on this machine's own disk.",
             )
-        if not path.exists():
+        if not _there(path):
             if read_only or not create:
                 raise JournalError(f"{path}: there is no journal yet.", "The first audit makes it.")
             try:
@@ -203,8 +207,21 @@ class File:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sa.exc.SQLAlchemyError, UnicodeDecodeError, json.JSONDecodeError, zlib.error) as error:
+        except _WRONG as error:
             raise _explained(self.path, str(getattr(error, "orig", None) or error)) from error
+
+
+def _there(path: Path) -> bool:
+    """Whether the file is there. Errors: JournalError where it cannot be looked at, or is something else than a file."""
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise JournalError(f"{path}: the journal cannot be opened: {error.strerror}.", WHERE) from error
+    if not stat.S_ISREG(kind):
+        raise JournalError(f"{path}: the journal is to be a file, and this is something else.", WHERE)
+    return True
 
 
 def text(time: datetime) -> str:
@@ -285,7 +302,8 @@ def file_system(path: Path, mounts: str | None = None) -> str:
             mounts = Path("/proc/mounts").read_text("utf-8", "replace")
         except OSError:
             return ""
-    real, best, kind = path.resolve(), -1, ""
+    # Not by resolve, which raises for links that lead in a circle.
+    real, best, kind = Path(os.path.realpath(path)), -1, ""
     for line in mounts.splitlines():
         fields = line.split(" ")
         if len(fields) < 3:

@@ -1,0 +1,78 @@
+"""Files that people give and ask for: read within a limit, and written whole or not at all.
+
+Nothing but a plain file is read: a pipe has no end that anybody promises, and a device has none.
+"""
+
+import errno
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+# What a person writes, and what a national body publishes: Appointments in General Practice has 60 MB a month.
+MIB = 2**20
+SETTINGS, TABLE, LIST, SECRET = 2 * MIB, 16 * MIB, 128 * MIB, MIB // 16
+
+_KINDS = (
+    (stat.S_ISDIR, "it is a folder"),
+    (stat.S_ISFIFO, "it is a pipe, and is to be a file"),
+    (stat.S_ISSOCK, "it is a socket, and is to be a file"),
+    (stat.S_ISCHR, "it is a device, and is to be a file"),
+    (stat.S_ISBLK, "it is a device, and is to be a file"),
+)
+
+
+def read(path: Path, most: int) -> bytes:
+    """A file's bytes, of which there may be `most`.
+
+    Errors: OSError, whose `strerror` says what a person has to know.
+    """
+    # Without waiting: a pipe that nobody writes to would hold us for ever.
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:  # a NUL in its name
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(file.fileno())
+        if why := next((words for is_it, words in _KINDS if is_it(status.st_mode)), ""):
+            raise OSError(errno.EINVAL, why, str(path))
+        data = file.read(most + 1)
+    if len(data) > most:
+        least = f"{most // MIB} MiB" if most >= MIB else f"{most // 1024} KiB"
+        raise OSError(errno.EFBIG, f"it has more than {least}, which nothing that is read here needs", str(path))
+    return data
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put a file there in one step: until it is whole, what was there stays. A pipe or a device is written to.
+
+    Errors: OSError.
+    """
+    path = Path(os.path.realpath(path))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not stat.S_ISREG(mode):
+        path.write_bytes(data)
+        return
+    if mode is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
+        Path(name).replace(path)
+    finally:
+        with suppress(OSError):
+            Path(name).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    now = os.umask(0o077)
+    os.umask(now)
+    return now
