@@ -35,7 +35,7 @@ def find(connection: Connection, folder: Path, prompt: Callable[[str], str]) -> 
     if connection.credential == "ticket":
         return Credential(connection.user, "")
     if connection.credential == "environment":
-        # Taken out, so that no child process inherits it.
+        # Taken out, so that no child process inherits it. What /proc/PID/environ shows of us stays until we end.
         password = os.environ.pop(_VARIABLE, "")
         if not password:
             raise InputError(f"{_VARIABLE} is not set.", "fleet.yml says that the password is in the environment.")

@@ -15,7 +15,6 @@ MIB = 2**20
 SETTINGS, TABLE, LIST, SECRET = 2 * MIB, 16 * MIB, 128 * MIB, MIB // 16
 
 _KINDS = (
-    (stat.S_ISDIR, "it is a folder"),
     (stat.S_ISFIFO, "it is a pipe, and is to be a file"),
     (stat.S_ISSOCK, "it is a socket, and is to be a file"),
     (stat.S_ISCHR, "it is a device, and is to be a file"),

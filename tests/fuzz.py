@@ -7,6 +7,7 @@ MB. The seed, the target and the number say all of an input: `--seed 7 --only jo
 
 import argparse
 import base64
+import io
 import json
 import random
 import resource
@@ -26,11 +27,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
-
-from provisioner import collect, content, credentials, evaluate, facts, ods, plan, policy, remedies, remote
+from provisioner import cli, collect, content, credentials, evaluate, facts, ods, plan, policy, remedies, remote
 from provisioner import fleet as fleets
-from provisioner.cli import provisioner, validate
+from provisioner.cli import validate
 from provisioner.cli.auditing import readiness
 from provisioner.errors import ProvisionerError
 from provisioner.journal import Journal
@@ -161,12 +160,19 @@ def spoilt_tree(tree: Any, chance: random.Random) -> Any:
 
 
 def verb(*arguments: str | Path) -> str:
-    """A command, as a person gives it: how it refused, or "". What is not an answer in words is raised."""
-    result = CliRunner().invoke(provisioner, list(map(str, arguments)), standalone_mode=False)
-    if result.exception and not isinstance(result.exception, ProvisionerError):
-        raise result.exception
-    refused = result.exception
-    return "\n".join([str(refused), *map(str, getattr(refused, "faults", ()))]) if refused else ""
+    """A command, as a person gives it: what it says where it refuses, or "". What is no answer in words is raised."""
+    said, before = io.BytesIO(), (sys.stdout, sys.stderr)
+    sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(said, "utf-8")
+    try:
+        cli.main(list(map(str, arguments)))
+    except SystemExit as ended:
+        code = ended.code
+    finally:
+        kept, (sys.stdout, sys.stderr) = sys.stderr, before
+    words = said.getvalue().decode("utf-8", "replace")
+    kept.close()
+    assert code in range(6), f"{' '.join(map(str, arguments))}: exit {code}\n{words}"
+    return words or "refused" if code else ""
 
 
 def right(*arguments: str | Path) -> None:
@@ -308,8 +314,8 @@ def _documents(folder: Path) -> Target:
                 raw.execute("UPDATE documents SET body = ? WHERE id = ?", (zlib.compress(text), id_))
             else:
                 seq, body = chance.choice(raw.execute("SELECT seq, body FROM events").fetchall())
-                text = json.dumps(spoilt_tree(json.loads(body), chance))
-                raw.execute("UPDATE events SET body = ? WHERE seq = ?", (text, seq))
+                changed = json.dumps(spoilt_tree(json.loads(body), chance))
+                raw.execute("UPDATE events SET body = ? WHERE seq = ?", (changed, seq))
         raw.close()
 
     return attempt(spoil)
@@ -506,7 +512,8 @@ def _listening(answers: Sequence[bytes]) -> Iterator[int]:
     def serve() -> None:
         with suppress(OSError):
             taken, _ = listener.accept()
-            taken.settimeout(4)
+            # What is not answered by then never is: the other side waits for more.
+            taken.settimeout(0.4)
             with taken, taken.makefile("rb") as lines, suppress(OSError, ValueError):
                 for answer in answers:
                     length = 0

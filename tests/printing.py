@@ -65,7 +65,7 @@ def _narrow() -> None:
     os.dup2(child, 2)
     os.close(parent)
     _encoded("utf-8")()
-    sys.stdout.isatty = lambda: True
+    sys.stdout.isatty = lambda: True  # type: ignore[method-assign]
 
 
 def _no_threads() -> None:
@@ -80,7 +80,11 @@ def _no_threads() -> None:
 
 
 def _together(*prepare: Callable[[], None]) -> Callable[[], None]:
-    return lambda: [each() for each in prepare] and None
+    def all_of_them() -> None:
+        for each in prepare:
+            each()
+
+    return all_of_them
 
 
 WAYS: dict[str, Callable[[], None]] = {

@@ -349,6 +349,23 @@ def test_a_template_is_read_before_it_is_needed(
     assert not warning or fault.hint == "Did you mean site?"
 
 
+def test_a_template_may_use_the_filters_of_ansible(tmp_path: Path) -> None:
+    """They are not jinja2's own, and one that is not known here was a traceback (found by make fuzz)."""
+    text = FLEET + "connector:\n  files: [{path: a.txt, template: c.j2}]\n"
+    template = "{{ practice | to_json | hash('sha256') }} {% if site is ansible.builtin.regex('x') %}{% endif %}"
+    found, faults = check(write(tmp_path, {"fleet.yml": text, "practices.csv": PRACTICES, "c.j2": template}))
+    assert found is not None
+    assert [fault.message for fault in faults] == ["uses site, which no column and no secret gives."]
+
+
+def test_a_template_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    text = FLEET + "connector:\n  files: [{path: a.txt, template: c.j2}]\n"
+    deep = "{{ " + "[" * 3000 + "]" * 3000 + " }}"
+    found, faults = check(write(tmp_path, {"fleet.yml": text, "practices.csv": PRACTICES, "c.j2": deep}))
+    assert found is None
+    assert [fault.message for fault in faults] == ["is nested too deeply."]
+
+
 def test_all_faults_come_at_once_in_the_order_of_files_and_lines(tmp_path: Path) -> None:
     files = {
         "fleet.yml": "version: 1\nlabb: true\nendpoints: [237.215.5, 10.237.215.9, 10.237.215.9, 10.237.215.16]\n"

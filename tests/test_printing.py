@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("printing") / "fleet"
     rows = [{"practice": "A84002", "name": NAME, "gateway": "", "address": "", "role": "active"}]
     with process.running(folder, rows, state="fresh"):
-        ids = {}
+        ids: dict[str, str] = {}
         for verb in (("audit",), ("plan", "--remedy", "start")):
             ran = subprocess.run(command(*verb, "--format", "json", fleet=folder), capture_output=True, text=True,
                                  env=environment(), timeout=120)  # fmt: skip

@@ -1,5 +1,6 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
+import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -42,7 +43,7 @@ def as_json() -> bool:
 
 def fleet_folder() -> Path:
     """The fleet folder: `--fleet`, PROVISIONER_FLEET, or this folder."""
-    return (common().fleet or Path()).resolve()
+    return Path(os.path.realpath(common().fleet or Path()))
 
 
 def confirm(question: str) -> None:

@@ -25,9 +25,11 @@ def command(folder: Path) -> int:
             with (folder / name).open("x", encoding="utf-8", newline="\n") as file:
                 written.append(folder / name)
                 file.write(text)
-    except OSError as error:
+    except BaseException as error:
         for path in written:
             path.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another folder.") from error
     out(f"{folder}: {', '.join(files)}")
     _, faults = fleet.check(folder)

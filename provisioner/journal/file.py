@@ -212,7 +212,7 @@ class File:
 
 
 def _there(path: Path) -> bool:
-    """Whether the file is there. Errors: JournalError where it cannot be looked at, or is something else than a file."""
+    """Whether the file is there. Errors: JournalError where it cannot be looked at, or is no file."""
     try:
         kind = path.stat().st_mode
     except FileNotFoundError:
