@@ -71,7 +71,11 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order in which tests are handed out."""
+    """The order in which tests are handed out, and how long those on Windows may take."""
+    for item in items:
+        # No measure of them, whose pace is the machine's: what they wait for has its own limit (windows_fixtures.py).
+        if item.get_closest_marker("wine"):
+            item.add_marker(pytest.mark.timeout(3600))
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 

@@ -331,11 +331,11 @@ def _kept(folder: Path) -> Callable[[Callable[[Path, random.Random], None]], Tar
     made = record_fixtures.fill(place)
     with Journal.open(place) as journal:
         journal.compact()
-        audit = journal.latest("audit")
+        audit = next(entry.id for entry in journal.history() if entry.kind == "audit")
     whole = place.read_bytes()
     verbs: Sequence[tuple[str, ...]] = (
-        ("history",), ("show", str(audit)), ("show", made.id), ("report", made.id), ("lease", "list"), ("plan",),
-        ("report", str(audit), "--as", "csv"), ("record", made.id, "--output", str(folder / "record")),
+        ("history",), ("show", audit), ("show", made.id), ("report", made.id), ("lease", "list"), ("plan",),
+        ("report", audit, "--as", "csv"), ("record", made.id, "--output", str(folder / "record")),
         ("migrate", "status"), ("history", "--prune", "1", "--yes"), ("plan", "--format", "json"),
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
 # Runs Ansible modules one after the other in one engine, as Ansible's own tests of Ansible.Basic do: its C# is real, what
-# is replaced is only how a module's answer is printed and how it ends.
-param([string] $Ansible, [string] $Folder)
+# is replaced is only how a module's answer is printed and how it ends. Says each one's number when it has answered.
+param([string] $Ansible, [string] $AddType, [string] $Folder)
 
-Import-Module "$Ansible/module_utils/powershell/Ansible.ModuleUtils.AddType.psm1"
+Import-Module "$AddType/Ansible.ModuleUtils.AddType.psm1"
 Import-Module "$Ansible/../ansible_collections/ansible/windows/plugins/module_utils/WebRequest.psm1"
 Import-Module "$PSScriptRoot/../plugins/module_utils/Ansible.ModuleUtils.PackageSource.psm1" -DisableNameChecking
 Add-CSharpType -References @(
@@ -21,6 +21,7 @@ $answers = @(while ([System.IO.File]::Exists("$Folder/$number.ps1")) {
         try { $null = & ([ScriptBlock]::Create([System.IO.File]::ReadAllText("$Folder/$number.ps1"))) }
         catch { if ("$_" -notmatch 'ended with \d') { throw } }
         $global:answer
+        [System.Console]::WriteLine($number)
         $number++
     })
 [System.IO.File]::WriteAllText("$Folder/answers.json", "[$($answers -join ',')]")

@@ -3,17 +3,17 @@
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from provisioner import collect, remote
+from provisioner import collect
 from provisioner.errors import BadAnswer
 from provisioner.remote import BOOTSTRAP, LARGEST_INPUT
-from tests.windows_fixtures import SERVER, Gateways, serving, windows, windows_home
+from tests.windows_fixtures import SERVER, Gateways, ended, serving, windows, windows_home
 
 __all__ = ["windows", "windows_home"]
 
@@ -58,17 +58,7 @@ def unchanged(answer: str) -> None:
     assert lines[-1] == f"True {len(HERE)}"
 
 
-Send = Callable[[str, Mapping[str, Any]], bytes]
-
-
-def sender(gateways: Gateways, name: str) -> Send:
-    """Sends as an audit does, over pywinrm's own transport: the pretend gateways drop an empty log-in."""
-
-    def send(script: str, settings: Mapping[str, Any]) -> bytes:
-        given = f"{json.dumps(settings)}\n{script}".encode("ascii")
-        return remote.converse(gateways.protocol(name), given, time.monotonic() + 60)
-
-    return send
+Send = Callable[[str, Mapping[str, Any]], str]
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +67,17 @@ def send(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Send]:
     if not SERVER:
         pytest.skip("winrm-gateways is not on PATH")
     with serving(tmp_path_factory.mktemp("linux"), "pwsh") as gateways:
-        yield sender(gateways, "one")
+        yield partial(gateways.send, "one")
 
 
 def test_any_text_arrives_as_it_is(send: Send) -> None:
-    unchanged(send(ECHO, {"texts": AWKWARD}).decode("ascii"))
+    unchanged(send(ECHO, {"texts": AWKWARD}))
 
 
 def test_as_much_as_one_envelope_may_hold_arrives(send: Send) -> None:
     script = "param($Settings)\n$text = @'\n{}\n'@\n$text.Length\n"
     text = "x" * (LARGEST_INPUT - len(script))
-    assert send(script.format(text), {}).split()[-1] == str(len(text)).encode()
+    assert send(script.format(text), {}).split()[-1] == str(len(text))
 
 
 def test_a_script_that_was_changed_on_its_way_is_named(send: Send) -> None:
@@ -137,7 +127,7 @@ def test_constrained_language_mode_is_named(powershell: str) -> None:
 
 @pytest.mark.wine
 def test_any_text_arrives_on_windows_too(windows: Gateways) -> None:
-    unchanged(sender(windows, "boot")(ECHO, {"texts": AWKWARD}).decode("ascii"))
+    unchanged(windows.send("boot", ECHO, {"texts": AWKWARD}))
 
 
 @pytest.mark.wine
@@ -151,14 +141,10 @@ def test_it_survives_cmd(windows_home: Path, tmp_path: Path) -> None:
     try:
         batch = tmp_path / "line.cmd"
         batch.write_text(f"@{line}\r\n", "ascii")
-        done = subprocess.run(
-            ["wine", "cmd", "/c", f"Z:{batch}"],
-            input=f"{json.dumps({'texts': AWKWARD})}\n{ECHO}".encode("ascii"),
-            env={**os.environ, **environment},
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+        given = tmp_path / "given"
+        given.write_text(f"{json.dumps({'texts': AWKWARD})}\n{ECHO}", "ascii")
+        command = ["wine", "cmd", "/c", f"Z:{batch}"]
+        said, _ = ended(command, tmp_path, {**os.environ, **environment}, given=given)
     finally:
         subprocess.run(["wineserver", "-k"], env={**os.environ, **environment}, check=False)
-    unchanged(done.stdout.decode("ascii"))
+    unchanged(said)

@@ -20,11 +20,11 @@ from provisioner.lab import modules
 from provisioner.lab.machine import Machine
 from tests.lab_fixtures import NOW, one, zipped
 from tests.test_our_modules import web
-from tests.windows_fixtures import ROOT, Engine, doubled, windows_home, wine_engine
+from tests.windows_fixtures import ROOT, Engine, add_type, doubled, windows_home, wine_engine
 
 __all__ = ["web", "windows_home", "wine_engine"]
 
-pytestmark = [pytest.mark.wine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.wine
 
 ONE_SIDE = {
     "win_package": "the lab's installers are no Windows programs",
@@ -399,9 +399,9 @@ def prelude(folder: Path) -> str:
     legacy, count = ending.subn(lambda _: f"{said}\nthrow 'ended with 0'\n", legacy)
     assert count == 2
     (folder / "Ansible.ModuleUtils.Legacy.psm1").write_text(legacy, "utf-8")
-    utils = [folder / "Ansible.ModuleUtils.Legacy.psm1"]
+    utils = [folder / "Ansible.ModuleUtils.Legacy.psm1", add_type() / "Ansible.ModuleUtils.AddType.psm1"]
     utils += [core / "powershell" / f"Ansible.ModuleUtils.{name}.psm1" for name in (
-        "AddType", "PrivilegeUtil", "Backup", "FileUtil", "LinkUtil")]  # fmt: skip
+        "PrivilegeUtil", "Backup", "FileUtil", "LinkUtil")]  # fmt: skip
     loaded = [f"Import-Module 'Z:{path}' -Global -DisableNameChecking" for path in utils]
     privilege = core / "csharp" / "Ansible.Privilege.cs"
     manager = COLLECTIONS / "ansible" / "windows" / "plugins" / "module_utils" / "SCManager.cs"

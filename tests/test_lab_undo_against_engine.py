@@ -23,7 +23,7 @@ from tests.windows_fixtures import Engine
 
 __all__ = ["engine", "web", "windows_home", "wine_engine"]
 
-pytestmark = [pytest.mark.wine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.wine
 
 
 def kept(undo: str, **other: Any) -> dict[str, Any]:

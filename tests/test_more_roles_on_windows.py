@@ -28,8 +28,7 @@ from tests.windows_fixtures import Gateways, windows, windows_home
 
 __all__ = ["fleet", "library", "windows", "windows_home"]
 
-# A module takes 4 s of CPU here; the limit is for a loaded machine.
-pytestmark = [pytest.mark.wine, pytest.mark.timeout(590)]
+pytestmark = pytest.mark.wine
 
 
 def windows_jre(cache: Path) -> Path:
