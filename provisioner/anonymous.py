@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from provisioner.model import Evidence
+from provisioner.serials import FILLERS
 
 _DOCUMENTATION = [
     ipaddress.ip_network(one) for one in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
@@ -31,7 +32,6 @@ _TIME_SOURCES = re.compile(r"(?:time\.windows\.com|time\.nist\.gov|pool\.ntp\.or
 _SYSTEM_ACCOUNT = re.compile(r"(?:NT AUTHORITY|NT SERVICE|BUILTIN)\\[\w ]+", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
 _PLACEHOLDER = re.compile(r"(?:account|certificate|file|folder|host|id|name|server|share|user|word)-\d+(?:\.\w{1,4})?")
-_EMPTY_SERIALS = frozenset(("to be filled by o.e.m.", "default string", "system serial number", "none", "0", ""))
 _NIL = "00000000-0000-0000-0000-"
 # What stands here for a GUID, a SID and a MAC address.
 _GIVEN = (_NIL, "S-1-5-21-0-0-0-", "02-00-00-00-00-")
@@ -208,7 +208,7 @@ class _Strip:
     def serial(self, value: str) -> str:
         """A serial number; that a maker left it out is told."""
         value = clean(value)
-        return value if value.strip().casefold() in _EMPTY_SERIALS else self.number("id", value)
+        return value if value.strip().casefold() in FILLERS else self.number("id", value)
 
     def version(self, value: str) -> str:
         """A version that looks like an address is one where it is of a kind that networks have inside."""
@@ -247,6 +247,7 @@ _RULES: dict[str, Callable[[_Strip, str], str]] = {
             *(f"windows.{one}" for one in ("product_name", "edition_id", "display_version", "architecture")),
             *(f"windows.{one}" for one in ("esu_reason", "locale", "last_boot")),
             *("hardware.manufacturer", "hardware.model", "hardware.processor", "disk.drive", "screen.adapters.name"),
+            "hardware.firmware",
             *("users.sessions.kind", "systmone.listeners.process", "connector.writers.rights"),
             *("connector.processes.started", "connector.installed.name", "connector.other_products"),
             *("connector.installed.product_id", "java.vendor", "java.architecture"),
@@ -330,7 +331,7 @@ def _told(sections: Mapping[str, Any]) -> list[str]:
     sessions = (sections.get("users") or {}).get("sessions") or []
     names = [account.get("user"), *(one.get("name") for one in sessions)]
     whole = [*(identity.get(one) for one in ("computer_name", "domain", "serial", "machine_guid")), *names]
-    return [one for one in whole if one and one.strip().casefold() not in _EMPTY_SERIALS and not _system(one)]
+    return [one for one in whole if one and one.strip().casefold() not in FILLERS and not _system(one)]
 
 
 def _system(name: str) -> bool:

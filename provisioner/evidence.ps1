@@ -95,13 +95,15 @@ function Get-ServiceState($Name) {
 }
 
 function Get-Access($Path) {
-    # Owner and rights of a file or folder: SIDs, rights as a number.
+    # Owner and rights of a file or folder, in the order of its list: SIDs, rights as a number (an entry that is handed
+    # down has generic bits, which FileSystemRights has no names for), whether for this object, whether for those below.
     $kind = if ([IO.Directory]::Exists($Path)) { 'DirectorySecurity' } else { 'FileSecurity' }
     $sections = [Security.AccessControl.AccessControlSections]'Owner, Access'
     $access = New-Object "Security.AccessControl.$kind" $Path, $sections
     $sid = [Security.Principal.SecurityIdentifier]
     $rules = foreach ($rule in $access.GetAccessRules($true, $true, $sid)) {
-        @{ Sid = "$($rule.IdentityReference)"; Rights = [int]$rule.FileSystemRights; Allow = "$($rule.AccessControlType)" -eq 'Allow' }
+        @{ Sid = "$($rule.IdentityReference)"; Rights = [int]$rule.FileSystemRights; Allow = "$($rule.AccessControlType)" -eq 'Allow'
+            Here = -not ([int]$rule.PropagationFlags -band 2); Below = [int]$rule.InheritanceFlags -ne 0 }
     }
     @{ Owner = "$($access.GetOwner($sid))"; Rules = @($rules) }
 }
@@ -136,9 +138,14 @@ function Iso($Time) {
     if ($null -ne $Time) { ([datetime]$Time).ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ', [Globalization.CultureInfo]::InvariantCulture) }
 }
 
-function Number($Value) { if ($null -ne $Value -and "$Value" -match '^-?\d+$') { [long]$Value } }
+function Number($Value) { if ($null -ne $Value -and "$Value" -match '^-?\d{1,18}$') { [long]$Value } }
 
-function Flag($Value) { if ($null -ne $Value) { [int]$Value -ne 0 } }
+function Flag($Value) {
+    # What is no number says nothing, and costs nothing but itself.
+    if ($Value -is [bool]) { return $Value }
+    $number = Number $Value
+    if ($null -ne $number) { $number -ne 0 }
+}
 
 function First($Values) { foreach ($value in $Values) { if ($null -ne $value) { return $value } } }
 
@@ -199,26 +206,51 @@ function Read-Account {
     }
 }
 
-function Get-ExtendedUpdates($Build) {
-    # Whether a licence for extended security updates is active today, and why it is told so.
-    if ($Build -ne 19045) { return @{ Active = $null; Reason = 'only Windows 10 22H2 (build 19045) has such a licence' } }
-    $years = [ordered]@{
-        'f520e45e-7413-4a34-a497-d2765967d094' = @(1, '2026-10-13')
-        '1043add5-23b1-4afb-9a0f-64343c8f3f8d' = @(2, '2027-10-12')
-        '83d49986-add3-41d7-ba33-87c7bfb5c0fb' = @(3, '2028-10-10')
+function Get-Programme($Build, $Server) {
+    # The last day of each year in which Microsoft sells extended security updates for a build, and the ids of their
+    # licences where they are known; null where it sells none. As policy/windows-lifecycle.yml has them.
+    $key = "$Build$(if ($Server) { ' server' })"
+    $years = @{
+        '19045' = '2026-10-13', '2027-10-12', '2028-10-10'
+        '14393' = '2027-10-12', '2028-10-10', '2029-10-09'
+        '14393 server' = '2028-01-11', '2029-01-09', '2030-01-12'
+        '9600 server' = '2024-10-08', '2025-10-14', '2026-10-13'
+        '9200 server' = '2024-10-08', '2025-10-14', '2026-10-13'
+        '7601 server' = '2021-01-12', '2022-01-11', '2023-01-10'
     }
-    try { $licensed = @(Get-Instance SoftwareLicensingProduct ID, LicenseStatus 'LicenseStatus = 1' | ForEach-Object { "$($_.ID)".ToLowerInvariant() }) }
+    $ids = @{
+        '19045' = 'f520e45e-7413-4a34-a497-d2765967d094', '1043add5-23b1-4afb-9a0f-64343c8f3f8d', '83d49986-add3-41d7-ba33-87c7bfb5c0fb'
+    }
+    if ($years[$key]) { @{ Ends = $years[$key]; Ids = @($ids[$key] | Where-Object { $_ }) } }
+}
+
+function Get-ExtendedUpdates($Build, $Server) {
+    # Whether a licence for extended security updates is active today, and why it is told so. A licence is known by its
+    # id, or by its product's name: Client-ESU-Year1 add-on.
+    $programme = Get-Programme $Build $Server
+    if ($null -eq $programme) { return @{ Active = $null; Reason = "there are no extended security updates for build $Build" } }
+    try { $licences = @(Get-Instance SoftwareLicensingProduct ID, Name, LicenseStatus 'LicenseStatus = 1') }
     catch { return @{ Active = $null; Reason = "the licences could not be read: $(Explain $_)" } }
-    $reason = 'no licence for extended security updates is active'
-    foreach ($id in $years.Keys) {
-        if ($licensed -notcontains $id) { continue }
-        $year, $end = $years[$id]
+    $active = if ($programme.Ids) { $false }
+    $reason = if ($programme.Ids) { 'no licence for extended security updates is active' }
+    else { "no active licence is named ESU, and the ids of those for build $Build are not known" }
+    $latest = 0
+    $unsaid = $null
+    foreach ($licence in $licences) {
+        $year = 1 + [Array]::IndexOf($programme.Ids, "$($licence.ID)".ToLowerInvariant())
+        if (-not $year) {
+            if ("$($licence.Name)" -notmatch '\bESU\b|Extended Security Update') { continue }
+            if ("$($licence.Name)" -match 'Year\W?(\d)') { $year = [int]$Matches[1] }
+        }
+        if ($year -lt 1 -or $year -gt $programme.Ends.Count) { $unsaid = "the licence '$(Text $licence.Name)' does not say for which year it is"; continue }
+        $end = $programme.Ends[$year - 1]
         if ((Get-Now).Date -le [datetime]::ParseExact($end, 'yyyy-MM-dd', [Globalization.CultureInfo]::InvariantCulture)) {
             return @{ Active = $true; Reason = "licensed for year $year, until $end" }
         }
-        $reason = "the licence for year $year ended on $end"
+        if ($year -gt $latest) { $latest, $active, $reason = $year, $false, "the licence for year $year ended on $end" }
     }
-    @{ Active = $false; Reason = $reason }
+    if ($unsaid) { return @{ Active = $null; Reason = $unsaid } }
+    @{ Active = $active; Reason = $reason }
 }
 
 function Read-Windows {
@@ -230,7 +262,9 @@ function Read-Windows {
     $processor = Get-Value 'SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'PROCESSOR_ARCHITECTURE'
     $integrity = Get-Values 'SYSTEM\CurrentControlSet\Control\CI\Policy'
     $build = Number (First $version.CurrentBuildNumber, $version.CurrentBuild)
-    $extended = Get-ExtendedUpdates $build
+    # A server by its edition first: the multi-session editions of Windows for desktops have a server's product type.
+    $server = "$($version.EditionID)" -like 'Server*' -and "$($version.EditionID)" -ne 'ServerRdsh'
+    $extended = Get-ExtendedUpdates $build $server
     [ordered]@{
         product_name = Text $version.ProductName
         edition_id = Text $version.EditionID
@@ -259,6 +293,10 @@ function Read-Hardware {
         elseif ($one.'~MHz') { [int]$one.'~MHz' }
     }
     $computer = Attempt { Get-Instance Win32_ComputerSystem HypervisorPresent }
+    # Who made the firmware and the board, and the OEM ids of the ACPI tables: a virtual machine keeps its own there.
+    $texts = @('BIOSVendor', 'BIOSVersion', 'SystemFamily', 'BaseBoardManufacturer', 'BaseBoardProduct' | ForEach-Object { $bios.$_ }) +
+        @(Attempt { Get-Value 'HARDWARE\DESCRIPTION\System' 'SystemBiosVersion' }) +
+        @('DSDT', 'FADT', 'RSDT' | ForEach-Object { $table = $_; Attempt { Get-Keys "HARDWARE\ACPI\$table" } })
     [ordered]@{
         manufacturer = Text $bios.SystemManufacturer
         model = Text $bios.SystemProductName
@@ -266,6 +304,7 @@ function Read-Hardware {
         clock_mhz = Number ($clocks | Measure-Object -Minimum).Minimum
         processor = $(if ($cores.Count) { Text (Get-Value "$root\$($cores[0])" 'ProcessorNameString') })
         hypervisor_present = Flag $computer.HypervisorPresent
+        firmware = @($texts | ForEach-Object { Text $_ } | Where-Object { $_ } | Select-Object -Unique)
     }
 }
 
@@ -416,24 +455,57 @@ function Get-Package($Folder) {
     @{ Sha256 = Text $manifest.sha256; Version = Text $manifest.version; Intact = $intact }
 }
 
+function ConvertTo-Rights($Mask) {
+    # A mask of a file's rights with its generic bits spelt out, as .NET has them: all, write, read, execute.
+    $mask = [long]$Mask
+    $rights = $mask -band 2032127
+    foreach ($one in @(268435456, 2032127), @(1073741824, 1179926), @(2147483648, 1179785), @(536870912, 1179808)) {
+        if ($mask -band $one[0]) { $rights = $rights -bor $one[1] }
+    }
+    $rights
+}
+
+function Get-Granted($Path) {
+    # What each entry of a list allows and no earlier one denies to the same SID or to everyone, here or below. Of an
+    # entry that cannot be read the SID is null.
+    $denied = @{}
+    foreach ($rule in (Get-Access $Path).Rules) {
+        $rights = Attempt { ConvertTo-Rights $rule.Rights }
+        if ($null -eq $rights -or -not $rule.Sid) { @{ Sid = $null; Rights = 0 }; continue }
+        $left = 0
+        foreach ($place in 'Here', 'Below') {
+            if ($rule[$place] -eq $false) { continue }
+            if (-not $rule.Allow) { $denied["$place $($rule.Sid)"] = $rights -bor [long]$denied["$place $($rule.Sid)"] }
+            else { $left = $left -bor ($rights -band -bnot ([long]$denied["$place $($rule.Sid)"] -bor [long]$denied["$place S-1-1-0"])) }
+        }
+        if ($left) { @{ Sid = $rule.Sid; Rights = $left } }
+    }
+}
+
 function Get-Writers($Paths, $s) {
-    # Who may write in any of these places. TrustedInstaller, SYSTEM, administrators and the owner's stand-in left out.
-    $left = 'S-1-5-18', 'S-1-5-32-544', 'S-1-3-0', 'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464'
-    # WriteData, AppendData, DeleteSubdirectoriesAndFiles, Delete, ChangePermissions, TakeOwnership, generic all and write
-    $writing = 2 -bor 4 -bor 64 -bor 65536 -bor 262144 -bor 524288 -bor 268435456 -bor 1073741824
+    # Who may write in any of these places; null where one of them cannot be read and no other is open. SYSTEM,
+    # administrators, TrustedInstaller and those who stand for whoever makes or owns a file left out.
+    $left = 'S-1-5-18', 'S-1-5-32-544', 'S-1-3-0', 'S-1-3-1', 'S-1-3-4', 'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464'
+    # WriteData, AppendData, DeleteSubdirectoriesAndFiles, Delete, ChangePermissions, TakeOwnership
+    $writing = 2 -bor 4 -bor 64 -bor 65536 -bor 262144 -bor 524288
     $rights = [ordered]@{}
+    $unread = $false
     foreach ($path in $Paths) {
-        foreach ($rule in (Get-Access $path).Rules) {
-            if ($rule.Allow -and $left -notcontains $rule.Sid -and ($rule.Rights -band $writing)) { $rights[$rule.Sid] = $rule.Rights -bor [int]$rights[$rule.Sid] }
+        $granted = Attempt { , @(Get-Granted $path) }
+        if ($null -eq $granted) { $unread = $true }
+        foreach ($one in @($granted | Where-Object { $_ })) {
+            if (-not $one.Sid) { $unread = $true }
+            elseif ($left -notcontains $one.Sid -and ($one.Rights -band $writing)) { $rights[$one.Sid] = $one.Rights -bor [long]$rights[$one.Sid] }
         }
     }
-    foreach ($sid in $rights.Keys) {
+    if ($unread -and -not $rights.Count) { return $null }
+    , @(foreach ($sid in $rights.Keys) {
         # A person's or a domain's name is asked for only where the fleet wants names: it may need a domain controller.
         $name = if ($s.user_names -or $sid -notmatch '^S-1-(5-21|12-1)-') {
             Attempt { "$((New-Object Security.Principal.SecurityIdentifier $sid).Translate([Security.Principal.NTAccount]))" }
         }
-        [ordered]@{ sid = $sid; name = Text $name; rights = "$([Security.AccessControl.FileSystemRights]$rights[$sid])" }
-    }
+        [ordered]@{ sid = $sid; name = Text $name; rights = "$([Enum]::ToObject([Security.AccessControl.FileSystemRights], [int]$rights[$sid]))" }
+    })
 }
 
 function Get-Hash($Path) {
@@ -491,7 +563,7 @@ function Read-Connector($s) {
         package_sha256 = $package.Sha256
         package_intact = $package.Intact
         owner = $(if ($present) { Attempt { (Get-Access $s.folder).Owner } })
-        writers = $(if ($present) { Attempt { , @(Get-Writers $places $s) } })
+        writers = $(if ($present) { Attempt { , (Get-Writers $places $s) } })
         files = @(foreach ($path in @($s.files)) { [ordered]@{ path = $path; sha256 = Get-Hash $path } })
         processes = @(Get-ConnectorProcesses $s)
         installed = $(if ($null -ne $installed) { , @($asked | ForEach-Object { [ordered]@{ product_id = $_.Id; name = $_.Name; version = $_.Version } }) })
@@ -563,7 +635,7 @@ function Get-ServiceFacts($Name) {
     $state = Get-ServiceState $Name
     $command = Split-Command ([Environment]::ExpandEnvironmentVariables($values.ImagePath))
     $failure = Get-FailureActions $values.FailureActions
-    $mode = $modes[[int]$values.Start]
+    $mode = $modes[[int](Number $values.Start)]
     if ($mode -eq 'auto' -and $values.DelayedAutostart -eq 1) { $mode = 'delayed' }
     [ordered]@{
         name = $Name
@@ -577,6 +649,7 @@ function Get-ServiceFacts($Name) {
         actions = $failure.Actions
         reset_seconds = $failure.Reset
         on_non_crash = Flag (First $values.FailureActionsOnNonCrashFailures, 0)
+        marked_for_deletion = (Flag $values.DeleteFlag) -eq $true
     }
 }
 
@@ -607,22 +680,74 @@ function ConvertTo-Number($Address) {
     [long][BitConverter]::ToUInt32($bytes, 0)
 }
 
-function Test-Range($Text, $Numbers) {
-    # Whether a rule's address (one, a range, a subnet by mask or by length) holds one of these.
+function Get-Range($Text) {
+    # The first and last address of a rule's entry (one, a range, a subnet by mask or by length); null for a word.
+    if ("$Text" -match '^(\*|any)$') { return 0, 4294967295 }
     $from, $to = "$Text".Split('-')
     $base, $mask = $from.Split('/')
     $low = ConvertTo-Number $base
-    if ($null -eq $low) { return $false }
+    if ($null -eq $low) { return $null }
     $high = $low
     if ($to) { $high = ConvertTo-Number $to }
     elseif ($mask) {
         $bits = if ($mask -match '^\d+$') { [long][Math]::Pow(2, 32) - [long][Math]::Pow(2, 32 - [int]$mask) } else { ConvertTo-Number $mask }
-        if ($null -eq $bits) { return $false }
+        if ($null -eq $bits) { return $null }
         $low = $low -band $bits
         $high = $low + 4294967295 - $bits
     }
+    $low, $high
+}
+
+function Test-Range($Text, $Numbers) {
+    # Whether a rule's entry holds one of these addresses.
+    $low, $high = Get-Range $Text
+    if ($null -eq $low) { return $false }
     foreach ($number in $Numbers) { if ($number -ge $low -and $number -le $high) { return $true } }
     $false
+}
+
+function Test-Whole($Texts) {
+    # Whether these entries hold, between them, every address that a PC can have: from 1.0.0.1 to 223.255.255.254.
+    $next = [long]16777217
+    $ranges = foreach ($text in $Texts) { $low, $high = Get-Range $text; if ($null -ne $high) { @{ Low = $low; High = $high } } }
+    foreach ($range in @($ranges | Sort-Object { $_.Low })) {
+        if ($range.Low -gt $next) { return $false }
+        if ($range.High -ge $next) { $next = $range.High + 1 }
+    }
+    $next -gt 3758096382
+}
+
+function Test-Everybody($Sddl) {
+    # Whether a list of users lets a rule hold for whoever runs: everyone or every user (WD, AU), and nobody left out.
+    if ("$Sddl" -match '\(X?D;') { return $false }
+    "$Sddl" -match '\(A;[^)]*;(WD|AU|S-1-1-0|S-1-5-11)\)'
+}
+
+function Get-Conditions($Fields) {
+    # The names of a rule's fields that make it hold not always. One that holds for whatever happens is none.
+    $local = @($Fields.Keys | Where-Object { $_ -match '^LA(4|42)$' } | ForEach-Object { $Fields[$_] })
+    foreach ($name in @($Fields.Keys | Sort-Object)) {
+        $values = @($Fields[$name] | ForEach-Object { "$_".Trim() })
+        $always = switch -Regex ($name) {
+            '^(Action|Active|Dir|Protocol|[LR]Port.*|RA4|RA6|RA42|RA62|App|Svc|Name|Desc|EmbedCtxt|Profile|Edge|Defer|LSM|SkipVer)$' { $true; break }
+            # What counts is IPv4: an address of the other kind narrows nothing where all of these are there.
+            '^LA(4|6|42|62)$' { Test-Whole $local; break }
+            '^IFType$' { @($values | Where-Object { $_ -match '^(all|any|\*)$' }).Count -gt 0 -or @($values | Where-Object { $_ -match '^(lan|wireless|remoteaccess)$' } | Sort-Object -Unique).Count -eq 3; break }
+            '^(Security2?|Security2_\d+)$' { @($values | Where-Object { $_ -notmatch '^(none|notrequired)$' }).Count -eq 0; break }
+            '^(LUAuth|RUAuth|RMAuth)' { @($values | Where-Object { -not (Test-Everybody $_) }).Count -eq 0; break }
+            '^LUOwn$' { @($values | Where-Object { $_ -notmatch '^(S-1-1-0|S-1-5-11)$' }).Count -eq 0; break }
+            # The Windows that the rule is for: this one or later, and every Windows that has this script is 10.0.
+            '^Platform2?$' { @($Fields['Platform'] | Where-Object { Test-Platform $_ ($Fields['Platform2'] -contains 'GTEQ') }).Count -gt 0; break }
+            default { $false }
+        }
+        if (-not $always) { $name }
+    }
+}
+
+function Test-Platform($Text, $Later) {
+    if ("$Text" -notmatch '^2:(\d+):(\d+)$') { return $false }
+    $major, $minor = [int]$Matches[1], [int]$Matches[2]
+    if ($Later) { $major -lt 10 -or ($major -eq 10 -and $minor -eq 0) } else { $major -eq 10 -and $minor -eq 0 }
 }
 
 function ConvertFrom-Rule($Id, $Store, $Text) {
@@ -637,8 +762,9 @@ function ConvertFrom-Rule($Id, $Store, $Text) {
     }
     $all = { param($pattern) foreach ($name in @($fields.Keys | Where-Object { $_ -match $pattern } | Sort-Object)) { $fields[$name] } }
     $one = { param($name) if ($fields.ContainsKey($name)) { $fields[$name][0] } }
-    $plain = '^(Action|Active|Dir|Protocol|[LR]Port.*|RA4|RA6|RA42|RA62|App|Svc|Name|Desc|EmbedCtxt|Profile|Edge|Defer|LSM|SkipVer)$'
     $program = & $one 'App'
+    # 256 is every protocol, and * every program: as if nothing stood there.
+    $protocol = Number (& $one 'Protocol')
     [ordered]@{
         id = $Id
         store = $Store
@@ -647,14 +773,14 @@ function ConvertFrom-Rule($Id, $Store, $Text) {
         enabled = Same (& $one 'Active') 'TRUE'
         action = "$(& $one 'Action')".ToLowerInvariant()
         direction = "$(& $one 'Dir')".ToLowerInvariant()
-        protocol = Number (& $one 'Protocol')
+        protocol = $(if ($protocol -ne 256) { $protocol })
         remote_addresses = @(& $all '^RA(4|6|42|62)$' | ForEach-Object { $_ -replace '/(255\.255\.255\.255|32)$', '' })
         remote_ports = @(& $all '^RPort')
         local_ports = @(& $all '^LPort')
-        program = $(if ($program) { Text ([Environment]::ExpandEnvironmentVariables($program)) })
+        program = $(if ($program -and $program -notmatch '^\s*(\*|any)\s*$') { Text ([Environment]::ExpandEnvironmentVariables($program)) })
         service = Text (& $one 'Svc')
         profiles = @(& $all '^Profile$' | ForEach-Object { $_.ToLowerInvariant() })
-        conditions = @($fields.Keys | Where-Object { $_ -notmatch $plain } | Sort-Object)
+        conditions = @(Get-Conditions $fields)
     }
 }
 
@@ -675,7 +801,7 @@ function Test-Rule($Rule, $s, $Numbers) {
     foreach ($port in $Rule.remote_ports) {
         $low, $high = "$port".Split('-')
         if (-not $high) { $high = $low }
-        if ($low -match '^\d+$' -and [int]$low -le 443 -and [int]$high -ge 443) { return $true }
+        if ($low -match '^(\*|any)$' -or ($low -match '^\d+$' -and [int]$low -le 443 -and [int]$high -ge 443)) { return $true }
     }
     $false
 }
@@ -771,7 +897,7 @@ function Get-Defender($Running, $Place) {
         running = $Running
         mode = $(if ($Running -eq $false) { 'Not running' } else { Text $status.AMRunningMode })
         realtime = $(if ($Running -eq $false) { $false } else { Flag $status.RealTimeProtectionEnabled })
-        tamper_protected = First (Flag $status.IsTamperProtected), $(if ($null -ne $features.TamperProtection) { $tamper[[int]$features.TamperProtection] })
+        tamper_protected = First (Flag $status.IsTamperProtected), $(if ($null -ne $features.TamperProtection) { $tamper[[int](Number $features.TamperProtection)] })
         platform = First (Text $status.AMProductVersion), $platform
         managed_by = Number $own.ManagedDefenderProductType
         exclusions_protected = Flag (First $features.TPExclusions, 0)
@@ -825,8 +951,8 @@ function Step-Probe($Probe) {
     } elseif (-not $result.tcp) {
         $result.tcp = $true
         $Probe.Tls = New-Object Net.Security.SslStream $Probe.Client.GetStream(), $false, (New-CertificateWitness $Probe.Seen)
-        # TLS 1.2 by name (3072): what PowerShell 5.1 takes by default is older, and 1.3 is refused by older Windows 10.
-        $Probe.Task = $Probe.Tls.AuthenticateAsClientAsync($result.address, $null, [Security.Authentication.SslProtocols]3072, $false)
+        # TLS 1.2 by name: what PowerShell 5.1 takes by default is older, and 1.3 is refused by older Windows 10.
+        $Probe.Task = $Probe.Tls.AuthenticateAsClientAsync($result.address, $null, [Security.Authentication.SslProtocols]::Tls12, $false)
     } else {
         $certificate = New-Object Security.Cryptography.X509Certificates.X509Certificate2 $Probe.Tls.RemoteCertificate
         $result.tls = $true
@@ -871,9 +997,9 @@ function Read-Reboot {
     $signs = [ordered]@{
         'Component Based Servicing: RebootPending' = @(Get-Keys "$windows\Component Based Servicing") -contains 'RebootPending'
         'Windows Update: RebootRequired' = @(Get-Keys "$windows\WindowsUpdate\Auto Update") -contains 'RebootRequired'
+        'Windows Update: a restart is asked for' = (Flag (Get-Value 'SOFTWARE\Microsoft\WindowsUpdate\UX\StateVariables' 'RebootRequired')) -eq $true
         'Windows Update: services pending' = @(Get-Keys "$windows\WindowsUpdate\Services\Pending").Count -gt 0
         'files to be renamed' = @($session.PendingFileRenameOperations, $session.PendingFileRenameOperations2 | Where-Object { $_ }).Count -gt 0
-        'updates in progress' = [bool](Get-Value 'SOFTWARE\Microsoft\Updates' 'UpdateExeVolatile')
         'RunOnce: DVDRebootSignal' = $null -ne (Get-Value "$windows\RunOnce" 'DVDRebootSignal')
         'the computer gets another name' = [bool]($named[0] -and $named[1] -and -not (Same $named[0] $named[1]))
         'joining a domain' = @(Get-Keys 'SYSTEM\CurrentControlSet\Services\Netlogon') -contains 'JoinDomain'

@@ -32,13 +32,19 @@ _GATEWAY, _LIFECYCLE = "gateway.yml", "windows-lifecycle.yml"
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """Windows of one build and some groups of editions ("any": all). Ends are the last days of security updates."""
+    """Windows of one build and some groups of editions ("any": all others). Ends are the last days of security updates;
+    `esu_years` those of each year of the paid extended ones."""
 
     name: str
     build: int
     editions: tuple[str, ...]
     servicing_end: date
-    esu_end: date | None = None
+    esu_years: tuple[date, ...] = ()
+
+    @property
+    def esu_end(self) -> date | None:
+        """The last day of extended updates; None where there are none."""
+        return self.esu_years[-1] if self.esu_years else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,6 @@ class Lifecycle:
     as_of: date
     clients: tuple[Release, ...]
     servers: tuple[Release, ...]
-    esu_years: tuple[tuple[date, date], ...]
     editions: Mapping[str, str]
 
 
@@ -265,7 +270,6 @@ def _lifecycle(text: str, path: Path) -> Lifecycle:
             as_of=data["as_of"],
             clients=tuple(map(_release, data["clients"])),
             servers=tuple(map(_release, data["servers"])),
-            esu_years=tuple((year["from"], year["to"]) for year in data["esu_years"]),
             editions={edition.lower(): group for group, editions in data["editions"].items() for edition in editions},
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
@@ -274,4 +278,4 @@ def _lifecycle(text: str, path: Path) -> Lifecycle:
 
 
 def _release(row: Mapping[str, Any]) -> Release:
-    return Release(**{**row, "editions": tuple(row["editions"])})
+    return Release(**{**row, "editions": tuple(row["editions"]), "esu_years": tuple(row.get("esu_years", ()))})

@@ -147,7 +147,7 @@ def answers(pwsh: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
         )
         for names in (CASES[::2], CASES[1::2])
     ]
-    printed = [engine.communicate(timeout=240) for engine in engines]
+    printed = [engine.communicate(timeout=900) for engine in engines]
     told = [one for out, _ in printed for one in out.decode("ascii").split("#case ")[1:]]
     assert len(told) == len(CASES), [error.decode() for _, error in printed]
     return {one.split("\n", 1)[0]: document(one) for one in told}

@@ -7,6 +7,7 @@ place -> what stands there instead; a section's null leaves it out), `settings` 
 """
 
 import copy
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -156,10 +157,12 @@ def test_a_gateway_that_could_not_be_read_has_no_facts() -> None:
 def test_every_release_is_supported_until_its_last_day(row: policy.Release) -> None:
     """Each row of the table is found by product type, edition and build, and decides on its own two days."""
     server = row in POLICY.lifecycle.servers
-    edition = next((one for one, group in POLICY.lifecycle.editions.items() if group in row.editions), "professional")
-    same = [one for one in POLICY.lifecycle.servers if one.build == row.build] if server else []
-    end = max([row.servicing_end, *(one.servicing_end for one in same)])
-    for day, wanted in ((end, True), (date.fromordinal(end.toordinal() + 1), False)):
+    other = "ServerStandard" if server else "Professional"
+    editions = [one for one, group in POLICY.lifecycle.editions.items() if group in row.editions] or [other]
+    end = row.servicing_end
+    for edition, (day, wanted) in itertools.product(
+        editions, ((end, True), (date.fromordinal(end.toordinal() + 1), False))
+    ):
         found = derived(
             {
                 "evidence": {
@@ -172,6 +175,38 @@ def test_every_release_is_supported_until_its_last_day(row: policy.Release) -> N
             }
         )
         assert found["windows.supported"] == Fact(value=wanted)
+        assert found["windows.supported_until"] == Fact(value=end.isoformat())
+        assert str(found["windows.name"].value).startswith(f"{row.name} ")
+
+
+@pytest.mark.parametrize("product_type", [1, 2, 3])
+@pytest.mark.parametrize("edition", POLICY.lifecycle.editions)
+def test_the_edition_comes_before_the_product_type(edition: str, product_type: int) -> None:
+    found = derived({"evidence": {"windows.edition_id": edition, "windows.product_type": product_type}})
+    assert (found["windows.client"].value == "ok") is (POLICY.lifecycle.editions[edition] != "SERVER_AC")
+
+
+# What a PC gave before, what it gives when it is another, and what gives nothing.
+SEEN = {"serial": "CZC1234ABC", "machine_guid": "6b8a1f6e-3f3a-4b51-9b0e-2f6f0e0c1a77", "computer_name": "PC-OLD"}
+OTHER = {"serial": "CZC98X7QWE", "machine_guid": "0d1e6c0a-7d2b-4c6e-8a55-9f3b1c2d4e5f", "computer_name": "PC-NEW"}
+FILLED = {"serial": "0123456789", "machine_guid": "03000200-0400-0500-0006-000700080009", "computer_name": "PC-NEW"}
+GIVEN = {"same": SEEN, "other": OTHER, "filler": FILLED}
+
+
+@pytest.mark.parametrize("marks", list(itertools.product(GIVEN, repeat=3)))
+def test_no_single_mark_makes_two_pcs_the_same(marks: tuple[str, str, str]) -> None:
+    """Serial number, Windows installation and name, each as before, another, or none: where two are the same it is the
+    same PC; where a serial number is another, another one; a name that is the same counts by itself only where
+    nothing else is given."""
+    now = {f"identity.{name}": GIVEN[one][name] for name, one in zip(SEEN, marks, strict=True)}
+    fact = derived({"evidence": now, "seen": SEEN})["identity.same"]
+    serial, windows, name = marks
+    if serial == "other" or (serial == "filler" and windows == "other"):
+        assert isinstance(fact.value, list)
+    elif marks.count("same") >= 2 or (marks[:2] == ("filler", "filler") and name == "same"):
+        assert fact.value == "ok"
+    else:
+        assert fact.value is None and fact.reason
 
 
 ADDRESS = st.builds(IPv4Address, st.integers(0, 2**32 - 1))

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "provisioner"
 
 LAYERS = (
-    {"model", "errors", "settings", "codes", "endpoints", "hours", "processes", "chain", "results", "files"},
+    {"model", "errors", "settings", "codes", "endpoints", "hours", "processes", "chain", "results", "files", "serials"},
     {
         "fleet", "tables", "ods", "suppliers", "remote", "wire", "line", "troubles", "credentials", "policy",
         "playbook", "secrets_socket", "journal", "content", "report", "signing",

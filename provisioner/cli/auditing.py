@@ -20,8 +20,9 @@ from provisioner.model import Audit, Cause, Evidence, Fact, Finding, Fleet, Gap,
 ENDPOINTS_LAST = timedelta(hours=1)
 
 IDENTITY = "R5-identity"
-# A named person's waiver accepts another PC in the old one's place: from then on it is the one that was seen.
-_ACCEPTED = (Status.PASSED, Status.WAIVED)
+# A named person's waiver accepts another PC in the old one's place, and a statement one that cannot be told from it:
+# from then on it is the one that was seen.
+_ACCEPTED = (Status.PASSED, Status.WAIVED, Status.UNKNOWN)
 IDENTITY_KEYS = ("computer_name", "serial", "machine_guid")
 
 
@@ -155,7 +156,11 @@ class Auditor:
 
     def _remember(self, evidence: Sequence[Evidence], findings: Sequence[Finding]) -> None:
         """Keep what the next reading is held against: only of PCs that are the ones they should be."""
-        right = {one.gateway for one in findings if one.control == IDENTITY and one.status in _ACCEPTED}
+        right = {
+            one.gateway
+            for one in findings
+            if one.control == IDENTITY and one.status in _ACCEPTED and not evaluate.is_open(one)
+        }
         read = {one.gateway: one for one in evidence if one.gateway in right}
         seen = self.journal.seen()
         identities = {

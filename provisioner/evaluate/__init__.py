@@ -10,7 +10,7 @@ from provisioner.evaluate.causes import ERRORS, causes, is_open
 from provisioner.facts import OK
 from provisioner.model import Control, Evidence, Fact, Finding, Fleet, Gateway, Impact, Role, Statement, Status, Waiver
 
-__all__ = ["causes", "evaluate", "judge", "ready"]
+__all__ = ["causes", "evaluate", "is_open", "judge", "ready"]
 
 Facts = Mapping[str, Fact]
 Said = TypeVar("Said", bound=Statement)

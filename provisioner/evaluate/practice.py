@@ -40,8 +40,13 @@ def untold(practice: Sequence[Gateway], facts: Mapping[str, Facts]) -> list[str]
 
 
 def _runs(gateway: Gateway, facts: Mapping[str, Facts]) -> bool | None:
+    """That no Connector runs on the PC at a gateway's address says nothing where it may be another PC."""
     known = facts.get(gateway.name)
-    return None if known is None else known["connector.runs"].value
+    if known is None:
+        return None
+    runs: bool | None = known["connector.runs"].value
+    same = known.get("identity.same")
+    return None if runs is False and same and same.value != OK else runs
 
 
 def in_order(findings: Iterable[Finding], controls: Sequence[Control], runs: Fact) -> Fact:

@@ -6,12 +6,17 @@ from typing import Any
 
 from provisioner import traces
 from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
-from provisioner.plan import IDENTITY, START, Standing, fingerprint
+from provisioner.plan import IDENTITY, SERVICES, START, Standing, fingerprint, going, is_stranger
 from provisioner.playbook import Acted
 
 WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
 HELD = "wait, or ask that team, and give the same command again; the marker ends by itself"
+_NAME_IT = (
+    "write its computer name into the column computer of practices.csv, or state in statements.csv (R5-identity) that "
+    "it is the right PC, and give the same command again"
+)
+_RESTART = "restart the gateway at a quiet hour, log in to SystmOne again at once, and give the same command again"
 
 _SETTLED = (Status.PASSED, Status.WAIVED, Status.NOT_APPLICABLE)
 
@@ -44,6 +49,20 @@ class Reading:
         if evidence is None:
             return "it gave no answer"
         return str(evidence.error or "")
+
+    def another(self, gateway: str) -> str:
+        """Why the PC that answers is another one than it should be; "" where it is not known to be."""
+        identity = self.findings.get(gateway, {}).get(IDENTITY)
+        return (identity.actual or identity.message) if identity and identity.status is Status.FAILED else ""
+
+    def untold_pc(self, gateway: str) -> str:
+        """Why it cannot be told whether the PC that answers is the one that it should be; "" where it can."""
+        identity = self.findings.get(gateway, {}).get(IDENTITY)
+        return identity.message if identity and identity.status is Status.UNKNOWN else ""
+
+    def strangers(self, rows: Sequence[Gateway], said: Standing) -> set[str]:
+        """Those at whose address another PC may answer."""
+        return {row.name for row in rows if is_stranger(row, self.findings.get(row.name, {}).get(IDENTITY), said)}
 
     def refused(self, gateway: str) -> bool:
         """Whether the gateway did not let us in, or had refused before."""
@@ -140,19 +159,27 @@ def marked_by_others(evidence: Evidence, names: Collection[str]) -> str:
 
 
 def before(
-    step: Step, reading: Reading, *, begun: bool, working: bool, names: Collection[str] | None = None
+    step: Step,
+    reading: Reading,
+    *,
+    begun: bool,
+    working: bool,
+    stated: bool = False,
+    names: Collection[str] | None = None,
 ) -> Verdict | None:
     """How a step ends without being done; None where it is to be done.
 
     `begun`: this plan has acted on the gateway and is not through with it: that facts have moved is our own doing.
-    `working`: whether a Connector that was started is known to work. `names`: those under which our journal marks
-    gateways, by which another team's marker is told; without them nobody looks.
+    `working`: whether a Connector that was started is known to work; `stated`: whether a standing statement says that
+    the PC is the right one. `names`: those under which our journal marks gateways, by which another team's marker is
+    told; without them nobody looks.
     """
     if trouble := reading.trouble(step.gateway):
         return Result.REFUSED if reading.refused(step.gateway) else Result.UNREACHABLE, trouble
-    identity = reading.findings.get(step.gateway, {}).get(IDENTITY)
-    if identity and identity.status is Status.FAILED:
-        return Result.STALE, f"another PC answers at this address: {identity.actual or identity.message}"
+    if why := reading.another(step.gateway):
+        return Result.STALE, f"another PC answers at this address: {why}"
+    if not stated and (why := reading.untold_pc(step.gateway)):
+        return Result.WAITING, f"{why} Nothing is changed until that is known; {_NAME_IT}"
     if names is not None and (held := marked_by_others(reading.evidence[step.gateway], names)):
         return Result.WAITING, f"{held}; {HELD}"
     if running := reading.unfinished(step.gateway):
@@ -168,6 +195,8 @@ def before(
         if step.remedy == START and not working:
             return Result.WAITING, APPROVE
         return Result.UNCHANGED, "already as planned"
+    if step.remedy in SERVICES and (name := going(reading.evidence[step.gateway])):
+        return Result.WAITING, f"Windows removes the service {name} at its next restart; {_RESTART}"
     # A migration's steps have no fingerprint: what they find was brought about by the steps before them.
     if not begun and not step.restores and step.fingerprint and reading.print_of(step) != step.fingerprint:
         return Result.STALE, f"it is not as it was when this was planned ({reading.still(step)}); plan again"
@@ -194,12 +223,8 @@ def after(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str]:
     if acted.result == "held":
         # Nothing of ours was done there: whatever the reading shows is that team's doing.
         return Result.WAITING, f"{acted.message}; {HELD}"
-    if trouble := reading.trouble(step.gateway):
-        if acted.result == "unreachable":
-            return Result.UNREACHABLE, acted.message
-        if acted.result == "refused":
-            return Result.REFUSED, f"the log-in was refused: {acted.message}"
-        return Result.UNKNOWN, f"it could not be read afterwards: {trouble}"
+    if unseen := _unseen(step, acted, reading):
+        return unseen
     if step.restores and reading.as_before(step):
         return Result.UNDONE, "" if acted.result == "ok" else f"it is as before; Ansible said: {acted.message}"
     if lost := reading.lost(step):
@@ -224,6 +249,18 @@ def after(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str]:
         return Result.REFUSED, f"the log-in was refused: {acted.message}"
     result = {"failed": Result.FAILED, "unreachable": Result.UNREACHABLE, "skipped": Result.SKIPPED}
     return result.get(acted.result, Result.UNKNOWN), acted.message or still
+
+
+def _unseen(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str] | None:
+    """How a step ended whose gateway the new reading does not show; None where it does."""
+    if why := reading.another(step.gateway):
+        return Result.UNKNOWN, f"another PC answers at this address since then: {why}"
+    trouble = reading.trouble(step.gateway)
+    if trouble and acted.result == "unreachable":
+        return Result.UNREACHABLE, acted.message
+    if trouble and acted.result == "refused":
+        return Result.REFUSED, f"the log-in was refused: {acted.message}"
+    return (Result.UNKNOWN, f"it could not be read afterwards: {trouble}") if trouble else None
 
 
 def works(gateway: Gateway, reading: Reading, said: Standing) -> bool:

@@ -21,7 +21,8 @@ def removable(run: Rollout, steps: Sequence[Step]) -> list[Step]:
     barred: dict[str, judge.Verdict] = {}
     for step in removing:
         others = [one for one in run.practice(step.gateway) if one.name != step.gateway]
-        if why := why_not_remove(run.row(step.gateway), others, said, reading.evidence):
+        strangers = reading.strangers(others, said)
+        if why := why_not_remove(run.row(step.gateway), others, said, reading.evidence, strangers):
             barred[step.id] = (Result.STALE, f"{why.message}. {why.ask}")
     now = run.hands.now()
     run.record([(step, barred[step.id], judge.NOT_ACTED, now) for step in steps if step.id in barred])

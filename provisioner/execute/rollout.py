@@ -17,7 +17,7 @@ from provisioner.execute.shards import in_shards
 from provisioner.journal import Journal, Lease, Progress, standing
 from provisioner.migrate import STOP
 from provisioner.model import Fleet, Gateway, Outcome, Plan, Reason, Result, Role, Step, Wave
-from provisioner.plan import START, Standing, by_practice, connector_runs, stated_off
+from provisioner.plan import IDENTITY, START, Standing, by_practice, connector_runs, stated_off
 from provisioner.playbook import Acted
 from provisioner.results import Stands
 
@@ -225,7 +225,8 @@ class Rollout:
             return persons.carried_by_hand(step, self.confirmed.get(step.id, ""))
         begun = self.touched(step.gateway) and bool(self.left(step.gateway))
         working = self.strict or judge.works(row, reading, said)
-        verdict = judge.before(step, reading, begun=begun, working=working, names=self.names)
+        stated = said.covers(IDENTITY, row)
+        verdict = judge.before(step, reading, begun=begun, working=working, stated=stated, names=self.names)
         if step.remedy == START and self.unheard(step) and (two := starts.beside_another(self, step)):
             return two
         return verdict or self._not_taken_over(step, reading)

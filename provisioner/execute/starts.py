@@ -82,8 +82,9 @@ def _startable(run: Rollout, steps: Sequence[Step], reading: judge.Reading) -> l
 
 def _why_not(run: Rollout, step: Step, reading: judge.Reading) -> judge.Verdict | None:
     row, said, others = run.row(step.gateway), run.said(), _peers(run, step)
+    strangers = reading.strangers(others, said)
     if run.strict:
-        if why := why_not_fenced(others, said, reading.evidence):
+        if why := why_not_fenced(others, said, reading.evidence, strangers):
             return Result.STALE, f"not started: the fence does not hold: {why}"
     else:
         undone = [one.id for one in run.steps_of[step.gateway] if one.id != step.id and not run.through([one])]
@@ -91,7 +92,7 @@ def _why_not(run: Rollout, step: Step, reading: judge.Reading) -> judge.Verdict 
             return Result.SKIPPED, f"not started, because {', '.join(undone)} is not done"
     if first := judge.unmet(step, row, reading, said):
         return Result.STALE, f"not started, because required first: {', '.join(first)}"
-    if not run.strict and (gap := why_not_start(row, others, said, reading.evidence)):
+    if not run.strict and (gap := why_not_start(row, others, said, reading.evidence, strangers)):
         return Result.STALE, f"{gap.message}. {gap.ask}".strip()
     return None
 

@@ -8,7 +8,18 @@ what is asked of it, policy/gateway.yml.
 from collections.abc import Mapping
 from datetime import datetime
 
-from provisioner.facts import antivirus, connector, firewall, machine, network, service, systmone, windows
+from provisioner.facts import (
+    antivirus,
+    connector,
+    firewall,
+    identity,
+    machine,
+    network,
+    service,
+    systmone,
+    virtual,
+    windows,
+)
 from provisioner.facts.reading import OK, CannotTell, FactOf, Reading
 from provisioner.model import Evidence, Fact, Gateway
 from provisioner.policy import Lifecycle
@@ -17,6 +28,8 @@ from provisioner.settings import Settings
 __all__ = ["NAMES", "OK", "OVER_THE_PRACTICE", "derive"]
 
 FACTS: dict[str, FactOf] = {
+    **identity.FACTS,
+    **virtual.FACTS,
     **machine.FACTS,
     **windows.FACTS,
     **systmone.FACTS,

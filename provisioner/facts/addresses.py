@@ -35,13 +35,18 @@ def _holds(written: str, address: str) -> bool:
 
 def ports_cover(written: Sequence[str], port: int) -> bool:
     """Whether a rule's ports hold a port: numbers, first-last, or a word. An empty list holds every port."""
-    return not written or any(_port_holds(one.strip(), port) for one in written)
+    return ports_cross(written, port, port)
 
 
-def _port_holds(written: str, port: int) -> bool:
-    if written in ("*", "any", "Any"):
+def ports_cross(written: Sequence[str], first: int, last: int) -> bool:
+    """Whether a rule's ports hold any of a range."""
+    return not written or any(_port_holds(one.strip(), first, last) for one in written)
+
+
+def _port_holds(written: str, first: int, last: int) -> bool:
+    if written.lower() in ("*", "any"):
         return True
-    first, _, last = written.partition("-")
-    if not (first.strip().isdecimal() and (last.strip() or first).strip().isdecimal()):
+    low, _, high = (part.strip() for part in written.partition("-"))
+    if not (low.isdecimal() and (high or low).isdecimal()):
         return False
-    return int(first) <= port <= int(last or first)
+    return int(low) <= last and int(high or low) >= first

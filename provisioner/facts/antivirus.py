@@ -23,9 +23,19 @@ def _others(reading: Reading) -> list[str]:
     )
 
 
+def _defender_scans(reading: Reading) -> bool:
+    """Whether Defender says itself that it is the one that scans. It goes passive where another product really is in
+    charge: then what Security Center lists beside it may be what an uninstall left there [docs/windows.md,
+    "antivirus"]."""
+    defender = reading.section("antivirus")["defender"]
+    return bool(
+        defender and defender["running"] and (defender["mode"] or "").lower() == "normal" and defender["realtime"]
+    )
+
+
 def _product(reading: Reading) -> str:
     if others := _others(reading):
-        return listed(others)
+        return f"{_DEFENDER} and {_beside(others)}" if _defender_scans(reading) else listed(others)
     defender = reading.section("antivirus")["defender"]
     if defender is None or defender["running"] is None:
         raise CannotTell("the gateway does not tell which antivirus is at work")
@@ -33,6 +43,11 @@ def _product(reading: Reading) -> str:
         return _DEFENDER
     state = f" ({_DEFENDER}: {defender['mode']})" if defender["mode"] else ""
     raise CannotTell(f"no antivirus seems to be at work on this PC{state}")
+
+
+def _beside(others: list[str]) -> str:
+    """Others that Security Center lists as at work although Defender scans."""
+    return f"{listed(others)} (which Security Center lists as at work: perhaps what an uninstall left there)"
 
 
 def _defender_works(reading: Reading) -> bool:
@@ -44,10 +59,19 @@ def _defender(reading: Reading) -> Any:
     """Defender, where it is the antivirus at work. Raises CannotTell where another is: its own console alone shows
     what it leaves alone."""
     product = _product(reading)
-    if product != _DEFENDER:
+    if product != _DEFENDER and not _defender_scans(reading):
         image = real_image(reading)
         raise CannotTell(f"the antivirus here is {product}: only its own console shows whether it leaves {image} alone")
     return reading.section("antivirus")["defender"]
+
+
+def _ask_others(reading: Reading) -> None:
+    """Raises CannotTell where another product may be at work beside Defender."""
+    if others := _others(reading):
+        raise CannotTell(
+            f"{_DEFENDER} scans here, and what {_beside(others)} does, only its own console shows: look whether it is "
+            f"still installed"
+        )
 
 
 def _effective(reading: Reading) -> bool:
@@ -98,8 +122,8 @@ def _hindrances(reading: Reading) -> list[str]:
 
 def _exclusion_by(reading: Reading) -> str:
     """Who can make an exclusion that takes effect: an administrator of this PC (local), Defender's management, or the
-    team of another product."""
-    if _others(reading):
+    team of another product. Of two that may be at work it is Defender's: antivirus.management asks for the other."""
+    if _others(reading) and not _defender_scans(reading):
         return "product"
     if not _defender_works(reading):
         return "nobody"
@@ -110,6 +134,7 @@ def _management(reading: Reading) -> str | list[str]:
     """Whether the exclusion is there, or can be made from here; else why it is a request to somebody."""
     hindrances = _hindrances(reading)
     if not hindrances or _effective(reading):
+        _ask_others(reading)
         return OK
     managed = {6: " by Intune", 7: " by Configuration Manager"}.get(_defender(reading)["managed_by"], "")
     return problems([f"{_DEFENDER} is managed{managed}: {' and '.join(hindrances)}"])
@@ -145,6 +170,7 @@ def _exclusion_left(reading: Reading) -> str | list[str]:
     _defender(reading)
     if None in lists:
         raise CannotTell("Defender hides its exclusions")
+    _ask_others(reading)
     return OK
 
 

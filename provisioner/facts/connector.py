@@ -11,8 +11,9 @@ from provisioner.settings import Package
 _RUNNING = ("running", "start_pending")
 # Administrators, SYSTEM, TrustedInstaller.
 _OWNERS = frozenset({"S-1-5-32-544", "S-1-5-18", "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"})
-# CREATOR OWNER stands in templates for what is made inside; it writes nothing itself.
-_TEMPLATES = frozenset({"S-1-3-0", "S-1-3-1"})
+# CREATOR OWNER and CREATOR GROUP stand in templates for what is made inside, OWNER RIGHTS for whoever owns it: none of
+# them writes anything itself.
+_TEMPLATES = frozenset({"S-1-3-0", "S-1-3-1", "S-1-3-4"})
 _USERS = {
     "S-1-1-0": "everyone",
     "S-1-5-4": "whoever sits at it",
@@ -89,11 +90,13 @@ def _access(reading: Reading) -> str | list[str]:
     connector = reading.section("connector")
     if not connector["present"]:
         raise CannotTell(f"there is no folder {reading.settings.connector.folder} yet")
-    writers = reading.value("connector", "writers", "who can write to the Connector's folder")
-    others = sorted({_who(one) for one in writers if one["sid"] not in _TEMPLATES})
+    others = sorted({_who(one) for one in connector["writers"] or () if one["sid"] not in _TEMPLATES})
     found = [f"{listed(others)} can change the Connector's files"] if others else []
     if connector["owner"] and connector["owner"] not in _OWNERS:
         found.append("the folder belongs to an account that is neither Administrators nor SYSTEM")
+    if not found:
+        reading.value("connector", "writers", "who can write to the Connector's folder")
+        reading.value("connector", "owner", "to whom the Connector's folder belongs")
     return problems(found)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from provisioner.facts.addresses import covers, is_any, ports_cover
+from provisioner.facts.addresses import covers, is_any, ports_cover, ports_cross
 from provisioner.facts.reading import (
     FactOf,
     Reading,
@@ -20,6 +20,8 @@ from provisioner.settings import FIREWALL_RULE
 PORT = 443
 
 _TCP = 6
+# What Windows takes as the near end of a connection.
+_EPHEMERAL = (49152, 65535)
 _PROFILES = ("domain", "private", "public")
 
 
@@ -134,13 +136,14 @@ def _override(reading: Reading) -> str | list[str]:
 
 def _blocks(rule: Any, endpoint: str, image: str, own: str, deaf: Sequence[str]) -> bool:
     """Whether an enabled block rule stands in the Connector's way to an address; a block beats every allow. One with
-    further conditions may not hold here and is not counted."""
+    further conditions may not hold here and is not counted: a condition that always holds is none in the evidence."""
     return (
         bool(rule["enabled"])
         and rule["action"].lower() == "block"
         and rule["protocol"] in (None, _TCP)
         and covers(rule["remote_addresses"], endpoint)
         and ports_cover(rule["remote_ports"], PORT)
+        and ports_cross(rule["local_ports"], *_EPHEMERAL)
         and (not rule["program"] or same_path(rule["program"], image))
         and (rule["service"] or "*") in ("*", own)
         and not rule["conditions"]

@@ -1,4 +1,4 @@
-"""Facts about the PC: which one it is, what it is built of, whether it stays awake."""
+"""Facts about the PC: what it is built of, whether it stays awake."""
 
 import math
 from datetime import UTC, datetime
@@ -8,56 +8,8 @@ from provisioner.facts.reading import CannotTell, FactOf, Reading, listed, probl
 
 _GIB = 1024**3
 
-# How Ansible's setup module tells virtual machines [docs/windows.md, "hardware"]. A hypervisor that is merely present
-# proves nothing: Windows itself runs under one on many physical PCs.
-_VIRTUAL_MODELS = ("virtual machine", "virtualbox", "kvm", "kvm server", "bochs", "ahv", "hvm domu", "xen")
-_VIRTUAL_STARTS = ("vmware", "rhev hypervisor", "openstack compute", "openstack nova", "google compute engine")
-_VIRTUAL_MAKERS = (
-    "qemu", "ovirt", "amazon ec2", "google", "digitalocean", "scaleway", "nutanix", "xen",
-    "parallels software international inc.", "openstack foundation", "vmware, inc.", "innotek gmbh",
-)  # fmt: skip
-
-# What makers leave in place of a serial number.
-_NO_SERIAL = frozenset(
-    {"", "0", "none", "n/a", "default string", "system serial number", "to be filled by o.e.m.", "not specified"}
-)
-
 # Nominal 2 GHz parts report 1992 or 1996 MHz.
 _TWO_GHZ = 2000 * 0.99
-
-
-def _computer_name(reading: Reading) -> str:
-    return str(reading.section("identity")["computer_name"])
-
-
-def _same(reading: Reading) -> str | list[str]:
-    """The name must be the row's, where the row has one, and the PC the one seen before: by its serial number, and
-    only without one by Windows' own identity, which cloned and reinstalled PCs share or lose."""
-    now = reading.section("identity")
-    named = reading.gateway.variables.get("computer", "").strip()
-    if named and _short(named) != _short(now["computer_name"]):
-        return [f"the PC at this address is {now['computer_name']}, and the row names {named}"]
-    if not reading.seen:
-        return problems([])
-    before = reading.seen
-    for name, words in (("serial", "serial number"), ("machine_guid", "Windows installation")):
-        old, new = _identifier(before.get(name)), _identifier(now[name])
-        if old and new:
-            was = before.get("computer_name") or "another PC"
-            told = f"the PC at this address is {now['computer_name']}, another than the {was} seen before"
-            return problems([] if old == new else [f"{told} (its {words} differs)"])
-    if named or _short(before.get("computer_name", "")) == _short(now["computer_name"]):
-        return problems([])
-    raise CannotTell("the PC gives neither a serial number nor a machine GUID that was seen before")
-
-
-def _identifier(value: str | None) -> str:
-    text = (value or "").strip().lower()
-    return "" if text in _NO_SERIAL else text
-
-
-def _short(name: str) -> str:
-    return name.strip().partition(".")[0].lower()
 
 
 def _account(reading: Reading) -> str:
@@ -69,22 +21,6 @@ def _administrator(reading: Reading) -> str | list[str]:
     if not account["administrator"]:
         return ["the account that connects is no administrator of this PC"]
     return problems([] if account["elevated"] else ["the account that connects is an administrator, but not elevated"])
-
-
-def _model(reading: Reading) -> str:
-    hardware = reading.section("hardware")
-    said = [text.strip() for text in (hardware["manufacturer"], hardware["model"]) if text and text.strip()]
-    if not said:
-        raise CannotTell("the gateway gives neither a maker nor a model")
-    return " ".join(said)
-
-
-def _physical(reading: Reading) -> bool:
-    _model(reading)
-    hardware = reading.section("hardware")
-    maker, model = ((hardware[name] or "").strip().lower() for name in ("manufacturer", "model"))
-    virtual = model in _VIRTUAL_MODELS or model.startswith(_VIRTUAL_STARTS) or maker in _VIRTUAL_MAKERS
-    return not virtual
 
 
 def _cpu(reading: Reading) -> str | list[str]:
@@ -215,12 +151,8 @@ def moment(text: str) -> datetime:
 
 
 FACTS: dict[str, FactOf] = {
-    "identity.computer_name": _computer_name,
-    "identity.same": _same,
     "account.name": _account,
     "account.administrator": _administrator,
-    "hardware.model": _model,
-    "hardware.physical": _physical,
     "hardware.cpu": _cpu,
     "hardware.cores": _cores,
     "disk.free_gb": _free,

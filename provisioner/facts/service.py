@@ -63,12 +63,20 @@ def _start_mode(reading: Reading) -> str:
     return (found["start_mode"] or "unknown") if found else "no service"
 
 
+def marked_for_deletion(found: Any) -> bool:
+    """Whether Windows removes the service at its next restart. Until then it can be neither started nor set nor made
+    anew (error 1072); readings of before do not say it."""
+    return bool(found and found.get("marked_for_deletion"))
+
+
 def _settings(reading: Reading) -> str | list[str]:
     """Whether the service is there and set as the gateway's role wants it. Account, program, and how soon it starts are
     ours to say only where procrun hosts it: a service of the vendor's own keeps the vendor's."""
     found = service(reading)
     if found is None:
         return OK if reading.gateway.role is Role.STANDBY else [_none(reading)]
+    if marked_for_deletion(found):
+        return [f"Windows removes the service {found['name']} at its next restart, and until then it cannot be started"]
     hosted = "procrun" in reading.settings.packages
     wrong = _start_problems(found, reading.gateway.role, hosted=hosted)
     if hosted:
@@ -123,13 +131,18 @@ def _recovery(reading: Reading) -> str | list[str]:
 
 def _left(reading: Reading) -> str | list[str]:
     """What a retired gateway still has of the service that fleet.yml names."""
-    name = reading.settings.service.name
-    return problems([f"the service {name} is still there"] if reading.section("service")["service"] else [])
+    found = reading.section("service")["service"]
+    return problems([_still_there(reading.settings.service.name, found)] if found else [])
 
 
 def _others_left(reading: Reading) -> str | list[str]:
     """The services whose program lies in the Connector's folder and that fleet.yml does not name."""
-    return problems([f"the service {one['name']} is still there" for one in reading.section("service")["others"]])
+    return problems([_still_there(one["name"], one) for one in reading.section("service")["others"]])
+
+
+def _still_there(name: str, found: Any) -> str:
+    goes = ", and Windows removes it at its next restart" if marked_for_deletion(found) else ""
+    return f"the service {name} is still there{goes}"
 
 
 FACTS: dict[str, FactOf] = {

@@ -7,11 +7,21 @@ from provisioner.policy import Release
 
 _RT = 97  # PRODUCT_CORE_ARM
 _SERVERS = (2, 3)
+_SERVER_GROUPS = frozenset({"SERVER_AC"})
 
 
 def _is_server(reading: Reading) -> bool:
+    """By the edition, where the lifecycle table knows it: the multi-session editions have a server's product type."""
     product: int = reading.value("windows", "product_type", "whether it is a workstation or a server")
-    return product in _SERVERS
+    edition = reading.section("windows")["edition_id"] or ""
+    if group := _group(reading, edition):
+        return group in _SERVER_GROUPS
+    return product in _SERVERS or edition.lower().startswith("server")
+
+
+def _group(reading: Reading, edition: str) -> str:
+    """The group of editions that is serviced alike; "" for one that the table does not know."""
+    return reading.lifecycle.editions.get(edition.strip().lower(), "")
 
 
 def _release(reading: Reading) -> Release:
@@ -30,13 +40,13 @@ def _release(reading: Reading) -> Release:
             return Release(name=f"Windows build {build}", build=build, editions=("any",), servicing_end=date.min)
         raise CannotTell(f"build {build} is no release that Microsoft lists: is it a preview?")
     edition: str = reading.value("windows", "edition_id", "its edition")
-    group = reading.lifecycle.editions.get(edition.lower(), "")
-    fitting = [row for row in rows if "any" in row.editions or group in row.editions]
+    group = _group(reading, edition)
+    fitting = [row for row in rows if group in row.editions] or [row for row in rows if "any" in row.editions]
     if not fitting:
         raise CannotTell(
             f"edition {edition} of build {build} is not in the lifecycle data of {reading.lifecycle.as_of}"
         )
-    return max(fitting, key=lambda row: row.servicing_end)
+    return fitting[0]
 
 
 def _name(reading: Reading) -> str:
@@ -63,8 +73,7 @@ def _supported_until(reading: Reading) -> str:
         )
     if not licensed:
         return release.servicing_end.isoformat()
-    ends = [end for begin, end in reading.lifecycle.esu_years if begin <= today <= end]
-    return min([release.esu_end or date.min, *ends]).isoformat()
+    return min(end for end in release.esu_years if today <= end).isoformat()
 
 
 def _may_be_extended(release: Release, today: date) -> bool:

@@ -30,11 +30,14 @@ from provisioner.model import (
     Wave,
 )
 from provisioner.plan.guards import (
+    IDENTITY,
     ONLY_CONNECTOR,
     SWITCHED_OFF,
     Standing,
     connector_runs,
     gap,
+    going,
+    is_stranger,
     stated_off,
     why_not_fenced,
     why_not_remove,
@@ -44,6 +47,7 @@ from provisioner.plan.guards import (
 __all__ = [
     "IDENTITY",
     "ONLY_CONNECTOR",
+    "SERVICES",
     "START",
     "SWITCHED_OFF",
     "Standing",
@@ -52,6 +56,8 @@ __all__ = [
     "by_practice",
     "connector_runs",
     "fingerprint",
+    "going",
+    "is_stranger",
     "make",
     "stated_off",
     "why_not_fenced",
@@ -59,8 +65,9 @@ __all__ = [
     "why_not_start",
 ]
 
-IDENTITY = "R5-identity"
 START = "start"
+# The remedies that start, set or stop the Connector's service: one that Windows is to remove is gone once stopped.
+SERVICES = frozenset({"connector", "java", "service", START})
 STOPPED = "R17-stopped"
 ONE_ACTIVE = "R17-one-active"
 
@@ -217,6 +224,9 @@ def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[l
             gaps.append(_left(view, gateway, finding))
     if gateway.role is Role.RETIRED and mended and (why := _removal_barred(view, gateway)):
         return [], [why, *gaps]
+    if barred_by := going(view.evidence[gateway.name]):
+        for remedy in SERVICES & mended.keys() & asked:
+            gaps.extend(_goes(gateway, finding, barred_by) for finding in mended.pop(remedy))
     if START in mended and START in asked and (why := _start_barred(view, gateway, mended, asked, open_)):
         del mended[START]
         gaps.append(why)
@@ -230,6 +240,13 @@ def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[l
         if able := [finding for finding, lack in zip(mended[remedy], lacking, strict=True) if lack is None]:
             steps.append(_step(view, row, remedy, role, values, able))
     return steps, gaps
+
+
+def _goes(gateway: Gateway, finding: Finding, service: str) -> Gap:
+    """What waits for a restart, because Windows takes the service away only then."""
+    words = f"{finding.message or finding.actual} Windows removes the service {service} at its next restart."
+    ask = "Restart the gateway at a quiet hour, and log in to SystmOne again at once; then audit and plan again."
+    return gap(gateway, finding.control, words, "practice", ask)
 
 
 def _lacking(gateway: Gateway, values: Mapping[str, Any], remedy: str, finding: Finding) -> Gap | None:
@@ -282,7 +299,7 @@ def _why_not_at_all(view: _View, gateway: Gateway, findings: Sequence[Finding]) 
     if row is None or _place(row) != _place(gateway) or row.role != gateway.role:
         return gap(gateway, "read", "its row has changed since the audit", "icb-it", "Audit it again.")
     for finding in findings:
-        if finding.control == IDENTITY and finding.status is Status.FAILED:
+        if finding.control == IDENTITY and is_stranger(gateway, finding, view.said):
             return _left(view, gateway, finding)
     return None
 
@@ -308,11 +325,20 @@ def _start_barred(
     if first:
         ask = "Have these mended, or accept them by name in waivers.yml; then plan again."
         return gap(gateway, "R17-running", f"not started, because required first: {', '.join(first)}", "icb-it", ask)
-    return why_not_start(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence)
+    return why_not_start(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence, _strangers(view))
 
 
 def _removal_barred(view: _View, gateway: Gateway) -> Gap | None:
-    return why_not_remove(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence)
+    return why_not_remove(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence, _strangers(view))
+
+
+def _strangers(view: _View) -> set[str]:
+    """The gateways at whose address another PC may answer."""
+    return {
+        one.gateway
+        for one in view.audit.findings
+        if one.control == IDENTITY and one.gateway in view.rows and is_stranger(view.rows[one.gateway], one, view.said)
+    }
 
 
 def _others(view: _View, gateway: Gateway) -> list[Gateway]:

@@ -1,11 +1,12 @@
 """Why a practice's Connector may not be started, or taken away, as gaps. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from provisioner.model import Evidence, Fleet, Gap, Gateway, Role
+from provisioner.model import Evidence, Finding, Fleet, Gap, Gateway, Role, Status
 
+IDENTITY = "R5-identity"
 ONLY_CONNECTOR = "only-connector"
 NO_CONNECTOR = "no-connector-wanted"
 SWITCHED_OFF = "switched-off"
@@ -40,6 +41,23 @@ class Standing:
         return (control, gateway.name) in self.gateways
 
 
+def is_stranger(gateway: Gateway, identity: Finding | None, said: Standing) -> bool:
+    """Whether the PC that answers may be another than it should be: by its finding of R5-identity, where no standing
+    statement answers what the PC itself does not tell."""
+    if identity is None:
+        return False
+    untold = identity.status is Status.UNKNOWN and not said.covers(IDENTITY, gateway)
+    return untold or identity.status is Status.FAILED
+
+
+def going(evidence: Evidence | None) -> str:
+    """The name of the Connector's service where Windows removes it at its next restart; "" for none. Until then it can
+    be neither started nor set nor made anew."""
+    section = evidence.sections.get("service") if evidence else None
+    service = section["service"] if section else None
+    return str(service["name"]) if service and service.get("marked_for_deletion") else ""
+
+
 def connector_runs(evidence: Evidence | None) -> bool | None:
     """Whether a Connector runs on that gateway; None where the reading does not say."""
     if evidence is None or evidence.error:
@@ -53,9 +71,14 @@ def connector_runs(evidence: Evidence | None) -> bool | None:
 
 
 def why_not_start(
-    gateway: Gateway, others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence]
+    gateway: Gateway,
+    others: Sequence[Gateway],
+    said: Standing,
+    evidence: Mapping[str, Evidence],
+    strangers: Collection[str] = (),
 ) -> Gap | None:
-    """Why no Connector may be started on this gateway, as a gap; None where it may. `others`: those of its practice.
+    """Why no Connector may be started on this gateway, as a gap; None where it may. `others`: those of its practice;
+    `strangers`: the gateways at whose address another PC may answer.
 
     It needs an active gateway, a standing statement that no other PC of the practice runs one, and no other gateway
     of the practice that runs one, or that cannot be read and no statement speaks of by name.
@@ -67,7 +90,7 @@ def why_not_start(
         if runs:
             words = f"not started: a Connector runs on {other.name}, of the same practice"
             return gap(gateway, "R17-running", words, "icb-it", f"Stop and disable the one on {other.name} first.")
-        if runs is None and not said.names(ONLY_CONNECTOR, other):
+        if (runs is None or other.name in strangers) and not said.names(ONLY_CONNECTOR, other):
             words = f"not started: whether {other.name}, of the same practice, runs a Connector cannot be told"
             ask = f"Make it reachable, or {_row(ONLY_CONNECTOR, gateway.practice, other.name, _CHECKED, said.day)}"
             return gap(gateway, "R17-running", words, "icb-it", ask)
@@ -78,7 +101,9 @@ def why_not_start(
     return gap(gateway, "R17-running", words, "icb-it", ask)
 
 
-def why_not_fenced(others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence]) -> str:
+def why_not_fenced(
+    others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence], strangers: Collection[str] = ()
+) -> str:
     """Why a practice's other gateways are not fenced: whether one's Connector runs, or could be started by anything
     but us; "" where all are.
 
@@ -94,6 +119,8 @@ def why_not_fenced(others: Sequence[Gateway], said: Standing, evidence: Mapping[
                 return f"{other.name} cannot be read ({why}){against}"
             continue
         runs = connector_runs(found)
+        if runs is False and other.name in strangers:
+            return f"another PC than {other.name} may answer at its address (R5-identity)"
         if runs is not False:
             return f"a Connector runs on {other.name}" if runs else f"whether {other.name} runs one cannot be told"
         if loose := _startable(found):
@@ -116,7 +143,11 @@ def _startable(evidence: Evidence) -> str:
 
 
 def why_not_remove(
-    gateway: Gateway, others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence]
+    gateway: Gateway,
+    others: Sequence[Gateway],
+    said: Standing,
+    evidence: Mapping[str, Evidence],
+    strangers: Collection[str] = (),
 ) -> Gap | None:
     """Why nothing may be taken away from this retired gateway, as a gap; None where it may. `others`: those of its
     practice.
@@ -125,7 +156,8 @@ def why_not_remove(
     practice wants none. What stands still there counts too: it is the way back.
     """
     active = [other for other in others if other.role is Role.ACTIVE]
-    if said.covers(NO_CONNECTOR, gateway) or any(connector_runs(evidence.get(one.name)) for one in active):
+    known = [one.name for one in active if one.name not in strangers]
+    if said.covers(NO_CONNECTOR, gateway) or any(connector_runs(evidence.get(name)) for name in known):
         return None
     row = _row(NO_CONNECTOR, gateway.practice, "", _WHY, said.day)
     if active:

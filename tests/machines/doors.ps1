@@ -66,7 +66,8 @@ function Get-ServiceState($Name) { (Get-Machine).services.$Name }
 
 function Get-Access($Path) {
     $access = (Get-Machine).access.PSObject.Properties[$Path].Value
-    @{ Owner = $access.owner; Rules = @($access.rules | ForEach-Object { @{ Sid = $_.sid; Rights = $_.rights; Allow = $_.allow } }) }
+    if ($access -eq 'denied' -or $access.rules -eq 'denied') { throw (New-Object System.UnauthorizedAccessException 'Attempted to perform an unauthorized operation.') }
+    @{ Owner = $access.owner; Rules = @($access.rules | ForEach-Object { @{ Sid = $_.sid; Rights = $_.rights; Allow = $_.allow; Here = $_.here; Below = $_.below } }) }
 }
 
 function Get-WinRm($What) {
