@@ -96,7 +96,7 @@ class Machine:
     running: bool = False
     approved: bool = True
     logged_in: bool = True
-    right_pc: bool = True
+    right_pc: bool | None = True
     online: bool = True
     unfinished: str = ""
     other_rule: str = ""

@@ -42,7 +42,7 @@ def _account(machine: Machine, settings: Settings, now: float) -> dict[str, Any]
 
 
 def _windows(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
-    reason = "only Windows 10 22H2 (build 19045) has such a licence"
+    reason = f"there are no extended security updates for build {machine.windows.build}"
     if machine.windows.esu is not None:
         reason = f"{'a' if machine.windows.esu else 'no'} licence for extended security updates is active"
     return {**asdict(machine.windows), "esu_reason": reason}
