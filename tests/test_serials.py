@@ -4,6 +4,7 @@ import string
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from provisioner.serials import guid, number
@@ -33,17 +34,20 @@ def test_a_serial_number_is_itself_in_any_case_and_spacing(text: str) -> None:
     assert number(text) == number(f" {text.lower()}  ") == text.lower()
 
 
+@limits(deadline=None)
 @given(st.text(alphabet=string.ascii_uppercase + string.digits + " .-/", max_size=16), st.integers(2, 6))
 def test_a_piece_said_again_and_again_is_none(piece: str, times: int) -> None:
     assert len(piece) > 4 or number(piece[:4] * times * 2) == ""
 
 
+@limits(deadline=None)
 @given(st.text(max_size=40))
 def test_whatever_stands_there_never_raises(text: str) -> None:
     assert number(text) in ("", " ".join(text.lower().split()))
     assert isinstance(guid(text), str)
 
 
+@limits(deadline=None)
 @given(st.uuids(version=4))
 def test_a_guid_that_was_drawn_is_one(drawn: object) -> None:
     assert guid(f"{{{str(drawn).upper()}}}") == str(drawn)

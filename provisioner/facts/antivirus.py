@@ -69,8 +69,8 @@ def _ask_others(reading: Reading) -> None:
     """Raises CannotTell where another product may be at work beside Defender."""
     if others := _others(reading):
         raise CannotTell(
-            f"{_DEFENDER} scans here, and what {_beside(others)} does, only its own console shows: look whether it is "
-            f"still installed"
+            f"the antivirus here is {_beside(others)} beside {_DEFENDER}, which scans: only its own console shows what "
+            f"it leaves alone, if it is still installed"
         )
 
 
@@ -142,17 +142,33 @@ def _management(reading: Reading) -> str | list[str]:
 
 def _removal_by(reading: Reading) -> str:
     """Who can take an exclusion away and see that it is gone, as in antivirus.exclusion_by: where Defender hides its
-    exclusions, that is its management."""
+    exclusions, that is its management; where it has none left, the team of a product that may be at work beside it."""
     by = _exclusion_by(reading)
-    return "management" if by == "local" and _defender(reading)["exclusions_hidden"] else by
+    if by == "local" and _defender(reading)["exclusions_hidden"]:
+        return "management"
+    return "product" if by == "local" and _others(reading) and not _left_alone(reading) else by
 
 
 def _exclusion_left(reading: Reading) -> str | list[str]:
     """What of the Connector a retired gateway's antivirus still leaves alone: that is open to whoever makes the folder
     anew."""
-    section, settings = reading.section("antivirus"), reading.settings
-    defender = section["defender"] or {}
-    lists = [defender.get("path_exclusions"), defender.get("process_exclusions")]
+    if found := _left_alone(reading):
+        return problems([f"{_DEFENDER} still leaves {listed(found)} alone"])
+    _defender(reading)
+    if None in _lists(reading):
+        raise CannotTell("Defender hides its exclusions")
+    _ask_others(reading)
+    return OK
+
+
+def _lists(reading: Reading) -> list[list[str] | None]:
+    defender = reading.section("antivirus")["defender"] or {}
+    return [defender.get("path_exclusions"), defender.get("process_exclusions")]
+
+
+def _left_alone(reading: Reading) -> list[str]:
+    """What of the Connector Defender is known to leave alone."""
+    settings, lists = reading.settings, _lists(reading)
     image, folder = settings.connector.image, settings.connector.folder
     found = sorted(
         {
@@ -162,16 +178,10 @@ def _exclusion_left(reading: Reading) -> str | list[str]:
             if same_path(one, image) or same_path(one, folder) or within(one, folder)
         }
     )
-    asked = section["effective"]
+    asked = reading.section("antivirus")["effective"]
     if None in lists and asked["excluded"] and same_path(asked["path"], image):
         found.append(image)
-    if found:
-        return problems([f"{_DEFENDER} still leaves {listed(found)} alone"])
-    _defender(reading)
-    if None in lists:
-        raise CannotTell("Defender hides its exclusions")
-    _ask_others(reading)
-    return OK
+    return found
 
 
 FACTS: dict[str, FactOf] = {
