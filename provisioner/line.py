@@ -1,19 +1,23 @@
 """One HTTP connection to one gateway, with a deadline over all of it; and the knock: does WinRM answer there?"""
 
+import errno
 import http.client
+import io
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from provisioner import troubles
-from provisioner.errors import BadAnswer, GatewayError, TimedOut
+from provisioner.errors import GatewayError
 
 # One message of the protocol is at most 500 KB on Windows; more than this is not an answer to what we ask.
 LARGEST_MESSAGE = 4 * 2**20
+# Of what comes before a message: its status line and headers, and every "100 Continue" before them.
+LARGEST_HEAD = 128 * 2**10
 CONNECT_SECONDS = 10.0
 SOAP = "application/soap+xml;charset=UTF-8"
 IDENTIFY = (
@@ -63,16 +67,17 @@ class Line:
         self._until, self._seconds = float("inf"), 0.0
         self._first = True
         self._http = http.client.HTTPConnection(place.host, place.port)
+        self._sock: socket.socket | None = None
 
     def open(self) -> None:
         """Connect, with TLS where the place has it."""
-        self._http.sock = sock = self._connected()
+        self._sock = sock = self._connected()
         if self.place.tls is None:
             return
         # From here on something has accepted: whatever goes wrong, that PC is on.
         try:
             sock.settimeout(min(CONNECT_SECONDS, self._left()))
-            self._http.sock = self.place.tls.wrap_socket(sock, server_hostname=self.place.host)
+            self._sock = self.place.tls.wrap_socket(sock, server_hostname=self.place.host)
         except (OSError, ValueError) as error:
             raise troubles.securing(error, self.place.host, self.place.port) from error
 
@@ -83,7 +88,10 @@ class Line:
             found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise troubles.connecting(error, place.host, place.port) from error
-        seconds = min(CONNECT_SECONDS, self._left()) / len(found)
+        try:
+            seconds = min(CONNECT_SECONDS, self._left()) / len(found)
+        except TimeoutError as error:
+            raise troubles.late() from error
         for family, kind, protocol, _, address in found:
             try:
                 return _to(socket.socket(family, kind, protocol), address, seconds)
@@ -94,6 +102,9 @@ class Line:
     def close(self) -> None:
         """Safe to call twice."""
         self._http.close()
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -106,46 +117,109 @@ class Line:
 
     def exchange(self, body: bytes, headers: dict[str, str]) -> Answer:
         """One request and its whole answer."""
-        content = bytearray()
+        if self._sock is None:
+            closed = ConnectionAbortedError(errno.ECONNABORTED, "it was closed after the answer before")
+            raise troubles.breaking(closed, first=self._first, tls=self.place.tls is not None)
+        timed, content = _Timed(self._sock, self._left), bytearray()
+        # http.client's own socket is None again where the other side says that it closes.
+        self._http.sock = cast(socket.socket, timed)
+        given = {"User-Agent": "provisioner", "Content-Type": SOAP, **headers}
         try:
-            # Kept, because http.client lets go of it while the answer is still being read.
-            sock = self._http.sock
-            sock.settimeout(self._left())
-            given = {"User-Agent": "provisioner", "Content-Type": SOAP, **headers}
             self._http.request("POST", self.place.path, body, given)
+            timed.allow(LARGEST_HEAD)
             answer = self._http.getresponse()
+            timed.allow(LARGEST_MESSAGE)
+            # Not all at once: http.client makes room for whatever length the other side says.
             while part := answer.read1(65536):
                 content += part
-                if len(content) > LARGEST_MESSAGE:
-                    raise BadAnswer(f"one message of more than {LARGEST_MESSAGE // 2**20} MiB", "Is this a Windows PC?")
-                # A time-out of the socket's is for one piece: a slow trickle must end with the deadline too.
-                sock.settimeout(self._left())
             if answer.length:
                 raise http.client.IncompleteRead(b"", answer.length)
             answer.read()  # nothing is left; but only this tells http.client that the answer is over
         except TimeoutError as error:
-            raise self._late() from error
-        except (OSError, http.client.HTTPException, AttributeError, UnicodeError) as error:
-            # http.client drops its socket (None) when the other side closes: the next use is an AttributeError.
+            raise self._late(said=timed.read > 0) from error
+        except _TooMuch as error:
+            raise troubles.too_much() from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise troubles.breaking(error, first=self._first, tls=self.place.tls is not None) from error
+        if self._http.sock is None:
+            self.close()
         self._first = False
         return Answer(status=answer.status, headers=answer.headers, content=bytes(content))
 
     def certificate(self) -> bytes | None:
         """The other side's, DER; None in the plain."""
-        sock = self._http.sock
-        return sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+        return self._sock.getpeercert(binary_form=True) if isinstance(self._sock, ssl.SSLSocket) else None
 
     def _left(self) -> float:
         left = min(self.deadline, self._until) - time.monotonic()
         if left <= 0:
-            raise self._late()
+            raise TimeoutError
         return left
 
-    def _late(self) -> TimedOut:
+    def _late(self, *, said: bool) -> GatewayError:
         if self._until < self.deadline:
-            return troubles.silent(self._seconds)
-        return TimedOut("no whole answer before the deadline", troubles.SLOW)
+            return troubles.trickling(self._seconds) if said else troubles.silent(self._seconds)
+        return troubles.late()
+
+
+class _TooMuch(Exception):
+    """More came back than any answer to what we ask is long."""
+
+
+class _Timed:
+    """A socket as http.client wants one, of which no read and no write is begun once the time is over.
+
+    A socket's own time-out is for one piece: status line, headers, "100 Continue", chunks and trailers can come a byte
+    at a time for ever. The pieces are counted too.
+    """
+
+    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
+        self._sock = sock
+        self._left = left
+        self._most = 0
+        self.read = 0
+
+    def allow(self, more: int) -> None:
+        """So many bytes may come from now on."""
+        self._most = self.read + more
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it. Errors: TimeoutError, OSError."""
+        view = memoryview(data)
+        while view:
+            self._sock.settimeout(self._left())
+            view = view[self._sock.send(view) :]
+
+    def receive(self, into: Any) -> int:
+        """Wait for the next bytes. Errors: TimeoutError, OSError, _TooMuch."""
+        self._sock.settimeout(self._left())
+        count = self._sock.recv_into(into)
+        self.read += count
+        if self.read > self._most:
+            raise _TooMuch
+        return count
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """What http.client reads an answer from."""
+        return io.BufferedReader(_Pieces(self))
+
+    def close(self) -> None:
+        """The socket itself is the Line's: http.client lets go of it while the answer is still being read."""
+
+
+class _Pieces(io.RawIOBase):
+    """The reading side of one answer."""
+
+    def __init__(self, timed: _Timed) -> None:
+        self._timed = timed
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, into: Any) -> int:
+        """The next bytes."""
+        return self._timed.receive(into)
 
 
 def _to(sock: socket.socket, address: Any, seconds: float) -> socket.socket:

@@ -73,7 +73,8 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
     wire = Wire(_place(gateway, caller, deadline), caller.login)
     protocol = _protocol(wire)
     try:
-        return converse(protocol, given, wire.deadline)
+        # Asked for anew each time: what was waited for one's turn to log in does not count.
+        return converse(protocol, given, lambda: wire.deadline)
     except GatewayError:
         raise
     except (WinRMError, WinRMTransportError, WinRMOperationTimeoutError, OSError, http.client.HTTPException) as error:
@@ -106,10 +107,10 @@ def _protocol(wire: Wire) -> Protocol:
     return protocol  # type: ignore[no-any-return]
 
 
-def converse(protocol: Protocol, given: bytes, deadline: float) -> bytes:
+def converse(protocol: Protocol, given: bytes, deadline: Callable[[], float]) -> bytes:
     """Settings line and script over a Protocol that is set up: what the script printed, its first line too.
 
-    `deadline` is of time.monotonic(). Errors: TimedOut, BadAnswer; whatever pywinrm raises.
+    `deadline` gives one of time.monotonic(). Errors: TimedOut, BadAnswer; whatever pywinrm raises.
     """
     shell = protocol.open_shell(codepage=65001)
     try:
@@ -141,11 +142,11 @@ def _tidy(act: Callable[[], None]) -> None:
         return
 
 
-def _output(protocol: Protocol, shell: str, command: str, deadline: float) -> bytes:
+def _output(protocol: Protocol, shell: str, command: str, deadline: Callable[[], float]) -> bytes:
     """All that the command prints. pywinrm's own loop never ends when the command does not."""
     out, errors, size, done, code = [], [], 0, False, 0
     while not done:
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline():
             raise TimedOut(
                 "the script did not end before the deadline", "A very busy PC? connection.deadline, fleet.yml"
             )

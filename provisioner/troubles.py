@@ -7,6 +7,7 @@ docs/windows.md, "What a gateway says when it does not let one in".
 """
 
 import errno
+import http.client
 import re
 import socket
 import ssl
@@ -150,6 +151,7 @@ _MUTE = Trouble(
     "Likeliest: WinRM is being started there, a filter in between cuts it off, or this is its TLS port "
     "(connection.tls). Try again.",
 )
+_NOT_HTTP = Trouble("what it says is no HTTP", "Is this a Windows PC, and this its WinRM port?", BadAnswer)
 # How an answer in TLS begins where plain HTTP was expected: an alert (RFC 8446, 5.1).
 _TLS_ALERT = "\x15\x03"
 
@@ -159,6 +161,10 @@ def breaking(error: Exception, *, first: bool, tls: bool) -> GatewayError:
     tried = "the connection broke: "
     if first and not tls and _TLS_ALERT in str(error):
         return _TLS_PORT.after(tried)
+    # Both are what http.client makes of a line that was closed.
+    broken = isinstance(error, http.client.RemoteDisconnected | http.client.IncompleteRead)
+    if isinstance(error, http.client.HTTPException | ValueError) and not broken:
+        return _NOT_HTTP.after("", f" ({plain(error)[:80]})")
     if first and not tls:
         return _MUTE.after(tried, f" ({plain(error)})")
     return _BROKE.after(tried, plain(error))
@@ -388,9 +394,34 @@ def clock_apart(date: str, now: datetime) -> float | None:
         return None
 
 
-def silent(seconds: float) -> TimedOut:
+_SILENT = Trouble("it took the connection, and then said nothing for ", SLOW, TimedOut)
+_TRICKLES = Trouble(
+    "it began to answer, and did not come to an end within ",
+    "A very bad line, or something that is no WinRM and holds on to whoever calls? " + SLOW,
+    TimedOut,
+)
+_LATE = Trouble("no whole answer before the deadline", SLOW, TimedOut)
+_TOO_MUCH = Trouble("its answer is longer than any answer of WinRM's", "Is this a Windows PC?", BadAnswer)
+
+
+def silent(seconds: float) -> GatewayError:
     """A gateway that takes a connection and then says nothing."""
-    return TimedOut(f"it took the connection, and then said nothing for {seconds:.0f} seconds", SLOW)
+    return _SILENT.after("", f"{seconds:.0f} seconds")
+
+
+def trickling(seconds: float) -> GatewayError:
+    """A gateway whose answer has begun and does not end."""
+    return _TRICKLES.after("", f"{seconds:.0f} seconds")
+
+
+def late() -> GatewayError:
+    """A gateway for which the time is over."""
+    return _LATE.after("")
+
+
+def too_much() -> GatewayError:
+    """An answer, or what comes before it, that is too long."""
+    return _TOO_MUCH.after("")
 
 
 # How our own two sides of Ansible tell each other what a failure is: before its words, which are for people alone.

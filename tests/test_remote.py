@@ -175,6 +175,68 @@ def test_a_gateway_that_says_nothing_at_all_does_not_take_a_turn(
         call("A84005", guard=None)
 
 
+DRIPS = ("body", "status", "headers", "continue", "chunks", "trailers", "login")
+
+
+@pytest.mark.parametrize("stage", DRIPS)
+@pytest.mark.parametrize("transport", ["ntlm", "basic"])
+def test_a_gateway_that_drips_holds_neither_a_reading_nor_the_turn_of_others(
+    stage: str, transport: str, call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "LOGIN_SECONDS", 0.4)
+    shared.set("A84005", f"drips={stage}")
+    guard, begun = LoginGuard(), time.monotonic()
+    with pytest.raises(TimedOut, match="did not come to an end") as caught:
+        call("A84005", transport=transport, guard=guard)
+    assert time.monotonic() - begun < 5
+    assert not caught.value.absent
+    assert parse(call(guard=guard))
+
+
+@pytest.mark.parametrize("stage", DRIPS[:-1])
+def test_one_that_begins_to_drip_later_is_left_at_the_deadline(
+    stage: str, call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the log-in, which has a time of its own."""
+    run_command = Protocol.run_command
+
+    def meanwhile(self: Protocol, *arguments: Any, **options: Any) -> str:
+        shared.set("A84005", f"drips={stage}")
+        self.transport.deadline = begun[0] = time.monotonic() + 0.5
+        return run_command(self, *arguments, **options)
+
+    begun = [0.0]
+    monkeypatch.setattr(wire.Wire, "deadline", property(lambda self: self._line.deadline, _set_deadline))
+    monkeypatch.setattr(Protocol, "run_command", meanwhile)
+    with pytest.raises(TimedOut, match="before the deadline"):
+        call("A84005")
+    assert time.monotonic() - begun[0] < 3
+
+
+def _set_deadline(ours: wire.Wire, deadline: float) -> None:
+    ours._line.deadline = deadline
+
+
+def test_waiting_for_ones_turn_does_not_count(call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited behind one that hangs in its log-in has all of its own time still."""
+    waited = wire.time.monotonic() + 1.5
+
+    class Slow:
+        def __enter__(self) -> None:
+            time.sleep(max(0.0, waited - time.monotonic()))
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+    whole = Login.__init__
+
+    def slowly(self: Login, **given: Any) -> None:
+        whole(self, **{**given, "turn": Slow})
+
+    monkeypatch.setattr(Login, "__init__", slowly)
+    assert parse(call("A84005", deadline=1.4))
+
+
 @pytest.mark.parametrize(("fault", "words"), [("proxy", "503 from squid"), ("proxy=407", "wants a log-in")])
 def test_a_proxy_in_between_is_no_refusal(fault: str, words: str, call: Call, shared: Handle) -> None:
     shared.set("A84005", fault)

@@ -155,7 +155,8 @@ class Gateways:
     def send(self, name: str, script: str, settings: Mapping[str, Any]) -> str:
         """What PowerShell on a gateway prints when it is sent a script as remote.py sends it."""
         sent = f"{json.dumps(settings)}\n{script}".encode("ascii")
-        return remote.converse(self.protocol(name), sent, time.monotonic() + QUIET).decode("ascii")
+        until = time.monotonic() + QUIET
+        return remote.converse(self.protocol(name), sent, lambda: until).decode("ascii")
 
     def say(self, name: str, *lines: str) -> list[str]:
         """What some lines of PowerShell print there."""

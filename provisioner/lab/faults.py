@@ -17,6 +17,7 @@ class Known:
 
 _GARBAGE = ("empty", "cut", "html", "notjson", "huge", "codepage", "formulas")
 _DROPS = ("before", "after")
+_DRIPS = ("body", "status", "headers", "continue", "chunks", "trailers", "login")
 _STATUSES = ("407", "502", "503", "504")
 _TRANSPORTS = ("kerberos", "negotiate", "basic")
 
@@ -24,6 +25,11 @@ KNOWN: Mapping[str, Known] = {
     "offline": Known("Every connection is closed at once."),
     "slow": Known("Every command takes so much longer, 30 seconds if not said.", "seconds"),
     "hangs": Known("It takes connections and says nothing; or nothing only to the log-in itself.", "login"),
+    "drips": Known(
+        "Its answer comes a few bytes at a time and never ends: in the body if not said, or earlier; or only that to "
+        "the log-in itself.",
+        "|".join(_DRIPS),
+    ),
     "proxy": Known("Something in between answers instead, with 503 if not said.", "|".join(_STATUSES)),
     "refuses_login": Known("Every log-in is refused, the right one too."),
     "locked_account": Known("The account is locked there: refused like a wrong password, as NTLM has it."),
@@ -118,6 +124,7 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
     "systmone": ("gateway", "client", "off").__contains__,
     "drops_midway": _DROPS.__contains__,
     "hangs": "login".__eq__,
+    "drips": _DRIPS.__contains__,
     "proxy": _STATUSES.__contains__,
     "wrong_transport": _TRANSPORTS.__contains__,
 }

@@ -205,7 +205,36 @@ async def _fault_of_the_line(request: web.Request, machine: Machine) -> web.Resp
         while request.transport is not None and not request.transport.is_closing():
             await asyncio.sleep(_TICK_SECONDS)
         return _cut(request)
+    stage = machine.faults.get("drips")
+    if stage is not None and (logs_in or stage != "login"):
+        return await _drip(request, stage or "body")
     return None
+
+
+_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml\r\n"
+_CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
+# By stage, how an answer begins that never ends, and what comes of it again and again.
+_DRIPS: Mapping[str, tuple[bytes, bytes]] = {
+    "status": (b"HTTP/1.1 200 ", b"O"),
+    "headers": (_OK + b"X-Slow: ", b"o"),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "chunks": (_CHUNKED, b"0"),
+    "trailers": (_CHUNKED + b"0\r\n", b"X-Slow: yes\r\n"),
+    "body": (_OK + b"Content-Length: 100000\r\n\r\n", b"x"),
+    "login": (b"HTTP/1.1 200 ", b"O"),
+}
+_DRIP_SECONDS = 0.05
+
+
+async def _drip(request: web.Request, stage: str) -> web.Response:
+    """An answer that is begun and not ended, for as long as somebody listens."""
+    head, piece = _DRIPS[stage]
+    if request.transport is not None:
+        request.transport.write(head)
+    while request.transport is not None and not request.transport.is_closing():
+        request.transport.write(piece)
+        await asyncio.sleep(_DRIP_SECONDS)
+    return _cut(request)
 
 
 def _clock(machine: Machine) -> dict[str, str]:
