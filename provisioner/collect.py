@@ -12,7 +12,7 @@ from typing import Any
 
 import fastjsonschema
 
-from provisioner import content, endpoints
+from provisioner import content, endpoints, foreign
 from provisioner.errors import BadAnswer, GatewayError
 from provisioner.model import Evidence, Gateway, Problem
 from provisioner.settings import FIREWALL_RULE, Settings
@@ -27,6 +27,7 @@ SECTION_SECONDS = 25
 # Script and settings go in one envelope of 96 KiB (remote.LARGEST_INPUT): the settings may take 12 of them.
 LARGEST_SCRIPT = 84 * 1024
 
+_MODES = {b"ConstrainedLanguage": "constrained", b"RestrictedLanguage": "restricted", b"NoLanguage": "no"}
 _BEGIN, _END = b"#evidence begin", b"#evidence end"
 
 Ask = Callable[[Gateway], bytes]
@@ -95,7 +96,8 @@ def one(gateway: Gateway, ask: Ask) -> Evidence:
         return Evidence(gateway=gateway.name, taken_at=at, seconds=time.monotonic() - begun, error=problem)
     except Exception as error:
         # A fault of ours must cost one gateway only, and must be seen.
-        problem = Problem(kind="Fault", message=f"{type(error).__name__}: {error}", hint="Please report this.")
+        words = foreign.readable(f"{type(error).__name__}: {error}")
+        problem = Problem(kind="Fault", message=words, hint="Please report this.")
         return Evidence(gateway=gateway.name, taken_at=at, seconds=time.monotonic() - begun, error=problem)
     data, errors, seconds = sections
     return Evidence(
@@ -115,14 +117,18 @@ def parse(answer: bytes) -> tuple[dict[str, Mapping[str, Any]], dict[str, str], 
 
     Errors: BadAnswer when it is not evidence at all.
     """
-    if re.match(rb"\s*#provisioner ConstrainedLanguage", answer):
+    # Whatever cmd's AutoRun prints stands before the bootstrap's own line.
+    mode = re.search(rb"#provisioner (\w+)", answer.partition(_BEGIN)[0])
+    if mode and mode[1] != b"FullLanguage":
+        kind = _MODES.get(mode[1], mode[1].decode("ascii", "replace"))
         raise BadAnswer(
-            "PowerShell runs in constrained language mode there (AppLocker or WDAC)",
+            f"PowerShell runs in {kind} language mode there (AppLocker or WDAC)",
             "Ask the desktop team to allow scripts of this administrator account on the gateway.",
         )
     begin, end = answer.find(_BEGIN), answer.rfind(_END)
     if begin < 0:
-        raise BadAnswer(f"the answer is not evidence: {_start(answer)}", "Is this PC what it should be?")
+        said = answer[mode.end() :] if mode else answer
+        raise BadAnswer(f"the answer is not evidence: {_start(said)}", "Is this PC what it should be?")
     if end < begin:
         raise BadAnswer("the answer is cut off", "The line or the PC went away in the middle. Try again.")
     try:
@@ -133,6 +139,8 @@ def parse(answer: bytes) -> tuple[dict[str, Mapping[str, Any]], dict[str, str], 
         ) from error
     except ValueError as error:
         raise BadAnswer(f"the answer is not JSON: {error}", "Something on that PC writes into the answer.") from error
+    except RecursionError as error:
+        raise BadAnswer("the answer is too deep a nesting to be evidence", "Is this PC what it should be?") from error
     sections = document.get("sections") if isinstance(document, dict) else None
     if not isinstance(sections, dict) or document.get("version") != 1:
         raise BadAnswer("the answer is JSON, but not evidence of version 1", "Was the script changed on its way?")
@@ -149,15 +157,17 @@ def _taken_apart(
         if name not in sections:
             continue
         try:
-            _section_check(name)(sections[name])
-        except fastjsonschema.JsonSchemaException as error:
+            # Here once, so that whatever comes after can keep and show all of it.
+            section = foreign.evidence(sections[name])
+            _section_check(name)(section)
+        except (foreign.Unfit, fastjsonschema.JsonSchemaException) as error:
             errors[name] = f"not of the promised shape: {str(error)[:200]}"
             continue
-        seconds[name] = sections[name]["ms"] / 1000
-        if sections[name]["data"] is not None:
-            data[name] = sections[name]["data"]
+        seconds[name] = section["ms"] / 1000
+        if section["data"] is not None:
+            data[name] = section["data"]
         else:
-            errors[name] = str(sections[name]["error"] or "no data")[:500]
+            errors[name] = str(section["error"] or "no data")[:500]
     return data, errors, seconds
 
 

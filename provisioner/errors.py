@@ -21,6 +21,10 @@ Neither ever holds a secret.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from provisioner import foreign
+
+_LONGEST = 2000
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -91,7 +95,8 @@ class GatewayError(ProvisionerError):
     exit_code = 3
 
     def __init__(self, message: str, hint: str = "", *, absent: bool = False) -> None:
-        super().__init__(message, hint)
+        # Half of what is said of a gateway is what it said: headers, reasons, faults.
+        super().__init__(foreign.readable(message)[:_LONGEST], foreign.readable(hint)[:_LONGEST])
         self.absent = absent
 
 

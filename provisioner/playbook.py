@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from provisioner import content, processes, troubles
+from provisioner import content, foreign, processes, troubles
 from provisioner.model import Step
 from provisioner.secrets_socket import SECRET, SecretsSocket, Turn
 
@@ -356,9 +356,8 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
         # anything, so that it is known of a failure too.
         for name in ("provisioner_found", "provisioner_before"):
             if name in facts:
-                found = facts[name]
                 role.finished = name == "provisioner_before"
-                role.before = found if isinstance(found, Mapping) else {"found": found}
+                role.before = _kept(facts[name])
 
 
 def _acted(role: _Role, troubled: str, said: str) -> Acted:
@@ -426,9 +425,18 @@ def _taken_apart(prepared: str) -> dict[str, str]:
     return {"before": "\n".join(sides["-"]), "after": "\n".join(sides["+"])}
 
 
+def _kept(found: Any) -> Mapping[str, Any]:
+    """What a role found, as it can be kept. Where it cannot be at all, an undo is told that nothing is known."""
+    try:
+        kept = foreign.kept(found)
+    except foreign.Unfit:
+        return {"untold": ["all of it"]}
+    return kept if isinstance(kept, Mapping) else {"found": kept}
+
+
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True, default=str)
-    return text[:_LONGEST_DIFFERENCE]
+    return foreign.lines(text[:_LONGEST_DIFFERENCE])
 
 
 def _message(result: Mapping[str, Any]) -> str:
@@ -441,5 +449,5 @@ def _message(result: Mapping[str, Any]) -> str:
 
 def _clean(text: str) -> str:
     """Text of a gateway or of Ansible, in one line, without what a terminal might obey."""
-    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    words = " ".join(foreign.readable(text).split())
     return words if len(words) <= _LONGEST_MESSAGE else words[: _LONGEST_MESSAGE - 1] + "…"

@@ -26,8 +26,8 @@ BOOTSTRAP = (
     "\"'#provisioner '+$ExecutionContext.SessionState.LanguageMode;$a=@($input);"
     '&([ScriptBlock]::Create($a[1..($a.Count-1)]-join[char]10)) $a[0]"'
 )
-# What is printed before the script itself is begun.
-_FIRST_LINE = re.compile(rb"\s*#provisioner FullLanguage\s*")
+# What is printed before the script itself is begun; whatever cmd's AutoRun prints may stand before it.
+_MODE = re.compile(rb"#provisioner (\w+)")
 # One envelope, because pywinrm does not chunk: Windows takes 500 KB, older ones 150 KB, and base64 adds a third.
 LARGEST_INPUT = 96 * 1024
 LARGEST_ANSWER = 8 * 2**20
@@ -160,9 +160,21 @@ def _output(protocol: Protocol, shell: str, command: str, deadline: Callable[[],
         if size > LARGEST_ANSWER:
             raise BadAnswer(f"an answer of more than {LARGEST_ANSWER // 2**20} MiB", "Is this PC what it should be?")
     answer = b"".join(out)
-    if not answer.strip() or _FIRST_LINE.fullmatch(answer):
+    if _said_nothing(answer, begun_well=code == 0 and not b"".join(errors).strip()):
         raise _nothing_said(code, b"".join(errors).decode("utf-8", "replace"))
     return answer
+
+
+def _said_nothing(answer: bytes, *, begun_well: bool) -> bool:
+    """Whether the script printed nothing: what stands before the bootstrap's own line is not of PowerShell."""
+    mode = _MODE.search(answer)
+    if mode is None:
+        return not answer.strip() or not begun_well
+    return mode[1] == b"FullLanguage" and not answer[mode.end() :].strip()
+
+
+# What cmd.exe ends with where it finds no such program.
+_NOT_FOUND = 9009
 
 
 def _nothing_said(code: int, errors: str) -> BadAnswer:
@@ -182,6 +194,11 @@ def _nothing_said(code: int, errors: str) -> BadAnswer:
             f"PowerShell could not read the script: {text}",
             "It was changed on its way, or an antivirus blocked it: look at the gateway's event log, and try again.",
         )
+    if code == _NOT_FOUND:
+        return BadAnswer(
+            f"powershell.exe was not found there (code {code})" + (f": {text}" if text else ""),
+            "Is it in the PATH of all users, or taken out? Look at the gateway.",
+        )
     return BadAnswer(
         f"PowerShell ended with code {code} and said nothing" + (f" but: {text}" if text else ""),
         "Blocked by AppLocker, WDAC or an antivirus? Look at its event log.",
@@ -194,5 +211,5 @@ def _translate(error: Exception) -> GatewayError:
     if isinstance(error, WinRMTransportError):
         return troubles.status(error.code, "")
     if isinstance(error, WinRMOperationTimeoutError):
-        return TimedOut("WinRM gave up waiting for itself", "A very busy PC? Try again.")
+        return troubles.waited()
     return troubles.breaking(error, first=False, tls=True)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from winrm.exceptions import WinRMTransportError
 
 from provisioner import troubles
-from provisioner.errors import BadAnswer, GatewayError, Refused, Unreachable
+from provisioner.errors import BadAnswer, GatewayError, Unreachable
 from provisioner.line import IDENTIFY, Answer, Line, Place
 
 # A gateway that takes a connection and then says nothing must not hold the turn of all others for long.
@@ -171,7 +171,7 @@ class Wire:
         if answer.status != 200 and b"Fault" not in answer.content:
             raise troubles.status(answer.status, answer["Server"])
 
-    def _refused(self, answer: Answer) -> Refused:
+    def _refused(self, answer: Answer) -> GatewayError:
         apart = troubles.clock_apart(answer["Date"], datetime.now(UTC))
         return troubles.refused(self._login.transport, self._login.who, apart)
 

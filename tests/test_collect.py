@@ -1,13 +1,22 @@
 """One Evidence for each gateway, whatever it answers."""
 
 import json
+import math
+import re
 import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
+from provisioner import chain, remote
 from provisioner.collect import LARGEST_SCRIPT, collect, parse, script
 from provisioner.errors import BadAnswer, TimedOut, Unreachable
-from provisioner.model import Gateway, Role
+from provisioner.model import Evidence, Gateway, Role
+
+NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 
 HEAD = b"#provisioner FullLanguage\n"
 DISK = {"ms": 3, "error": None, "data": {"drive": "C:", "free_bytes": 5, "total_bytes": 9}}
@@ -62,6 +71,91 @@ def test_a_section_of_another_shape_is_an_error_of_that_section(section: object)
 def test_an_answer_that_is_no_evidence_says_what_it_is(text: bytes, words: str) -> None:
     with pytest.raises(BadAnswer, match=words):
         parse(text)
+
+
+@pytest.mark.parametrize("nasty", ["Dell\ud800", "a\0b", "\ufffe", "\x1b[2J\u202egnp.exe\r\nsecond"])
+def test_what_no_file_can_hold_and_no_terminal_should_see_is_taken_out_here(nasty: str) -> None:
+    disk = {**DISK, "data": {"drive": nasty, "free_bytes": 5, "total_bytes": 9}}
+    data, errors, _ = parse(answer({"disk": disk, "screen": {"ms": 1, "error": nasty, "data": None}}))
+    assert data["disk"]["drive"].isprintable()
+    assert errors["screen"].isprintable()
+    one = Evidence(gateway="g", taken_at=NOW, seconds=1, sections=data, section_errors=errors)
+    assert chain.read(chain.canonical(one)) == one
+    assert TypeAdapter(Evidence).validate_json(TypeAdapter(Evidence).dump_json(one)) == one
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1" + "0" * 400])
+def test_a_number_that_none_can_keep_is_an_error_of_its_section(number: str) -> None:
+    sections = {"disk": DISK, "screen": {"ms": 7777, "error": "x", "data": None}}
+    document = json.dumps({"version": 1, "sections": sections})
+    text = HEAD + b"#evidence begin\n" + document.replace("7777", number).encode() + b"\n#evidence end\n"
+    data, errors, _ = parse(text)
+    assert set(data) == {"disk"}
+    assert "a number that is none, or too large" in errors["screen"]
+
+
+def test_a_nesting_without_end_is_no_evidence() -> None:
+    with pytest.raises(BadAnswer, match="nesting"):
+        parse(HEAD + b"#evidence begin\n" + b"[" * 200_000 + b"]" * 200_000 + b"\n#evidence end\n")
+
+
+# Case 12, of atom's issue 10082: Command Processor\\AutoRun = chcp 1251. What stands before our own line is cmd's.
+NOISE = {
+    "none": b"",
+    "english": b"Active code page: 65001\r\n",
+    "russian": "Текущая кодовая страница: 1251\r\n".encode(),
+    "cp1251": "Текущая кодовая страница: 1251\r\n".encode("cp1251"),
+    "without an end": b"C:\\> ",
+    "much": b"#one\r\n" * 500,
+}
+AMSI = (
+    "At line:1 char:1\r\nThis script contains malicious content and has been blocked by your antivirus software.\r\n"
+    "    + CategoryInfo : ParserError: (:) [], ParentContainsErrorRecordException\r\n"
+    "    + FullyQualifiedErrorId : ScriptContainedMaliciousContent\r\n"
+)
+NO_PROGRAM = (
+    "'powershell.exe' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n"
+)
+FULL, CONSTRAINED = b"#provisioner FullLanguage\r\n", b"#provisioner ConstrainedLanguage\r\n"
+REFUSED = b"#evidence refused: PowerShell runs in ConstrainedLanguage here\r\n"
+
+
+@dataclass
+class Said:
+    """In the place of pywinrm's Protocol: what a command printed."""
+
+    out: bytes
+    errors: bytes
+    code: int
+
+    def get_command_output_raw(self, shell: str, command: str) -> tuple[bytes, bytes, int, bool]:
+        return self.out, self.errors, self.code, True
+
+
+@pytest.mark.parametrize("noise", sorted(NOISE))
+@pytest.mark.parametrize(
+    ("out", "errors", "code", "words"),
+    [
+        (CONSTRAINED, "Cannot invoke method.", 1, "constrained language mode"),
+        (CONSTRAINED + REFUSED, "", 0, "constrained language mode"),
+        (FULL, AMSI, 1, "an antivirus on the gateway took the script for malicious"),
+        (FULL, "", 1, "PowerShell ended with code 1 and said nothing"),
+        (b"", NO_PROGRAM, 9009, "powershell.exe was not found there"),
+        (b"", "Accès refusé.", 5, "PowerShell ended with code 5 and said nothing but: Accès refusé."),
+    ],
+)
+def test_a_cause_is_named_whatever_cmd_prints_before_it(
+    noise: str, out: bytes, errors: str, code: int, words: str
+) -> None:
+    said: Any = Said(NOISE[noise] + out, errors.encode(), code)
+    with pytest.raises(BadAnswer, match=re.escape(words)):
+        parse(remote._output(said, "", "", lambda: math.inf))
+
+
+@pytest.mark.parametrize("noise", sorted(NOISE))
+def test_a_good_answer_is_taken_whatever_cmd_prints_before_it(noise: str) -> None:
+    said: Any = Said(NOISE[noise] + answer({"disk": DISK}), b"a remark of a program's", 0)
+    assert set(parse(remote._output(said, "", "", lambda: math.inf))[0]) == {"disk"}
 
 
 def test_every_gateway_has_one_evidence_whatever_happens() -> None:

@@ -10,7 +10,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "provisioner"
 
 LAYERS = (
-    {"model", "errors", "settings", "codes", "endpoints", "hours", "processes", "chain", "results", "files", "serials"},
+    {
+        "model", "errors", "settings", "codes", "endpoints", "hours", "processes", "chain", "results", "files",
+        "serials", "foreign",
+    },
     {
         "fleet", "tables", "ods", "suppliers", "remote", "wire", "line", "troubles", "credentials", "policy",
         "playbook", "secrets_socket", "journal", "content", "report", "signing",

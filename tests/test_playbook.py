@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 
 from provisioner import content, playbook, processes, remedies
+from provisioner import journal as journals
 from provisioner.credentials import LoginGuard
 from provisioner.errors import InputError, NotTried
 from provisioner.fleet import load
+from provisioner.journal import Journal
 from provisioner.lab import Handle
-from provisioner.model import Step
+from provisioner.model import Outcome, Result, Step
 from provisioner.playbook import Acted
 from provisioner.secrets_socket import SecretsSocket
 from tests.conftest import own_mark
@@ -307,6 +310,36 @@ def test_a_refused_password_is_told_apart(words: str, result: str) -> None:
         [step("B84001", "quiet")], [{"event": "runner_on_unreachable", "event_data": data}], "", False
     )
     assert (said["B84001-quiet"].result, said["B84001-quiet"].message) == (result, words)
+
+
+def test_what_ansible_brings_of_a_gateway_can_be_kept_and_shown(tmp_path: Path) -> None:
+    """A name with half a character in it, as a module hands it on; what is put back stays as it was otherwise."""
+    found = {"image": "C:\\Caf\u00e9 \u00a0x\ud800\0.exe", "delay": 5}
+    facts = {"provisioner_found": found, "provisioner_before": found}
+    ok = {"host": "B84001", "role": "quiet", "task": "t", "res": {"changed": True, "ansible_facts": facts}}
+    bad = {"host": "B84002", "role": "quiet", "task": "t", "res": {"msg": "no\a \u202e\x1b[2J\ud800\r\nmore"}}
+    events = [{"event": "runner_on_ok", "event_data": ok}, {"event": "runner_on_failed", "event_data": bad}]
+    said = playbook._by_step([step("B84001", "quiet"), step("B84002", "quiet")], events, "", False)
+    assert said["B84001-quiet"].before == {"image": "C:\\Caf\u00e9 \u00a0x\ufffd\ufffd.exe", "delay": 5}
+    failed = said["B84002-quiet"]
+    assert (failed.message + "".join(failed.output)).isprintable()
+    with Journal.open(tmp_path / "journal.db") as kept:
+        for acted in said.values():
+            at = datetime(2026, 11, 23, tzinfo=UTC)
+            outcome = Outcome(
+                step="s", gateway="g", result=Result.DONE, changed=True, started=at, ended=at,
+                message=acted.message, before=acted.before, output=acted.output,
+            )  # fmt: skip
+            kept.append([journals.ended(outcome, "p")])
+            assert kept.progress("p").outcomes["s"] == outcome
+
+
+@pytest.mark.parametrize("found", [{"size": float("nan")}, {"size": 10**400}])
+def test_what_cannot_be_kept_at_all_is_not_known(found: dict[str, float]) -> None:
+    facts = {"provisioner_before": found}
+    data = {"host": "B84001", "role": "quiet", "task": "t", "res": {"ansible_facts": facts}}
+    said = playbook._by_step([step("B84001", "quiet")], [{"event": "runner_on_ok", "event_data": data}], "", False)
+    assert (said["B84001-quiet"].result, said["B84001-quiet"].before) == ("ok", {"untold": ["all of it"]})
 
 
 def test_what_a_row_says_is_never_a_template(root: Path, tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_killed_it_goes_on(after: str, lab: Lab, provisioner: Command) -> None:
     assert [pid for mark in marks for pid in processes.marked(mark)] == []
 
 
-@pytest.mark.parametrize("garbage", ["empty", "cut", "html", "notjson", "huge", "codepage", "formulas"])
+@pytest.mark.parametrize("garbage", ["empty", "cut", "html", "notjson", "huge", "codepage", "formulas", "deep"])
 def test_a_gateway_that_answers_rubbish_costs_itself_only(garbage: str, lab: Lab, provisioner: Command) -> None:
     handle = lab("A84002", "A84005", state="ready")
     handle.set("A84002", f"garbage={garbage}")
@@ -252,6 +252,42 @@ def test_a_gateway_that_answers_rubbish_costs_itself_only(garbage: str, lab: Lab
         assert ran.code == 3
         assert gateways["A84002"]["error"]
         assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("garbage", ["surrogate", "control", "numbers", "nan"])
+def test_what_no_file_can_hold_and_no_terminal_should_get_costs_nothing_else(
+    garbage: str, lab: Lab, provisioner: Command, tmp_path: Path
+) -> None:
+    """An audit that keeps it, its report, and a rollout that reads it again and again."""
+    handle = lab("A84002", "A84005", state="ready")
+    handle.set("A84002", f"garbage={garbage}")
+    ran = provisioner("audit", fleet=handle.folder)
+    assert ran.code in (0, 1, 3), ran.err
+    assert "Traceback" not in ran.err
+    plain(ran.out + ran.err)
+    read = provisioner("read", "A84002", fleet=handle.folder)
+    plain(read.out + read.err)
+    plain(provisioner("ping", fleet=handle.folder).out)
+    page = tmp_path / "audit.html"
+    assert provisioner("report", "--output", str(page), fleet=handle.folder).code == 0
+    plain(page.read_text("utf-8"))
+
+
+def test_a_rollout_keeps_its_readings_of_one_that_says_what_no_file_can_hold(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002", "A84005")
+    plan = str(planned(provisioner, handle.folder)["plan"])
+    handle.set("A84002", "garbage=surrogate")
+    ran = provisioner("apply", plan, "--yes", "--remedy", "firewall", "--format", "json", fleet=handle.folder)
+    assert ran.code in (0, 4), ran.err
+    assert "Traceback" not in ran.err
+    results = {one["gateway"]: one["result"] for one in json.loads(ran.out)["outcomes"] if one["step"].endswith("wall")}
+    assert results.keys() == {"A84002", "A84005"}
+    assert provisioner("show", plan, fleet=handle.folder).code == 0
+
+
+def plain(text: str) -> None:
+    """Nothing that a terminal obeys, or that turns the direction of writing."""
+    assert {char for char in text if not (char.isprintable() or char in "\n\t\u00a0\u2009\u202f")} == set()
 
 
 def test_looking_needs_no_ansible(lab: Lab, provisioner: Command, tmp_path: Path) -> None:

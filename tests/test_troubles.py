@@ -2,6 +2,9 @@
 
 import ast
 import errno
+import http.client
+import importlib
+import pkgutil
 import socket
 import ssl
 import threading
@@ -22,6 +25,24 @@ from provisioner import line, troubles
 from provisioner.errors import BadAnswer, GatewayError, Refused, TimedOut, Unreachable
 from provisioner.troubles import Trouble
 
+# As these came, in English and German.
+FAULT_CASES = {
+    "pipe109": (109, "The pipe has been ended. "),
+    "host2": (
+        2,
+        "The service was unable to start the host process to process the given request. Make sure that the host server "
+        "and proxy for the WSMan provider are properly registered.",
+    ),
+    "key1018": (
+        1018,
+        "The WSMan service could not launch a host process to process the given request.  Make sure the WSMan provider "
+        "host server and proxy are properly registered.",
+    ),
+    "key1018german": (
+        1018,
+        "Der WSMan-Dienst konnte keinen Hostprozess starten, um die angegebene Anforderung zu verarbeiten.",
+    ),
+}
 NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 
 
@@ -156,16 +177,20 @@ def test_no_connection_says_where_to_and_why(error: Exception, words: str) -> No
 ABSENT = [
     ("", False),  # an error of the system by its own words
     ("", False),  # a line that broke
+    ("", False),  # an error of Kerberos by its own words
     ("a wrong password, or an account that is locked, disabled or of a domain (Basic takes local ones only)", False),
     ("a wrong password, or an account that is locked, disabled, expired or not allowed there (NTLM does not say "
      "which)", False),
     ("another computer answers than the one that the domain knows by this name", False),
     ("its TLS is too old or too weak for this computer", False),
+    ("its WinRM has no command shell to offer", False),
+    ("its WinRM takes no message of that size", False),
     ("its certificate has expired", False),
     ("its certificate is for another name", False),
     ("its certificate is not trusted", False),
     ("its certificate is not valid yet", False),
     ("its certificate was revoked", False),
+    ("its disk is full", False),
     ("its domain controller does not answer it", False),
     ("it closed the connection at the first word of TLS", False),
     ("it began to answer, and did not come to an end within ", False),
@@ -215,22 +240,82 @@ ABSENT = [
     ("there is no encryption that both take", False),
     ("there is no ticket", False),
     ("this computer has no connection left", False),
+    ("this computer's Kerberos is not set up", False),
+    ("what ran for us there was ended", False),
     ("what it says is no HTTP", False),
     ("which WinRM never says", False),
     ("which is how Windows answers what it cannot open", False),
     ("which is not WinRM", False),
+    ("WinRM cannot start its host process there", False),
+    ("WinRM gave up waiting for itself", False),
     ("WinRM has no room", False),
+    ("WinRM's own configuration there is damaged", False),
     ("WinRM or the PC is being stopped", False),
     ("without saying why", False),
 ]  # fmt: skip
 
 
 def every_trouble() -> set[Trouble]:
-    """All of the module, in its tables and beside them."""
+    """All there are, in tables and beside them."""
     found = set()
-    for one in vars(troubles).values():
-        found |= {each for each in (one.values() if isinstance(one, Mapping) else [one]) if isinstance(each, Trouble)}
+    for module in pkgutil.iter_modules(troubles.__path__, "provisioner.troubles."):
+        for one in vars(importlib.import_module(module.name)).values():
+            each = one.values() if isinstance(one, Mapping) else [one]
+            found |= {trouble for trouble in each if isinstance(trouble, Trouble)}
     return found
+
+
+def tls(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    return error
+
+
+def untrusted(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_code, error.verify_message = code, "x"
+    return error
+
+
+def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that no answer leads to is a cause that nobody is ever told."""
+    seen = set()
+    after = Trouble.after
+
+    def noted(self: Trouble, tried: str, more: str = "") -> GatewayError:
+        seen.add(self)
+        return after(self, tried, more)
+
+    monkeypatch.setattr(Trouble, "after", noted)
+    numbers = [number for number in errno.errorcode if number != errno.ETIMEDOUT]
+    names = {getattr(socket, name) for name in dir(socket) if name.startswith("EAI_")}
+    for error in (*(OSError(number, "x") for number in numbers), *(socket.gaierror(name, "x") for name in names)):
+        troubles.connecting(error, "gw", 1)
+    troubles.connecting(TimeoutError(), "gw", 1)
+    troubles.connecting(UnicodeError(), "gw", 1)
+    for reason in ("WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "UNEXPECTED_EOF_WHILE_READING"):
+        troubles.securing(tls(reason), "gw", 1)
+    for code in range(70):
+        troubles.securing(untrusted(code), "gw", 1)
+    troubles.securing(TimeoutError(), "gw", 1)
+    alert, banner = http.client.BadStatusLine("\x15\x03"), http.client.BadStatusLine("SSH")
+    for broken in (alert, banner, OSError(errno.EPIPE, "x")):
+        for first in (True, False):
+            troubles.breaking(broken, first=first, tls=False)
+    for code in range(200, 600):
+        troubles.status(code, "")
+        troubles.status(code, "Microsoft-HTTPAPI/2.0")
+    for number in (*range(1, 2000), *range(0x80338000, 0x80338200), 0x80080005, 0x80090311):
+        troubles.fault((number,), "", "x")
+    for number in range(230):
+        troubles.kerberos(GssError(number), "who")
+    for transport in ("ntlm", "basic", "kerberos"):
+        troubles.refused(transport, "who", None)
+    for made in (troubles.late, troubles.too_much, troubles.waited):
+        made()
+    troubles.silent(1)
+    troubles.trickling(1)
+    assert {one.message for one in every_trouble() - seen} == set()
 
 
 def test_of_every_trouble_it_is_known_whether_nothing_accepted_a_connection() -> None:
@@ -239,7 +324,7 @@ def test_of_every_trouble_it_is_known_whether_nothing_accepted_a_connection() ->
 
 def test_nothing_but_a_trouble_says_that_nothing_accepted_a_connection() -> None:
     """Neither an error that is made elsewhere, nor a trouble that is made in a function, where no table has it."""
-    for path in sorted(Path(troubles.__file__).parent.rglob("*.py")):
+    for path in sorted(Path(troubles.__file__).parent.parent.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         inner = {id(one) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef | ast.Lambda)
                  for one in ast.walk(function)}  # fmt: skip
@@ -247,7 +332,10 @@ def test_nothing_but_a_trouble_says_that_nothing_accepted_a_connection() -> None
             name = ast.unparse(call.func).rpartition(".")[2]
             says = [ast.unparse(one.value) for one in call.keywords if one.arg == "absent"]
             assert name != "Trouble" or id(call) not in inner, f"{path.name}:{call.lineno}"
-            assert says in ([], ["self.absent"], ["error.absent"]) or (name, path.name) == ("Trouble", "troubles.py")
+            assert says in ([], ["self.absent"], ["error.absent"]) or (name, path.parent.name) == (
+                "Trouble",
+                "troubles",
+            )
 
 
 def black_hole(stack: ExitStack, address: str = "127.0.0.1") -> int:
@@ -320,6 +408,21 @@ def test_http_that_is_not_winrm(code: int, server: str, kind: type[GatewayError]
     assert said.message.startswith(f"HTTP status {code}")
 
 
+def test_nothing_of_a_header_or_a_fault_reaches_a_terminal_raw() -> None:
+    nasty = "IIS\a\x1b[2J\x9b31m\u202egnp.exe\u2028\ud800\r\nX: y"
+    for said in (
+        troubles.status(503, nasty),
+        troubles.fault((6,), "", nasty),
+        troubles.breaking(http.client.BadStatusLine(nasty), first=False, tls=False),
+        troubles.connecting(OSError(errno.EPROTO, nasty), "gw", 1),
+        troubles.kerberos(RuntimeError(nasty), nasty),
+        troubles.not_offered("ntlm", [f"{nasty} x", "y" * 100_000]),
+    ):
+        assert said is not None
+        assert (said.message + said.hint).isprintable()
+        assert len(said.message) < 3000
+
+
 @pytest.mark.parametrize(
     ("numbers", "subcode", "kind", "words"),
     [
@@ -336,7 +439,26 @@ def test_http_that_is_not_winrm(code: int, server: str, kind: type[GatewayError]
         ((1330, None), "", Refused, "password has expired"),
         ((1398, None), "", Refused, "clocks"),
         ((2150859180, None), "", Refused, "remote shells"),
-        ((2150858752, None), "a:DestinationUnreachable", BadAnswer, "WinRM says: Zu viele"),
+        ((2150858752, None), "a:DestinationUnreachable", BadAnswer, "no command shell"),
+        ((-2144108544, None), "", BadAnswer, "no command shell"),
+        ((None, None), "a:DestinationUnreachable", BadAnswer, "no command shell"),
+        ((109, None), "", Unreachable, "what ran for us there was ended"),
+        ((232, None), "", Unreachable, "what ran for us there was ended"),
+        ((233, None), "", Unreachable, "what ran for us there was ended"),
+        ((995, None), "", Unreachable, "what ran for us there was ended"),
+        ((2147943395, None), "", Unreachable, "what ran for us there was ended"),
+        ((2, None), "", Unreachable, "cannot start its host process"),
+        ((1018, None), "", Unreachable, "cannot start its host process"),
+        ((0x80080005, None), "", Unreachable, "cannot start its host process"),
+        ((-2146959355, None), "", Unreachable, "cannot start its host process"),
+        ((0x80338111, None), "", BadAnswer, "no message of that size"),
+        ((0x80338048, None), "w:EncodingLimit", BadAnswer, "no message of that size"),
+        ((112, None), "", Unreachable, "disk is full"),
+        ((121, None), "", TimedOut, "gave up waiting"),
+        ((0x80338190, None), "", BadAnswer, "configuration"),
+        ((1355, None), "", Unreachable, "domain controller"),
+        ((6, None), "", BadAnswer, "WinRM says: Zu viele"),
+        ((0x803381FF, None), "", BadAnswer, "WinRM says: Zu viele"),
     ],
 )
 def test_faults_are_told_apart_in_any_language(
@@ -349,18 +471,81 @@ def test_faults_are_told_apart_in_any_language(
     assert said.hint
 
 
+def test_a_number_in_a_faults_words_counts_where_no_other_is_known() -> None:
+    said = troubles.fault((0, None), "", "Ausführung des Servers fehlgeschlagen (0x80080005)")
+    assert "cannot start its host process" in said.message
+
+
+@pytest.mark.parametrize("case", sorted(FAULT_CASES))
+def test_faults_from_the_field(case: str) -> None:
+    """Case 14: of Ansible's issue 75227, pypsrp's 36 and NetExec's 72."""
+    number, reason = FAULT_CASES[case]
+    said = troubles.fault((number, None), "", reason)
+    assert ("ended" if number == 109 else "cannot start its host process") in said.message
+    assert "ry again" in said.hint
+    assert not said.absent
+
+
 class GssError(Exception):
     """An error of the GSSAPI library, whose minor status is unsigned."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, major: int = 851968) -> None:
         super().__init__("Major (851968): Unspecified GSS failure")
         self.min_code = (number - 1765328384) % 2**32
+        self.maj_code = major
+
+
+class Krb5Error(Exception):
+    """An error of the Kerberos library itself, whose number has a sign."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("Cannot contact any KDC")
+        self.err_code = number - 1765328384
+
+
+class SpnegoError(Exception):
+    """As pyspnego wraps either."""
+
+    def __init__(self, base_error: Exception) -> None:
+        super().__init__("SpnegoError (4294967295)")
+        self.base_error = base_error
+
+
+@pytest.mark.parametrize("number", [29, 154, 156, 220, 224])
+@pytest.mark.parametrize("kind", [GssError, Krb5Error])
+def test_a_domain_that_is_away_is_no_refusal(kind: Callable[[int], Exception], number: int) -> None:
+    """Case 16: the guard must not take it for a password that was refused. In each form in which the number comes."""
+    caused = RuntimeError("no log-in")
+    caused.__cause__ = kind(number)
+    for error in (kind(number), SpnegoError(kind(number)), SpnegoError(SpnegoError(kind(number))), caused):
+        said = troubles.kerberos(error, "who")
+        assert (type(said), said.absent) == (Unreachable, False)
+        assert "no domain controller answers" in said.message
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("Ticket cache trouble (-1765328243)"), "there is no ticket"),
+        (GssError(10**6, major=7 << 16), "there is no ticket"),
+        (GssError(10**6, major=11 << 16), "the ticket has expired"),
+    ],
+)
+def test_no_ticket_by_the_words_or_the_major_status(error: Exception, words: str) -> None:
+    assert words in troubles.kerberos(error, "who").message
 
 
 @pytest.mark.parametrize(
     ("number", "kind", "words"),
     [
         (6, Refused, "does not know the account"),
+        (134, Unreachable, "not set up"),
+        (141, Refused, "there is no ticket"),
+        (143, Refused, "there is no ticket"),
+        (148, Refused, "clocks are too far apart"),
+        (152, Refused, "no encryption"),
+        (155, Unreachable, "does not know this gateway's name"),
+        (195, Refused, "there is no ticket"),
         (7, Unreachable, "does not know this gateway's name"),
         (18, Refused, "locked, disabled or expired"),
         (23, Refused, "password has expired"),

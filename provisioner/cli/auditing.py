@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner import content, evaluate, facts, fleet, journal, policy
+from provisioner import content, evaluate, facts, fleet, foreign, journal, policy
 from provisioner import plan as planning
 from provisioner.cli.context import say
 from provisioner.cli.kept import is_of
 from provisioner.cli.reading import Reader, watched
 from provisioner.collect import SECTIONS
-from provisioner.model import Audit, Cause, Evidence, Fact, Finding, Fleet, Gap, Gateway, Status
+from provisioner.model import Audit, Cause, Evidence, Fact, Finding, Fleet, Gap, Gateway, Problem, Status
 
 # A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
 ENDPOINTS_LAST = timedelta(hours=1)
@@ -98,19 +98,23 @@ class Auditor:
         """Judge what was read. Pure but for what the journal has seen before."""
         by_name = {gateway.name: gateway for gateway in fleet.gateways}
         seen = self.journal.seen()
-        known = {
-            one.gateway: facts.derive(
-                one,
-                by_name[one.gateway],
-                fleet.settings,
-                self.policy.lifecycle,
-                at,
-                seen.get(one.gateway),
-            )
-            for one in evidence
-        }
-        findings = evaluate.evaluate(fleet, evidence, self.policy.controls, known, at)
-        return Judged(evidence=tuple(evidence), facts=known, findings=findings)
+        known, whole = dict[str, Mapping[str, Fact]](), list[Evidence]()
+
+        def derived(one: Evidence) -> Mapping[str, Fact]:
+            row, before = by_name[one.gateway], seen.get(one.gateway)
+            return facts.derive(one, row, fleet.settings, self.policy.lifecycle, at, before)
+
+        for one in evidence:
+            try:
+                known[one.gateway] = derived(one)
+            except Exception as error:
+                # A fault of ours in what one gateway says must cost that gateway only, and must be seen.
+                problem = Problem(kind="Fault", message=_words(error), hint="Please report this.")
+                one = Evidence(gateway=one.gateway, taken_at=one.taken_at, seconds=one.seconds, error=problem)
+                known[one.gateway] = derived(one)
+            whole.append(one)
+        findings = evaluate.evaluate(fleet, whole, self.policy.controls, known, at)
+        return Judged(evidence=tuple(whole), facts=known, findings=findings)
 
     def audit(self, patterns: Sequence[str] = ()) -> Audit:
         """Read and judge the fleet, or what the patterns name of it, and keep it in the journal. The practice's other
@@ -178,6 +182,10 @@ class Auditor:
                 if "endpoints" in one.sections
             }
         )
+
+
+def _words(error: Exception) -> str:
+    return foreign.readable(f"{type(error).__name__}: {error}")
 
 
 def _with_endpoints(evidence: Evidence, carried: Mapping[str, Mapping[str, Any]]) -> Evidence:

@@ -20,7 +20,11 @@ def keep(connection: sa.Connection, evidence: Iterable[Evidence]) -> dict[str, s
     """As Journal.keep_readings."""
     kept: dict[str, str] = {}
     for one in evidence:
-        text = chain.canonical(one)
+        try:
+            text = chain.canonical(one)
+        except (ValueError, TypeError, RecursionError):
+            # One that cannot be kept costs itself only: its step has no reading, and says so.
+            continue
         kept[one.gateway] = sha256 = chain.sha256(text)
         there = sa.select(file.readings.c.sha256).where(file.readings.c.sha256 == sha256)
         if connection.execute(there).one_or_none() is None:

@@ -15,7 +15,9 @@ class Known:
     value: str = ""
 
 
-_GARBAGE = ("empty", "cut", "html", "notjson", "huge", "codepage", "formulas")
+_GARBAGE = (
+    "empty", "cut", "html", "notjson", "huge", "codepage", "formulas", "surrogate", "control", "numbers", "nan", "deep",
+)  # fmt: skip
 _DROPS = ("before", "after")
 _DRIPS = ("body", "status", "headers", "continue", "chunks", "trailers", "login")
 _STATUSES = ("407", "502", "503", "504")

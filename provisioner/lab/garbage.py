@@ -1,6 +1,7 @@
 """Answers that are not the evidence they should be, one kind for each value of the fault `garbage`."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,6 +54,26 @@ def _formulas(document: Mapping[str, Any]) -> bytes:
     return around(json.dumps(_with(document, _FORMULA))).encode()
 
 
+def _surrogate(document: Mapping[str, Any]) -> bytes:
+    return around(json.dumps(_with(document, "Dell\ud800 \0 \ufffe"))).encode()
+
+
+def _control(document: Mapping[str, Any]) -> bytes:
+    return around(json.dumps(_with(document, "\a\x1b[2J\x9b31m \u202egnp.exe\r\nsecond"))).encode()
+
+
+def _numbers(document: Mapping[str, Any]) -> bytes:
+    return around(re.sub(r"(?<=: )\d+(?=[,}])", f"1{'0' * 400}", json.dumps(document), count=200)).encode()
+
+
+def _nan(document: Mapping[str, Any]) -> bytes:
+    return around(re.sub(r"(?<=: )\d+(?=[,}])", "NaN", json.dumps(document))).encode()
+
+
+def _deep(document: Mapping[str, Any]) -> bytes:
+    return around('{"version": 1, "sections": {"disk": ' + "[" * 100_000 + "]" * 100_000 + "}}").encode()
+
+
 def _with(value: Any, text: str, key: str = "") -> Any:
     """The document with that text in place of each free one."""
     if isinstance(value, Mapping):
@@ -70,4 +91,9 @@ _KINDS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {
     "huge": _huge,
     "codepage": _codepage,
     "formulas": _formulas,
+    "surrogate": _surrogate,
+    "control": _control,
+    "numbers": _numbers,
+    "nan": _nan,
+    "deep": _deep,
 }

@@ -1,0 +1,75 @@
+"""What comes from a gateway, made fit to be kept and to be shown, once, where it comes in. Pure.
+
+A name that somebody gave a PC, a driver's description, an HTTP header: any of these may hold what a database, JSON, XML
+or a terminal cannot take, or obeys.
+"""
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+# Formats (among them those that turn the direction of writing), lone surrogates, and what is nobody's. What is not
+# printable and none of these is a blank or a control.
+_NOTHING = frozenset({"Cf", "Cs", "Co", "Cn"})
+_INSTEAD = "\N{REPLACEMENT CHARACTER}"
+# Of any evidence and of any answer of a module nothing lies deeper, and no number is larger.
+_DEEPEST = 40
+_LARGEST = 2**64
+
+
+class Unfit(ValueError):
+    """A value that cannot be kept, in words."""
+
+
+def readable(text: str) -> str:
+    """Text in one line, with nothing in it that a terminal might obey or that cannot be kept."""
+    return " ".join(_shown(text, "").split()) if not text.isprintable() else text
+
+
+def lines(text: str) -> str:
+    """The same of text that may have several lines."""
+    return text if text.isprintable() else _shown(text.replace("\r\n", "\n"), "\n")
+
+
+def _shown(text: str, kept: str) -> str:
+    return "".join(char if char.isprintable() or char in kept else _instead(char) for char in text)
+
+
+def _instead(char: str) -> str:
+    return _INSTEAD if unicodedata.category(char) in _NOTHING else " "
+
+
+def evidence(value: Any, depth: int = 0) -> Any:
+    """A JSON value, all of its text readable. Errors: Unfit for a number that is none or too large, or too deep."""
+    return _each(value, readable, depth)
+
+
+def kept(value: Any, depth: int = 0) -> Any:
+    """A JSON value that can be kept, its text as it is but for what no file can hold: that which is put back on a
+    gateway must be what was there. Errors: Unfit."""
+    return _each(value, _whole, depth)
+
+
+def _whole(text: str) -> str:
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", _INSTEAD).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _each(value: Any, text: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        if (isinstance(value, float) and not math.isfinite(value)) or abs(value) >= _LARGEST:
+            raise Unfit("a number that is none, or too large")
+        return value
+    if depth > _DEEPEST:
+        raise Unfit("too deep a nesting")
+    if isinstance(value, Mapping):
+        return {text(str(name)): _each(one, text, depth + 1) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each(one, text, depth + 1) for one in value]
+    raise Unfit(f"a value of the kind {type(value).__name__}")

@@ -1,0 +1,19 @@
+"""Why one cannot get into a gateway, by what came back: what is said of it, and what to do next. Tables, mostly.
+
+Of each trouble it is told whether nothing accepted a connection (`absent`): only then can the PC be switched off, and
+only then does a person's statement that it is fence its Connector (plan/guards.py). Whatever answers in any way is on.
+Numbers are used where there are any: a gateway's words are in the language of its Windows. Where they come from:
+docs/windows.md, "What a gateway says when it does not let one in".
+"""
+
+from provisioner.troubles.faults import BROKE, NOT_TRIED, broke, fault, rejected, unmarked, waited
+from provisioner.troubles.lines import breaking, connecting, late, securing, silent, status, too_much, trickling
+from provisioner.troubles.logins import LARGEST_SKEW, clock_apart, no_challenge, not_offered, refused
+from provisioner.troubles.tickets import kerberos
+from provisioner.troubles.trouble import SLOW, Trouble, plain
+
+__all__ = [
+    "BROKE", "LARGEST_SKEW", "NOT_TRIED", "SLOW", "Trouble", "breaking", "broke", "clock_apart", "connecting", "fault",
+    "kerberos", "late", "no_challenge", "not_offered", "plain", "refused", "rejected", "securing", "silent", "status",
+    "too_much", "trickling", "unmarked", "waited",
+]  # fmt: skip

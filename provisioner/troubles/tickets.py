@@ -1,0 +1,93 @@
+"""Why there is no Kerberos log-in, by the numbers of its library."""
+
+import re
+from collections.abc import Mapping
+
+from provisioner.errors import GatewayError, Refused
+from provisioner.troubles.trouble import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Trouble, plain
+
+# Kerberos: below 128 the protocol's own numbers (RFC 4120, 7.5.9), from there on those of the library (krb5_err.et).
+_KRB5 = -1765328384
+_NO_TICKET = Trouble("there is no ticket", "Get one (kinit USER@REALM), and look at it (klist).", Refused)
+_TICKET_EXPIRED = Trouble("the ticket has expired", "Get a new one (kinit), for longer than the run takes.", Refused)
+_NO_DOMAIN = Trouble(
+    "no domain controller answers", "Is there a way to the domain (VPN, port 88)? Does /etc/krb5.conf name the realm?"
+)
+_REVOKED = Trouble(
+    "the account is locked, disabled or expired, or may not log on at this hour (Kerberos does not say which)",
+    f"{ACCOUNT} The domain controller's events 4771 and 4740 say more.",
+    Refused,
+)
+_NAME_IN_DOMAIN = Trouble(
+    "the domain does not know this gateway's name",
+    "Give it by its full name, never by its address (practices.csv); setspn -L COMPUTER shows its names. "
+    "Not a wrong password.",
+)
+_NO_CIPHER = Trouble("there is no encryption that both take", "Does the domain still want RC4? See krb5.conf.", Refused)
+_REALM = Trouble("the realm is another one", "See connection.user in fleet.yml: user@REALM.", Refused)
+_KRB5_CONF = Trouble(
+    "this computer's Kerberos is not set up", "Is /etc/krb5.conf there, whole, and readable? No password was tried."
+)
+_KERBEROS: Mapping[int, Trouble] = {
+    # A matching ticket, a ticket at all, its file, its key: not there, not readable, not whole.
+    **dict.fromkeys((138, 139, 141, 142, 143, 193, 194, 195, 197, 203), _NO_TICKET),
+    # Service not available, answer too big for UDP; realm unknown, none reached, no address, none named.
+    **dict.fromkeys((29, 52, 154, 156, 220, 224), _NO_DOMAIN),
+    **dict.fromkeys((134, 135, 136), _KRB5_CONF),
+    **dict.fromkeys((7, 155), _NAME_IN_DOMAIN),
+    **dict.fromkeys((14, 150, 152), _NO_CIPHER),
+    **dict.fromkeys((21, 22, 33, 37, 148), CLOCKS_APART),
+    **dict.fromkeys((68, 149), _REALM),
+    1: Trouble("the account has expired", ACCOUNT, Refused),
+    6: Trouble("the domain does not know the account", "See connection.user in fleet.yml: user@REALM.", Refused),
+    12: Trouble("the domain's policy forbids it", ACCOUNT, Refused),
+    18: _REVOKED,
+    23: PASSWORD_EXPIRED,
+    24: Trouble("the password is wrong", "Each further try counts towards locking the account.", Refused),
+    31: Trouble("the password is wrong", "Each further try counts towards locking the account.", Refused),
+    32: _TICKET_EXPIRED,
+    41: Trouble(
+        "another computer answers than the one that the domain knows by this name",
+        "Does the name lead to the right address (DNS)? Is the name registered twice (setspn -X)?",
+    ),
+}
+# By GSSAPI's own number (RFC 2744, 3.9.1: the routine error of a major status), where the library's says nothing.
+_GSSAPI: Mapping[int, Trouble] = {7: _NO_TICKET, 11: _TICKET_EXPIRED}
+_NO_KERBEROS = Trouble("", "Is there a ticket (klist)? Is the gateway given by its full name?", Refused)
+_DEEPEST = 8
+_KRB5_WORDS = re.compile(r"-1765328\d{3}\b")
+
+
+def kerberos(error: Exception, who: str) -> GatewayError:
+    """Why there was no Kerberos log-in, by the error of pyspnego or of the library under it."""
+    tried = f"no Kerberos log-in of {who}: "
+    if isinstance(error, ImportError):
+        return Refused(f"{tried}this computer has not what it needs", "pip install 'provisioner[kerberos]'.")
+    found = [_KERBEROS.get(number - _KRB5) for number in _minor(error)]
+    found += [_GSSAPI.get(number >> 16 & 0xFF) for number in _numbers(error, "maj_code")]
+    trouble = next(filter(None, found), _NO_KERBEROS)
+    return trouble.after(tried, "" if trouble.message else plain(error))
+
+
+def _minor(error: Exception) -> list[int]:
+    """The library's numbers in an error, or in what is under it: as attributes, signed or not, or in its words."""
+    numbers = [*_numbers(error, "min_code"), *_numbers(error, "err_code")]
+    words = [int(one) for each in _under(error) for one in _KRB5_WORDS.findall(str(each))]
+    return [number - 2**32 if number >= 2**31 else number for number in numbers] + words
+
+
+def _numbers(error: Exception, name: str) -> list[int]:
+    found = [getattr(one, name, None) for one in _under(error)]
+    return [one for one in found if isinstance(one, int)]
+
+
+def _under(error: BaseException) -> list[BaseException]:
+    """An error, and those that it was made of (pyspnego's base_error, and Python's own causes), the nearest first."""
+    found, left = list[BaseException](), [error]
+    while left and len(found) < _DEEPEST:
+        one = left.pop(0)
+        if one not in found:
+            found.append(one)
+            below = (getattr(one, "base_error", None), one.__cause__, one.__context__)
+            left += [each for each in below if isinstance(each, BaseException)]
+    return found
