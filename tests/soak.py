@@ -1,7 +1,9 @@
 """A long evening: `make soak`. Runs are killed at random moments among random faults; the lab's events are the judge.
 
 The first part is the real thing (the command, Ansible, WinRM on loopback), the second the same engine on the lab's
-machines directly, many times faster. Prints the seed and what was survived, and fails at the first violation.
+machines directly, many times faster, and the third two teams at the same time (tests/storm.py). Prints the seed and
+what was survived, and fails at the first violation. With --old the third part alone is played with a fault that the
+product once had, and has to find it.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from provisioner.journal import Journal, standing
 from provisioner.lab import process
 from provisioner.lab.process import Handle
 from provisioner.model import Plan
-from tests import judge
+from tests import judge, storm, storm_faults
 from tests.conftest import command, environment
 from tests.dying import dies
 from tests.lab_world import LabWorld
@@ -39,10 +41,13 @@ def main() -> None:
     options.add_argument("--kills", type=int, default=200, help="How many runs are killed, in all parts together.")
     options.add_argument("--least", type=int, help="How many must have been, lest it fails; default: all of --kills.")
     options.add_argument("--minutes", type=float, default=14.0)
+    options.add_argument("--old", choices=storm_faults.OLD, help="Put this fault back; the storm must find it.")
     given = options.parse_args()
     print(f"seed {given.seed}: the same seed, the same faults", flush=True)
     survived: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="provisioner-soak-") as folder:
+        if given.old:
+            sys.exit(_found(given.old, Path(folder), str(given.seed), given.minutes * 60))
         for name, (part, time_share, kills_share) in _PARTS.items():
             # A part draws by itself: what a slower machine had no time for in one does not change the next.
             chance, until = random.Random(f"{given.seed} {name}"), time.monotonic() + given.minutes * 60 * time_share
@@ -186,6 +191,34 @@ def _migration(folder: Path, chance: random.Random, survived: Counter[str]) -> N
     assert world.runs() == ({OLD} if back else {NEW})
 
 
+# Two teams
+
+
+def _two_teams(folder: Path, chance: random.Random, survived: Counter[str], until: float, most: int) -> None:
+    for number in count(1):
+        seed = f"{chance.randrange(10**6)}"
+        wrong = storm.storm(folder / str(number), seed, survived)
+        assert not wrong, f"evening {seed}: {wrong}"
+        if time.monotonic() >= until:
+            print(f"two teams: {number} evenings", flush=True)
+            return
+
+
+def _found(old: str, folder: Path, seed: str, seconds: float) -> str | None:
+    """Whether the storm finds a fault that was put back, in words where it does not."""
+    begun, chance = time.monotonic(), random.Random(seed)
+    with storm_faults.put_back(old):
+        for number in count(1):
+            wrong = storm.storm(folder / str(number), f"{chance.randrange(10**6)}", Counter())
+            spent = time.monotonic() - begun
+            if wrong:
+                print(f"{old}: found on evening {number}, after {spent:.0f} s: {wrong[0]}", flush=True)
+                return None
+            if spent > seconds:
+                return f"{old}: not found in {number} evenings"
+    return None
+
+
 def _spoil(operator: Operator, chance: random.Random, survived: Counter[str]) -> None:
     """Now and then a role that fails, and a PC that is away."""
     world = operator.world()
@@ -219,7 +252,7 @@ def _rounds(survived: Counter[str], until: float, most: int) -> Iterator[int]:
 
 
 # By its name: a part, its share of the time, and of the kills.
-_PARTS = {"real": (_really, 0.6, 0.25), "direct": (_directly, 0.4, 0.75)}
+_PARTS = {"real": (_really, 0.45, 0.25), "direct": (_directly, 0.3, 0.75), "teams": (_two_teams, 0.25, 0.0)}
 
 if __name__ == "__main__":
     main()
