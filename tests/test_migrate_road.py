@@ -18,6 +18,7 @@ from tests import judge
 from tests.conftest import Command, command, environment
 
 CODE, OLD, NEW = "A84002", "OLDPC", "NEWPC"
+MARKER = "C:\\ProgramData\\provisioner\\marker.json"
 AWAY = "A84005"
 # No way leads there: it is loopback's broadcast address.
 NOWHERE = "127.255.255.255"
@@ -73,6 +74,7 @@ def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
     on = provisioner("migrate", "start", CODE, fleet=fleet)
     assert on.code == 4, on.out + on.err
     assert (runs(lab), roles(lab)) == ({NEW}, {OLD: "standby", NEW: "active"})
+    both_were_marked(lab)
     for step in ("online-record", "vendor-page"):
         said = provisioner("migrate", "confirm", CODE, step, "--by", "B. Person", fleet=fleet)
         assert said.code == 0, said.err
@@ -89,6 +91,18 @@ def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
     assert audit.code == 0, audit.out
     assert never_two(lab)
     assert provisioner("migrate", "status", fleet=fleet).out.strip() == "No migration is open."
+
+
+def both_were_marked(lab: Handle) -> None:
+    """Our marker stood on both PCs when the new one's Connector was started, and is gone from both afterwards."""
+    marked, when_started = set[str](), set[str]()
+    for event in lab.events():
+        if event.get("path") == MARKER and event["event"] in ("file_written", "file_removed"):
+            (marked.add if event["event"] == "file_written" else marked.discard)(event["gateway"])
+        elif (event["gateway"], event["event"]) == (NEW, "service_started"):
+            when_started = set(marked)
+    assert when_started == {OLD, NEW}
+    assert marked == set()
 
 
 def refusals(lab: Handle, provisioner: Command) -> None:
