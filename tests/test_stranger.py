@@ -2,14 +2,14 @@
 Connector's service away: nothing is planned, nothing is done, and nothing is concluded from it."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from provisioner.execute import judge
 from provisioner.model import Evidence, Fleet, Plan, Result, Role, Statement, Status
 from provisioner.plan import Standing, make, why_not_fenced, why_not_remove, why_not_start
-from provisioner.playbook import Acted, Answer
+from provisioner.playbook import Acted
 from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, no_connector, only_connector
 
 
@@ -52,7 +52,7 @@ def test_nothing_is_done_on_a_pc_that_cannot_be_told_by_then() -> None:
 
 
 @pytest.mark.parametrize("result", ["ok", "failed", "unreachable"])
-def test_a_step_is_not_proved_by_another_pc(result: Answer) -> None:
+def test_a_step_is_not_proved_by_another_pc(result: Literal["ok", "failed", "unreachable"]) -> None:
     world = World(fleet(gateway("B84001")), B84001=Machine())
     step = world.plan().steps[0]
     world.machines["B84001"] = Machine(rule=True, service=True, right_pc=False)

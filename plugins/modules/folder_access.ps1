@@ -92,7 +92,8 @@ function Test-Tight([string] $Sddl, [bool] $Private) {
     $descriptor = New-Object System.Security.AccessControl.RawSecurityDescriptor $Sddl
     if ($null -eq $descriptor.DiscretionaryAcl -or $trusted -notcontains $descriptor.Owner.Value) { return $false }
     foreach ($entry in $descriptor.DiscretionaryAcl) {
-        if ($entry.AceType -ne 'AccessAllowed' -or $trusted -contains $entry.SecurityIdentifier.Value) { continue }
+        # What is allowed on a condition (a callback) is allowed.
+        if ($entry.AceQualifier -eq 'AccessDenied' -or $trusted -contains $entry.SecurityIdentifier.Value) { continue }
         if ($Private -or ($entry.AccessMask -band $writing)) { return $false }
     }
     $true

@@ -6,7 +6,7 @@ from typing import Any
 
 from provisioner import traces
 from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
-from provisioner.plan import IDENTITY, SERVICES, START, Standing, fingerprint, going, is_stranger
+from provisioner.plan import IDENTITY, SERVICES, START, Standing, fingerprint, going, strangers
 from provisioner.playbook import Acted
 
 WORKING = "R17-working"
@@ -60,9 +60,9 @@ class Reading:
         identity = self.findings.get(gateway, {}).get(IDENTITY)
         return identity.message if identity and identity.status is Status.UNKNOWN else ""
 
-    def strangers(self, rows: Sequence[Gateway], said: Standing) -> set[str]:
+    def strangers(self, rows: Sequence[Gateway], said: Standing) -> frozenset[str]:
         """Those at whose address another PC may answer."""
-        return {row.name for row in rows if is_stranger(row, self.findings.get(row.name, {}).get(IDENTITY), said)}
+        return strangers(rows, (one for found in self.findings.values() for one in found.values()), said)
 
     def refused(self, gateway: str) -> bool:
         """Whether the gateway did not let us in, or had refused before."""

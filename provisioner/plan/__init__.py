@@ -32,13 +32,16 @@ from provisioner.model import (
 from provisioner.plan.guards import (
     IDENTITY,
     ONLY_CONNECTOR,
+    SERVICES,
+    START,
     SWITCHED_OFF,
     Standing,
+    after_restart,
     connector_runs,
     gap,
     going,
-    is_stranger,
     stated_off,
+    strangers,
     why_not_fenced,
     why_not_remove,
     why_not_start,
@@ -57,17 +60,14 @@ __all__ = [
     "connector_runs",
     "fingerprint",
     "going",
-    "is_stranger",
     "make",
     "stated_off",
+    "strangers",
     "why_not_fenced",
     "why_not_remove",
     "why_not_start",
 ]
 
-START = "start"
-# The remedies that start, set or stop the Connector's service: one that Windows is to remove is gone once stopped.
-SERVICES = frozenset({"connector", "java", "service", START})
 STOPPED = "R17-stopped"
 ONE_ACTIVE = "R17-one-active"
 
@@ -93,6 +93,7 @@ class _View:
     rows: Mapping[str, Gateway]
     practices: Mapping[str, Sequence[Gateway]]
     seconds: Mapping[str, float]
+    strangers: frozenset[str]
 
 
 def make(
@@ -190,10 +191,12 @@ def _view(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, floa
     findings: dict[str, list[Finding]] = {gateway.name: [] for gateway in audit.gateways}
     for finding in audit.findings:
         findings.setdefault(finding.gateway, []).append(finding)
+    said = Standing.of(fleet, at.date())
     return _View(
         audit=audit,
         fleet=fleet,
-        said=Standing.of(fleet, at.date()),
+        said=said,
+        strangers=strangers(fleet.gateways, audit.findings, said),
         controls={control.id: control for control in audit.controls},
         findings={gateway: tuple(found) for gateway, found in findings.items()},
         evidence={one.gateway: one for one in audit.evidence},
@@ -224,9 +227,9 @@ def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[l
             gaps.append(_left(view, gateway, finding))
     if gateway.role is Role.RETIRED and mended and (why := _removal_barred(view, gateway)):
         return [], [why, *gaps]
-    if barred_by := going(view.evidence[gateway.name]):
+    if service := going(view.evidence[gateway.name]):
         for remedy in SERVICES & mended.keys() & asked:
-            gaps.extend(_goes(gateway, finding, barred_by) for finding in mended.pop(remedy))
+            gaps.extend(after_restart(gateway, finding, service) for finding in mended.pop(remedy))
     if START in mended and START in asked and (why := _start_barred(view, gateway, mended, asked, open_)):
         del mended[START]
         gaps.append(why)
@@ -240,13 +243,6 @@ def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[l
         if able := [finding for finding, lack in zip(mended[remedy], lacking, strict=True) if lack is None]:
             steps.append(_step(view, row, remedy, role, values, able))
     return steps, gaps
-
-
-def _goes(gateway: Gateway, finding: Finding, service: str) -> Gap:
-    """What waits for a restart, because Windows takes the service away only then."""
-    words = f"{finding.message or finding.actual} Windows removes the service {service} at its next restart."
-    ask = "Restart the gateway at a quiet hour, and log in to SystmOne again at once; then audit and plan again."
-    return gap(gateway, finding.control, words, "practice", ask)
 
 
 def _lacking(gateway: Gateway, values: Mapping[str, Any], remedy: str, finding: Finding) -> Gap | None:
@@ -299,7 +295,7 @@ def _why_not_at_all(view: _View, gateway: Gateway, findings: Sequence[Finding]) 
     if row is None or _place(row) != _place(gateway) or row.role != gateway.role:
         return gap(gateway, "read", "its row has changed since the audit", "icb-it", "Audit it again.")
     for finding in findings:
-        if finding.control == IDENTITY and is_stranger(gateway, finding, view.said):
+        if finding.control == IDENTITY and gateway.name in view.strangers:
             return _left(view, gateway, finding)
     return None
 
@@ -325,20 +321,11 @@ def _start_barred(
     if first:
         ask = "Have these mended, or accept them by name in waivers.yml; then plan again."
         return gap(gateway, "R17-running", f"not started, because required first: {', '.join(first)}", "icb-it", ask)
-    return why_not_start(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence, _strangers(view))
+    return why_not_start(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence, view.strangers)
 
 
 def _removal_barred(view: _View, gateway: Gateway) -> Gap | None:
-    return why_not_remove(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence, _strangers(view))
-
-
-def _strangers(view: _View) -> set[str]:
-    """The gateways at whose address another PC may answer."""
-    return {
-        one.gateway
-        for one in view.audit.findings
-        if one.control == IDENTITY and one.gateway in view.rows and is_stranger(view.rows[one.gateway], one, view.said)
-    }
+    return why_not_remove(view.rows[gateway.name], _others(view, gateway), view.said, view.evidence, view.strangers)
 
 
 def _others(view: _View, gateway: Gateway) -> list[Gateway]:

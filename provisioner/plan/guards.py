@@ -1,12 +1,15 @@
 """Why a practice's Connector may not be started, or taken away, as gaps. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from provisioner.model import Evidence, Finding, Fleet, Gap, Gateway, Role, Status
 
 IDENTITY = "R5-identity"
+START = "start"
+# The remedies that start, set or stop the Connector's service: one that Windows is to remove is gone once stopped.
+SERVICES = frozenset({"connector", "java", "service", START})
 ONLY_CONNECTOR = "only-connector"
 NO_CONNECTOR = "no-connector-wanted"
 SWITCHED_OFF = "switched-off"
@@ -41,13 +44,26 @@ class Standing:
         return (control, gateway.name) in self.gateways
 
 
-def is_stranger(gateway: Gateway, identity: Finding | None, said: Standing) -> bool:
+def _is_stranger(gateway: Gateway, identity: Finding | None, said: Standing) -> bool:
     """Whether the PC that answers may be another than it should be: by its finding of R5-identity, where no standing
     statement answers what the PC itself does not tell."""
     if identity is None:
         return False
     untold = identity.status is Status.UNKNOWN and not said.covers(IDENTITY, gateway)
     return untold or identity.status is Status.FAILED
+
+
+def strangers(rows: Iterable[Gateway], findings: Iterable[Finding], said: Standing) -> frozenset[str]:
+    """The gateways at whose address another PC may answer: `findings` are theirs."""
+    identity = {one.gateway: one for one in findings if one.control == IDENTITY}
+    return frozenset(row.name for row in rows if _is_stranger(row, identity.get(row.name), said))
+
+
+def after_restart(gateway: Gateway, finding: Finding, service: str) -> Gap:
+    """What waits for a restart, because Windows takes the service away only then."""
+    words = f"{finding.message or finding.actual} Windows removes the service {service} at its next restart."
+    ask = "Restart the gateway at a quiet hour, and log in to SystmOne again at once; then audit and plan again."
+    return gap(gateway, finding.control, words, "practice", ask)
 
 
 def going(evidence: Evidence | None) -> str:
