@@ -232,7 +232,7 @@ def _no_hash(_: _Strip, value: str) -> str:
 
 _SERVICE: dict[str, Callable[[_Strip, str], str]] = {
     **dict.fromkeys(("name", "display_name"), _Strip.name),
-    **dict.fromkeys(("state", "start_mode", "actions.type"), _Strip.text),
+    **dict.fromkeys(("state", "start_mode", "host", "actions.type"), _Strip.text),
     **dict.fromkeys(("command", "image"), _Strip.path),
     "account": _Strip.account,
 }
@@ -249,7 +249,12 @@ _RULES: dict[str, Callable[[_Strip, str], str]] = {
             *("hardware.manufacturer", "hardware.model", "hardware.processor", "disk.drive", "screen.adapters.name"),
             "hardware.firmware",
             *("users.sessions.kind", "systmone.listeners.process", "connector.writers.rights"),
-            *("connector.processes.started", "connector.installed.name", "connector.other_products"),
+            *(
+                "connector.processes.started",
+                "connector.processes.name",
+                "connector.installed.name",
+                "connector.other_products",
+            ),
             *("connector.installed.product_id", "java.vendor", "java.architecture"),
             *(f"firewall.rules.{one}" for one in ("store", "action", "direction", "remote_addresses", "profiles")),
             *(f"firewall.rules.{one}" for one in ("remote_ports", "local_ports", "conditions")),

@@ -57,11 +57,12 @@ function Invoke-Program($Path, $Arguments, $Seconds) {
 function Get-Program($Path) { [IO.File]::Exists($Path) }
 
 function Get-Here($What) {
-    # What the PC calls itself (NetBIOS), the language that it was installed in, its time zone.
+    # What the PC calls itself (NetBIOS), the language that it was installed in, its time zone, our own process there.
     switch ($What) {
         'name' { [Environment]::MachineName }
         'language' { [Globalization.CultureInfo]::InstalledUICulture.Name }
         'time zone' { [TimeZoneInfo]::Local.Id }
+        'process' { $PID }
     }
 }
 
@@ -87,6 +88,17 @@ function Get-Running($Names) {
             Path = $(if ($Names) { Attempt { $process.MainModule.FileName } })
             Started = $(if ($Names) { Attempt { $process.StartTime } }) }
     }
+}
+
+function Get-Link($Path) {
+    # Where a junction or a symbolic link leads; null for anything else.
+    $is = [int](New-Object IO.DirectoryInfo $Path).Attributes
+    if ($is -ne -1 -and ($is -band 1024)) { @((Get-Item -LiteralPath $Path -Force).Target)[0] }
+}
+
+function Get-LongPath($Path) {
+    # A path without the short names of MS-DOS in it (PROGRA~1).
+    [IO.Path]::GetFullPath($Path)
 }
 
 function Get-ServiceState($Name) {
@@ -516,24 +528,144 @@ function Get-Hash($Path) {
     finally { $stream.Close() }
 }
 
+function Resolve-Place($Path, $Depth = 0) {
+    # A whole path as Windows itself finds the file: without short names, links, drives that stand for a folder (subst).
+    $place = ("$Path".Trim().Trim('"') -replace '/', '\') -replace '^\\(\\[?.]|\?\?)\\(?=[A-Za-z]:)', ''
+    if ($place -match '~\d') { $place = First @(Attempt { Get-LongPath $place } | Where-Object { $_ -match '^[A-Za-z]:\\' }), $place }
+    if ($place -notmatch '^[A-Za-z]:\\' -or $Depth -gt 8) { return $place }
+    $stands = "$(Get-Value 'SYSTEM\CurrentControlSet\Control\Session Manager\DOS Devices' $place.Substring(0, 2))"
+    if ($stands -match '^\\\?\?\\([A-Za-z]:\\.*)$') { return Resolve-Place "$($Matches[1].TrimEnd('\'))$($place.Substring(2))" ($Depth + 1) }
+    $parts = $place.Split('\')
+    $so = $parts[0]
+    for ($n = 1; $n -lt $parts.Length; $n++) {
+        if ($parts[$n] -in '', '.') { continue }
+        if ($parts[$n] -eq '..') { if ($so.Contains('\')) { $so = $so.Substring(0, $so.LastIndexOf('\')) }; continue }
+        $target = Attempt { Get-Link "$so\$($parts[$n])" }
+        if ($target) {
+            $whole = if ($target -match '^(\\\\|[A-Za-z]:|\\\?\?\\)') { $target } else { "$so\$target" }
+            return Resolve-Place "$($whole.TrimEnd('\'))\$([string]::Join('\', $parts, $n + 1, $parts.Length - $n - 1))".TrimEnd('\') ($Depth + 1)
+        }
+        $so = "$so\$($parts[$n])"
+    }
+    $so
+}
+
+function Get-Place($Path, $s) {
+    # The same for the document: what lies below the Connector's folder has that folder's name as fleet.yml writes it.
+    if (-not $Path) { return $null }
+    $place = Resolve-Place $Path
+    $folder = Resolve-Place $s.folder
+    if (Under $place $folder) { "$($s.folder.TrimEnd('\'))$($place.Substring($folder.TrimEnd('\').Length))" } else { $place }
+}
+
+function Get-Mention($Folder) {
+    # What finds a folder in a command line, with either slash, and not C:\iPlatoOld for C:\iPlato.
+    $both = $Folder, (Resolve-Place $Folder) | Sort-Object -Unique | ForEach-Object { [regex]::Escape($_.TrimEnd('\')) -replace '\\\\', '[\\/]+' }
+    [regex]"(?i)(?<!\w)($($both -join '|'))(?![\w.~$-])"
+}
+
+function Test-Mention($Line, $Mention, $Folder, $Deep = $true) {
+    # Whether a command line names a folder: as it stands, or by a short name or a link.
+    if ($Mention.IsMatch($Line)) { return $true }
+    if (-not $Deep -and $Line -notmatch '~\d') { return $false }
+    foreach ($path in [regex]::Matches($Line, '[A-Za-z]:[\\/][^"<>|;,*?\s]+|(?<=")[A-Za-z]:[\\/][^"<>|;,*?]+')) {
+        $place = Resolve-Place $path.Value
+        if ((Under $place $Folder) -or (Same $place $Folder)) { return $true }
+    }
+    $false
+}
+
+function Get-Processes {
+    # All processes by their number: .NET's list, with what WMI tells of each; and whether WMI told anything.
+    $property = 'ProcessId', 'ParentProcessId', 'Name', 'SessionId', 'ExecutablePath', 'CommandLine', 'CreationDate'
+    $told = Attempt { , @(Get-Instance Win32_Process $property) }
+    $all = @{}
+    foreach ($one in @(Get-Running)) { $all[[int]$one.Id] = @{ Id = [int]$one.Id; Name = "$($one.Name).exe"; Session = $one.Session } }
+    foreach ($one in @($told)) {
+        if ($null -eq $one) { continue }
+        $all[[int]$one.ProcessId] = @{ Id = [int]$one.ProcessId; Name = "$($one.Name)"; Session = $one.SessionId; Path = $one.ExecutablePath
+            Line = $one.CommandLine; Parent = [int]$one.ParentProcessId; Started = $one.CreationDate; Told = $true }
+    }
+    $names = @($all.Values | Where-Object { -not $_.Path } | ForEach-Object { $_.Name -replace '\.exe$', '' } | Sort-Object -Unique)
+    foreach ($one in $(if ($names) { @(Get-Running $names) })) {
+        $mine = $all[[int]$one.Id]
+        if ($null -ne $mine -and -not $mine.Path) { $mine.Path = $one.Path; $mine.Started = First $mine.Started, $one.Started }
+    }
+    @{ All = $all; Told = $null -ne $told }
+}
+
+function Get-Lineage($One, $All) {
+    # Who started a process, the nearest first; null where the gateway does not tell. A parent is older than its child:
+    # Windows gives a dead one's number away again.
+    if (-not $One.Told) { return $null }
+    $ids = [Collections.Generic.List[int]]::new()
+    while ($ids.Count -lt 16 -and $One.Parent) {
+        $parent = $All[$One.Parent]
+        if ($null -eq $parent -or $ids.Contains($parent.Id) -or ($parent.Started -and $One.Started -and $parent.Started -gt $One.Started)) { break }
+        $ids.Add($parent.Id)
+        $One = $parent
+    }
+    , $ids.ToArray()
+}
+
 function Get-ConnectorProcesses($s) {
-    # Programs under the Connector's folder, with their connections to an endpoint and to SystmOne's local port.
-    $names = @('java', 'javaw', ((Leaf $s.image) -replace '\.exe$', ''), $s.service | Where-Object { $_ } | Sort-Object -Unique)
-    $mine = @(Get-Running $names | Where-Object { Under $_.Path $s.folder })
-    if (-not $mine) { return }
-    $all = @(Attempt { Get-Connections } | Where-Object { $_.State -eq 'Established' })
-    $owned = @($all | Where-Object { $null -ne $_.Owner }).Count -gt 0
-    foreach ($one in $mine) {
-        $own = @($all | Where-Object { $_.Owner -eq $one.Id })
+    # What may be the Connector: programs below its folder, those that hold a connection to an endpoint, those that name
+    # the folder in their command line, what its service started, and a Java of which nothing is told.
+    $java = @('java', 'javaw', ((Leaf $s.image) -replace '\.exe$', ''), $s.service | Where-Object { $_ })
+    $shells = 'cmd', 'powershell', 'pwsh', 'wscript', 'cscript'
+    $connections = Attempt { , @(Get-Connections) }
+    $ends = @($connections | Where-Object { $_ -and $_.State -eq 'Established' })
+    $vendor = @($ends | Where-Object { $_.RemotePort -eq (Get-Port) -and $s.endpoints -contains $_.RemoteAddress })
+    $owned = @($ends | Where-Object { $null -ne $_.Owner }).Count -gt 0
+    $listeners = @($connections | Where-Object { $_ -and $_.State -eq 'Listen' -and $_.Port -eq $s.systmone.port } | ForEach-Object { $_.Owner })
+    $read = Get-Processes
+    $all = $read.All
+    foreach ($end in $vendor) { if ($null -ne $end.Owner -and -not $all.ContainsKey($end.Owner)) { $all[$end.Owner] = @{ Id = $end.Owner } } }
+    $hostid = Attempt { if ($s.service) { [int](Get-Instance Win32_Service ProcessId "Name = '$($s.service.Replace("'", "\'"))'").ProcessId } }
+    $folder = Resolve-Place $s.folder
+    $mention = Get-Mention $s.folder
+    $places = @{}
+    foreach ($one in $all.Values) {
+        $short = "$($one.Name)" -replace '\.exe$', ''
+        # Each path of a command line costs a look at the disk: only of what could run a program of the Connector's.
+        $one.Names = if ($one.Line) { Test-Mention $one.Line $mention $folder ($java -contains $short -or $shells -contains $short) }
+        if (-not $one.Path) { continue }
+        $at = [Math]::Max(0, "$($one.Path)".LastIndexOfAny([char[]]'\/'))
+        $in = $one.Path.Substring(0, $at)
+        if (-not $places.ContainsKey($in)) { $places[$in] = Resolve-Place $in }
+        $one.Place = if ($one.Path -match '~\d[^\\]*$') { Resolve-Place $one.Path } else { "$($places[$in])\$(Leaf ($one.Path -replace '/', '\'))" }
+        $one.In = Under $one.Place $folder
+    }
+    $us = Get-Here 'process'
+    $processes = @(foreach ($id in @($all.Keys | Sort-Object)) {
+        $one = $all[$id]
+        $lineage = Get-Lineage $one $all
+        $name = "$($one.Name)" -replace '\.exe$', ''
+        # Our own reading measures the endpoints; so may another team's.
+        if (($us -and ($id -eq $us -or $lineage -contains $us)) -or "$($one.Line)".Contains("'#provisioner '") -or $name -eq 'conhost') { continue }
+        $isjava = $java -contains $name
+        # A batch file's name, and with it the folder, is only in the command line of its cmd.exe.
+        foreach ($parent in $lineage) {
+            if (-not $isjava -or $one.Names -or $shells -notcontains ("$($all[$parent].Name)" -replace '\.exe$', '')) { break }
+            if ($all[$parent].Names) { $one.Names = $true }
+        }
+        $own = @($vendor | Where-Object { $_.Owner -eq $id }).Count
+        $dark = $isjava -and -not $one.In -and (-not $one.Path -or -not $one.Line) -and $listeners -notcontains $id -and -not (Under $one.Path $s.systmone.folder)
+        if (-not ($one.In -or $one.Names -or $own -or $dark -or ($hostid -and $lineage -contains $hostid))) { continue }
         [ordered]@{
-            pid = $one.Id
-            image = Text $one.Path
+            pid = $id
+            name = Text $one.Name
+            image = Text (Get-Place (First $one.Place, $one.Path) $s)
             session = Number $one.Session
             started = Iso $one.Started
-            endpoint_connections = $(if ($owned) { @($own | Where-Object { $_.RemotePort -eq 443 -and $s.endpoints -contains $_.RemoteAddress }).Count })
-            systmone_connections = $(if ($owned) { @($own | Where-Object { $_.RemotePort -eq $s.systmone.port }).Count })
+            in_folder = $(if ($one.Path) { [bool]$one.In })
+            names_folder = $one.Names
+            ancestors = $lineage
+            endpoint_connections = $(if ($owned) { $own })
+            systmone_connections = $(if ($owned) { @($ends | Where-Object { $_.Owner -eq $id -and $_.RemotePort -eq $s.systmone.port }).Count })
         }
-    }
+    })
+    @{ Processes = $processes; Lines = $read.Told; Unowned = $(if ($null -ne $connections) { @($vendor | Where-Object { $null -eq $_.Owner }).Count }) }
 }
 
 function Get-Installed {
@@ -553,6 +685,7 @@ function Read-Connector($s) {
     $installed = Attempt { , @(Get-Installed) }
     $asked = @($installed | Where-Object { @($s.product_ids) -contains $_.Id })
     $others = @($known | Where-Object { $word = $_; @($installed | Where-Object { $_.Name -match "\b$word\b" }).Count -gt 0 })
+    $running = Get-ConnectorProcesses $s
     $places = @($s.folder, $s.java_home, $s.image | Where-Object { [IO.Directory]::Exists($_) -or [IO.File]::Exists($_) })
     [ordered]@{
         folder = $s.folder
@@ -565,7 +698,9 @@ function Read-Connector($s) {
         owner = $(if ($present) { Attempt { (Get-Access $s.folder).Owner } })
         writers = $(if ($present) { Attempt { , (Get-Writers $places $s) } })
         files = @(foreach ($path in @($s.files)) { [ordered]@{ path = $path; sha256 = Get-Hash $path } })
-        processes = @(Get-ConnectorProcesses $s)
+        processes = $running.Processes
+        command_lines = $running.Lines
+        unowned_connections = $running.Unowned
         installed = $(if ($null -ne $installed) { , @($asked | ForEach-Object { [ordered]@{ product_id = $_.Id; name = $_.Name; version = $_.Version } }) })
         other_products = $(if ($null -ne $installed) { , $others })
     }
@@ -590,27 +725,108 @@ function Read-Java($s) {
 function Split-Command($Line) {
     # The program of a command line, and its arguments.
     if ("$Line" -match '^\s*"([^"]+)"\s*(.*)$') { return @{ Program = $Matches[1]; Rest = $Matches[2] } }
-    if ("$Line" -match '^\s*(.+?\.exe)(?:\s+(.*))?$') { return @{ Program = $Matches[1]; Rest = "$($Matches[2])" } }
+    # Unquoted, blanks belong to the path up to the first .exe; a name without a path ends at the first.
+    if ("$Line" -match '^\s*([A-Za-z]:|\\|%|\.)' -and "$Line" -match '^\s*(.+?\.exe)(?:\s+(.*))?$') { return @{ Program = $Matches[1]; Rest = "$($Matches[2])" } }
+    if ("$Line" -match '^\s*(\S+)\s+(.*)$') { return @{ Program = $Matches[1]; Rest = $Matches[2] } }
     @{ Program = "$Line".Trim(); Rest = '' }
 }
 
-function Get-HostedImage($Name, $Command) {
-    # The program that really runs: behind procrun, NSSM and Shawl it is not the service's own.
-    $procrun = $null
+function Get-Variables($Lists) {
+    # The variables that a service is started with: Windows' own, the machine's, and lists of NAME=VALUE of its own.
+    $found = @{}
+    foreach ($name in 'SystemRoot', 'SystemDrive', 'ProgramFiles', 'ProgramFiles(x86)', 'ProgramData', 'CommonProgramFiles') { $found[$name] = [Environment]::GetEnvironmentVariable($name) }
+    $found.windir = $found.SystemRoot
+    $machine = Get-Values 'SYSTEM\CurrentControlSet\Control\Session Manager\Environment'
+    if ($null -ne $machine) { foreach ($name in $machine.Keys) { $found[$name] = "$($machine[$name])" } }
+    foreach ($line in @($Lists)) {
+        $name, $value = "$line".Split('=', 2)
+        if ($name -and $value) { $found[$name] = $value }
+    }
+    $found
+}
+
+function Expand-Text($Text, $Variables) {
+    # With variables in place; what is not defined stays as it is.
+    $expanded = "$Text"
+    foreach ($round in 1..3) {
+        $expanded = [regex]::Replace($expanded, '%([^%]+)%', { param($one) $value = $Variables[$one.Groups[1].Value]; if ($value) { "$value" } else { $one.Value } })
+    }
+    $expanded
+}
+
+function Find-Program($Text, $Folders, $Variables) {
+    # The file of a program as a service's settings have it, as CreateProcess finds it; null where that cannot be told.
+    $name = (Expand-Text $Text $Variables).Trim().Trim('"').Replace('/', '\')
+    if (-not $name -or $name.Contains('%')) { return $null }
+    if (-not (Leaf $name).Contains('.')) { $name = "$name.exe" }
+    if ($name -match '^([A-Za-z]:\\|\\\\)') { return Resolve-Place $name }
+    $root = $Variables.SystemRoot
+    $places = @($Folders) + "$root\System32", $root
+    if (-not $name.Contains('\')) { $places += @((Expand-Text $Variables.Path $Variables).Split(';') | ForEach-Object { $_.Trim().Trim('"').TrimEnd('\') }) }
+    foreach ($place in $places) { if ($place -match '^[A-Za-z]:' -and [IO.File]::Exists("$($place.TrimEnd('\'))\$name")) { return Resolve-Place "$($place.TrimEnd('\'))\$name" } }
+}
+
+function Get-Procrun($Name) {
+    # Where procrun keeps what it was told of a service; null where it knows none of that name.
     foreach ($root in 'SOFTWARE\WOW6432Node', 'SOFTWARE') {
-        $procrun = "$root\Apache Software Foundation\Procrun 2.0\$Name\Parameters"
+        $at = "$root\Apache Software Foundation\Procrun 2.0\$Name\Parameters"
+        if ($null -ne (Get-Values "$at\Start")) { return $at }
+    }
+}
+
+function Get-HostedImage($Name, $Command, $Own) {
+    # The program that the service is set to run, and by which host that is told. No host: the service's own program, which
+    # may start another. No image: it is another than the service's own, and cannot be told.
+    $program = Resolve-Place $Command.Program
+    $beside = $program -replace '\\[^\\]*$', ''
+    $answer = { param($by, $text, $folders, $more) @{ Host = $by; Image = Find-Program $text (@($folders) + $beside | Where-Object { $_ }) (Get-Variables (@($Own) + @($more))) } }
+    $procrun = if ($Command.Rest -like '*//RS//*') { Get-Procrun $Name }
+    if ($procrun) {
         $start = Get-Values "$procrun\Start"
-        if ($null -ne $start) { break }
+        if ($start.Mode -eq 'jvm') { return @{ Host = 'procrun'; Image = $program } }
+        $text = if ($start.Mode -eq 'exe') { $start.Image } elseif ($start.Mode -eq 'java') {
+            $at = Get-Value "$procrun\Java" 'JavaHome'
+            if ($at) { "$("$at".Trim().Trim('"').TrimEnd('\', '/'))\bin\java.exe" }
+        }
+        return & $answer 'procrun' $text $start.WorkingPath
     }
-    if ($start.Mode -eq 'exe' -and $start.Image) { return $start.Image }
-    if ($start.Mode -eq 'java') {
-        $javahome = Get-Value "$procrun\Java" 'JavaHome'
-        if ($javahome) { return "$($javahome.TrimEnd('\'))\bin\java.exe" }
+    $told = Get-Values "SYSTEM\CurrentControlSet\Services\$Name\Parameters"
+    if ($told.Application) {
+        $by = if ((Leaf $program) -eq 'srvany.exe') { 'srvany' } else { 'nssm' }
+        return & $answer $by $told.Application $told.AppDirectory (@($told.AppEnvironment) + @($told.AppEnvironmentExtra))
     }
-    $nssm = Get-Value "SYSTEM\CurrentControlSet\Services\$Name\Parameters" 'Application'
-    if ($nssm) { return $nssm }
-    if ($Command.Rest -match '(?:^|\s)--\s+(.+)$') { return (Split-Command $Matches[1]).Program }
-    $Command.Program
+    if ($Command.Rest -match '(?:^|\s)--\s+(.+)$') {
+        $text = (Split-Command $Matches[1]).Program
+        $folder = if ($Command.Rest -match '--cwd[\s=]+("[^"]+"|\S+)') { $Matches[1].Trim('"') }
+        return & $answer 'shawl' $text $folder
+    }
+    $xml = Attempt { ([xml](Read-Text ($program -replace '\.exe$', '.xml'))).service }
+    if ($xml.executable) {
+        $set = @("BASE=$beside") + @($xml.SelectNodes('env') | ForEach-Object { "$($_.GetAttribute('name'))=$($_.GetAttribute('value'))" })
+        return & $answer 'winsw' $xml.executable (Expand-Text $xml.workingdirectory @{ BASE = $beside }) $set
+    }
+    if ($Command.Rest -match '(?:^|\s)-{1,2}s\s+("[^"]+"|\S+)') {
+        $conf = $Matches[1].Trim('"').Replace('/', '\')
+        $text = Attempt { Read-Text $(if ($conf -match '^[A-Za-z]:') { $conf } else { Resolve-Place "$beside\$conf" }) }
+        if ("$text" -match '(?m)^\s*wrapper\.java\.command\s*=\s*(.+?)\s*$') { return & $answer 'tanuki' $Matches[1] }
+    }
+    if ((Leaf $program) -match '^(cmd|powershell|pwsh|wscript|cscript)(\.exe)?$') { return @{ Host = 'script'; Image = $null } }
+    @{ Host = $null; Image = $program }
+}
+
+function Get-ServiceCommand($Values) { Split-Command (Expand-Text $Values.ImagePath (Get-Variables $Values.Environment)) }
+
+function Test-ServiceOf($Name, $Values, $Mention, $Folder) {
+    # Whether a service is one of the Connector's: the folder is in its command or in what its host was told.
+    $told = Attempt { Get-Values "SYSTEM\CurrentControlSet\Services\$Name\Parameters" }
+    $procrun = if ("$($Values.ImagePath)" -like '*//RS//*') { Get-Procrun $Name }
+    $start = if ($procrun) { Get-Values "$procrun\Start" }
+    $java = if ($procrun) { Get-Values "$procrun\Java" }
+    $texts = @($Values.ImagePath, $told.Application, $told.AppDirectory, $told.AppParameters, $start.Image, $start.WorkingPath) +
+        @($start.Params) + @($java.JavaHome, $java.Classpath) + @($java.Options)
+    $variables = Get-Variables $Values.Environment
+    foreach ($text in $texts) { if ($text -and (Test-Mention (Expand-Text $text $variables) $Mention $Folder)) { return $true } }
+    Under (Get-HostedImage $Name (Get-ServiceCommand $Values) $Values.Environment).Image $Folder
 }
 
 function Get-FailureActions($Bytes) {
@@ -626,14 +842,15 @@ function Get-FailureActions($Bytes) {
     @{ Actions = $actions; Reset = $(if ($reset -ne [uint32]::MaxValue) { [long]$reset }) }
 }
 
-function Get-ServiceFacts($Name) {
+function Get-ServiceFacts($Name, $s) {
     $values = Get-Values "SYSTEM\CurrentControlSet\Services\$Name"
     if ($null -eq $values -or -not $values.ImagePath) { return $null }
     $states = @{ Running = 'running'; Stopped = 'stopped'; Paused = 'paused'; StartPending = 'start_pending'; StopPending = 'stop_pending'
         ContinuePending = 'start_pending'; PausePending = 'stop_pending' }
     $modes = @{ 2 = 'auto'; 3 = 'manual'; 4 = 'disabled' }
     $state = Get-ServiceState $Name
-    $command = Split-Command ([Environment]::ExpandEnvironmentVariables($values.ImagePath))
+    $command = Get-ServiceCommand $values
+    $hosted = Get-HostedImage $Name $command $values.Environment
     $failure = Get-FailureActions $values.FailureActions
     $mode = $modes[[int](Number $values.Start)]
     if ($mode -eq 'auto' -and $values.DelayedAutostart -eq 1) { $mode = 'delayed' }
@@ -644,7 +861,8 @@ function Get-ServiceFacts($Name) {
         start_mode = $mode
         account = Text $values.ObjectName
         command = Text $command.Program
-        image = Text (Get-HostedImage $Name $command)
+        image = Text (Get-Place $hosted.Image $s)
+        host = $hosted.Host
         pid = $(if ($state -eq 'Running') { Attempt { Number (Get-Instance Win32_Service ProcessId "Name = '$($Name.Replace("'", "\'"))'").ProcessId } })
         actions = $failure.Actions
         reset_seconds = $failure.Reset
@@ -655,18 +873,21 @@ function Get-ServiceFacts($Name) {
 
 function Read-Service($s) {
     $root = 'SYSTEM\CurrentControlSet\Services'
+    $folder = Resolve-Place $s.folder
+    $mention = Get-Mention $s.folder
     $others = foreach ($name in @(Get-Keys $root)) {
         if (Same $name $s.service) { continue }
         # Security products guard their keys; of ours, below, what cannot be read is an error.
-        $path = Attempt { Get-Value "$root\$name" 'ImagePath' }
+        $values = Attempt { Get-Values "$root\$name" }
+        $path = "$($values.ImagePath)"
         # Drivers, and nearly every service, are passed by with one cheap look.
-        if (-not $path -or "$path".IndexOf('.exe', [StringComparison]::OrdinalIgnoreCase) -lt 0 -or "$path" -match '(?i)\\system32\\') { continue }
-        $command = Split-Command ([Environment]::ExpandEnvironmentVariables($path))
-        if ((Under $command.Program $s.folder) -or (Under (Attempt { Get-HostedImage $name $command }) $s.folder)) { Get-ServiceFacts $name }
+        if ($path.IndexOf('.exe', [StringComparison]::OrdinalIgnoreCase) -lt 0 -and -not $mention.IsMatch($path)) { continue }
+        if ($path -match '(?i)\\(system32|syswow64)\\' -and -not $mention.IsMatch($path) -and $path -notmatch '(?i)\\(srvany|nssm|prunsrv)\w*\.exe') { continue }
+        if (Attempt { Test-ServiceOf $name $values $mention $folder }) { Get-ServiceFacts $name $s }
     }
     [ordered]@{
         wanted = "$($s.service)"
-        service = $(if ($s.service) { Get-ServiceFacts $s.service })
+        service = $(if ($s.service) { Get-ServiceFacts $s.service $s })
         others = @($others)
     }
 }
@@ -790,9 +1011,10 @@ function Test-Rule($Rule, $s, $Numbers) {
     if (Same $Rule.program $s.image) { return $true }
     $addressed = @($Rule.remote_addresses | Where-Object { $s.endpoints -contains $_ -or (Test-Range $_ $Numbers) }).Count -gt 0
     if ($addressed -and (-not $Rule.program -or $Rule.action -eq 'allow')) { return $true }
-    # What is left: an outbound block that would stop any program on its way to port 443 of any address.
+    # What is left: an outbound block that would stop a program on its way to port 443 of any address. Which program runs
+    # is told elsewhere.
     if ($Rule.action -ne 'block' -or $Rule.direction -ne 'out' -or -not $Rule.enabled) { return $false }
-    if ($Rule.program -or $Rule.conditions -contains 'AppPkgId') { return $false }
+    if ($Rule.conditions -contains 'AppPkgId') { return $false }
     if ($Rule.service -and $Rule.service -ne '*' -and -not (Same $Rule.service $s.service)) { return $false }
     if ($Rule.protocol -and $Rule.protocol -ne 6) { return $false }
     $wide = @($Rule.remote_addresses | Where-Object { $_ -match '^(internet|any|\*)$' }).Count -gt 0
@@ -835,7 +1057,8 @@ function Read-Firewall($s) {
             $text = "$($values[$id])"
             if (-not $look.IsMatch($text)) { continue }
             $rule = ConvertFrom-Rule $id $store $text
-            if (Test-Rule $rule $s $numbers) { $rule }
+            if (Same (Leaf $rule.program) (Leaf $s.image)) { $rule.program = Get-Place $rule.program $s }
+            if (Test-Rule $rule $s $numbers) { $rule.program = Get-Place $rule.program $s; $rule }
         }
     })
     [ordered]@{

@@ -164,8 +164,12 @@ def _switch(audit: Audit, fleet: Fleet, move: Move) -> list[Stage]:
     neither = {move.old: Role.STANDBY, move.new: Role.STANDBY}
     after = {move.old: Role.STANDBY, move.new: Role.ACTIVE}
     rows = {row.name: row for row in in_roles(fleet, after).gateways}
+    ended = _person(GATEWAY_ENDED, rows[move.old])
+    if alone := planning.by_hand(next((one for one in audit.evidence if one.gateway == move.old), None)):
+        words = f"{ended.words}; and end there by hand what no step of ours can end, and what starts it: {alone}"
+        ended = replace(ended, words=words)
     stages = [
-        Stage(steps=(_person(GATEWAY_ENDED, rows[move.old]),), roles=neither),
+        Stage(steps=(ended,), roles=neither),
         Stage(steps=(stop(fleet, rows[move.old]),), roles=neither),
         Stage(steps=(_person("gateway-started", rows[move.new]),), roles=after),
     ]

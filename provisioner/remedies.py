@@ -5,6 +5,7 @@ The plan and the inventory plugin both ask here, so that plain Ansible does what
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,22 +17,28 @@ from provisioner.settings import FIREWALL_RULE, ConnectorFile, Package
 ORDER = ("java", "connector", "firewall", "antivirus", "service", "power", "start")
 # On a retired gateway: what runs goes first, the files on which it was built last.
 REMOVAL = ("service", "antivirus", "firewall", "connector", "java")
+# What is told of the program that really runs.
+TOLD_OF_PROGRAM = ("firewall", "antivirus")
 GROUP = "provisioner"
 KEEP = "C:\\ProgramData\\provisioner"
 
 _PLAIN_NAME = re.compile(r"[\w.+-]+")
 
 
-def values(fleet: Fleet, gateway: Gateway, remedy: str) -> tuple[str, dict[str, Any]]:
+def values(fleet: Fleet, gateway: Gateway, remedy: str, program: str = "") -> tuple[str, dict[str, Any]]:
     """The role that does a remedy on a gateway, and its variables as roles/ROLE/meta/argument_specs.yml has them.
 
-    On a retired gateway all of them remove. Errors: KeyError for a remedy that does not exist, ValueError for a
-    start where the gateway's role wants none.
+    `program` is the file that really runs as the Connector there, where a reading has shown it; without one it is that
+    of fleet.yml. Firewall and antivirus are told of it. On a retired gateway all of them remove.
+    Errors: KeyError for a remedy that does not exist, ValueError for a start where the gateway's role wants none.
     """
     if remedy == "start":
         if gateway.role is not Role.ACTIVE:
             raise ValueError(f"{gateway.name} is {gateway.role}: its Connector is not started")
         return "service", {**_service(fleet, gateway), "service_run": "started"}
+    if program and remedy in TOLD_OF_PROGRAM:
+        connector = replace(fleet.settings.connector, image=program)
+        fleet = replace(fleet, settings=replace(fleet.settings, connector=connector))
     return remedy, _MAKERS[remedy](fleet, gateway)
 
 
@@ -183,7 +190,9 @@ def _firewall(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
 
 def _antivirus(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     connector, exclude = fleet.settings.connector, fleet.settings.antivirus.exclude
-    path = connector.folder if exclude == "folder" else connector.image
+    # A program outside of the folder is not in what the folder's exclusion holds.
+    inside = connector.image.lower().startswith(f"{connector.folder.lower()}\\")
+    path = connector.folder if exclude == "folder" and inside else connector.image
     if gateway.role is Role.RETIRED:
         # All that we may ever have excluded there: fleet.yml may have said otherwise before.
         paths, processes = [connector.image, connector.folder], [connector.image]

@@ -26,7 +26,7 @@ LAYERS = (
 TOGETHER = {
     ("remote", "wire"), ("remote", "line"), ("wire", "line"), ("fleet", "tables"), ("ods", "tables"),
     ("playbook", "secrets_socket"), ("execute", "budget"), ("evaluate", "facts"), ("plan", "remedies"),
-    ("migrate", "plan"), ("migrate", "remedies"),
+    ("plan", "facts"), ("migrate", "plan"), ("migrate", "remedies"),
     ("migrate", "undo"), ("undo", "plan"), ("undo", "traces"), ("traces", "facts"),
     ("ods", "suppliers"), ("suppliers", "tables"),
     *((room, "troubles") for room in ("remote", "wire", "line", "playbook", "secrets_socket")),

@@ -24,6 +24,11 @@ def _one_connector(practice: Sequence[Gateway], running: Sequence[Gateway], fact
     """Whether no more than one Connector runs, and that one on the active gateway."""
     if len(running) > 1:
         return Fact(value=[f"a Connector runs on {' and on '.join(one.name for one in running)}"])
+    several = {one.name: facts[one.name].get("connector.several", Fact(value=OK)) for one in running}
+    if found := [
+        f"on {name} {words}" for name, one in several.items() if one.value not in (None, OK) for words in one.value
+    ]:
+        return Fact(value=found)
     if running and running[0].role is not Role.ACTIVE:
         return Fact(value=[f"a Connector runs on {running[0].name}, whose role is {running[0].role}"])
     if names := untold(practice, facts):
@@ -31,6 +36,8 @@ def _one_connector(practice: Sequence[Gateway], running: Sequence[Gateway], fact
             value=None,
             reason=f"a Connector elsewhere in the practice cannot be ruled out (not read: {', '.join(names)})",
         )
+    if unsure := [f"on {name} {one.reason}" for name, one in several.items() if one.value is None]:
+        return Fact(value=None, reason="; ".join(unsure))
     return Fact(value=OK)
 
 

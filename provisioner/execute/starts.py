@@ -16,7 +16,7 @@ from provisioner import migrate
 from provisioner.execute import claims, events, judge
 from provisioner.journal.standing import unsettled
 from provisioner.model import Gateway, Result, Step
-from provisioner.plan import connector_runs, why_not_fenced, why_not_start
+from provisioner.plan import connector_runs, why_not_beside, why_not_fenced, why_not_start
 from provisioner.playbook import Acted
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def _why_not(run: Rollout, step: Step, reading: judge.Reading) -> judge.Verdict 
     if run.strict:
         if why := why_not_fenced(others, said, reading.evidence, strangers):
             return Result.STALE, f"not started: the fence does not hold: {why}"
+        if why := why_not_beside(row, said, reading.evidence.get(row.name)):
+            return Result.STALE, f"not started: {why}"
     else:
         undone = [one.id for one in run.steps_of[step.gateway] if one.id != step.id and not run.through([one])]
         if undone:

@@ -4,7 +4,8 @@ import fnmatch
 from typing import Any
 
 from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, path_key, problems, same_path, within
-from provisioner.facts.service import real_image
+from provisioner.facts.running import by_program
+from provisioner.facts.service import real
 
 _DEFENDER = "Microsoft Defender"
 # Security Center's undocumented state: the second byte is 10 or 11 while the product is at work.
@@ -60,7 +61,7 @@ def _defender(reading: Reading) -> Any:
     what it leaves alone."""
     product = _product(reading)
     if product != _DEFENDER and not _defender_scans(reading):
-        image = real_image(reading)
+        image = listed(list(real(reading).each))
         raise CannotTell(f"the antivirus here is {product}: only its own console shows whether it leaves {image} alone")
     return reading.section("antivirus")["defender"]
 
@@ -77,15 +78,25 @@ def _ask_others(reading: Reading) -> None:
 def _effective(reading: Reading) -> bool:
     """Whether Defender leaves the Connector alone. Its own answer comes before the lists, which may hold what it
     ignores."""
-    defender, antivirus = _defender(reading), reading.section("antivirus")
-    settings, image = reading.settings, real_image(reading)
+    defender, found = _defender(reading), real(reading)
+    if not found.sure and (defender["path_exclusions"] or defender["process_exclusions"]):
+        # One of them may be the right one.
+        raise CannotTell(found.why)
+    return by_program(found, lambda image: OK if _left_alone(reading, image) else ["no"]) == OK
+
+
+def _left_alone(reading: Reading, image: str) -> bool:
+    """Whether Defender leaves that program alone."""
+    defender, antivirus, settings = _defender(reading), reading.section("antivirus"), reading.settings
     if settings.antivirus.exclude == "process":
         return _in_list(reading, "process", image)
     answer = antivirus["effective"]
     asked = same_path(answer["path"], image)
     if asked and answer["excluded"] is False:
         return False
-    wanted = settings.connector.folder if settings.antivirus.exclude == "folder" else image
+    folder = settings.connector.folder
+    # A Java outside of the folder is not in what the folder's exclusion holds.
+    wanted = folder if settings.antivirus.exclude == "folder" and within(image, folder) else image
     paths = defender["path_exclusions"]
     if asked and answer["excluded"] and (paths is None or wanted == image):
         return True
@@ -146,13 +157,13 @@ def _removal_by(reading: Reading) -> str:
     by = _exclusion_by(reading)
     if by == "local" and _defender(reading)["exclusions_hidden"]:
         return "management"
-    return "product" if by == "local" and _others(reading) and not _left_alone(reading) else by
+    return "product" if by == "local" and _others(reading) and not _known_left_alone(reading) else by
 
 
 def _exclusion_left(reading: Reading) -> str | list[str]:
     """What of the Connector a retired gateway's antivirus still leaves alone: that is open to whoever makes the folder
     anew."""
-    if found := _left_alone(reading):
+    if found := _known_left_alone(reading):
         return problems([f"{_DEFENDER} still leaves {listed(found)} alone"])
     _defender(reading)
     if None in _lists(reading):
@@ -166,7 +177,7 @@ def _lists(reading: Reading) -> list[list[str] | None]:
     return [defender.get("path_exclusions"), defender.get("process_exclusions")]
 
 
-def _left_alone(reading: Reading) -> list[str]:
+def _known_left_alone(reading: Reading) -> list[str]:
     """What of the Connector Defender is known to leave alone."""
     settings, lists = reading.settings, _lists(reading)
     image, folder = settings.connector.image, settings.connector.folder

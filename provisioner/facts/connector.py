@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from provisioner import endpoints
+from provisioner.facts import running
 from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, problems, same_path, within
-from provisioner.facts.service import real_image
 from provisioner.settings import Package
 
-_RUNNING = ("running", "start_pending")
 # Administrators, SYSTEM, TrustedInstaller.
 _OWNERS = frozenset({"S-1-5-32-544", "S-1-5-18", "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"})
 # CREATOR OWNER and CREATOR GROUP stand in templates for what is made inside, OWNER RIGHTS for whoever owns it: none of
@@ -130,37 +129,58 @@ def _java_version(reading: Reading) -> str:
     return " ".join(text for text in (java["version"] or "of unknown version", java["vendor"]) if text)
 
 
-def _processes(reading: Reading) -> list[Any]:
-    """The running processes that are the Connector: of the image that the service starts, or any java of its folder."""
-    image = real_image(reading)
-    return [
-        one
-        for one in reading.section("connector")["processes"]
-        if same_path(one["image"], image) or one["image"].lower().endswith(("\\java.exe", "\\javaw.exe"))
-    ]
-
-
 def runs(reading: Reading) -> bool:
-    """Whether a Connector runs on this PC, as a service or by itself. Either trace is enough; that none does takes
-    both sections."""
-    try:
-        services = reading.section("service")
-        found = [one for one in (services["service"], *(services["others"] or ())) if one]
-        if any(one["state"] in _RUNNING for one in found):
-            return True
-    except CannotTell:
-        if "connector" in reading.evidence.sections and _processes(reading):
-            return True
-        raise
-    return bool(_processes(reading))
+    """Whether a Connector runs on this PC, as a service or by itself."""
+    found = running.runs(reading.evidence.sections)
+    if found is None:
+        reading.section("service")
+        reading.section("connector")
+        raise CannotTell(running.why_untold(reading.evidence.sections))
+    return found
 
 
 def _runs_words(reading: Reading) -> str:
     return "yes" if runs(reading) else "no"
 
 
+def _at_work(reading: Reading) -> str:
+    """What runs, in words; what no service runs is named, because it has to be ended by hand."""
+    reading.section("service")
+    reading.section("connector")
+    if not runs(reading):
+        return "nothing"
+    sections = reading.evidence.sections
+    by_hand = running.without_service(sections)
+    works = [one for one in running.services(sections) if one["state"] in ("running", "start_pending")]
+    said = [f"the service {one['name']} is {one['state'].replace('_', ' ')}" for one in works]
+    said += [f"{running.words(one)} runs without a service, and has to be ended by hand" for one in by_hand]
+    return "; ".join(said) or listed([f"{running.words(one)} runs" for one in running.processes(sections)])
+
+
+def _several(reading: Reading) -> str | list[str]:
+    """Whether more than one Connector works on this PC: beside the service's one that somebody started by hand."""
+    sections = reading.evidence.sections
+    reading.section("connector")
+    found = running.several(sections)
+    if len(found) > 1:
+        each = [
+            running.words(next((one for one in group if one["endpoint_connections"]), group[-1])) for group in found
+        ]
+        return [f"{len(found)} run there: {listed(each)}"]
+    doubtful = [running.words(one) for one in running.doubtful(sections) if one["endpoint_connections"]]
+    if doubtful and found:
+        raise CannotTell(f"{listed(doubtful)} may be a second one")
+    untold = [
+        one for group in found for one in group if one["endpoint_connections"] and one.get("ancestors", 0) is None
+    ]
+    if len(untold) > 1:
+        raise CannotTell(f"{listed([running.words(one) for one in untold])} both talk to the vendor")
+    return OK
+
+
 def _working(reading: Reading) -> bool:
-    found = _processes(reading)
+    reading.section("connector")
+    found = running.processes(reading.evidence.sections)
     if not found:
         return False
     endpoint = [one["endpoint_connections"] for one in found]
@@ -211,6 +231,8 @@ FACTS: dict[str, FactOf] = {
     "connector.access": _access,
     "connector.runs": runs,
     "connector.running": _runs_words,
+    "connector.at_work": _at_work,
+    "connector.several": _several,
     "connector.working": _working,
     "connector.files_left": _files_left,
     "java.runtime": _java,

@@ -14,7 +14,8 @@ from provisioner.facts.reading import (
     same_path,
     within,
 )
-from provisioner.facts.service import real_image
+from provisioner.facts.running import Programs, by_program
+from provisioner.facts.service import real
 from provisioner.settings import FIREWALL_RULE
 
 PORT = 443
@@ -26,12 +27,18 @@ _PROFILES = ("domain", "private", "public")
 
 
 def _rule(reading: Reading) -> str | list[str]:
-    """Whether enabled allow rules let the image that really runs reach all addresses, in every profile. Whether
+    """Whether enabled allow rules let the program that really runs reach all addresses, in every profile. Whether
     they take effect is another question: firewall.override."""
-    endpoints, image = known_endpoints(reading), real_image(reading)
+    endpoints, found = known_endpoints(reading), real(reading)
     rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
+    return by_program(found, lambda image: _rule_problems(reading, rules, image, found, endpoints))
+
+
+def _rule_problems(
+    reading: Reading, rules: Sequence[Any], image: str, found: Programs, endpoints: list[str]
+) -> str | list[str]:
     allowing = [one for one in rules if one["action"].lower() == "allow"]
-    missing = _missing(endpoints, [one for one in allowing if not _faults(one, image)])
+    missing = _missing(endpoints, [one for one in allowing if not _faults(one, image, found)])
     ours = [one for one in rules if is_ours(one)]
     doubled = len([one for one in ours if one["enabled"]]) > 1
     if not missing:
@@ -43,14 +50,10 @@ def _rule(reading: Reading) -> str | list[str]:
         best = min(near, key=lambda one: len(_missing(endpoints, [one])))
     else:
         best = ours[0]
-    return _best_problems(best, image, endpoints) + ([f"there are {len(ours)} rules of that name"] if doubled else [])
-
-
-def _best_problems(rule: Any, image: str, endpoints: Sequence[str]) -> list[str]:
-    found = _faults(rule, image)
-    if rule["remote_addresses"] and (missing := _missing(endpoints, [rule])):
-        found.append(f"the rule '{rule['name']}' lacks {listed(missing)}")
-    return found
+    wrong = _faults(best, image, found)
+    if best["remote_addresses"] and (lacking := _missing(endpoints, [best])):
+        wrong.append(f"the rule '{best['name']}' lacks {listed(lacking)}")
+    return wrong + ([f"there are {len(ours)} rules of that name"] if doubled else [])
 
 
 def _missing(endpoints: Sequence[str], rules: Sequence[Any]) -> list[str]:
@@ -66,7 +69,7 @@ def _named(rule: Any) -> bool:
     return (rule["name"] or "").strip().lower() == FIREWALL_RULE.lower()
 
 
-def _faults(rule: Any, image: str) -> list[str]:
+def _faults(rule: Any, image: str, found: Programs) -> list[str]:
     """What keeps a rule from being right, its addresses left out. A rule of ours must be as narrow as it was made; one
     of somebody else's may be wider."""
     ours = is_ours(rule)
@@ -76,7 +79,10 @@ def _faults(rule: Any, image: str) -> list[str]:
         (rule["protocol"] != _TCP and (ours or rule["protocol"] is not None), "is not for TCP"),
         (not ports_cover(rule["remote_ports"], PORT), f"is not for port {PORT}"),
         (ours and not rule["remote_ports"], "is for every port"),
-        (bool(rule["program"]) and not same_path(rule["program"], image), _wrong_program(rule, image)),
+        (
+            bool(rule["program"]) and not same_path(rule["program"], image),
+            f"is for {rule['program']}, and {found.words(image)}",
+        ),
         (ours and not rule["program"], "is for every program"),
         (bool(rule["local_ports"]), "is for some local ports only"),
         (bool(rule["service"]), "is bound to a Windows service, and the Connector's program is not one itself"),
@@ -85,10 +91,6 @@ def _faults(rule: Any, image: str) -> list[str]:
         (bool(rule["conditions"]), f"has further conditions ({', '.join(sorted(rule['conditions']))})"),
     )
     return [f"the rule '{rule['name']}' {words}" for wrong, words in checks if wrong]
-
-
-def _wrong_program(rule: Any, image: str) -> str:
-    return f"is for {rule['program']}, and what runs is {image}"
 
 
 def _all_profiles(rule: Any) -> bool:
@@ -117,10 +119,15 @@ def _rule_by(reading: Reading) -> str:
 
 def _override(reading: Reading) -> str | list[str]:
     """What makes a rule of ours void, whether it is there or not: a policy, or a rule that blocks."""
-    endpoints, image, deaf = known_endpoints(reading), real_image(reading), _deaf(reading)
+    found = real(reading)
+    return by_program(found, lambda image: _hindrances(reading, image, found))
+
+
+def _hindrances(reading: Reading, image: str, program: Programs) -> str | list[str]:
+    endpoints, deaf = known_endpoints(reading), _deaf(reading)
     rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
     found = []
-    by_policy = [one for one in rules if one["store"] != "local" and not _faults(one, image)]
+    by_policy = [one for one in rules if one["store"] != "local" and not _faults(one, image, program)]
     if deaf and _missing(endpoints, by_policy):
         found.append(
             f"a policy makes the firewall ignore this PC's own rules ({', '.join(deaf)}), and has no rule for the "

@@ -3,6 +3,7 @@
 from typing import Any
 
 from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, problems, same_path
+from provisioner.facts.running import Programs, by_program, programs
 from provisioner.model import Role
 
 # Windows writes its own accounts in several ways.
@@ -31,13 +32,25 @@ def service(reading: Reading) -> Any:
     raise CannotTell("fleet.yml has no service.name, and no service lies in the Connector's folder")
 
 
-def real_image(reading: Reading) -> str:
-    """The program that really runs as the Connector: the service's, where it is known, else the one of fleet.yml."""
+def real(reading: Reading) -> Programs:
+    """Which program is the Connector, as far as this reading shows it."""
+    return programs(reading.evidence.sections, reading.settings)
+
+
+def _image(reading: Reading) -> str:
+    """The program that the service is set to run, where its host tells or it is stopped; else what runs."""
     try:
-        found = service(reading)
+        known = service(reading)
     except CannotTell:
-        found = None
-    return str(found["image"]) if found and found["image"] else reading.settings.connector.image
+        known = None
+    if known and known["image"] and (known.get("host", "") is not None or known["state"] != "running"):
+        return str(known["image"])
+    found = real(reading)
+    if found.sure and found.each:
+        return found.each[0]
+    if found.configured:
+        return found.configured
+    raise CannotTell(found.why)
 
 
 def _none(reading: Reading) -> str:
@@ -80,12 +93,26 @@ def _settings(reading: Reading) -> str | list[str]:
     hosted = "procrun" in reading.settings.packages
     wrong = _start_problems(found, reading.gateway.role, hosted=hosted)
     if hosted:
-        image, account = reading.settings.connector.image, reading.settings.service.account
-        if found["image"] and not same_path(found["image"], image):
-            wrong.append(f"it runs {found['image']} instead of {image}")
+        account = reading.settings.service.account
         if found["account"] and account_key(found["account"]) != account_key(account):
             wrong.append(f"it runs as {found['account']} instead of {account}")
+        wrong += _program_problems(reading, told=not wrong)
     return problems(wrong)
+
+
+def _program_problems(reading: Reading, *, told: bool) -> list[str]:
+    """What is wrong with the program. Raises CannotTell where that cannot be told, if `told` asks for it; of a service
+    that a standby gateway has disabled nobody asks."""
+    wanted = reading.settings.connector.image
+    try:
+        said = by_program(
+            real(reading), lambda one: OK if same_path(one, wanted) else [f"it runs {one} instead of {wanted}"]
+        )
+    except CannotTell:
+        if told and reading.gateway.role is not Role.STANDBY:
+            raise
+        return []
+    return [] if isinstance(said, str) else said
 
 
 def _start_problems(found: Any, role: Role, *, hosted: bool) -> list[str]:
@@ -151,7 +178,7 @@ FACTS: dict[str, FactOf] = {
     "service.start_mode": _start_mode,
     "service.settings": _settings,
     "service.recovery": _recovery,
-    "service.image": real_image,
+    "service.image": _image,
     "service.left": _left,
     "service.others_left": _others_left,
 }

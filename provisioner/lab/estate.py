@@ -136,6 +136,7 @@ def _service(host: str, running: bool, started: str) -> Service:
         actions=[Action("restart", seconds * 1000) for seconds in (60, 120, 300)],
         reset_seconds=_DAY,
         on_non_crash=True,
+        runs=IMAGE if running else "",
         started=started if running else None,
     )
 

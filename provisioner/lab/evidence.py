@@ -2,13 +2,15 @@
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.lab.disk import key
+from provisioner.lab import hosts
+from provisioner.lab.disk import key, leaf
 from provisioner.lab.machine import Machine, program, stamp
 from provisioner.lab.parts import Profile, Rule, Service
 from provisioner.lab.unpack import MANIFEST, read, whole
@@ -113,6 +115,8 @@ def _connector(machine: Machine, settings: Settings, now: float) -> dict[str, An
         "writers": _writers(machine, settings) if folder else None,
         "files": [{"path": path, "sha256": file.sha256 if file else None} for path, file in files],
         "processes": _processes(machine, settings),
+        "command_lines": True,
+        "unowned_connections": 0,
         "installed": installed,
         "other_products": machine.other_products,
     }
@@ -126,26 +130,41 @@ def _writers(machine: Machine, settings: Settings) -> list[dict[str, Any]]:
 
 
 def _processes(machine: Machine, settings: Settings) -> list[dict[str, Any]]:
-    """The running services' programs that lie under the Connector's folder, procrun's and java.exe alike."""
-    inside, client, found = key(settings["folder"]) + "\\", machine.client(), []
-    for service in machine.services:
-        image = machine.image(service)
-        programs = dict.fromkeys((program(service.path), image)) if service.state != "stopped" else {}
-        for path in [one for one in programs if key(one).startswith(inside)]:
-            works = path == image and machine.is_connector(service)
-            reached = [one for one in settings.get("endpoints", ()) if works and machine.reaches(image, one)]
-            talks = works and client.logged_in and client.device == "approved"
-            found.append(
-                {
-                    "pid": machine.pid(path),
-                    "image": path,
-                    "session": 0,
-                    "started": service.started,
-                    "endpoint_connections": len(reached),
-                    "systmone_connections": int(talks),
-                }
-            )
+    """What may be the Connector: the running services' programs, host and child, and what runs without a service."""
+    found = []
+    for service in [one for one in machine.services if one.state != "stopped"]:
+        host, runs = program(service.path), machine.runs(service)
+        ours = service.name.lower() == settings["service"].lower()
+        works = machine.is_connector(service)
+        if key(host) != key(runs):
+            one = _process(machine, settings, host, service.started, works=False)
+            found += [one] if one["in_folder"] else []
+        parents = [machine.pid(host)] if key(host) != key(runs) else []
+        one = {**_process(machine, settings, runs, service.started, works=works), "ancestors": parents}
+        found += [one] if one["in_folder"] or one["endpoint_connections"] or (ours and parents) else []
+    for loose in machine.loose:
+        one = _process(machine, settings, loose.path, loose.started, works=True)
+        found.append(
+            {**one, "pid": machine.pid(f"log-on {loose.path}"), "session": loose.session, "names_folder": True}
+        )
     return found
+
+
+def _process(machine: Machine, settings: Settings, path: str, started: str | None, *, works: bool) -> dict[str, Any]:
+    client, inside = machine.client(), key(path).startswith(key(settings["folder"]) + "\\")
+    reached = [one for one in settings.get("endpoints", ()) if works and machine.reaches(path, one)]
+    return {
+        "pid": machine.pid(path),
+        "name": leaf(path),
+        "image": path,
+        "session": 0,
+        "started": started,
+        "in_folder": inside,
+        "names_folder": inside,
+        "ancestors": [],
+        "endpoint_connections": len(reached),
+        "systmone_connections": int(works and client.logged_in and client.device == "approved"),
+    }
 
 
 def _java(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
@@ -163,19 +182,25 @@ def _java(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
 
 
 def _service(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
-    wanted, inside = settings["service"], key(settings["folder"]) + "\\"
+    wanted = settings["service"]
     service = machine.service(wanted) if wanted else None
     others = [
         _seen_service(machine, one)
         for one in machine.services
-        if one is not service and any(key(path).startswith(inside) for path in (program(one.path), machine.image(one)))
+        if one is not service and _names(machine, one, settings["folder"])
     ]
     seen = _seen_service(machine, service) if service else None
     return {"wanted": wanted, "service": seen, "others": others}
 
 
+def _names(machine: Machine, service: Service, folder: str) -> bool:
+    """Whether a service's command, or what its host was told, names the folder."""
+    told = (service.path, hosts.told(machine, service)[0] or "")
+    return any(re.search(rf"{re.escape(folder)}(?![\w.~$-])", one, re.IGNORECASE) for one in told)
+
+
 def _seen_service(machine: Machine, service: Service) -> dict[str, Any]:
-    image, command = machine.image(service), program(service.path)
+    (image, host), command = hosts.told(machine, service), program(service.path)
     return {
         "name": service.name,
         "display_name": service.display_name,
@@ -184,6 +209,7 @@ def _seen_service(machine: Machine, service: Service) -> dict[str, Any]:
         "account": service.account,
         "command": command,
         "image": image,
+        "host": host,
         "pid": machine.pid(command) if service.state != "stopped" else None,
         "actions": [asdict(action) for action in service.actions],
         "reset_seconds": service.reset_seconds,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from provisioner.errors import LabError
+from provisioner.lab.hosts import KINDS
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ KNOWN: Mapping[str, Known] = {
     "systmone": Known(
         "Who is logged in to SystmOne there: by the Gateway shortcut, as on any PC, or nobody.", "gateway|client|off"
     ),
+    "runs_by": Known("From now on another host runs the Connector there, without rule and exclusion.", "|".join(KINDS)),
     "no_approve": Known("Nobody presses Approve in SystmOne."),
 }
 
@@ -124,6 +126,7 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
     "clock_skew": _is_number,
     "garbage": _GARBAGE.__contains__,
     "systmone": ("gateway", "client", "off").__contains__,
+    "runs_by": KINDS.__contains__,
     "drops_midway": _DROPS.__contains__,
     "hangs": "login".__eq__,
     "drips": _DRIPS.__contains__,

@@ -16,7 +16,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from provisioner.lab import hosts
 from provisioner.lab.disk import Disk, key, leaf
+from provisioner.lab.hosts import PROCRUN as PROCRUN
+from provisioner.lab.hosts import program as program
 from provisioner.lab.parts import (
     Adapter,
     Defender,
@@ -26,6 +29,7 @@ from provisioner.lab.parts import (
     Installed,
     Installer,
     Listener,
+    Loose,
     Power,
     Product,
     Profile,
@@ -54,8 +58,6 @@ FAULTS = frozenset(
         "wrong_machine",
     }
 )
-
-PROCRUN = "HKLM:\\SOFTWARE\\WOW6432Node\\Apache Software Foundation\\Procrun 2.0"
 
 _APPROVE_AFTER = 1.5
 # Where a service that is under way to a state arrives.
@@ -93,6 +95,7 @@ class Machine:
     registry: Registry = field(default_factory=Registry)
     environment: dict[str, dict[str, str]] = field(default_factory=lambda: {"machine": {}, "user": {}})
     services: list[Service] = field(default_factory=list)
+    loose: list[Loose] = field(default_factory=list)
     firewall: Firewall = field(default_factory=Firewall)
     antivirus: list[Product] | None = None
     defender: Defender = field(default_factory=Defender)
@@ -171,9 +174,12 @@ class Machine:
         return None
 
     def image(self, service: Service) -> str:
-        """The program that really runs: what procrun starts, where procrun hosts the service."""
-        hosted = self.registry.value(f"{PROCRUN}\\{service.name}\\Parameters\\Start", "Image")
-        return str(hosted) if hosted else program(service.path)
+        """The program that the service is set to run, behind its host."""
+        return hosts.image(self, service)
+
+    def runs(self, service: Service) -> str:
+        """The program that runs as the service: the one it was started with."""
+        return service.runs or self.image(service)
 
     def start(self, service: Service, now: float) -> None:
         """Start a service. A Connector asks for approval at its first start. Raises WillNotStart."""
@@ -186,7 +192,7 @@ class Machine:
             )
         if "service_will_not_start" in self.faults:
             raise WillNotStart(f"Failed to start service '{named}'.")
-        service.state = "running"
+        service.state, service.runs = "running", self.image(service)
         service.started = stamp(now)
         self.happened("service_started", service=service.name)
         if self.is_connector(service) and self.client().logged_in and not self.systmone.device:
@@ -196,7 +202,7 @@ class Machine:
 
     def stop(self, service: Service) -> None:
         """Stop a service."""
-        service.state = "stopped"
+        service.state, service.runs = "stopped", ""
         service.started = None
         self.happened("service_stopped", service=service.name)
 
@@ -208,12 +214,13 @@ class Machine:
     def running_in(self, path: str) -> str:
         """A program that runs and is that file or lies in that folder; "" for none."""
         started = (one for one in self.services if one.state != "stopped")
-        programs = (where for one in started for where in (program(one.path), self.image(one)))
+        programs = [where for one in started for where in (program(one.path), self.runs(one))]
+        programs += [one.path for one in self.loose]
         return next((one for one in programs if key(one) == key(path) or key(one).startswith(key(path) + "\\")), "")
 
     def is_connector(self, service: Service) -> bool:
-        """Whether a service runs the Connector: its program is a java.exe."""
-        return leaf(self.image(service)).lower() == "java.exe"
+        """Whether a service runs the Connector: its program is a java.exe, or has Java in itself."""
+        return leaf(self.runs(service)).lower() in ("java.exe", "javaw.exe") or hosts.is_jvm(self, service)
 
     # What the faults make of it
 
@@ -294,14 +301,6 @@ class Machine:
             and (not rule.remote_ports or str(port) in rule.remote_ports)
             and (not rule.profiles or "domain" in rule.profiles)
         )
-
-
-def program(command: str) -> str:
-    """The program of a command line, without its arguments."""
-    if command.startswith('"'):
-        return command[1:].partition('"')[0]
-    head, dot, _ = command.lower().partition(".exe")
-    return command[: len(head) + len(dot)]
 
 
 def stamp(now: float) -> str:

@@ -120,6 +120,17 @@ class Service:
     reset_seconds: int = 0
     on_non_crash: bool = False
     dependencies: list[str] = field(default_factory=list)
+    # The program that was started with it: what it is set to run may have changed since.
+    runs: str = ""
+    started: Annotated[str | None, Field(exclude=True)] = None
+
+
+@dataclass
+class Loose:
+    """A Connector that no service runs: somebody started it, or it starts at log-on."""
+
+    path: str
+    session: int = 1
     started: Annotated[str | None, Field(exclude=True)] = None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from provisioner.lab import faults, login, soap
+from provisioner.lab import faults, hosts, login, soap
 from provisioner.lab.events import Events
 from provisioner.lab.machine import Machine
 from provisioner.lab.program import Gateway, Gone
@@ -72,6 +72,9 @@ class Lab:
         for name in names:
             machine = self.machines[name]
             machine.faults = faults.apply(words, machine.faults)
+            # No fault that could be taken away again: what the machine is from now on.
+            if (kind := machine.faults.pop("runs_by", "")) and machine.services:
+                hosts.run_by(machine, kind)
             self._events.note(name, {"event": "faults_set", "faults": machine.faults})
 
     def state(self) -> dict[str, Any]:

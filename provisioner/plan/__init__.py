@@ -12,6 +12,7 @@ from typing import Any
 from provisioner import endpoints
 from provisioner import remedies as offered
 from provisioner.errors import InputError
+from provisioner.facts.running import Programs, programs
 from provisioner.model import (
     Audit,
     Budget,
@@ -37,11 +38,13 @@ from provisioner.plan.guards import (
     SWITCHED_OFF,
     Standing,
     after_restart,
+    by_hand,
     connector_runs,
     gap,
     going,
     stated_off,
     strangers,
+    why_not_beside,
     why_not_fenced,
     why_not_remove,
     why_not_start,
@@ -56,6 +59,7 @@ __all__ = [
     "Standing",
     "before_start",
     "budget_of",
+    "by_hand",
     "by_practice",
     "connector_runs",
     "fingerprint",
@@ -63,6 +67,7 @@ __all__ = [
     "make",
     "stated_off",
     "strangers",
+    "why_not_beside",
     "why_not_fenced",
     "why_not_remove",
     "why_not_start",
@@ -77,6 +82,10 @@ _SECONDS = {"connector": 30.0, "java": 30.0, "firewall": 5.0, "antivirus": 8.0, 
 _OF_ENDPOINTS = frozenset({"endpoints.tls", "endpoints.reachable", "firewall.rule", "firewall.override"})
 # What is so only once a Connector runs.
 _FOLLOWS = frozenset({"R17-working", ONE_ACTIVE})
+_UNTOLD_ASK = (
+    "See that one program runs and is set: end by hand what no service runs, start the Connector's service (again); "
+    "then audit and plan again."
+)
 _OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
 
 
@@ -233,16 +242,40 @@ def _of_gateway(view: _View, gateway: Gateway, asked: frozenset[str]) -> tuple[l
     if START in mended and START in asked and (why := _start_barred(view, gateway, mended, asked, open_)):
         del mended[START]
         gaps.append(why)
-    row = view.rows[gateway.name]
-    steps = []
-    order = offered.REMOVAL if gateway.role is Role.RETIRED else offered.ORDER
-    for remedy in (one for one in order if one in mended.keys() & asked):
-        role, values = offered.values(view.fleet, row, remedy)
+    steps, lacking = _steps(view, gateway, {remedy: found for remedy, found in mended.items() if remedy in asked})
+    return steps, [*gaps, *lacking]
+
+
+def _steps(view: _View, gateway: Gateway, mended: Mapping[str, list[Finding]]) -> tuple[list[Step], list[Gap]]:
+    """A gateway's steps from what each remedy mends, and what cannot be set yet because something is not known."""
+    row, retired = view.rows[gateway.name], gateway.role is Role.RETIRED
+    program = _program(view, gateway, mended.keys())
+    steps, gaps = list[Step](), list[Gap]()
+    order = offered.REMOVAL if retired else offered.ORDER
+    for remedy in (one for one in order if one in mended):
+        if remedy in offered.TOLD_OF_PROGRAM and not retired and program.one == "":
+            gaps.extend(gap(row, one.control, _untold(program), "icb-it", _UNTOLD_ASK) for one in mended[remedy])
+            continue
+        role, values = offered.values(view.fleet, row, remedy, "" if retired else program.one)
         lacking = [_lacking(row, values, remedy, finding) for finding in mended[remedy]]
         gaps.extend(lack for lack in lacking if lack)
         if able := [finding for finding, lack in zip(mended[remedy], lacking, strict=True) if lack is None]:
             steps.append(_step(view, row, remedy, role, values, able))
     return steps, gaps
+
+
+def _program(view: _View, gateway: Gateway, remedies: Collection[str]) -> Programs:
+    """Which program firewall and antivirus are told of: that which the plan's own service step sets, else what runs.
+    What no service runs, no step of ours takes the place of: then it is both."""
+    settings, evidence = view.fleet.settings, view.evidence[gateway.name]
+    found = programs(evidence.sections, settings)
+    if "service" in remedies and "procrun" in settings.packages:
+        return Programs(running=found.running if by_hand(evidence) else (), configured=settings.connector.image)
+    return found
+
+
+def _untold(program: Programs) -> str:
+    return program.why or " and ".join(program.words(one) for one in program.each)
 
 
 def _lacking(gateway: Gateway, values: Mapping[str, Any], remedy: str, finding: Finding) -> Gap | None:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from provisioner.facts import running
+from provisioner.facts.reading import listed
 from provisioner.model import Evidence, Finding, Fleet, Gap, Gateway, Role, Status
 
 IDENTITY = "R5-identity"
@@ -78,12 +80,28 @@ def connector_runs(evidence: Evidence | None) -> bool | None:
     """Whether a Connector runs on that gateway; None where the reading does not say."""
     if evidence is None or evidence.error:
         return None
-    service, connector = evidence.sections.get("service"), evidence.sections.get("connector")
-    found = [one for one in (service["service"], *service["others"]) if one] if service else []
-    # Either trace is enough to say that it runs; only both together can say that it does not.
-    if (connector and connector["processes"]) or any(one["state"] in ("running", "start_pending") for one in found):
-        return True
-    return None if service is None or connector is None else False
+    return running.runs(evidence.sections)
+
+
+def by_hand(evidence: Evidence | None) -> str:
+    """What runs there as a Connector without a service, and no step of ours ends, in words; "" for nothing."""
+    if evidence is None or evidence.error:
+        return ""
+    found = running.without_service(evidence.sections)
+    return listed([running.words(one) for one in found]) if found else ""
+
+
+def why_not_beside(gateway: Gateway, said: Standing, evidence: Evidence | None) -> str:
+    """Why the service may not be started on this gateway itself: a Connector runs there already without it, or that
+    cannot be ruled out and no statement names the gateway; "" where it may, or runs."""
+    if evidence is None or evidence.error:
+        return ""
+    if found := by_hand(evidence):
+        return f"a Connector runs on it already, without its service: {found}"
+    untold = running.why_untold(evidence.sections) if connector_runs(evidence) is None else ""
+    if untold and not said.names(ONLY_CONNECTOR, gateway):
+        return f"whether a Connector runs on it already cannot be told: {untold}"
+    return ""
 
 
 def why_not_start(
@@ -101,11 +119,18 @@ def why_not_start(
     """
     if gateway.role is not Role.ACTIVE:
         return gap(gateway, "R17-running", f"a {gateway.role} gateway is not started", "icb-it", "")
+    if beside := why_not_beside(gateway, said, evidence.get(gateway.name)):
+        ask = "End it there by hand, and what starts it (log-on, a task), then plan again."
+        return gap(gateway, "R17-running", f"not started: {beside}", "icb-it", ask)
     for other in others:
-        runs = connector_runs(evidence.get(other.name))
+        found = evidence.get(other.name)
+        runs = connector_runs(found)
         if runs:
             words = f"not started: a Connector runs on {other.name}, of the same practice"
-            return gap(gateway, "R17-running", words, "icb-it", f"Stop and disable the one on {other.name} first.")
+            ask = f"Stop and disable the one on {other.name} first."
+            if alone := by_hand(found):
+                ask = f"End {alone} on {other.name} by hand first, and what starts it: no service runs it."
+            return gap(gateway, "R17-running", words, "icb-it", ask)
         if (runs is None or other.name in strangers) and not said.names(ONLY_CONNECTOR, other):
             words = f"not started: whether {other.name}, of the same practice, runs a Connector cannot be told"
             ask = f"Make it reachable, or {_row(ONLY_CONNECTOR, gateway.practice, other.name, _CHECKED, said.day)}"
@@ -137,6 +162,8 @@ def why_not_fenced(
         runs = connector_runs(found)
         if runs is False and other.name in strangers:
             return f"another PC than {other.name} may answer at its address (R5-identity)"
+        if runs and (alone := by_hand(found)):
+            return f"a Connector runs on {other.name} without a service, to be ended by hand: {alone}"
         if runs is not False:
             return f"a Connector runs on {other.name}" if runs else f"whether {other.name} runs one cannot be told"
         if loose := _startable(found):
@@ -171,6 +198,10 @@ def why_not_remove(
     It needs an active gateway of the practice that is read as running a Connector, or a standing statement that the
     practice wants none. What stands still there counts too: it is the way back.
     """
+    if found := by_hand(evidence.get(gateway.name)):
+        words = f"nothing is removed: a Connector runs here without a service: {found}"
+        ask = "End it there by hand, and what starts it (log-on, a task), then audit and plan again."
+        return gap(gateway, "retired-service", words, "icb-it", ask)
     active = [other for other in others if other.role is Role.ACTIVE]
     known = [one.name for one in active if one.name not in strangers]
     if said.covers(NO_CONNECTOR, gateway) or any(connector_runs(evidence.get(name)) for name in known):

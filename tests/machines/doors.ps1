@@ -62,6 +62,13 @@ function Get-Running($Names) {
     }
 }
 
+function Get-Link($Path) { (Get-Machine).links.$Path }
+
+function Get-LongPath($Path) {
+    foreach ($short in @((Get-Machine).short.PSObject.Properties)) { $Path = $Path -ireplace [regex]::Escape($short.Name), $short.Value }
+    $Path
+}
+
 function Get-ServiceState($Name) { (Get-Machine).services.$Name }
 
 function Get-Access($Path) {

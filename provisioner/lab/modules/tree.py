@@ -240,7 +240,7 @@ def _held(tree: _Tree, changed: Iterable[Change]) -> str:
     """What keeps a file from being replaced: a program that runs holds its own open, and those of the folder it runs
     from; "" for nothing."""
     machine = tree.call.machine
-    images = [machine.image(service).lower() for service in machine.services if service.state != "stopped"]
+    images = [machine.runs(service).lower() for service in machine.services if service.state != "stopped"]
     if not any(image.startswith(f"{tree.folder.lower()}\\") for image in images):
         return ""
     path = next((change.path for change in changed if change.was), "")
