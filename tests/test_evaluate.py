@@ -231,7 +231,7 @@ def test_an_exclusion_that_would_be_void_is_not_planned() -> None:
     found = judged(fleet(gateway("GW1")), {"GW1": managed})["GW1"]
     assert found["R12-antivirus"].status is Status.NOT_APPLICABLE
     assert found["R12-managed"].status is Status.FAILED
-    other = {"antivirus.products": [{"name": "Sophos", "state": 0x041000}]}
+    other = {"antivirus.products": [{"name": "Sophos", "state": 0x041000}], "antivirus.defender.mode": "Passive"}
     found = judged(fleet(gateway("GW1")), {"GW1": other})["GW1"]
     assert found["R12-antivirus"].status is Status.NOT_APPLICABLE
     assert (found["R12-managed"].status, "Sophos" in found["R12-managed"].cause) == (Status.UNKNOWN, True)
