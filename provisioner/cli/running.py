@@ -179,10 +179,11 @@ def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal, also: S
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
         out(f"Before this run: {line[0].lower()}{line[1:]}")
     # What is so at one gateway only has its row above.
-    found = [one for one in causes.grouped(plan, ended.outcomes) if len(one.gateways) > 1]
-    if found:
+    found = causes.grouped(plan, ended.outcomes)
+    shared = [one for one in found if len(one.gateways) > 1]
+    if shared:
         out(f"{causes.counted(found)}:")
-    for cause in found:
+    for cause in shared:
         what = ", ".join(part for part in (cause.result, cause.remedy) if part)
         out(f"  {what}, at {len(cause.gateways)}: {cause.words}")
     for line in also:
