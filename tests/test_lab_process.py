@@ -296,6 +296,9 @@ def test_the_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         says("down")
     assert "No lab is up" in fails("down")
     assert "offline" in says("events")
+    assert provisioner("up", "--allow-unencrypted")[0] == 0
+    says("down")
+    assert json.loads(Folder(tmp_path / "fleet").setup.read_text("utf-8"))["allow_unencrypted"] is True
 
 
 def test_a_lab_that_cannot_start_says_why(tmp_path: Path) -> None:

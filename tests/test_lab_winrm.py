@@ -67,7 +67,9 @@ def lab(fleet: Handle) -> Iterator[Handle]:
     fleet.set("*", "none")
 
 
-def pywinrm(lab: Handle, name: str = "A10001", *, tls: bool = False, **options: Any) -> Protocol:
+def pywinrm(lab: Handle, name: str = "A10001", *, tls: bool | None = None, **options: Any) -> Protocol:
+    """pywinrm on a gateway: over TLS where that is said, or by Basic, which a PC takes in no other way."""
+    tls = options.get("transport") == "basic" if tls is None else tls
     place = f"https://127.0.0.1:{lab.tls_port}" if tls else f"http://127.0.0.1:{lab.port}"
     account = {"transport": "ntlm", "username": lab.user, "password": lab.password}
     given = {**account, "proxy": None, "ca_trust_path": str(lab.ca_file), **options}
@@ -141,8 +143,8 @@ def test_the_bootstrap_is_the_one_that_remote_sends() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"tls": True}, {"transport": "basic"}, {"transport": "basic", "tls": True}],
-    ids=["ntlm", "ntlm-tls", "basic", "basic-tls"],
+    [{}, {"tls": True}, {"transport": "basic"}],
+    ids=["ntlm", "ntlm-tls", "basic-tls"],
 )
 def test_pywinrm_reads_a_gateway(lab: Handle, options: dict[str, Any]) -> None:
     protocol = pywinrm(lab, **options)
@@ -457,7 +459,7 @@ def test_a_locked_account_looks_like_a_wrong_password_but_for_the_gateways_own_l
         ("wrong_transport", ["Kerberos"]),
         ("wrong_transport=negotiate", ["Negotiate"]),
         ("wrong_transport=basic", ['Basic realm="WSMAN"']),
-        ("none", ["Negotiate", 'Basic realm="WSMAN"']),
+        ("none", ["Negotiate"]),
     ],
 )
 def test_the_ways_of_logging_in_that_are_offered(lab: Handle, fault: str, offered: list[str]) -> None:

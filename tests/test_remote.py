@@ -48,9 +48,12 @@ def call(shared: Handle) -> Iterator[Call]:
     """Runs the evidence script on a gateway of the lab."""
 
     def run(
-        name: str = "A84002", *, transport: str = "ntlm", tls: bool = False, password: str = "", deadline: float = 20,
-        trusted: bool = True, port: int = 0, host: str = "127.0.0.1", guard: LoginGuard | None = UNGUARDED,
+        name: str = "A84002", *, transport: str = "ntlm", tls: bool | None = None, password: str = "",
+        deadline: float = 20, trusted: bool = True, port: int = 0, host: str = "127.0.0.1",
+        guard: LoginGuard | None = UNGUARDED,
     ) -> bytes:  # fmt: skip
+        # Basic is taken over TLS only.
+        tls = transport == "basic" if tls is None else tls
         connection = Connection(
             transport=transport, tls=tls, deadline=deadline, ca_file=str(shared.ca_file) if trusted else ""  # type: ignore[arg-type]
         )  # fmt: skip
@@ -70,7 +73,7 @@ def call(shared: Handle) -> Iterator[Call]:
         shared.set(gateway, "none")
 
 
-@pytest.mark.parametrize(("transport", "tls"), [("ntlm", False), ("ntlm", True), ("basic", False), ("basic", True)])
+@pytest.mark.parametrize(("transport", "tls"), [("ntlm", False), ("ntlm", True), ("basic", True)])
 def test_each_log_in_brings_evidence(transport: str, tls: bool, call: Call) -> None:
     data, errors, _ = parse(call(transport=transport, tls=tls))
     assert set(data) == {"account", "disk"}
@@ -124,6 +127,14 @@ def test_a_way_of_logging_in_that_is_not_offered(
     assert "connection.transport" in caught.value.hint
     assert len(refusals(shared)) == before
     assert parse(call(guard=guard))
+
+
+def test_basic_that_anybody_could_read_is_not_taken_and_no_password_is_sent(call: Call, shared: Handle) -> None:
+    before = len(refusals(shared))
+    with pytest.raises(Refused, match="does not take basic log-ins, it offers Negotiate") as caught:
+        call(transport="basic", tls=False)
+    assert "No password was tried" in caught.value.hint
+    assert len(refusals(shared)) == before
 
 
 def test_no_rights_are_no_wrong_password(call: Call, shared: Handle) -> None:

@@ -33,8 +33,15 @@ command = lab
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same estate.")
 @click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds that each command takes.")
 @click.option("--endpoints", multiple=True, metavar="ADDRESS", help="Instead of documentation addresses. Repeat it.")
+@click.option("--allow-unencrypted", is_flag=True, help="Take Basic without TLS too, as no PC should.")
 def up(
-    practices: Path | None, folder: Path | None, state: str, seed: int, delay: float, endpoints: tuple[str, ...]
+    practices: Path | None,
+    folder: Path | None,
+    state: str,
+    seed: int,
+    delay: float,
+    endpoints: tuple[str, ...],
+    allow_unencrypted: bool,
 ) -> None:
     """Serve one pretend gateway per row, and write a fleet folder for them.
 
@@ -47,7 +54,15 @@ def up(
     goes_on = Folder(fleet.resolve()).state.exists()
     addresses = [part for one in endpoints for part in one.split(",") if part] or list(ENDPOINTS)
     rows = _rows(practices) if practices is not None else None
-    handle = process.up(fleet, rows, state=state, seed=seed, delay=delay, endpoints=addresses)
+    handle = process.up(
+        fleet,
+        rows,
+        state=state,
+        seed=seed,
+        delay=delay,
+        endpoints=addresses,
+        allow_unencrypted=allow_unencrypted,
+    )
     click.echo(f"The lab is up on 127.0.0.1, port {handle.port} (TLS {handle.tls_port}). Fleet: {handle.folder}")
     if goes_on:
         click.echo("Its gateways are as they were left; --state and --seed count for new ones only.", err=True)

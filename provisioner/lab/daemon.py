@@ -51,7 +51,12 @@ async def _serve(folder: Folder, descriptor: int) -> None:
     setup = json.loads(folder.setup.read_text("utf-8"))
     with folder.events.open("a", encoding="utf-8") as events:
         lab = Lab(
-            _machines(folder, setup), Account.read(folder.accounts), Events(events), folder.packages, setup["delay"]
+            _machines(folder, setup),
+            Account.read(folder.accounts),
+            Events(events),
+            folder.packages,
+            delay=setup["delay"],
+            allow_unencrypted=setup["allow_unencrypted"],
         )
         tls, lab.binding = certificate.make(folder.own, folder.authority)
         plain, port = await _site(lab, None, setup["port"])

@@ -315,8 +315,8 @@ def _winrm(machine: Machine, settings: Settings, now: float) -> dict[str, Any]:
         "listeners": [asdict(listener) for listener in machine.listeners],
         "max_shells_per_user": 30,
         "max_memory_mb": 2048,
-        "basic": False,
-        "allow_unencrypted": False,
+        "basic": True,
+        "allow_unencrypted": machine.allow_unencrypted,
         "local_account_filter": True,
     }
 

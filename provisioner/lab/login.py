@@ -1,4 +1,4 @@
-"""Who may in: NTLM raw or wrapped in SPNEGO, and Basic; and the sealing of messages that follows NTLM.
+"""Who may in: by NTLM (ntlm.py), or by Basic where the line is sealed; and the sealing of messages that follows NTLM.
 
 An account is a user and the hash of its password: the password itself is not known to the lab's process.
 """
@@ -13,21 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import spnego
-import spnego.channel_bindings
 import spnego.exceptions
 
 # The hash that smbpasswd holds is MD4, which OpenSSL 3 has no more; pyspnego brings its own.
 from spnego._ntlm_raw.crypto import ntowfv1
 
+from provisioner.lab import ntlm
+from provisioner.lab.parts import Identity
+
 # Each way of logging in, and how it is offered.
 OFFERS = {"negotiate": "Negotiate", "basic": 'Basic realm="WSMAN"'}
 SEALED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
 
+_DNS_DOMAIN = Identity.domain
 _BOUNDARY = b"--Encrypted Boundary"
 _OCTETS = b"\tContent-Type: application/octet-stream\r\n"
-_NTLM = b"NTLMSSP\0"
-_AUTHENTICATE = _NTLM + b"\3\0\0\0"
-_UNICODE = 0x1
 
 
 class BrokenSeal(Exception):
@@ -56,12 +56,18 @@ class Account:
         """An smbpasswd file for pyspnego (NTLM_USER_FILE), that only its owner can read."""
         path.unlink(missing_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(f"{self.user}:1000:{'0' * 32}:{self.nt_hash}:[U]:LCT-00000000\n")
+            for name in self.names():
+                file.write(f"{name}:1000:{'0' * 32}:{self.nt_hash}:[U]:LCT-00000000\n")
+
+    def names(self) -> tuple[str, ...]:
+        """All by which Windows knows an account of the domain: with either name of the domain, and without one."""
+        bare = self.user.rpartition("\\")[2]
+        return self.user, bare, f"{_DNS_DOMAIN}\\{bare}", f"{bare}@{_DNS_DOMAIN}"
 
     def fits(self, user: str, password: str) -> bool:
-        """Whether these are its user, with or without the domain, and its password."""
-        names = (self.user.lower(), self.user.rpartition("\\")[2].lower())
-        return user.lower() in names and hmac.compare_digest(Account.of(user, password).nt_hash, self.nt_hash)
+        """Whether these are its user, by any of its names, and its password."""
+        known = user.lower() in (name.lower() for name in self.names())
+        return known and hmac.compare_digest(Account.of(user, password).nt_hash, self.nt_hash)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +81,12 @@ class Step:
 
 
 class Conversation:
-    """The log-in of one connection. `binding` is the TLS certificate's part of it, None in the plain."""
+    """The log-in of one connection with a PC of these names. `binding` is the TLS certificate's part of it, None in
+    the plain."""
 
-    def __init__(self, account: Account, binding: bytes | None) -> None:
+    def __init__(self, account: Account, names: ntlm.Names, binding: bytes | None) -> None:
         self._account = account
+        self._names = names
         self._binding = binding
         self._context: spnego.ContextProxy | None = None
         self.ntlm = False
@@ -104,8 +112,8 @@ class Conversation:
 
     def _negotiate(self, token: bytes, refuse: bool, anew: Step) -> Step:
         if self._context is None or self.ntlm:
-            self._context, self.ntlm = self._acceptor(token), False
-        name = who(token)
+            self._context, self.ntlm = ntlm.acceptor(token, self._names, self._binding), False
+        name = ntlm.who(token)
         try:
             if refuse and name is not None:
                 raise spnego.exceptions.InvalidTokenError(context_msg="a fault of the lab")
@@ -118,21 +126,6 @@ class Conversation:
             return Step(accepted=False, say=say or anew.say)
         self.ntlm = True
         return Step(accepted=True, say=say)
-
-    def _acceptor(self, token: bytes) -> spnego.ContextProxy:
-        raw = token.startswith(_NTLM)
-        bindings = None
-        if self._binding is not None:
-            bindings = spnego.channel_bindings.GssChannelBindings(application_data=self._binding)
-        # pyspnego's own implementations, not the system's GSSAPI: the same on every machine.
-        own = spnego.NegotiateOptions.use_ntlm if raw else spnego.NegotiateOptions.use_negotiate
-        return spnego.server(
-            hostname="localhost",
-            service="http",
-            protocol="ntlm" if raw else "negotiate",
-            channel_bindings=bindings,
-            options=own,
-        )
 
     def opened(self, data: bytes) -> bytes:
         """The message in a sealed one. Errors: BrokenSeal."""
@@ -161,21 +154,3 @@ class Conversation:
                 struct.pack("<i", len(wrapped.header)) + wrapped.header + wrapped.data + _BOUNDARY + b"--\r\n",
             )
         )
-
-
-def who(token: bytes) -> str | None:
-    """The user of NTLM's last message ([MS-NLMP] 2.2.1.3), as DOMAIN\\user; None for any other message."""
-    start = token.find(_AUTHENTICATE)
-    if start < 0:
-        return None
-    message = token[start:]
-    try:
-        flags = struct.unpack_from("<I", message, 60)[0]
-        parts = []
-        for at in (28, 36):
-            length, _, offset = struct.unpack_from("<HHI", message, at)
-            encoding = "utf-16-le" if flags & _UNICODE else "cp437"
-            parts.append(message[offset : offset + length].decode(encoding, "replace"))
-    except struct.error:
-        return ""
-    return "\\".join(part for part in parts if part)

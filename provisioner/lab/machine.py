@@ -79,7 +79,8 @@ def _nobody(event: dict[str, Any]) -> None:
 
 @dataclass
 class Machine:
-    """One pretend gateway. `on_event` hears each change of its state."""
+    """One pretend gateway. `on_event` hears each change of its state; `allow_unencrypted` is WinRM's setting, the
+    same for a whole lab."""
 
     name: str
     identity: Identity
@@ -104,6 +105,7 @@ class Machine:
     other_products: list[str] = field(default_factory=list)
     installers: list[Installer] = field(default_factory=list)
     reboot_reasons: list[str] = field(default_factory=list)
+    allow_unencrypted: Annotated[bool, Field(exclude=True)] = False
     on_event: Annotated[Callable[[dict[str, Any]], None], Field(exclude=True)] = _nobody
 
     def to_json(self) -> dict[str, Any]:

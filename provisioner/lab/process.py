@@ -75,9 +75,11 @@ def up(
     seed: int = 0,
     delay: float = 0.0,
     endpoints: Iterable[str] = ENDPOINTS,
+    allow_unencrypted: bool = False,
 ) -> Handle:
     """Serve a lab for a fleet folder, which is written where it is not there yet; one that was down goes on.
 
+    `allow_unencrypted`: its PCs' WinRM also takes what is not sealed, Basic without TLS among it.
     Errors: LabError.
     """
     if not hasattr(os, "fork"):
@@ -98,6 +100,7 @@ def up(
         "seed": seed,
         "delay": delay,
         "endpoints": list(endpoints),
+        "allow_unencrypted": allow_unencrypted,
     }
     prepare(folder, setup)
     Account.of(USER, folder.password.read_text("utf-8").strip()).write(folder.accounts)
@@ -143,9 +146,18 @@ def running(
     seed: int = 0,
     delay: float = 0.0,
     endpoints: Iterable[str] = ENDPOINTS,
+    allow_unencrypted: bool = False,
 ) -> Iterator[Handle]:
     """A lab for as long as the block lasts."""
-    handle = up(folder, rows, state=state, seed=seed, delay=delay, endpoints=endpoints)
+    handle = up(
+        folder,
+        rows,
+        state=state,
+        seed=seed,
+        delay=delay,
+        endpoints=endpoints,
+        allow_unencrypted=allow_unencrypted,
+    )
     try:
         yield handle
     finally:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import SERVER_SOFTWARE
 
-from provisioner.lab import faults, hosts, login, soap
+from provisioner.lab import faults, hosts, login, ntlm, soap
 from provisioner.lab.events import Events
 from provisioner.lab.machine import Machine
 from provisioner.lab.program import Gateway, Gone
@@ -42,7 +43,14 @@ class Lab:
     """All gateways, and what they share. Not for several threads."""
 
     def __init__(
-        self, machines: Mapping[str, Machine], account: login.Account, events: Events, packages: Path, delay: float
+        self,
+        machines: Mapping[str, Machine],
+        account: login.Account,
+        events: Events,
+        packages: Path,
+        *,
+        delay: float,
+        allow_unencrypted: bool,
     ) -> None:
         self.machines = machines
         self.binding: bytes | None = None
@@ -54,6 +62,7 @@ class Lab:
         self._conversations: weakref.WeakKeyDictionary[Any, login.Conversation] = weakref.WeakKeyDictionary()
         for name, machine in machines.items():
             machine.on_event = partial(events.note, name)
+            machine.allow_unencrypted = allow_unencrypted
             # The profile of the account that logs in: there on every PC where it has been once.
             machine.disk.make(TEMP)
             gateway = Gateway(machine=machine, delay=delay, fetch=self._fetch)
@@ -62,6 +71,7 @@ class Lab:
     def app(self) -> web.Application:
         """The application for either port."""
         app = web.Application(client_max_size=_LARGEST_REQUEST)
+        app.on_response_prepare.append(_as_windows)
         app.router.add_post("/{gateway}/wsman", self._winrm)
         app.router.add_get("/packages/{name}", self._package)
         return app
@@ -109,22 +119,19 @@ class Lab:
             return instead
         if request.headers.get("WSMANIDENTIFY", "").lower() == "unauthenticated":
             return web.Response(body=soap.identity(), headers={"Content-Type": _SOAP, **_clock(machine)})
-        conversation = self._conversation(request)
+        conversation = self._conversation(request, machine)
         said = self._log_in(request, machine, conversation)
         if said.status != 200 or not data:
             return said
         try:
-            return await self._answer(request, data, said, conversation, shells)
+            return await self._answer(request, data, said, conversation, machine, shells)
         except Gone:
             return _cut(request)
 
     def _log_in(self, request: web.Request, machine: Machine, conversation: login.Conversation) -> web.Response:
         """The answer to the log-in: 200 for who is in, else 401."""
         status = next((number for name, number in _REFUSING.items() if name in machine.faults), "")
-        offers = login.OFFERS
-        if "wrong_transport" in machine.faults:
-            only = machine.faults["wrong_transport"] or "kerberos"
-            offers = {only: login.OFFERS.get(only, only.capitalize())}
+        offers = _offers(machine, readable=not request.secure)
         step = conversation.log_in(request.headers.get("Authorization"), refuse=bool(status), offers=offers)
         if step.refused is not None:
             event = {"event": "login_refused", "user": step.refused, "sub_status": status or _WRONG_PASSWORD}
@@ -134,12 +141,17 @@ class Lab:
         return said
 
     async def _answer(
-        self, request: web.Request, data: bytes, said: web.Response, conversation: login.Conversation, shells: Shells
+        self,
+        request: web.Request,
+        data: bytes,
+        said: web.Response,
+        conversation: login.Conversation,
+        machine: Machine,
+        shells: Shells,
     ) -> web.Response:
         """The answer to one envelope. Errors: Gone."""
         sealed = request.headers.get("Content-Type", "").startswith("multipart/encrypted")
-        if conversation.ntlm and not sealed and not request.secure:
-            # AllowUnencrypted is false, as on every PC that nobody has weakened.
+        if conversation.ntlm and not (sealed or request.secure or machine.allow_unencrypted):
             said.set_status(500)
             return said
         try:
@@ -149,9 +161,10 @@ class Lab:
             return said
         try:
             if soap.identifies(message):
-                answer = soap.identity()
+                answer = soap.identity(machine.windows.build)
             else:
-                answer = soap.answer(message, await shells.answer(message, self._account.user))
+                client = soap.Client(user=self._account.user, address=request.remote or "", url=str(request.url))
+                answer = soap.answer(message, await shells.answer(message, client))
         except soap.Fault as fault:
             said.set_status(500)
             answer = soap.fault(fault, request.match_info["gateway"], message.message_id)
@@ -159,10 +172,11 @@ class Lab:
         said.headers["Content-Type"] = login.SEALED if sealed else _SOAP
         return said
 
-    def _conversation(self, request: web.Request) -> login.Conversation:
+    def _conversation(self, request: web.Request, machine: Machine) -> login.Conversation:
         found = self._conversations.get(request.transport)
         if found is None:
-            found = login.Conversation(self._account, self.binding if request.secure else None)
+            names = _names(machine, self._account.user)
+            found = login.Conversation(self._account, names, self.binding if request.secure else None)
             self._conversations[request.transport] = found
         return found
 
@@ -193,6 +207,31 @@ class Lab:
             with error:
                 raise OSError(f"The remote server returned an error: ({error.code}) {error.reason}.") from error
         return content
+
+
+def _offers(machine: Machine, *, readable: bool) -> dict[str, str]:
+    """The ways of logging in that a PC takes.
+
+    Without TLS it takes no Basic unless AllowUnencrypted is true ([MS-WSMV] 3.1.4.1.29.1): who tries is answered with
+    401, as a wrong password is (https://github.com/PowerShell/PowerShell/issues/3812).
+    """
+    if "wrong_transport" in machine.faults:
+        only = machine.faults["wrong_transport"] or "kerberos"
+        return {only: login.OFFERS.get(only, only.capitalize())}
+    hidden = "basic" if readable and not machine.allow_unencrypted else ""
+    return {name: offer for name, offer in login.OFFERS.items() if name != hidden}
+
+
+def _names(machine: Machine, account: str) -> ntlm.Names:
+    """What the PC that answers calls itself; the account's domain is that of all that are in one."""
+    identity = machine.who()
+    joined = identity.domain_joined
+    return ntlm.Names(
+        computer=identity.computer_name,
+        domain=account.partition("\\")[0] if joined else None,
+        dns_domain=identity.domain if joined else None,
+        build=machine.windows.build,
+    )
 
 
 async def _fault_of_the_line(request: web.Request, machine: Machine) -> web.Response | None:
@@ -238,6 +277,12 @@ async def _drip(request: web.Request, stage: str) -> web.Response:
         request.transport.write(piece)
         await asyncio.sleep(_DRIP_SECONDS)
     return _cut(request)
+
+
+async def _as_windows(_: web.Request, response: web.StreamResponse) -> None:
+    """Say that it is Windows' HTTP that answers, unless a fault says who does."""
+    if response.headers.get("Server") == SERVER_SOFTWARE:
+        response.headers["Server"] = "Microsoft-HTTPAPI/2.0"
 
 
 def _clock(machine: Machine) -> dict[str, str]:

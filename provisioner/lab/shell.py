@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from xml.etree import ElementTree as ET
 
 from provisioner.lab import commands, soap
 from provisioner.lab.program import Gateway, Gone, Line, Output
@@ -24,7 +25,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Command:
-    """A command that runs, or has run. `lost`: whoever asks for its output finds the line broken."""
+    """A command that runs, or has run. `lost`: whoever asks for its output finds the line broken; `told`: its end has
+    been given, and now its only use is to be signalled as done with."""
 
     id: str
     line: Line
@@ -33,6 +35,7 @@ class Command:
     output: dict[str, bytearray] = field(default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()})
     code: int | None = None
     lost: bool = False
+    told: bool = False
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -56,54 +59,57 @@ class Shells:
         self._gateway = gateway
         self._open: dict[str, Shell] = {}
 
-    async def answer(self, request: soap.Request, user: str) -> str:
+    async def answer(self, request: soap.Request, client: soap.Client) -> str:
         """The body of the answer. Errors: soap.Fault; Gone where the line is to break."""
+        if request.wrong is not None:
+            raise request.wrong
         if request.resource != soap.CMD:
             raise soap.no_resource(request.resource)
-        if request.verb == "Create":
-            return self._create(request, user)
+        if request.action == _CREATE:
+            return self._create(request, client)
+        if request.action not in _ACTIONS:
+            raise soap.no_action(request.action)
+        if not request.shell:
+            raise soap.shell_missing()
         shell = self._open.get(request.shell)
-        if shell is None or shell.user != user:
+        if shell is None or shell.user != client.user:
             raise soap.no_shell(request.shell)
         shell.used = time.monotonic()
         if request.verb == "Receive":
             return await self._receive(shell, request)
-        act = _VERBS.get(request.verb)
-        if act is None:
-            raise soap.no_action(request.action)
-        return act(self, shell, request)
+        return _VERBS[request.verb](self, shell, request)
 
     def close(self) -> None:
         """End all commands."""
         for shell in list(self._open.values()):
             self._end(shell)
 
-    def _create(self, request: soap.Request, user: str) -> str:
+    def _create(self, request: soap.Request, client: soap.Client) -> str:
         if "no_rights" in self._gateway.machine.faults:
             raise soap.access_denied()
         now = time.monotonic()
         for shell in [one for one in self._open.values() if one.used + one.idle < now]:
             self._end(shell)
-        mine = sum(1 for one in self._open.values() if one.user == user)
+        mine = sum(1 for one in self._open.values() if one.user == client.user)
         if mine >= MOST_SHELLS or "shell_quota" in self._gateway.machine.faults:
             raise soap.too_many_shells(MOST_SHELLS)
         given = "" if request.body is None else request.body.get("ShellId", "")
         idle = None if request.body is None else request.body.findtext(f"{soap.RSP}IdleTimeOut")
         shell = Shell(
             id=(given or str(uuid.uuid4())).upper(),
-            user=user,
+            user=client.user,
             codepage=_encoding(request.options.get("WINRS_CODEPAGE", "437")),
             idle=soap.duration(idle or "", IDLE_SECONDS),
             used=now,
         )
         self._open[shell.id] = shell
-        return soap.created(shell.id, shell.idle)
+        return soap.created(shell.id, client, shell.idle)
 
     def _command(self, shell: Shell, request: soap.Request) -> str:
         if len(shell.commands) >= MOST_PROCESSES:
             raise soap.too_many_processes(MOST_PROCESSES)
         if request.body is None:
-            raise soap.no_command()
+            raise soap.invalid_parameter()
         words = [request.body.findtext(f"{soap.RSP}Command") or ""]
         words += [one.text or "" for one in request.body.iterfind(f"{soap.RSP}Arguments")]
         line = Line(
@@ -138,21 +144,19 @@ class Shells:
 
     def _send(self, shell: Shell, request: soap.Request) -> str:
         for stream in () if request.body is None else request.body.iterfind(f"{soap.RSP}Stream"):
-            command = shell.commands.get(stream.get("CommandId", "").upper())
-            if command is None:
-                raise soap.no_command()
+            command = _named(shell, stream)
             try:
                 command.input += base64.b64decode(stream.text or "")
             except binascii.Error:
-                raise soap.no_command() from None
+                raise soap.invalid_parameter() from None
             if stream.get("End", "").lower() in ("true", "1") and not command.line.console:
                 command.input_ended.set()
         return "<rsp:SendResponse/>"
 
     async def _receive(self, shell: Shell, request: soap.Request) -> str:
         wanted = None if request.body is None else request.body.find(f"{soap.RSP}DesiredStream")
-        command = None if wanted is None else shell.commands.get(wanted.get("CommandId", "").upper())
-        if command is None:
+        command = _named(shell, wanted)
+        if command.told:
             raise soap.no_command()
         if not command.ready.is_set():
             try:
@@ -169,12 +173,13 @@ class Shells:
             given[name] = bytes(output[:left])
             del output[:left]
             left -= len(given[name])
-        more = any(command.output.values())
-        return soap.received(command.id, given, None if more else command.code)
+        command.told = not any(command.output.values())
+        return soap.received(command.id, given, command.code if command.told else None)
 
     def _signal(self, shell: Shell, request: soap.Request) -> str:
-        command = shell.commands.pop("" if request.body is None else request.body.get("CommandId", "").upper(), None)
-        if command is not None and command.task is not None:
+        command = _named(shell, request.body)
+        del shell.commands[command.id]
+        if command.task is not None:
             command.task.cancel()
         return "<rsp:SignalResponse/>"
 
@@ -195,6 +200,20 @@ _VERBS: dict[str, Callable[[Shells, Shell, soap.Request], str]] = {
     "Signal": Shells._signal,
     "Delete": Shells._delete,
 }
+_CREATE = f"{soap.TRANSFER}/Create"
+_ACTIONS = frozenset(
+    (f"{soap.TRANSFER}/Delete", *(f"{soap.SHELL}/{one}" for one in ("Command", "Send", "Signal", "Receive")))
+)
+
+
+def _named(shell: Shell, said: ET.Element | None) -> Command:
+    """The command that an element names. Errors: soap.Fault for none, or for one that there is not."""
+    name = "" if said is None else said.get("CommandId", "")
+    if not name:
+        raise soap.invalid_parameter()
+    if name.upper() not in shell.commands:
+        raise soap.no_command()
+    return shell.commands[name.upper()]
 
 
 def _flag(request: soap.Request, name: str, default: str) -> bool:
