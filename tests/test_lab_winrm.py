@@ -109,14 +109,20 @@ def document(answer: bytes) -> dict[str, Any]:
     return found
 
 
-def payload(module: str, arguments: dict[str, Any]) -> tuple[list[str], bytes]:
-    """Command line and input as ansible-core sends them, with its own wrapper."""
-    script = (pkgutil.get_data("ansible.executor.powershell", "bootstrap_wrapper.ps1") or b"").decode()
+def payload(
+    module: str,
+    arguments: dict[str, Any],
+    *,
+    changed: Callable[[str], str] = lambda script: script,
+    first: Any = {"name": "exec_wrapper", "params": {}},  # noqa: B006
+) -> tuple[list[str], bytes]:
+    """Command line and input as ansible-core sends them, with its own wrapper, `changed` as another release has it."""
+    script = changed((pkgutil.get_data("ansible.executor.powershell", "bootstrap_wrapper.ps1") or b"").decode())
     encoded = base64.b64encode("\n".join(line.strip() for line in script.splitlines()).encode("utf-16-le")).decode()
     variables = [{"Name": "complex_args", "Value": arguments, "Scope": "Global"}]
     params = {"Script": f"{module}.ps1", "Environment": {}, "Variables": variables, "ForModule": True}
     manifest = {"scripts": {}, "actions": [{"name": "module_wrapper.ps1", "params": params, "secure_params": {}}]}
-    given = json.dumps({"name": "exec_wrapper"}) + "\n\0\0\0\0\n" + json.dumps(manifest)
+    given = json.dumps(first) + "\n\0\0\0\0\n" + json.dumps(manifest)
     return ["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded], given.encode()
 
 
@@ -400,6 +406,84 @@ def test_what_is_not_modelled_is_a_failure_that_says_so(protocol: Protocol) -> N
     assert "does not model" in answer["msg"]
     assert "win_shell" in answer["msg"]
     assert code == 1
+
+
+def as_core_2_21(script: str) -> str:
+    """The bootstrap of ansible-core 2.21 where it differs in what tells it: it may read a file, and names its input."""
+    return script.replace("$input | & $cmd @splat", "$inputData | & $cmd @splat").replace(
+        "in $input)", "in $inputData)"
+    )
+
+
+@pytest.mark.parametrize("interpreter", ["powershell", "PowerShell.exe"])
+def test_the_payload_of_core_2_21_is_taken(protocol: Protocol, interpreter: str) -> None:
+    first = {"name": "exec_wrapper", "params": {"PwshPath": interpreter}}
+    words, given = payload("ansible.windows.win_ping", {}, changed=as_core_2_21, first=first)
+    assert json.loads(run(protocol, "powershell", *words, given=given)[0])["ping"] == "pong"
+
+
+def test_a_pc_has_no_other_powershell(protocol: Protocol) -> None:
+    words, given = payload(
+        "ansible.windows.win_ping", {}, first={"name": "exec_wrapper", "params": {"PwshPath": "pwsh"}}
+    )
+    out, _, code = run(protocol, "powershell", *words, given=given)
+    assert (json.loads(out)["msg"], code) == ("Could not find the specified PowerShell interpreter 'pwsh'.", 1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda script: script.replace("@splat", "@other"),
+        lambda _: '$all = $input | Out-String; $parts = $all.Split(@("`0`0`0`0"), 2)',
+    ],
+    ids=["a later one", "an earlier one"],
+)
+def test_another_form_of_ansibles_wrapper_is_named_with_those_that_are_known(
+    protocol: Protocol, changed: Callable[[str], str]
+) -> None:
+    words, given = payload("ansible.windows.win_ping", {}, changed=changed)
+    out, errors, code = run(protocol, "PowerShell", *words, given=given)
+    assert (out, code) == (b"", 1)
+    assert b"ansible-core 2.19 to 2.21 (ansible 12 to 14)" in errors
+
+
+@pytest.mark.parametrize("given", [b"", b"{}", b'{"name": "new_wrapper"}\n\0\0\0\0\n{"tasks": []}'], ids=str)
+def test_input_that_ansibles_wrapper_does_not_have_is_shown(protocol: Protocol, given: bytes) -> None:
+    words, _ = payload("ansible.windows.win_ping", {})
+    out, errors, code = run(protocol, "PowerShell", *words, given=given)
+    assert (out, code) == (b"", 1)
+    assert b"Sent was: " + given.split(b"\0")[0].strip() in errors
+
+
+FILE = "C:\\it's here\\a.txt"
+
+
+@pytest.mark.parametrize(
+    ("there", "remove"),
+    [
+        ("If (Test-Path {path})\n{{\n$res = 0;\n}}\nElse\n{{\n$res = 1;\n}}", "Remove-Item {path} -Force;"),
+        ("exit -not (Test-Path -LiteralPath {path})", "Remove-Item {path} -Force -Recurse"),
+    ],
+    ids=["2.19", "2.21"],
+)
+@pytest.mark.parametrize(
+    ("path", "quoted"), [(FILE, "'C:\\it''s here\\a.txt'"), ("C:\\plain.txt", "C:\\plain.txt")], ids=["quoted", "plain"]
+)
+def test_what_ansible_asks_of_files_without_its_wrapper(
+    lab: Handle, protocol: Protocol, there: str, remove: str, path: str, quoted: str
+) -> None:
+    params = {"Path": path}
+    manifest = json.dumps({"scripts": {}, "actions": [{"name": "winrm_put_file.ps1", "params": params}]})
+    words, _ = payload("", {})
+    put = f'{{"params": {{}}}}\n\0\0\0\0\n{manifest}\n\0\0\0\0\n' + base64.b64encode(b"x").decode()
+    assert run(protocol, "PowerShell", *words, given=put.encode())[2] == 0
+
+    def code(script: str) -> int:
+        encoded = base64.b64encode(script.format(path=quoted).encode("utf-16-le")).decode()
+        answer: int = run(protocol, "PowerShell", "-NoProfile", "-EncodedCommand", encoded)[2]
+        return answer
+
+    assert [code(there), code(remove), code(there), code(remove)] == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize(

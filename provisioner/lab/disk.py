@@ -23,7 +23,8 @@ class DiskFull(OSError):
 
 @dataclass
 class File:
-    """A file. `text` is kept of small text files, `raw` of all, but `raw` does not outlive the process."""
+    """A file. `text` is kept of small text files, `raw` of all, but `raw` does not outlive the process. `held`: nobody
+    else may even read it."""
 
     path: str
     size: int
@@ -31,6 +32,7 @@ class File:
     sha1: str
     text: str | None = None
     raw: Annotated[bytes | None, Field(exclude=True)] = None
+    held: Annotated[bool, Field(exclude=True)] = False
 
     @property
     def content(self) -> bytes | None:
@@ -72,15 +74,15 @@ class Disk:
 
     def file(self, path: str) -> File | None:
         """The file of that path, if there is one."""
-        return self.files.get(key(path))
+        return self.files.get(key(path)) or _WINDOWS_FILES.get(key(path))
 
     def folder(self, path: str) -> Folder | None:
         """The folder of that path, if there is one."""
-        return self.folders.get(key(path))
+        return self.folders.get(key(path)) or _WINDOWS_FOLDERS.get(key(path))
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or a folder of that path."""
-        return key(path) in self.files or key(path) in self.folders
+        return self.file(path) is not None or self.folder(path) is not None
 
     def under(self, path: str) -> Iterator[File]:
         """All files below a folder, by path."""
@@ -118,12 +120,17 @@ class Disk:
     def remove(self, path: str) -> bool:
         """Take a file, or a folder with all below it, away; whether there was one."""
         start = key(path) + "\\"
-        found = self.exists(path)
+        found = key(path) in self.files or key(path) in self.folders
         for name in [name for name in self.files if name == key(path) or name.startswith(start)]:
             self.free_bytes += self.files.pop(name).size
         for name in [name for name in self.folders if name == key(path) or name.startswith(start)]:
             del self.folders[name]
         return found
+
+
+def is_windows_own(path: str) -> bool:
+    """Whether a path is of Windows itself, or has such a one below it: nobody takes that away."""
+    return any(own == key(path) or own.startswith(key(path) + "\\") for own in (*_WINDOWS_FILES, *_WINDOWS_FOLDERS))
 
 
 def plain(path: str) -> str:
@@ -162,3 +169,30 @@ def described(path: str, content: bytes) -> File:
         text=text,
         raw=content,
     )
+
+
+def _windows_file(path: str, size: int, *, held: bool = False) -> File:
+    """A file of Windows' own: the same on every PC, and none of its bytes are known."""
+    name = path.encode()
+    sha1 = hashlib.sha1(name, usedforsecurity=False).hexdigest()
+    return File(path=path, size=size, sha256=hashlib.sha256(name).hexdigest(), sha1=sha1, held=held)
+
+
+# What is on every PC, and in no machine's own state. The paging file is held by the kernel.
+_WINDOWS_FILES = {
+    key(file.path): file
+    for file in (
+        _windows_file("C:\\pagefile.sys", 2_550_136_832, held=True),
+        _windows_file("C:\\Windows\\System32\\cmd.exe", 323_584),
+        _windows_file("C:\\Windows\\System32\\svchost.exe", 79_920),
+        _windows_file("C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe", 454_656),
+    )
+}
+_WINDOWS_FOLDERS = {
+    key(path): Folder(path=path)
+    for path in (
+        *("C:", "C:\\Program Files", "C:\\Program Files (x86)", "C:\\ProgramData", "C:\\Users", "C:\\Windows"),
+        *("C:\\Windows\\System32", "C:\\Windows\\System32\\WindowsPowerShell", "C:\\Windows\\Temp"),
+        "C:\\Windows\\System32\\WindowsPowerShell\\v1.0",
+    )
+}

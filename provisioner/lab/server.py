@@ -22,7 +22,7 @@ from provisioner.lab.events import Events
 from provisioner.lab.machine import Machine
 from provisioner.lab.program import Gateway, Gone
 from provisioner.lab.shell import Shells
-from provisioner.lab.wrapper import TEMP
+from provisioner.lab.variables import TEMP
 
 _SOAP = "application/soap+xml;charset=UTF-8"
 # A sealed message is a little longer than what it holds.

@@ -1,7 +1,7 @@
 """What Ansible sends: its wrapper with a module or a small script of its own in it, and its scripts without one.
 
-As ansible-core 2.19 does: a manifest of what starts it, four zero bytes, the manifest of what to do, and behind
-four more zero bytes what is to be read as input (ansible/executor/powershell/bootstrap_wrapper.ps1).
+As ansible-core 2.19 to 2.21 do (ansible 12 to 14): a manifest of what starts it, four zero bytes, the manifest of
+what to do, and behind four more what is to be read as input (ansible/executor/powershell/bootstrap_wrapper.ps1).
 """
 
 import asyncio
@@ -15,27 +15,32 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from provisioner.lab import modules
+from provisioner.lab import modules, variables
 from provisioner.lab.program import Gateway, Gone, Line, Output, Program, failed
 
-PROFILE = "C:\\Users\\provisioner"
-TEMP = f"{PROFILE}\\AppData\\Local\\Temp"
-
-_TEMP_NAME, _PROFILE_NAME = (re.compile(re.escape(name), re.IGNORECASE) for name in ("%TEMP%", "%USERPROFILE%"))
 _SEPARATOR = b"\n\0\0\0\0\n"
-# Two places of bootstrap_wrapper.ps1 that say what it is, whatever is changed around them.
-_MARKS = ('[string]::Equals($in, "`0`0`0`0")', "$input | & $cmd @splat")
-_TEST_PATH = re.compile(r"If \(Test-Path '((?:[^']|'')*)'\)\n\{\n\$res = 0;\n\}\nElse\n\{\n\$res = 1;\n\}")
-_REMOVE = re.compile(r"(?m)^Remove-Item '((?:[^']|'')*)' -Force(?: -Recurse)?;$")
+_KNOWN = "that of ansible-core 2.19 to 2.21 (ansible 12 to 14)"
+# Two places of bootstrap_wrapper.ps1 that say what it is, whatever is changed around them; and what all its forms have.
+_MARKS = (re.compile(re.escape('[string]::Equals($in, "`0`0`0`0")')), re.compile(r"\$input(?:Data)? \| & \$cmd @splat"))
+_ANY_FORM = "`0`0`0`0"
+# What core 2.21 may be told to run a module with (ansible_pwsh_interpreter): a PC has Windows PowerShell alone.
+_POWERSHELL = ("powershell", "powershell.exe")
+# Core 2.21 leaves the quotes out where it can.
+_PATH = r"(?:'(?P<quoted>(?:[^']|'')*)'|(?P<plain>[^\s'()]+))"
+_TEST_PATH = re.compile(rf"If \(Test-Path {_PATH}\)\n\{{\n\$res = 0;\n\}}\nElse\n\{{\n\$res = 1;\n\}}")
+_TEST_LITERAL_PATH = re.compile(rf"(?m)^exit -not \(Test-Path -LiteralPath {_PATH}\)$")
+_REMOVE = re.compile(rf"(?m)^Remove-Item {_PATH} -Force(?: -Recurse)?;?$")
 
 
 def find(gateway: Gateway, script: str, line: Line) -> Program | None:
     """The program of a script that came by -EncodedCommand; None for one that is not Ansible's."""
-    if all(mark in script for mark in _MARKS):
+    if all(mark.search(script) for mark in _MARKS):
         return Program(True, lambda given: _wrapped(gateway, given, line))
-    for pattern, act in ((_TEST_PATH, _exists), (_REMOVE, _remove)):
+    if _ANY_FORM in script:
+        return Program(True, lambda _: _unknown_form(line))
+    for pattern, act in ((_TEST_PATH, _exists), (_TEST_LITERAL_PATH, _exists), (_REMOVE, _remove)):
         if found := pattern.search(script):
-            return Program(False, _on_path(gateway, act, found[1].replace("''", "'")))
+            return Program(False, _on_path(gateway, act, found["plain"] or found["quoted"].replace("''", "'")))
     return None
 
 
@@ -50,22 +55,34 @@ def _on_path(
 
 
 def _exists(gateway: Gateway, path: str) -> Output:
-    code = 0 if gateway.machine.disk.exists(_expanded(path)) else 1
+    code = 0 if gateway.machine.disk.exists(_expanded(gateway, path)) else 1
     return Output(text=b"$res\r\n", code=code)
 
 
 def _remove(gateway: Gateway, path: str) -> Output:
-    found = gateway.machine.disk.remove(_expanded(path))
+    found = gateway.machine.disk.remove(_expanded(gateway, path))
     return Output() if found else Output(errors=f"Cannot find path '{path}'.\r\n".encode(), code=1)
+
+
+async def _unknown_form(line: Line) -> Output:
+    return failed(f"Ansible's wrapper came in a form that the lab does not know; it knows {_KNOWN}.", line)
 
 
 async def _wrapped(gateway: Gateway, given: bytes, line: Line) -> Output:
     await gateway.take_time()
+    first, *behind = given.split(_SEPARATOR, 2)
     try:
-        _, said, *rest = given.split(_SEPARATOR, 2)
+        wanted = json.loads(first)["params"].get("PwshPath")
+        said, *rest = behind
         actions = [(one["name"], one["params"]) for one in json.loads(said)["actions"]]
-    except (ValueError, KeyError, TypeError):
-        return failed("The lab cannot read this as a payload of ansible-core 2.19.", line)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        came = given[:200].decode("utf-8", "replace")
+        return failed(
+            f"The lab cannot read what Ansible's wrapper was given; it knows {_KNOWN}. Sent was: {came}", line
+        )
+    if wanted and wanted.lower() not in _POWERSHELL and not gateway.machine.disk.file(wanted):
+        missing = {"failed": True, "msg": f"Could not find the specified PowerShell interpreter '{wanted}'."}
+        return Output(text=f"{json.dumps(missing)}\r\n".encode(), code=1)
     name, params = actions[-1]
     if name == "module_wrapper.ps1":
         extra = sorted(one for one, _ in actions[:-1])
@@ -123,13 +140,13 @@ def _put_file(gateway: Gateway, params: Mapping[str, Any], rest: bytes) -> Outpu
         content = b"".join(base64.b64decode(line, validate=True) for line in rest.split(b"\r\n"))
     except binascii.Error:
         raise OSError("The input is not a valid Base-64 string.") from None
-    gateway.machine.put_file(_expanded(params["Path"]), content, time.time())
+    gateway.machine.put_file(_expanded(gateway, params["Path"]), content, time.time())
     sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
     return Output(text=f'{{"sha1":"{sha1}"}}\r\n'.encode())
 
 
 def _fetch_file(gateway: Gateway, params: Mapping[str, Any], rest: bytes) -> Output:
-    path = _expanded(params["Path"])
+    path = _expanded(gateway, params["Path"])
     if gateway.machine.disk.folder(path):
         return Output(text=b"[DIR]\r\n")
     file = gateway.machine.disk.file(path)
@@ -142,7 +159,7 @@ def _fetch_file(gateway: Gateway, params: Mapping[str, Any], rest: bytes) -> Out
 
 
 def _make_temp(gateway: Gateway, params: Mapping[str, Any], rest: bytes) -> Output:
-    path = f"{_expanded(params['Directory'])}\\{params['Name']}"
+    path = f"{_expanded(gateway, params['Directory'])}\\{params['Name']}"
     gateway.machine.disk.make(path)
     return Output(text=f"{path}\r\n".encode())
 
@@ -150,7 +167,7 @@ def _make_temp(gateway: Gateway, params: Mapping[str, Any], rest: bytes) -> Outp
 def _expand_user(gateway: Gateway, params: Mapping[str, Any], rest: bytes) -> Output:
     path = str(params["Path"])
     if path == "~" or path.startswith("~\\"):
-        path = PROFILE + path[1:]
+        path = variables.PROFILE + path[1:]
     return Output(text=f"{path}\r\n".encode())
 
 
@@ -162,8 +179,6 @@ _SCRIPTS: Mapping[str, Callable[[Gateway, Mapping[str, Any], bytes], Output]] = 
 }
 
 
-def _expanded(path: str) -> str:
+def _expanded(gateway: Gateway, path: str) -> str:
     """A path without the variables, dots and double backslashes that Ansible puts in one."""
-    for name, value in ((_TEMP_NAME, TEMP), (_PROFILE_NAME, PROFILE)):
-        path = value.join(name.split(path))
-    return ntpath.normpath(path)
+    return ntpath.normpath(variables.expand(gateway.machine, path))

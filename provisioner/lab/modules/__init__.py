@@ -5,8 +5,10 @@ model is an error that names it: never an answer that looks right.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from provisioner.lab import variables
 from provisioner.lab.disk import DiskFull
 from provisioner.lab.machine import Machine
 from provisioner.lab.modules import (
@@ -66,7 +68,7 @@ def run(
     spec, act = MODULES[full]
     machine.disk.full = "disk_full" in machine.faults
     try:
-        args = parse(full, spec, arguments)
+        args = parse(full, spec, arguments, partial(variables.expand, machine))
         return act(Call(machine=machine, args=args, check=check, diff=diff, fetch=fetch, now=now))
     except Failed as failure:
         return {"changed": False, **failure.values, "failed": True, "msg": failure.message}

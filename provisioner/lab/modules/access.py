@@ -3,11 +3,11 @@
 from typing import Any
 
 from provisioner.lab.disk import ADMINISTRATORS, Folder, key, plain
-from provisioner.lab.modules.arguments import Call, Option, Spec
+from provisioner.lab.modules.arguments import Call, Option, Spec, Unmodelled
 
 SPEC: Spec = {
-    "path": Option(kind="list", default=[]),
-    "private": Option(kind="list", default=[]),
+    "path": Option(kind="list", elements="path", default=[]),
+    "private": Option(kind="list", elements="path", default=[]),
     "state": Option(default="present", choices=("present", "absent")),
 }
 
@@ -20,6 +20,8 @@ def folder_access(call: Call) -> dict[str, Any]:
     answer: dict[str, Any] = {"changed": False, "before": {}}
     before: list[str] = []
     after: list[str] = []
+    if loose := [one for one in call.args["path"] + call.args["private"] if "\\" not in plain(one)]:
+        raise Unmodelled(f"folder_access: the lab does not model the folder {loose[0]}")
     if call.args["state"] == "absent":
         _remove(call, answer, before)
     for private in (False, True) if call.args["state"] == "present" else ():

@@ -12,7 +12,7 @@ SPEC: Spec = {
     "_original_basename": Option(),
     "backup": Option(kind="bool", default=False),
     "decrypt": Option(kind="bool", default=True),
-    "dest": Option(required=True),
+    "dest": Option(kind="path", required=True),
     "directories": Option(kind="list"),
     "files": Option(kind="list"),
     "follow": Option(kind="bool", default=False),
@@ -20,7 +20,7 @@ SPEC: Spec = {
     "local_follow": Option(kind="bool", default=False),
     "mode": Option(unmodelled=True),
     "remote_src": Option(kind="bool", default=False),
-    "src": Option(),
+    "src": Option(kind="path"),
     "symlinks": Option(kind="list"),
 }
 
@@ -103,7 +103,8 @@ def _source(call: Call) -> File:
     file = call.machine.disk.file(path)
     if file is None and call.machine.disk.folder(path):
         raise Unmodelled(f"ansible.windows.win_copy: the lab does not model the copying of the folder {path}")
-    if file is None:
+    # Test-Path does not find what somebody holds.
+    if file is None or file.held:
         raise Failed(f"Cannot copy src file: '{path}' as it does not exist")
     return file
 

@@ -7,8 +7,8 @@ from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
 from provisioner.lab.parts import Defender
 
 SPEC: Spec = {
-    "path": Option(kind="list", default=[]),
-    "process": Option(kind="list", default=[]),
+    "path": Option(kind="list", elements="str", default=[]),
+    "process": Option(kind="list", elements="str", default=[]),
     "state": Option(default="present", choices=("present", "absent")),
 }
 

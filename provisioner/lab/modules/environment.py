@@ -52,7 +52,8 @@ def _one(call: Call, name: str, value: str | None) -> dict[str, Any]:
     known = next((one for one in variables if one.lower() == name.lower()), name)
     old = variables.get(known)
     present = bool(value)
-    changed = old != value if present else old is not None
+    # PowerShell's -ne takes no account of case.
+    changed = (old is None or old.lower() != str(value).lower()) if present else old is not None
     if changed and not call.check and level != "process":
         if present:
             variables[known] = str(value)

@@ -1,9 +1,12 @@
 """community.windows.win_firewall_rule, over a pretend HNetCfg.FwPolicy2."""
 
+import ipaddress
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from provisioner.lab import variables
 from provisioner.lab.machine import Machine
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
 from provisioner.lab.parts import Rule
@@ -17,13 +20,13 @@ SPEC: Spec = {
     "group": Option(),
     "service": Option(),
     "enabled": Option(kind="bool", aliases=("enable",)),
-    "profiles": Option(kind="list", aliases=("profile",)),
+    "profiles": Option(kind="list", elements="str", aliases=("profile",)),
     "localip": Option(),
     "remoteip": Option(),
     "localport": Option(),
     "remoteport": Option(),
     "protocol": Option(),
-    "interfacetypes": Option(kind="list"),
+    "interfacetypes": Option(kind="list", elements="str"),
     "edge": Option(choices=("no", "yes", "deferapp", "deferuser")),
     "security": Option(choices=("notrequired", "authnoencap", "authenticate", "authdynenc", "authenc")),
     "icmp_type_code": Option(kind="list"),
@@ -31,11 +34,14 @@ SPEC: Spec = {
 }
 
 _PROTOCOLS = {"tcp": 6, "udp": 17}
+_ICMP = (1, 58)
 _INTERFACES = {"wireless": "Wireless", "lan": "Lan", "ras": "RemoteAccess"}
 _EDGES = ("no", "yes", "deferapp", "deferuser")
 _SECURITY = ("notrequired", "authnoencap", "authenticate", "authdynenc", "authenc")
 _OUT_OF_RANGE = "Value does not fall within the expected range."
 _ALL_PROFILES = 0x7FFFFFFF
+# Such as LocalSubnet, DNS or PlayToDevice.
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _BITS = {"domain": 1, "private": 2, "public": 4}
 
 
@@ -66,7 +72,10 @@ def _chosen(one: Rule, args: Mapping[str, str | None]) -> bool:
 
 
 def _wanted(machine: Machine, args: Mapping[str, Any]) -> Rule:
-    name = args["name"] or ""
+    name, protocol = args["name"] or "", _protocol(args["protocol"])
+    icmp = ",".join(str(one) for one in args["icmp_type_code"] or ())
+    if icmp.lower() not in ("", "any") and protocol not in _ICMP:
+        raise _refused("IcmpTypesAndCodes")
     return Rule(
         id="{" + str(uuid.uuid5(uuid.NAMESPACE_OID, f"{machine.name}/{name}")).upper() + "}",
         name=name,
@@ -75,23 +84,23 @@ def _wanted(machine: Machine, args: Mapping[str, Any]) -> Rule:
         enabled=args["enabled"] is not False,
         action=args["action"] or "allow",
         direction=args["direction"] or "in",
-        protocol=_protocol(args["protocol"]),
-        local_addresses=_parts(args["localip"]),
-        remote_addresses=_parts(args["remoteip"]),
-        local_ports=_parts(args["localport"]),
-        remote_ports=_parts(args["remoteport"]),
-        program="" if args["program"] in (None, "any") else args["program"],
-        service="" if args["service"] in (None, "any") else args["service"],
+        protocol=protocol,
+        local_ports=_ports("LocalPorts", args["localport"], protocol),
+        remote_ports=_ports("RemotePorts", args["remoteport"], protocol),
+        local_addresses=_address_list("LocalAddresses", args["localip"]),
+        remote_addresses=_address_list("RemoteAddresses", args["remoteip"]),
+        program=variables.expand(machine, _any(args["program"])),
+        service=_any(args["service"]),
         profiles=_profiles(args["profiles"]),
         interface_types=_interfaces(args["interfacetypes"]),
         edge=_EDGES.index(args["edge"] or "no"),
         secure=_SECURITY.index(args["security"] or "notrequired"),
-        icmp=",".join(str(one) for one in args["icmp_type_code"] or ()).replace("any", ""),
+        icmp="" if icmp.lower() == "any" else icmp,
     )
 
 
 def _protocol(said: str | None) -> int:
-    if said is None or said == "any":
+    if said is None or said.lower() == "any":
         return 256
     if said.isdigit():
         return int(said)
@@ -112,20 +121,52 @@ def _profiles(said: list[str] | None) -> list[str]:
 
 
 def _interfaces(said: list[str] | None) -> list[str]:
-    if not said or said == ["any"]:
+    named = {one.lower() for one in said or ()}
+    if not named or named == {"any"}:
         return []
-    for one in said:
-        if one not in _INTERFACES:
+    for one in said or ():
+        if one.lower() not in _INTERFACES:
             raise Failed(f"Unknown interface type '{one}'.")
-    return sorted(_INTERFACES[one] for one in set(said))
+    return sorted(_INTERFACES[one] for one in named)
 
 
-def _parts(said: str | None) -> list[str]:
-    return [] if said in (None, "any", "*") else [_short(part.strip()) for part in str(said).split(",")]
+def _ports(name: str, said: str | None, protocol: int) -> list[str]:
+    """Ports as the COM object takes them: of a protocol that has them only."""
+    if said is None or said.lower() in ("any", "*"):
+        return []
+    if protocol not in _PROTOCOLS.values():
+        raise _refused(name)
+    return [part.strip() for part in said.split(",")]
 
 
-def _short(address: str) -> str:
-    return address.removesuffix("/255.255.255.255").removesuffix("/32")
+def _address_list(name: str, said: str | None) -> list[str]:
+    """Addresses as the registry keeps them: a network with its mask, however it was written; words in any case."""
+    if said is None or said.lower() in ("any", "*"):
+        return []
+    try:
+        return [_address(part.strip()) for part in said.split(",")]
+    except ValueError:
+        raise _refused(name) from None
+
+
+def _address(text: str) -> str:
+    first, dash, last = text.partition("-")
+    if _WORD.fullmatch(text):
+        return text
+    if dash:
+        return f"{ipaddress.ip_address(first)}-{ipaddress.ip_address(last)}"
+    network = ipaddress.ip_network(text, strict=False)
+    if network.num_addresses == 1:
+        return str(network.network_address)
+    return network.with_netmask if network.version == 4 else str(network)
+
+
+def _refused(name: str) -> Failed:
+    return Failed(f'Exception setting "{name}": "{_OUT_OF_RANGE}"')
+
+
+def _any(said: str | None) -> str:
+    return "" if said is None or said.lower() == "any" else said
 
 
 # How the COM object shows a rule: the property, how it reads, and the argument that sets it.
@@ -211,7 +252,7 @@ def _set(one: Rule, name: str, attribute: str, value: Any) -> None:
     if name == "Protocol":
         portless = value not in _PROTOCOLS.values() and bool(one.local_ports or one.remote_ports)
     if portless and value:
-        raise Failed(f'Unhandled exception while executing module: Exception setting "{name}": "{_OUT_OF_RANGE}"')
+        raise _refused(name)
     setattr(one, attribute, value)
 
 

@@ -14,8 +14,8 @@ SPEC: Spec = {
     "step": Option(default=""),
     "by": Option(default=""),
     "minutes": Option(kind="int"),
-    "known": Option(kind="list", default=()),
-    "path": Option(default="C:\\ProgramData\\provisioner\\marker.json"),
+    "known": Option(kind="list", elements="str", default=()),
+    "path": Option(kind="path", default="C:\\ProgramData\\provisioner\\marker.json"),
     "state": Option(default="present", choices=("present", "absent")),
 }
 

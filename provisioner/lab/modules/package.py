@@ -18,14 +18,14 @@ from provisioner.lab.unpack import BadPackage, members
 
 SPEC: Spec = {
     "arguments": Option(kind="raw"),
-    "chdir": Option(),
+    "chdir": Option(kind="path"),
     "checksum": Option(),
     "checksum_algorithm": Option(default="sha1", choices=("md5", "sha1", "sha256", "sha384", "sha512")),
-    "creates_path": Option(),
+    "creates_path": Option(kind="path"),
     "creates_service": Option(),
-    "creates_version": Option(unmodelled=True),
-    "expected_return_code": Option(kind="list", default=[0, 3010]),
-    "log_path": Option(),
+    "creates_version": Option(),
+    "expected_return_code": Option(kind="list", elements="int", default=[0, 3010]),
+    "log_path": Option(kind="path"),
     "path": Option(),
     "product_id": Option(),
     "provider": Option(default="auto", choices=("auto", "msi", "msix", "msp", "registry")),
@@ -35,6 +35,8 @@ SPEC: Spec = {
 
 UNINSTALL = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
 _SCRIPT = "lab-installer.json"
+# How Windows Installer says that it has done its work, and that a restart is wanted or begun.
+_DONE = (0, 1641, 3010)
 
 
 @dataclass(frozen=True)
@@ -54,22 +56,27 @@ class _Installer:
 def win_package(call: Call) -> dict[str, Any]:
     """Install or remove a product."""
     args, machine = call.args, call.machine
-    if args["state"] == "present" and not args["path"]:
+    if args["creates_version"] is not None:
+        _creates_version(call)
+    if args["state"] == "present" and args["path"] is None:
         raise Failed("state is present but all of the following are missing: path")
-    if not args["path"] and not args["product_id"]:
+    if args["path"] is None and args["product_id"] is None:
         raise Failed("state is absent but any of the following are missing: path, product_id")
     file = _file(call)
-    installer = _read(file, args["product_id"]) if file else None
-    product = args["product_id"] or (installer.product_id if installer else "")
-    there = _there(call, product)
-    changed = there != (args["state"] == "present")
+    product = args["product_id"] or (_read(file, None).product_id if file else "")
+    changed = _there(call, product) != (args["state"] == "present")
     answer: dict[str, Any] = {"changed": changed, "rc": 0, "reboot_required": False}
+    if args["state"] == "absent":
+        if changed and not call.check:
+            _uninstall(machine, product)
+        if args["product_id"] is None and _is_url(args["path"]):
+            # Said when all is done, as the module does.
+            words = "Unable to find Product ID from the URL path. Please specify product_id when using state=absent"
+            raise Failed(words, rc=0, reboot_required=False)
+        return answer
     if not changed or call.check:
         return answer
-    if args["state"] == "absent":
-        _uninstall(machine, product)
-        return answer
-    if file is None or installer is None:
+    if file is None:
         raise Failed(f"the file at the path '{args['path']}' cannot be reached")
     answer["checksum"] = digest(file, args["checksum_algorithm"]).upper()
     if args["checksum"] and args["checksum"].upper() != answer["checksum"]:
@@ -79,15 +86,17 @@ def win_package(call: Call) -> dict[str, Any]:
             reboot_required=False,
             checksum=answer["checksum"],
         )
-    return answer | _install(call, installer)
+    return answer | _install(call, _read(file, args["product_id"]))
 
 
 def _file(call: Call) -> File | None:
     path, machine = call.args["path"], call.machine
     if not path:
         return None
-    if path.lower().startswith("http"):
-        if call.args["product_id"] and _there(call, call.args["product_id"]):
+    if _is_url(path):
+        # Only what is to be there is looked for before it is fetched.
+        product = call.args["product_id"] if call.args["state"] == "present" else None
+        if product and _there(call, product):
             return None
         try:
             return described(f"C:\\Windows\\Temp\\{path.rpartition('/')[2]}", call.fetch(path))
@@ -97,6 +106,21 @@ def _file(call: Call) -> File | None:
     if file is None and not call.check:
         raise Failed(f"the file at the path '{path}' cannot be reached")
     return file
+
+
+def _is_url(path: str | None) -> bool:
+    return (path or "").lower().startswith("http")
+
+
+def _creates_version(call: Call) -> None:
+    """The version that is looked for: the lab's files have none."""
+    path = call.args["creates_path"]
+    if path is None:
+        raise Failed("missing parameter(s) required by 'creates_version': creates_path")
+    if call.machine.disk.folder(path):
+        words = "creates_path must be a file not a directory when creates_version is set"
+        raise Failed(f"Unhandled exception while executing module: {words}")
+    raise Unmodelled("ansible.windows.win_package: the lab does not model creates_version")
 
 
 def _read(file: File, product_id: str | None) -> _Installer:
@@ -126,17 +150,18 @@ def _there(call: Call, product: str) -> bool:
 
 def _install(call: Call, installer: _Installer) -> dict[str, Any]:
     machine = call.machine
-    code = installer.return_code
-    expected = [int(one) for one in call.args["expected_return_code"]]
-    if code not in expected:
+    code, seconds = installer.return_code, 0.0
+    if code in _DONE:
+        seconds = machine.install(installer.name, lambda now: _lay(machine, installer, now), call.now)
+    if code not in call.args["expected_return_code"]:
         raise Failed(
             f"unexpected rc from '\"{call.args['path']}\"': see rc, stdout, and stderr for more details",
             rc=code,
             stdout="",
             stderr="",
             reboot_required=False,
+            **({"_lab_seconds": seconds} if seconds else {}),
         )
-    seconds = machine.install(installer.name, lambda now: _lay(machine, installer, now), call.now)
     answer: dict[str, Any] = {"rc": code, "failed": False, "reboot_required": code == 3010}
     return answer | ({"_lab_seconds": seconds} if seconds else {})
 

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from provisioner.lab import variables
+from provisioner.lab.machine import Machine
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
 from provisioner.lab.registry import Value
 
@@ -36,14 +38,6 @@ SPEC: Spec = {
 }
 STAT_SPEC: Spec = {"path": Option(required=True, aliases=("key",)), "name": Option(aliases=("entry", "value"))}
 
-# What Windows puts in for names in a text that grows.
-_VARIABLES = {
-    "programdata": "C:\\ProgramData",
-    "programfiles": "C:\\Program Files",
-    "systemdrive": "C:",
-    "systemroot": "C:\\Windows",
-    "windir": "C:\\Windows",
-}
 _PATH = re.compile(r"HK(?:CC|CR|CU|LM|U):\\", re.IGNORECASE)
 
 
@@ -95,7 +89,7 @@ def _present(call: Call, answer: dict[str, Any]) -> tuple[Any, Any]:
         return before, after
     if old:
         answer["data_type_changed"] = old.kind != wanted.kind
-        answer["data_changed"] = old.data != wanted.data
+        answer["data_changed"] = _differs(old.data, wanted.data)
         before[path][wanted.name] = _difference(old)
     after[path][wanted.name] = _difference(wanted)
     if old is None or answer["data_type_changed"] or answer["data_changed"]:
@@ -136,7 +130,23 @@ def _bytes(data: Any) -> list[int]:
     return [int(pair, 16) for pair in digits]
 
 
+def _differs(old: Any, new: Any) -> bool:
+    """As the module compares: texts by their letters, lists by Compare-Object, which takes no account of case."""
+    if isinstance(old, list):
+        return [str(one).lower() for one in old] != [str(one).lower() for one in _several(new)]
+    if isinstance(old, str) and isinstance(new, list):
+        return old != " ".join(str(one) for one in new)
+    return bool(old != new)
+
+
+def _several(data: Any) -> list[Any]:
+    return data if isinstance(data, list) else [data]
+
+
 def _number(kind: str, data: Any) -> int:
+    if isinstance(data, float) and data % 1:
+        raise Failed(f"data '{data}' cannot be a decimal or float value with a remainder when type is dword or qword")
+    data = int(data) if isinstance(data, float) else data
     try:
         number = int(str(data or 0), 0)
     except ValueError:
@@ -155,7 +165,8 @@ def _difference(value: Value) -> dict[str, Any]:
     if value.kind in ("Binary", "None"):
         shown = [f"0x{one:02x}" for one in value.data]
     elif value.kind in ("DWord", "QWord"):
-        shown = f"0x{value.data:0{8 if value.kind == 'DWord' else 16}x}"
+        digits = 8 if value.kind == "DWord" else 16
+        shown = f"0x{value.data % 16**digits:0{digits}x}"
     return {"type": value.kind, "value": shown}
 
 
@@ -169,8 +180,8 @@ def win_reg_stat(call: Call) -> dict[str, Any]:
         return {"changed": False, "exists": False}
     if name is not None:
         value = key.values.get(name.lower())
-        return {"changed": False, "exists": value is not None, **(_told(value) if value else {})}
-    properties = {value.name: _told(value) for value in key.values.values()}
+        return {"changed": False, "exists": value is not None, **(_told(call.machine, value) if value else {})}
+    properties = {value.name: _told(call.machine, value) for value in key.values.values()}
     return {
         "changed": False,
         "exists": True,
@@ -179,9 +190,9 @@ def win_reg_stat(call: Call) -> dict[str, Any]:
     }
 
 
-def _told(value: Value) -> dict[str, Any]:
+def _told(machine: Machine, value: Value) -> dict[str, Any]:
     raw = [f"0x{one:02x}" for one in value.data] if value.kind in ("Binary", "None") else value.data
     shown = value.data
     if value.kind == "ExpandString":
-        shown = re.sub(r"%([^%]+)%", lambda found: _VARIABLES.get(found[1].lower(), found[0]), shown)
+        shown = variables.expand(machine, shown)
     return {"type": _SHOWN[value.kind], "value": shown, "raw_value": raw}

@@ -1,10 +1,10 @@
 """ansible.windows.win_service and win_service_info, over a pretend Service Control Manager."""
 
-from fnmatch import fnmatchcase
 from typing import Any
 
+from provisioner.lab import variables, wildcard
 from provisioner.lab.machine import Machine, WillNotStart
-from provisioner.lab.modules.arguments import Call, Failed, Option, Spec, Unmodelled
+from provisioner.lab.modules.arguments import Call, Failed, Option, Spec, Unmodelled, parse
 from provisioner.lab.parts import Action, Service
 
 SPEC: Spec = {
@@ -13,21 +13,23 @@ SPEC: Spec = {
     "description": Option(),
     "desktop_interact": Option(kind="bool", default=False, unmodelled=True),
     "display_name": Option(),
-    "error_control": Option(default="normal", unmodelled=True),
+    "error_control": Option(choices=("critical", "ignore", "normal", "severe")),
     "failure_actions": Option(kind="list"),
     "failure_actions_on_non_crash_failure": Option(kind="bool"),
     "failure_command": Option(unmodelled=True),
     "failure_reboot_msg": Option(unmodelled=True),
-    "failure_reset_period_sec": Option(kind="int", aliases=("failure_reset_period",)),
+    "failure_reset_period_sec": Option(kind="uint32", aliases=("failure_reset_period",)),
     "force_dependent_services": Option(kind="bool", default=False),
     "load_order_group": Option(unmodelled=True),
     "name": Option(required=True),
-    "password": Option(unmodelled=True),
+    "password": Option(),
     "path": Option(),
-    "pre_shutdown_timeout_ms": Option(kind="int", aliases=("pre_shutdown_timeout",), unmodelled=True),
+    "pre_shutdown_timeout_ms": Option(kind="uint32", aliases=("pre_shutdown_timeout",), unmodelled=True),
     "required_privileges": Option(kind="list", unmodelled=True),
-    "service_type": Option(default="win32_own_process", unmodelled=True),
-    "sid_info": Option(default="none", unmodelled=True),
+    "service_type": Option(
+        choices=("win32_own_process", "win32_share_process", "user_own_process", "user_share_process")
+    ),
+    "sid_info": Option(choices=("none", "restricted", "unrestricted")),
     "start_mode": Option(choices=("auto", "manual", "disabled", "delayed")),
     "state": Option(choices=("started", "stopped", "restarted", "absent", "paused")),
     "update_password": Option(choices=("always", "on_create")),
@@ -35,7 +37,20 @@ SPEC: Spec = {
 }
 INFO_SPEC: Spec = {"name": Option()}
 
-_ACTIONS = ("none", "reboot", "restart", "run_command")
+_ACTION_SPEC: Spec = {
+    "delay_ms": Option(kind="uint32", default=0, aliases=("delay",)),
+    "type": Option(choices=("none", "reboot", "restart", "run_command"), required=True),
+}
+# What every service of the lab has of these; anything else is not modelled.
+_ALWAYS = {"error_control": "normal", "service_type": "win32_own_process", "sid_info": "none"}
+# What may be given of a service that is not there without asking for one: the module then only says so.
+_NOTHING_ASKED = {
+    "name": None,
+    "force_dependent_services": None,
+    "update_password": None,
+    "dependency_action": "set",
+    "desktop_interact": False,
+}
 # Windows knows these accounts by several names, and answers with the last.
 _ACCOUNTS = {
     "localsystem": "NT AUTHORITY\\SYSTEM",
@@ -57,11 +72,14 @@ _ACCOUNTS = {
 
 def win_service(call: Call) -> dict[str, Any]:
     """Make, change, start, stop or remove a service."""
-    machine, args = call.machine, call.args
-    service = machine.service(args["name"])
+    args = call.args
+    _is_modelled(call)
+    service = _found(call)
     before: Any = _shown(service) if service else ""
     if args["state"] == "absent":
         return _answer(call, changed=_remove(call, service), before=before, after="")
+    if service is None and not _is_asked_for(call):
+        return _answer(call, changed=False, before="", after="")
     changed = False
     if service is None:
         service, changed = _create(call), True
@@ -71,11 +89,50 @@ def win_service(call: Call) -> dict[str, Any]:
     return _answer(call, changed=changed, before=before, after=after)
 
 
+def _is_modelled(call: Call) -> None:
+    """What is wrong with the arguments, or more than the lab knows, is said before anything is done. Raises Failed, or
+    Unmodelled."""
+    args = call.args
+    if args["password"] is not None and args["username"] is None:
+        raise Failed("missing parameter(s) required by 'password': username")
+    for name, value in {"password": None, **_ALWAYS}.items():
+        if args[name] not in (None, value):
+            raise Unmodelled(f"ansible.windows.win_service: the lab does not model {name}={args[name]!r}")
+    _actions(call)
+
+
+def _found(call: Call) -> Service | None:
+    """The service of that name or display name; of no such one, the one that the name fits as a pattern."""
+    name, machine = call.args["name"], call.machine
+    if service := machine.service(name):
+        return service
+    found = _matching(machine, name) if wildcard.has_wildcards(name) else []
+    if len(found) > 1:
+        raise Unmodelled(f"ansible.windows.win_service: {name} fits several services, which the lab does not model")
+    return found[0] if found else None
+
+
+def _matching(machine: Machine, pattern: str) -> list[Service]:
+    """What Get-Service -Name finds of a pattern, in its order."""
+    try:
+        fits = wildcard.matcher(pattern)
+    except wildcard.BadPattern as error:
+        raise _unhandled(str(error)) from None
+    return _in_order([one for one in machine.services if fits.fullmatch(one.name)])
+
+
+def _in_order(services: list[Service]) -> list[Service]:
+    return sorted(services, key=lambda one: one.name.lower())
+
+
+def _is_asked_for(call: Call) -> bool:
+    given = {name: value for name, value in call.args.items() if value is not None}
+    return any(name not in _NOTHING_ASKED or _NOTHING_ASKED[name] not in (None, value) for name, value in given.items())
+
+
 def _remove(call: Call, service: Service | None) -> bool:
     if service and not call.check:
-        if service.state != "stopped":
-            _order(service, "stop")
-            call.machine.stop(service)
+        _stop(call, service)
         call.machine.services.remove(service)
         call.machine.happened("service_removed", service=service.name)
     return service is not None
@@ -89,28 +146,37 @@ def _create(call: Call) -> Service | None:
         )
     if call.check:
         return None
-    service = Service(name=args["name"], display_name=args["name"], path=args["path"])
+    path = variables.expand(call.machine, args["path"])
+    service = Service(name=args["name"], display_name=args["name"], path=path)
     call.machine.services.append(service)
     call.machine.happened("service_created", service=service.name)
     return service
 
 
-def _configure(call: Call, service: Service | None, after: dict[str, Any]) -> bool:
-    """Set what was asked for; `after` is brought up to it. Whether anything differed."""
+def _asked_for(call: Call) -> dict[str, Any]:
+    """The properties that are to be set, by the names that a service of the lab has for them."""
     args = call.args
-    wanted = {name: args[name] for name in ("description", "display_name", "path", "start_mode") if args[name]}
-    if args["description"] == "":
-        wanted["description"] = ""
+    wanted = {name: args[name] for name in ("display_name", "start_mode") if args[name]}
+    if args["path"]:
+        wanted["path"] = variables.expand(call.machine, args["path"])
     if args["username"]:
         wanted["account"] = _account(call.machine, args["username"])
-    if args["failure_actions"] is not None:
-        wanted["actions"] = [_action(one) for one in args["failure_actions"]]
-    if args["failure_reset_period_sec"] is not None:
-        wanted["reset_seconds"] = args["failure_reset_period_sec"]
-    if args["failure_actions_on_non_crash_failure"] is not None:
-        wanted["on_non_crash"] = args["failure_actions_on_non_crash_failure"]
+    for name, value in (
+        ("description", args["description"]),
+        ("actions", _actions(call)),
+        ("reset_seconds", args["failure_reset_period_sec"]),
+        ("on_non_crash", args["failure_actions_on_non_crash_failure"]),
+    ):
+        if value is not None:
+            wanted[name] = value
+    return wanted
+
+
+def _configure(call: Call, service: Service | None, after: dict[str, Any]) -> bool:
+    """Set what was asked for; `after` is brought up to it. Whether anything differed."""
     if service is None:
         return False
+    args, wanted = call.args, _asked_for(call)
     differs = {name: value for name, value in wanted.items() if getattr(service, name) != value}
     if "reset_seconds" in differs and not (wanted.get("actions") or service.actions):
         raise _unhandled(
@@ -143,15 +209,20 @@ def _account(machine: Machine, name: str) -> str:
     return known or name
 
 
+def _actions(call: Call) -> list[Action] | None:
+    said = call.args["failure_actions"]
+    return None if said is None else [_action(one) for one in said]
+
+
 def _action(said: Any) -> Action:
     if not isinstance(said, dict):
         raise Unmodelled(f"ansible.windows.win_service: the lab does not model the failure action {said!r}")
-    kind = said.get("type")
-    if kind not in _ACTIONS:
-        raise Failed(
-            f"value of type must be one of: {', '.join(_ACTIONS)}. Got no match for: {kind} found in failure_actions"
-        )
-    return Action(str(kind), int(said.get("delay_ms") or said.get("delay") or 0))
+    try:
+        args = parse("ansible.windows.win_service", _ACTION_SPEC, said)
+    except Failed as failure:
+        wrong, dot, supported = failure.message.partition(". Supported parameters")
+        raise Failed(f"{wrong} found in failure_actions{dot}{supported}", **failure.values) from None
+    return Action(args["type"], args["delay_ms"])
 
 
 def _run(call: Call, service: Service | None, after: dict[str, Any]) -> bool:
@@ -161,14 +232,14 @@ def _run(call: Call, service: Service | None, after: dict[str, Any]) -> bool:
         return False
     after["state"] = state
     if state == "paused":
-        raise Failed(f"failed to pause service {service.name}: The service does not support pausing")
+        raise Failed(f"failed to pause service {service.name}: The service does not support pausing", exists=False)
     if service.state == {"started": "running", "stopped": "stopped"}.get(state):
         return False
     if not call.check:
         _order(service, "stop" if state == "stopped" else "start")
         resumes = service.state == "paused" and state == "started"
         if service.state != "stopped" and not resumes:
-            machine.stop(service)
+            _stop(call, service)
         if resumes:
             machine.resume(service)
         elif state != "stopped":
@@ -186,6 +257,25 @@ def _order(service: Service, order: str) -> None:
         why = f"Cannot {order} {service.name} service on computer '.'."
         done = "stopped" if order == "stop" else "started"
         raise _unhandled(f"Service {named} cannot be {done} due to the following error: {why}")
+
+
+def _stop(call: Call, service: Service) -> None:
+    """Stop a service, and those that depend on it where that is forced."""
+    running = [one for one in _dependents(call.machine, service) if one.state != "stopped"]
+    if running and service.state != "stopped" and not call.args["force_dependent_services"]:
+        raise _unhandled(
+            f"Cannot stop service '{service.display_name} ({service.name})' because it has dependent services. "
+            "It can only be stopped if the Force flag is set."
+        )
+    for one in (*running, service):
+        if one.state != "stopped":
+            _order(one, "stop")
+            call.machine.stop(one)
+
+
+def _dependents(machine: Machine, service: Service) -> list[Service]:
+    name = service.name.lower()
+    return [one for one in machine.services if name in (other.lower() for other in one.dependencies)]
 
 
 def _unhandled(message: str) -> Failed:
@@ -223,23 +313,24 @@ def _shown(service: Service) -> dict[str, Any]:
 def _asked(call: Call) -> dict[str, Any]:
     """What the difference shows of a service that check mode did not make: the arguments as they came."""
     args = call.args
-    empty = {name: args[name] or "" for name in ("display_name", "path", "start_mode", "state")}
+    empty = {name: args[name] or "" for name in ("display_name", "start_mode", "state")}
     same = {name: args[name] for name in ("dependencies", "description", "failure_actions")}
     return {
         **empty,
         **same,
         "desktop_interact": False,
-        "error_control": "",
+        "error_control": args["error_control"] or "",
         "failure_actions_on_non_crash_failure": None,
         "failure_command": None,
         "failure_reboot_msg": None,
         "failure_reset_period_sec": args["failure_reset_period_sec"],
         "load_order_group": None,
         "name": args["name"],
+        "path": variables.expand(call.machine, args["path"]),
         "pre_shutdown_timeout_ms": None,
         "required_privileges": None,
-        "service_type": "",
-        "sid_info": "",
+        "service_type": args["service_type"] or "",
+        "sid_info": args["sid_info"] or "",
     }
 
 
@@ -252,8 +343,9 @@ def _answer(call: Call, *, changed: bool, before: Any, after: Any) -> dict[str, 
         answer["username"] = "LocalSystem" if username == "NT AUTHORITY\\SYSTEM" else username
         state = after["state"].replace("_", "")
         answer["state"] = "running" if state in ("started", "restarted") else state
-        answer["depended_by"] = []
-        answer["can_pause_and_continue"] = False if call.machine.service(after["name"]) else None
+        service = call.machine.service(after["name"])
+        answer["depended_by"] = [one.name for one in _dependents(call.machine, service)] if service else []
+        answer["can_pause_and_continue"] = False if service else None
     if call.diff:
         answer["diff"] = {"before": before, "after": after}
     return answer
@@ -261,15 +353,20 @@ def _answer(call: Call, *, changed: bool, before: Any, after: Any) -> dict[str, 
 
 def win_service_info(call: Call) -> dict[str, Any]:
     """Tell of one service, of those that a pattern names, or of all."""
-    wanted = (call.args["name"] or "*").lower()
-    found = [one for one in call.machine.services if _named(one, wanted)]
-    services = [_told(call.machine, one) for one in found]
+    services = [_told(call.machine, one) for one in _wanted(call.machine, call.args["name"])]
     return {"changed": False, "exists": bool(services), "services": services}
 
 
-def _named(service: Service, wanted: str) -> bool:
-    # By the display name nothing is found: Get-Service -Name does not look there.
-    return fnmatchcase(service.name.lower(), wanted)
+def _wanted(machine: Machine, name: str | None) -> list[Service]:
+    """The service of exactly that name, whatever is in it; else those that it fits as a pattern; else the one that it
+    is the display name of, which Get-Service takes in a name's place but not in a pattern's."""
+    if name is None:
+        return _in_order(machine.services)
+    if exact := [one for one in machine.services if one.name.lower() == name.lower()]:
+        return exact
+    if wildcard.has_wildcards(name):
+        return _matching(machine, name)
+    return [one for one in machine.services if one.display_name.lower() == name.lower()]
 
 
 def _told(machine: Machine, service: Service) -> dict[str, Any]:
@@ -279,7 +376,7 @@ def _told(machine: Machine, service: Service) -> dict[str, Any]:
         **shown,
         "checkpoint": 0,
         "controls_accepted": ["stop", "shutdown"] if service.state == "running" else [],
-        "dependency_of": [],
+        "dependency_of": [one.name for one in _dependents(machine, service)],
         "launch_protection": "none",
         "preferred_node": None,
         "process_id": machine.pid(service.path) if service.state == "running" else 0,

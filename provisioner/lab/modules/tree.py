@@ -21,11 +21,11 @@ SPEC: Spec = {
     "keep": Option(),
     "undo": Option(default=""),
     "existed": Option(kind="bool", default=True),
-    "skip": Option(kind="list"),
+    "skip": Option(kind="list", elements="path"),
     "root": Option(default=""),
     "member": Option(default=""),
     "unpack": Option(kind="bool", default=True),
-    "destination": Option(required=True),
+    "destination": Option(kind="path", required=True),
     "state": Option(default="present", choices=("present", "absent", "restored")),
 }
 
