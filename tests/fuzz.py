@@ -345,7 +345,8 @@ def _kept(folder: Path) -> Callable[[Callable[[Path, random.Random], None]], Tar
 
     def over(spoil: Callable[[Path, random.Random], None]) -> Target:
         def attempt(chance: random.Random) -> None:
-            for file in place.parent.iterdir():
+            # In its place: another file there would be a journal that was moved.
+            for file in place.parent.glob("*-*"):
                 file.unlink()
             place.write_bytes(whole)
             spoil(place, chance)

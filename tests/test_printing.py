@@ -34,6 +34,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "report": ("report", "AUDIT"),
     "record": ("record", "PLAN", "--output", "FLEET"),
     "lease": ("lease", "list"),
+    "journal": ("journal", "adopt"),
     "inventory": ("inventory",),
     "lab": ("lab", "state"),
 }

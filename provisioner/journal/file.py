@@ -1,5 +1,6 @@
 """The journal's file: its tables, how it is opened and brought up to date, and what can go wrong with it."""
 
+import json
 import os
 import random
 import secrets
@@ -114,7 +115,8 @@ _TROUBLES = (
 
 
 # What reading a damaged file ends in: SQLite's own word, or ours for a row that cannot be what was written.
-_WRONG = (sa.exc.SQLAlchemyError, zlib.error, ValueError, TypeError, KeyError, OverflowError, RecursionError)
+_OF_SQLITE = (sa.exc.SQLAlchemyError, UnicodeDecodeError, json.JSONDecodeError, zlib.error)
+_WRONG = (*_OF_SQLITE, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 class File:
@@ -160,7 +162,7 @@ class File:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the file. Errors: JournalError."""
-        with self._explained(), self._engine.begin() as connection:
+        with self._explained(_WRONG), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -204,10 +206,10 @@ class File:
         return version
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, wrong: tuple[type[Exception], ...] = _OF_SQLITE) -> Iterator[None]:
         try:
             yield
-        except _WRONG as error:
+        except wrong as error:
             raise _explained(self.path, str(getattr(error, "orig", None) or error)) from error
 
 
