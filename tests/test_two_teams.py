@@ -136,6 +136,41 @@ def test_a_gateway_that_cannot_be_marked_is_passed_over_only_where_it_is_not_the
     assert (outcome.result is Result.WAITING) is not (outcome.result is Result.DONE)
 
 
+def test_one_that_comes_back_while_the_others_are_marked_makes_the_start_wait(tmp_path: Path) -> None:
+    world = practice()
+    world.fleet = replace(
+        world.fleet, statements=(*world.fleet.statements, rollout_fixtures.only_connector("B84001", "B84001B"))
+    )
+    world.machines["B84001B"].online = False
+
+    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        assert all(step.role == claims.MARKER and step.gateway == "B84001" for step in steps)
+        world.machines["B84001B"].online = True
+        return {step.id: Acted(result="ok") for step in steps}
+
+    with Journal.open(tmp_path / "journal.db") as journal:
+        (outcome,) = apply(world, replace(the_start(practice()), roles={}), journal, act=act).outcomes
+    assert outcome.result is Result.WAITING
+    assert "B84001B, of the same practice, was away and answers now" in outcome.message
+
+
+def test_nothing_is_written_on_a_pc_that_is_not_the_practices(tmp_path: Path) -> None:
+    """Another PC answers at the standby's address, and somebody has stated that the standby runs no Connector."""
+    world, marked = practice(), set[str]()
+    world.fleet = replace(
+        world.fleet, statements=(*world.fleet.statements, rollout_fixtures.only_connector("B84001", "B84001B"))
+    )
+    world.machines["B84001B"].right_pc = False
+
+    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        marked.update(step.gateway for step in steps)
+        return world.act(steps, mark)
+
+    with Journal.open(tmp_path / "journal.db") as journal:
+        (outcome,) = apply(world, replace(the_start(practice()), roles={}), journal, act=act).outcomes
+    assert (outcome.result, marked) == (Result.DONE, {"B84001"})
+
+
 def test_a_start_of_a_gateway_that_is_alone_costs_no_marker_of_its_own(tmp_path: Path) -> None:
     world = World(rollout_fixtures.fleet(gateway("B84001")))
     with Journal.open(tmp_path / "journal.db") as journal:

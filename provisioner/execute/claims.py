@@ -63,15 +63,27 @@ def on_practices(run: Rollout, steps: Sequence[Step], reading: judge.Reading) ->
 
 
 def _to_mark(run: Rollout, step: Step, reading: judge.Reading) -> list[Gateway]:
-    """The gateways of a step's practice but those at which nothing accepts a connection, as a person has said."""
-    said = run.said()
+    """The gateways of a step's practice but those at which nothing accepts a connection, as a person has said, and
+    those at whose address another PC may answer: on a PC that is not the practice's nothing is written."""
+    said, practice = run.said(), run.practice(step.gateway)
+    strangers = reading.strangers(practice, said)
 
     def away(row: Gateway) -> bool:
         evidence = reading.evidence.get(row.name)
         absent = bool(evidence and evidence.error and evidence.error.absent)
         return absent and (said.names(SWITCHED_OFF, row) or (said.names(ONLY_CONNECTOR, row) and not run.strict))
 
-    return [row for row in run.practice(step.gateway) if row.name == step.gateway or not away(row)]
+    return [row for row in practice if row.name == step.gateway or not (away(row) or row.name in strangers)]
+
+
+def come_back(run: Rollout, step: Step, before: judge.Reading, now: judge.Reading) -> judge.Verdict | None:
+    """How a step ends one of whose practice's gateways was away when the others were marked, and answers now."""
+    marked = {row.name for row in _to_mark(run, step, before)}
+    back = [row.name for row in _to_mark(run, step, now) if row.name not in marked]
+    words = (
+        f"not started: {', '.join(back)}, of the same practice, was away and answers now; give the same command again"
+    )
+    return (Result.WAITING, words) if back else None
 
 
 def _why_not(gateway: str, said: Acted) -> str:

@@ -38,7 +38,10 @@ def start(run: Rollout, steps: Sequence[Step]) -> None:
             run.record([(step, kept_off[step.id], judge.NOT_ACTED, now) for step in due if step.id in kept_off])
             due = [step for step in due if step.id not in kept_off]
             # Only now does what is read hold until the start: whoever comes later finds our marker.
-            due = _startable(run, due, run.look([step for step in due if _peers(run, step)], peers=True))
+            again = run.look([step for step in due if _peers(run, step)], peers=True)
+            back = {step.id: why for step in due if (why := claims.come_back(run, step, reading, again))}
+            run.record([(step, back[step.id], judge.NOT_ACTED, run.hands.now()) for step in due if step.id in back])
+            due = _startable(run, [step for step in due if step.id not in back], again)
             acted, begun = run.act([claims.staying(step) if _peers(run, step) else step for step in due])
             _await(run, [step for step in due if step.id in acted], acted, begun)
         left = [step for step in due if step.id not in acted]
