@@ -353,6 +353,7 @@ def test_a_gateway_that_refuses_while_it_is_waited_for_is_asked_once(lab: Lab, p
     until = time.monotonic() + 90
     while not any(event["event"] == "approve_raised" for event in handle.events()) and time.monotonic() < until:
         assert process.poll() is None
+        time.sleep(0.05)
     handle.set("A84002", "refuses_login")
     process.wait(60)
     refused = [event for event in handle.events() if event["event"] == "login_refused"]
