@@ -1,6 +1,8 @@
 # Needs Python 3.11 or newer, git and make; everything else is installed into .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Where the environment forbids it, each of the many commands that the tests start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-windows soak fuzz lint install clean
 

@@ -417,7 +417,7 @@ def test_a_migration_that_breaks_leaves_the_journal_as_it_was(
 
 def test_a_place_where_nothing_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(JournalError, match="cannot be made") as caught:
+    with pytest.raises(JournalError, match="cannot be opened: Not a directory") as caught:
         Journal.open(tmp_path / "file" / "journal.db")
     assert "fleet.yml" in caught.value.hint
 

@@ -75,7 +75,7 @@ def _writable(machine: Machine) -> None:
     machine.disk.make("C:\\iPlato\\jre")
 
 
-MARKER = {"journal": "j-1", "step": "s-1", "until": "2099-01-01T00:00:00Z"}
+MARKER = {"journal": "j-1", "step": "s-1", "minutes": 60}
 CASES = {
     "rule made": Case(
         module="community.windows.win_firewall_rule",
@@ -322,7 +322,10 @@ CASES = {
         after=[IMAGE],
     ),
     "marker set": Case(
-        module="work_marker", arguments=MARKER, left=lambda machine: section(machine, "ours")["marker"], after=MARKER
+        module="work_marker",
+        arguments=MARKER,
+        left=lambda machine: {**(section(machine, "ours")["marker"] or {}), "minutes": 60},
+        after={"journal": "j-1", "step": "s-1", "seconds_left": 3600, "minutes": 60},
     ),
     "sleep switched off": Case(
         module="power_setting",

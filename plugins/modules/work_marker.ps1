@@ -106,6 +106,14 @@ function Assert-Free($Marker) {
     }
 }
 
+function Test-Fresh($Marker) {
+    <# Whether it is what is wanted, and has more than half of its time yet: an older one begins anew. #>
+    if ($null -eq $Marker -or -not $Marker.journal) { return $false }
+    foreach ($name in 'journal', 'step', 'by', 'minutes') { if ($Marker[$name] -cne $wanted[$name]) { return $false } }
+    $age = ([datetime]::UtcNow - (Get-Time $Marker.since)).TotalMinutes
+    $age -ge 0 -and $age -lt (Get-Minutes $Marker.minutes) / 2
+}
+
 function Enter-Alone {
     <# The lock under which a marker is read and replaced: two teams that both find one expired must not both have it. It is
        a file held open, because Windows closes and deletes it whatever becomes of us. #>
@@ -144,9 +152,8 @@ try {
     if ($present) {
         Assert-Free $found
         $module.Diff.after = Get-Line $wanted
-        # The same team's marker begins anew, which is no change.
-        $module.Result.changed = $null -eq $found -or [bool]('journal', 'step', 'by', 'minutes' | Where-Object { $found[$_] -cne $wanted[$_] })
-        if (-not $module.CheckMode) { Set-Marker }
+        $module.Result.changed = -not (Test-Fresh $found)
+        if ($module.Result.changed -and -not $module.CheckMode) { Set-Marker }
     }
     elseif ($null -ne $found -and $found.journal -and $ours -ccontains $found.journal) {
         $module.Diff.after = ''

@@ -37,9 +37,8 @@ def work_marker(call: Call) -> dict[str, Any]:
     before = after = _line(found)
     if present:
         _assert_free(call, found, ours)
-        # The same team's marker begins anew, which is no change.
-        answer["changed"], after = found is None or {**found, "since": ""} != {**wanted, "since": ""}, _line(wanted)
-        if not call.check:
+        answer["changed"], after = not _is_fresh(call, found, wanted), _line(wanted)
+        if answer["changed"] and not call.check:
             _write(call, wanted)
     elif found and found["journal"] in ours:
         answer["changed"], after = True, ""
@@ -105,6 +104,14 @@ def _assert_free(call: Call, found: Marker | None, ours: Sequence[str]) -> None:
     else:
         return
     raise Failed(f"{words}; nothing was changed", held=True, before=found)
+
+
+def _is_fresh(call: Call, found: Marker | None, wanted: Marker) -> bool:
+    """Whether it is what is wanted, and has more than half of its time yet: an older one begins anew."""
+    if found is None or {**found, "since": ""} != {**wanted, "since": ""}:
+        return False
+    age = call.machine.clock(call.now) - (_time(found["since"]) or 0.0)
+    return 0 <= age < 30 * int(found["minutes"])
 
 
 def _words(marker: Marker) -> str:
