@@ -158,7 +158,7 @@ def test_a_fault_of_fleet_yml(tmp_path: Path, name: str) -> None:
 # What the vendor has not told yet. The fleet can be audited without.
 NOT_TOLD = {
     "no endpoints": ("version: 1\n", 1, "no endpoints yet", "Ask the vendor"),
-    "endpoints left blank": ("version: 1\nendpoints:\n", 1, "no endpoints yet", "do not guess"),
+    "endpoints left blank": ("version: 1\nendpoints:\n", 2, "no endpoints yet", "do not guess"),
     "an empty list": ("version: 1\nendpoints: []\n", 2, "no endpoints yet", "no firewall rule is made"),
     "one endpoint": ("version: 1\nendpoints: [10.237.215.5]\n", 2, "here are 1", "R11 and R14 are not judged"),
     "a printed endpoint": (FLEET.replace("10.237.215.9", "237.215.9:443"), 2, "the first was lost", "do not guess"),

@@ -15,7 +15,7 @@ from provisioner.cli.watching import Watch
 from provisioner.errors import InputError
 from provisioner.execute.events import PersonAwaited, StepEnded
 from provisioner.journal import Event, Journal
-from provisioner.model import Outcome, Plan, Result
+from provisioner.model import Outcome, Plan, Reason, Result
 from provisioner.report.view import view
 from tests.lab_world import LabWorld
 from tests.rollout_fixtures import AT, Machine, World, fleet, gateway
@@ -119,7 +119,14 @@ def test_a_confirmation_that_the_gateway_belies_is_not_taken_for_an_answer(tmp_p
     at = operator.world().now()
     said = f"practice: {step.words}; confirmed by B. Person: seen, but the gateway shows otherwise"
     outcome = Outcome(
-        step=step.id, gateway=step.gateway, result=Result.WAITING, changed=False, started=at, ended=at, message=said
+        step=step.id,
+        gateway=step.gateway,
+        result=Result.WAITING,
+        changed=False,
+        started=at,
+        ended=at,
+        message=said,
+        reason=Reason.ASKED,
     )
     with operator.journal() as opened:
         from provisioner.journal import ended
