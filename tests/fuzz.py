@@ -22,7 +22,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -330,13 +330,16 @@ def _kept(folder: Path) -> Callable[[Callable[[Path, random.Random], None]], Tar
     place.parent.mkdir()
     made = record_fixtures.fill(place)
     with Journal.open(place) as journal:
+        kept = journal.load(next(entry.id for entry in journal.history() if entry.kind == "audit"))
+        assert isinstance(kept, Audit)
+        audit = "audit-of-this-fleet"
+        journal.save(replace(kept, id=audit, folder=str(folder), left_out={}))
         journal.compact()
-        audit = next(entry.id for entry in journal.history() if entry.kind == "audit")
     whole = place.read_bytes()
     verbs: Sequence[tuple[str, ...]] = (
-        ("history",), ("show", audit), ("show", made.id), ("report", made.id), ("lease", "list"), ("plan",),
+        ("history",), ("show", audit), ("show", made.id), ("report", made.id), ("lease", "list"), ("plan", audit),
         ("report", audit, "--as", "csv"), ("record", made.id, "--output", str(folder / "record")),
-        ("migrate", "status"), ("history", "--prune", "1", "--yes"), ("plan", "--format", "json"),
+        ("migrate", "status"), ("history", "--prune", "1", "--yes"), ("plan", audit, "--format", "json"),
     )  # fmt: skip
 
     for words in verbs:

@@ -363,6 +363,27 @@ def test_a_damaged_page_is_found(journal: Journal) -> None:
     assert "damaged" in found
 
 
+@pytest.mark.parametrize("body", ["{x", "[]", "null", "[" * 9000])
+def test_a_damaged_event_says_so_in_the_history(journal: Journal, body: str) -> None:
+    """Found by make fuzz, as the next one was."""
+    journal.append([Event(at=AT, kind="run_started", plan="p", body={"words": "x"})])
+    with closing(sqlite3.connect(journal.path)) as raw, raw:
+        raw.execute("UPDATE events SET body = ?", (body,))
+    with pytest.raises(JournalError, match="cannot be used"):
+        journal.history()
+
+
+def test_nothing_is_chained_to_an_event_without_a_hash(journal: Journal) -> None:
+    journal.append([Event(at=AT, kind="run_started", plan="p", body={})])
+    with closing(sqlite3.connect(journal.path)) as raw, raw:
+        raw.execute("PRAGMA writable_schema=ON")
+        raw.execute("UPDATE sqlite_master SET sql = replace(sql, 'hash VARCHAR(64) NOT NULL', 'hash VARCHAR(64)')")
+    with closing(sqlite3.connect(journal.path)) as raw, raw:
+        raw.execute("UPDATE events SET hash = NULL")
+    with pytest.raises(JournalError, match="has no hash"):
+        journal.append([Event(at=AT, kind="run_ended", plan="p", body={})])
+
+
 def test_a_damaged_document_says_so(journal: Journal) -> None:
     audit = World(fleet(gateway("B84001"))).audit()
     journal.save(audit)

@@ -65,7 +65,7 @@ class Journal:
         runs = sa.select(file.events.c.body).where(file.events.c.kind == "run_started")
         with self._file.read() as connection:
             rows = connection.execute(runs.order_by(file.events.c.seq.desc()).limit(_RUNS)).scalars().all()
-        names = (str(json.loads(body).get("name", "")) for body in rows)
+            names = [str(json.loads(body).get("name", "")) for body in rows]
         return tuple(name for name in names if name.startswith(f"{id_}.")) or (id_,)
 
     def moved(self) -> Place | None:
@@ -165,10 +165,10 @@ class Journal:
         with self._file.read() as connection:
             documents = connection.execute(sa.select(*columns).order_by(file.documents.c.at.desc()).limit(limit)).all()
             ran = connection.execute(runs.order_by(file.events.c.seq.desc()).limit(limit)).all()
-        entries = [Entry(id=row.id, kind=row.kind, at=file.time(row.at), title=row.title) for row in documents]
-        for row in ran:
-            words = str(json.loads(row.body).get("words", ""))
-            entries.append(Entry(id=row.plan, kind=row.kind.replace("_", " "), at=file.time(row.at), title=words))
+            entries = [Entry(id=row.id, kind=row.kind, at=file.time(row.at), title=row.title) for row in documents]
+            for row in ran:
+                words = str(json.loads(row.body).get("words", ""))
+                entries.append(Entry(id=row.plan, kind=row.kind.replace("_", " "), at=file.time(row.at), title=words))
         return sorted(entries, key=lambda entry: entry.at, reverse=True)[:limit]
 
     def append(self, happened: Iterable[Event]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.chain import START, Link, event_hash
+from provisioner.errors import JournalError
 from provisioner.journal import file
 from provisioner.journal.entries import Event
 
@@ -30,9 +31,11 @@ def append(connection: sa.Connection, happened: Iterable[Event], after: tuple[in
 
 
 def head(connection: sa.Connection) -> tuple[int, str]:
-    """The number and the hash of the newest event."""
+    """The number and the hash of the newest event. Errors: JournalError where it has none."""
     newest = sa.select(file.events.c.seq, file.events.c.hash).order_by(file.events.c.seq.desc()).limit(1)
     last = connection.execute(newest).one_or_none()
+    if last and not isinstance(last.hash, str):
+        raise JournalError(f"the journal's newest event, {last.seq}, has no hash.", file.DAMAGED)
     return (last.seq, last.hash) if last else (0, START)
 
 

@@ -116,7 +116,7 @@ _TROUBLES = (
 
 # What reading a damaged file ends in: SQLite's own word, or ours for a row that cannot be what was written.
 _OF_SQLITE = (sa.exc.SQLAlchemyError, UnicodeDecodeError, json.JSONDecodeError, zlib.error)
-_WRONG = (*_OF_SQLITE, ValueError, TypeError, KeyError, OverflowError, RecursionError)
+_WRONG = (*_OF_SQLITE, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 class File:
