@@ -72,6 +72,25 @@ def test_a_connector_that_another_team_starts_at_the_same_moment_is_seen_and_our
         assert journal.verify() == ""
 
 
+@pytest.mark.parametrize("swapped", ["B84001", "B84001B"])
+def test_nothing_is_stopped_because_of_a_pc_that_is_not_the_practices(tmp_path: Path, swapped: str) -> None:
+    """Right after the start another PC, with a Connector of its own, answers at one of the two addresses."""
+    world, asked = practice(), list[str]()
+
+    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        said = world.act(steps, mark)
+        asked.extend(step.id for step in steps)
+        if any(step.remedy == "start" for step in steps):
+            world.machines["B84001B"].running = True
+            world.machines[swapped].right_pc = False
+        return said
+
+    with Journal.open(tmp_path / "journal.db") as journal:
+        (outcome,) = apply(world, the_start(world), journal, act=act).outcomes
+    assert not [id_ for id_ in asked if id_.endswith("-taken-back")]
+    assert outcome.result is (Result.UNKNOWN if swapped == "B84001" else Result.DONE)
+
+
 def test_one_that_cannot_be_stopped_again_is_said_aloud(tmp_path: Path) -> None:
     world = practice()
 

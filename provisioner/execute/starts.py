@@ -140,10 +140,14 @@ def _started(
 
 
 def _beside(run: Rollout, step: Step, reading: judge.Reading) -> list[str]:
-    """The other gateways of the practice on which a Connector runs, while one runs on this one or may run."""
-    if connector_runs(reading.evidence.get(step.gateway)) is False:
+    """The other gateways of the practice on which a Connector runs, while one runs on this one or may run.
+
+    Where another PC answers at an address, what it shows is not the practice's, and nothing is stopped there.
+    """
+    if reading.another(step.gateway) or connector_runs(reading.evidence.get(step.gateway)) is False:
         return []
-    return [row.name for row in _peers(run, step) if connector_runs(reading.evidence.get(row.name))]
+    names = [row.name for row in _peers(run, step) if not reading.another(row.name)]
+    return [name for name in names if connector_runs(reading.evidence.get(name))]
 
 
 def _taken_back(run: Rollout, step: Step, others: Sequence[str]) -> judge.Verdict:
