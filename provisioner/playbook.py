@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import yaml
 
-from provisioner import content, foreign, processes, troubles
+from provisioner import foreign, processes, resources
 from provisioner.model import Step
 from provisioner.secrets_socket import SECRET, SecretsSocket, Turn
+from provisioner.transport import diagnosis
 
 # What Ansible needs of our environment; the rest may hold anything, and ansible-runner writes it into a file.
 _PASSED_ON = frozenset(
@@ -102,7 +103,7 @@ def run(
     task) must not raise. When `cancelled` turns true the children are killed; what they had not said is unknown.
     A gateway's steps must be of different roles.
     """
-    root = root or content.root()
+    root = root or resources.root()
     base = tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix=_prefix(mark), dir=base if len(base) < _LONGEST_SOCKET // 2 else "/tmp"))  # noqa: S108
     try:
@@ -341,12 +342,12 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
         role.output.append(_line(kind, data, result))
     if kind == "runner_on_unreachable":
         words = _message(result)
-        role.trouble = "refused" if troubles.rejected(words) else "unreachable"
-        role.message = troubles.unmarked(words)
+        role.trouble = "refused" if diagnosis.rejected(words) else "unreachable"
+        role.message = diagnosis.unmarked(words)
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
         words = _message(result)
-        role.trouble = "refused" if troubles.rejected(words) else "unreachable" if troubles.broke(words) else "failed"
-        role.message = f"{data.get('task', '')}: {troubles.unmarked(words)}"
+        role.trouble = "refused" if diagnosis.rejected(words) else "unreachable" if diagnosis.broke(words) else "failed"
+        role.message = f"{data.get('task', '')}: {diagnosis.unmarked(words)}"
     elif kind == "runner_on_ok":
         role.changed |= bool(result.get("changed"))
         if check and result.get("changed"):
@@ -391,7 +392,7 @@ def _line(kind: str, data: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     if kind in ("runner_on_failed", "runner_on_unreachable"):
         words += f": {_message(result)}"
         words += " (passed over)" if data.get("ignore_errors") else ""
-    return _clean(troubles.unmarked(words))
+    return _clean(diagnosis.unmarked(words))
 
 
 def _at_most(lines: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from provisioner import endpoints
+from provisioner.fleet import endpoints
 from provisioner.model import Fleet, Gateway, Role
 from provisioner.settings import FIREWALL_RULE, ConnectorFile, Package
 

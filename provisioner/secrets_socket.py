@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO, Self
 
-from provisioner import troubles
 from provisioner.errors import NotTried, Refused, Unreachable
+from provisioner.transport import diagnosis
 
 # A question is one line: a gateway's name (its password is asked), SECRET and the reference of a named secret, or TURN
 # and a gateway's name: that is answered with "go" when a log-in there may be tried, and how it ended comes back.
@@ -95,9 +95,9 @@ class SecretsSocket:
                 peer.sendall(b"go\n")
                 peer.settimeout(_LOGIN_PATIENCE)
                 said = lines.readline(_LONGEST).decode("utf-8", "replace").strip()
-                if troubles.rejected(said):
+                if diagnosis.rejected(said):
                     raise Refused(said)
                 if said != "in":
                     raise Unreachable(said)
         except NotTried as error:
-            peer.sendall(f"{troubles.NOT_TRIED}{error.message}\n".encode())
+            peer.sendall(f"{diagnosis.NOT_TRIED}{error.message}\n".encode())

@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner import facts, policy, remote
-from provisioner.content import root, schema, script
+from provisioner import facts, policy
 from provisioner.model import Evidence, Fact, Gateway, Role
+from provisioner.resources import root, schema, script
 from provisioner.settings import Connector, Java, Package, Service, Settings, SystmOne
+from provisioner.transport import winrm
 
 MACHINES = Path(__file__).parent / "machines"
 SHAPE: dict[str, Any] = json.loads(schema().read_text("utf-8"))
@@ -21,7 +22,7 @@ SECTIONS: list[str] = list(SHAPE["properties"]["sections"]["properties"])
 BEGIN, END = "#evidence begin", "#evidence end"
 
 _RUNNING = "# ---- running the sections ----"
-BOOTSTRAP = remote.BOOTSTRAP.strip('"')
+BOOTSTRAP = winrm.BOOTSTRAP.strip('"')
 
 
 def base() -> dict[str, Any]:

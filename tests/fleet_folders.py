@@ -3,8 +3,9 @@
 from datetime import date
 from pathlib import Path
 
-from provisioner import fleet, ods
+from provisioner import fleet
 from provisioner.errors import Fault
+from provisioner.fleet import ods
 from provisioner.model import Fleet
 
 TODAY = date(2026, 3, 1)

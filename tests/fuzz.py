@@ -27,18 +27,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner import cli, collect, content, credentials, evaluate, facts, ods, plan, policy, remedies, remote
+from provisioner import cli, evaluate, facts, plan, policy, remedies, resources
 from provisioner import fleet as fleets
 from provisioner.cli import validate
 from provisioner.cli.auditing import readiness
 from provisioner.errors import ProvisionerError
+from provisioner.evidence import collect
+from provisioner.fleet import ods
 from provisioner.journal import Journal
 from provisioner.lab.evidence import document
 from provisioner.model import Audit, Evidence, Fleet, Gateway, Role
 from provisioner.report import csv, html, junit
 from provisioner.report import json as as_json
 from provisioner.settings import Connection
-from provisioner.wire import Login
+from provisioner.transport import credentials, winrm
+from provisioner.transport.session import Login
 from tests import lab_fixtures, record_fixtures
 from tests.test_facts import SETTINGS
 
@@ -219,7 +222,7 @@ def _fleet(name: str) -> Callable[[Path], Target]:
         folder.mkdir()
         for file, text in FOLDER.items():
             (folder / file).write_text(text, "utf-8")
-        shutil.copy(content.root() / "inventory" / "example" / "epraccur.csv", folder)
+        shutil.copy(resources.root() / "inventory" / "example" / "epraccur.csv", folder)
         right("--fleet", folder, "validate")
 
         def attempt(chance: random.Random) -> None:
@@ -244,7 +247,7 @@ def _fleet(name: str) -> Callable[[Path], Target]:
 def _list(name: str) -> Callable[[Path], Target]:
     def target(folder: Path) -> Target:
         folder.mkdir()
-        example = content.root() / "inventory" / "example" / "epraccur.csv"
+        example = resources.root() / "inventory" / "example" / "epraccur.csv"
         whole = {
             "epraccur.csv": b"".join(example.read_bytes().splitlines(keepends=True)[:12]),
             "systems.csv": b"Practice,Postcode,ODS Code,System\nA,BN6,A84002,TPP\nB,PO2,A84005,EMIS\n",
@@ -267,7 +270,7 @@ def _moves(folder: Path) -> Target:
     folder.mkdir()
     for file, text in FOLDER.items():
         (folder / file).write_text(text, "utf-8")
-    shutil.copy(content.root() / "inventory" / "example" / "epraccur.csv", folder)
+    shutil.copy(resources.root() / "inventory" / "example" / "epraccur.csv", folder)
 
     def attempt(chance: random.Random) -> None:
         (folder / "moves.csv").write_bytes(spoilt(b"practice,to\nA84002,GW2\nA84005,GW9\n", chance))
@@ -325,7 +328,7 @@ def _kept(folder: Path) -> Callable[[Callable[[Path, random.Random], None]], Tar
     folder.mkdir()
     for file, text in FOLDER.items():
         (folder / file).write_text(text, "utf-8")
-    shutil.copy(content.root() / "inventory" / "example" / "epraccur.csv", folder)
+    shutil.copy(resources.root() / "inventory" / "example" / "epraccur.csv", folder)
     place = folder / ".provisioner" / "journal.db"
     place.parent.mkdir()
     made = record_fixtures.fill(place)
@@ -427,7 +430,7 @@ def _gateway(port: int) -> Gateway:
 
 def _judge(folder: Path) -> _Judge:
     folder.mkdir()
-    return _Judge(policy.load(content.root() / "policy", facts.NAMES), Journal.open(folder / "j.db"))
+    return _Judge(policy.load(resources.root() / "policy", facts.NAMES), Journal.open(folder / "j.db"))
 
 
 def _answer() -> dict[str, Any]:
@@ -487,8 +490,8 @@ def _http(folder: Path) -> Target:
         with _listening(answers) as port:
             connection = Connection(transport="basic", tls=False, user="u", credential="file", deadline=3.0)
             login = Login(transport="basic", user="u", password="p", turn=credentials.LoginGuard().turn)
-            caller = remote.Caller(connection=connection, tls=None, login=login)
-            return collect.one(_gateway(port), lambda gateway: remote.run(gateway, caller, collect.script(), {}))
+            caller = winrm.Caller(connection=connection, tls=None, login=login)
+            return collect.one(_gateway(port), lambda gateway: winrm.run(gateway, caller, collect.script(), {}))
 
     found = read(whole)
     assert found.error is None and not found.section_errors, found

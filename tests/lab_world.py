@@ -12,8 +12,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from provisioner import collect, content, evaluate, facts, fleet, policy
+from provisioner import evaluate, facts, fleet, policy, resources
 from provisioner.cli.reading import files_of
+from provisioner.evidence import collect
 from provisioner.execute import Hands
 from provisioner.execute.claims import MARKER, STAYS
 from provisioner.execute.events import Happening, PersonAwaited
@@ -29,7 +30,7 @@ from tests import judge
 from tests.lab_fixtures import CONNECTOR, ENDPOINTS, FOLDER, IMAGE, JAVA_HOME, JRE, PACKAGES, SERVICE
 
 BEGIN = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
-POLICY = policy.load(content.root() / "policy", facts.NAMES)
+POLICY = policy.load(resources.root() / "policy", facts.NAMES)
 
 _FLEET = """\
 version: 1

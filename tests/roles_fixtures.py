@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from provisioner import collect, remedies
+from provisioner import remedies
+from provisioner.evidence import collect
 from provisioner.model import Fleet, Gateway, Role
 from provisioner.settings import Connection, Connector, ConnectorFile, Package, Service, Settings
 from tests.test_our_modules import zipped

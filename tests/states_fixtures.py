@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.lab_fixtures import ENDPOINTS, FOLDER, IMAGE, JAVA_HOME, SERVICE
 
 Spoil = Callable[[Machine], object]
-_SCHEMA = json.loads((Path(ROOT) / "provisioner" / "evidence.schema.json").read_text("utf-8"))
+_SCHEMA = json.loads((Path(ROOT) / "provisioner" / "evidence" / "evidence.schema.json").read_text("utf-8"))
 _OTHER = "C:\\Other\\java.exe"
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from provisioner import anonymous, collect
+from provisioner.evidence import collect, redact
 from provisioner.lab.evidence import document
 from provisioner.lab.process import Handle
 from provisioner.model import Evidence
@@ -55,7 +55,7 @@ def texts(shape: Any, at: str = "") -> Iterator[str]:
 
 def test_of_each_text_it_is_said_what_may_stay() -> None:
     fields = {one for name, shape in SHAPE["$defs"].items() for one in texts(shape, name) if name in collect.SECTIONS}
-    assert set(anonymous._RULES) == fields
+    assert set(redact._RULES) == fields
 
 
 def evidence(answer: dict[str, Any]) -> Evidence:
@@ -67,7 +67,7 @@ def evidence(answer: dict[str, Any]) -> Evidence:
 
 
 def told(answer: dict[str, Any], words: tuple[str, ...] = WORDS, **asked: Any) -> dict[str, Any]:
-    return anonymous.stripped(evidence(answer), settings(**asked), words)
+    return redact.stripped(evidence(answer), settings(**asked), words)
 
 
 def filled(shape: Any, text: Callable[[], str]) -> Any:
@@ -147,7 +147,7 @@ def held(case: dict[str, Any]) -> None:
     read = evidence(case["answer"])
     wrong = {name: error for name, error in read.section_errors.items() if case["answer"]["sections"][name]["data"]}
     assert wrong == {}
-    assert anonymous.stripped(read, case["settings"], ()) | {"about": case["about"]} == case
+    assert redact.stripped(read, case["settings"], ()) | {"about": case["about"]} == case
 
 
 def test_the_files_that_users_sent() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from provisioner import collect
 from provisioner.errors import BadAnswer
-from provisioner.remote import BOOTSTRAP, LARGEST_INPUT
+from provisioner.evidence import collect
+from provisioner.transport.winrm import BOOTSTRAP, LARGEST_INPUT
 from tests.windows_fixtures import SERVER, Gateways, ended, serving, windows, windows_home
 
 __all__ = ["windows", "windows_home"]

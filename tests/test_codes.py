@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.codes import normal, why_not_practice
+from provisioner.fleet.codes import normal, why_not_practice
 
 
 @pytest.mark.parametrize("code", ["A81001", "Y00001", "W91050", "ALD001", "GUE123", "JER999", "V81990", "P87001"])

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from provisioner import chain, remote
-from provisioner.collect import LARGEST_SCRIPT, collect, parse, script
 from provisioner.errors import BadAnswer, TimedOut, Unreachable
+from provisioner.evidence.collect import LARGEST_SCRIPT, collect, parse, script
 from provisioner.model import Evidence, Gateway, Role
+from provisioner.record import chain
+from provisioner.transport import winrm
 
 NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 
@@ -149,13 +150,13 @@ def test_a_cause_is_named_whatever_cmd_prints_before_it(
 ) -> None:
     said: Any = Said(NOISE[noise] + out, errors.encode(), code)
     with pytest.raises(BadAnswer, match=re.escape(words)):
-        parse(remote._output(said, "", "", lambda: math.inf))
+        parse(winrm._output(said, "", "", lambda: math.inf))
 
 
 @pytest.mark.parametrize("noise", sorted(NOISE))
 def test_a_good_answer_is_taken_whatever_cmd_prints_before_it(noise: str) -> None:
     said: Any = Said(NOISE[noise] + answer({"disk": DISK}), b"a remark of a program's", 0)
-    assert set(parse(remote._output(said, "", "", lambda: math.inf))[0]) == {"disk"}
+    assert set(parse(winrm._output(said, "", "", lambda: math.inf))[0]) == {"disk"}
 
 
 def test_every_gateway_has_one_evidence_whatever_happens() -> None:

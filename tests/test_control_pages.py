@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import content, facts, policy
+from provisioner import facts, policy, resources
 from provisioner.model import Control, Role
 
-FOLDER = content.root() / "policy"
+FOLDER = resources.root() / "policy"
 CONTROLS = policy.load(FOLDER, facts.NAMES).controls
 HEADINGS = ["Why", "Look by hand", "Answers", "Whose job", "State or waive"]
 # Who a page says mends it.

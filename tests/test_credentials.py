@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import credentials
-from provisioner.credentials import LoginGuard
 from provisioner.errors import InputError, NotTried, Refused, Unreachable
 from provisioner.settings import Connection
+from provisioner.transport import credentials
+from provisioner.transport.credentials import LoginGuard
 
 
 def no_prompt(question: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provisioner.endpoints import complaints, whole, why_not_all
+from provisioner.fleet.endpoints import complaints, whole, why_not_all
 
 LAB = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
 # Addresses as a team has them: only the last three numbers are published, and no test says a first one.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import content, evaluate, facts, policy
+from provisioner import evaluate, facts, policy, resources
 from provisioner.model import (
     Control,
     Evidence,
@@ -25,7 +25,7 @@ from provisioner.model import (
 )
 from tests.test_facts import NOON, READY, SETTINGS, changed
 
-POLICY = policy.load(content.root() / "policy", facts.NAMES)
+POLICY = policy.load(resources.root() / "policy", facts.NAMES)
 CONTROLS = {control.id: control for control in POLICY.controls}
 TODAY = NOON.date()
 

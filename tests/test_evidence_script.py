@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from provisioner import collect, content
-from provisioner.content import script
+from provisioner import resources
+from provisioner.evidence import collect
 from provisioner.model import Fact
+from provisioner.resources import script
 from tests.evidence_fixtures import (
     BEGIN,
     MACHINES,
@@ -40,7 +41,7 @@ from tests.evidence_fixtures import (
 
 HERE = Path(__file__).parent
 # Every script of ours: what gateways run, and what tests run on the engine.
-SCRIPTS = [script(), *sorted((content.root() / "plugins").rglob("*.ps1")), *sorted(HERE.rglob("*.ps1"))]
+SCRIPTS = [script(), *sorted((resources.root() / "plugins").rglob("*.ps1")), *sorted(HERE.rglob("*.ps1"))]
 CASES = sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
 VALIDATOR = jsonschema.Draft202012Validator(SHAPE)
 ENVELOPE = 96 * 1024

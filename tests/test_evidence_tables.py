@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import content, facts, policy
+from provisioner import facts, policy, resources
 from tests.evidence_fixtures import asked, document, run
 
-LIFECYCLE = policy.load(content.root() / "policy", facts.NAMES).lifecycle
+LIFECYCLE = policy.load(resources.root() / "policy", facts.NAMES).lifecycle
 HERE = Path(__file__).parent
 
 
@@ -63,7 +63,7 @@ def test_where_microsoft_sells_no_extended_updates_nothing_is_asked(pwsh: str) -
 
 @pytest.mark.engine
 def test_no_number_is_cast_to_an_enum(pwsh: str) -> None:
-    scripts = [content.script(), *sorted((content.root() / "plugins").rglob("*.ps1"))]
+    scripts = [resources.script(), *sorted((resources.root() / "plugins").rglob("*.ps1"))]
     environment = {**os.environ, "SCRIPTS": "\n".join(map(str, scripts))}
     found = subprocess.run(
         [pwsh, "-File", str(HERE / "casts.ps1")], capture_output=True, text=True, check=False, env=environment

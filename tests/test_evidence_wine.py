@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from provisioner import collect
+from provisioner.evidence import collect
 from tests.evidence_fixtures import MACHINES, SHAPE, asked, base, document, merged
 from tests.windows_fixtures import Gateways, ended, windows, windows_home
 

@@ -22,7 +22,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner import content, facts, policy
+from provisioner import facts, policy, resources
 from provisioner.facts.addresses import covers, is_any, ports_cover
 from provisioner.facts.connector import version_begins
 from provisioner.model import Evidence, Fact, Gateway, Problem, Role
@@ -30,8 +30,8 @@ from provisioner.settings import Java, Package, Service, Settings
 
 FOLDER = Path(__file__).parent / "facts"
 READY: dict[str, Any] = yaml.safe_load((FOLDER / "ready.yml").read_text("utf-8"))
-POLICY = policy.load(content.root() / "policy", facts.NAMES)
-DEFINITIONS = json.loads(content.schema().read_text("utf-8"))["$defs"]
+POLICY = policy.load(resources.root() / "policy", facts.NAMES)
+DEFINITIONS = json.loads(resources.schema().read_text("utf-8"))["$defs"]
 SHAPES = {name: jsonschema.Draft202012Validator(shape) for name, shape in DEFINITIONS.items()}
 NOON = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from provisioner import content, credentials, files, fleet, ods
+from provisioner import files, fleet, resources
 from provisioner.cli import provisioner
 from provisioner.errors import InputError, JournalError, ProvisionerError
+from provisioner.fleet import ods
 from provisioner.journal import Journal
+from provisioner.transport import credentials
 from tests.conftest import command, environment
 from tests.fleet_folders import FLEET, PRACTICES, write
 
@@ -131,7 +133,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 def test_the_limits_hold_what_there_is() -> None:
     """The national list is the largest file that comes from us; a fleet of 7,000 practices is 1 MB."""
-    assert 20 * (content.root() / "inventory" / "example" / "epraccur.csv").stat().st_size < files.LIST
+    assert 20 * (resources.root() / "inventory" / "example" / "epraccur.csv").stat().st_size < files.LIST
     assert files.TABLE > 7000 * 300
 
 

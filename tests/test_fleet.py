@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 
 from provisioner import fleet, settings
 from provisioner.cli import provisioner
-from provisioner.content import root
 from provisioner.errors import InputError
 from provisioner.model import Fleet, Role
+from provisioner.resources import root
 from tests.fleet_folders import FLEET, HEADER, LAB, PRACTICES, SHA, TODAY, check, right, write
 
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from provisioner.tables import decode, read
+from provisioner.fleet.csvfile import decode, read
 from tests.fleet_folders import HEADER, LAB, PRACTICES, check, right, write
 
 EXPECTED = [("A81001", "GW-A81001", "active"), ("A81002", "GW-A81002", "active"), ("A81004", "", "active")]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from provisioner.content import root
+from provisioner.resources import root
 from tests.fleet_folders import FLEET, HEADER, LAB, PRACTICES, SHA, check, told, write
 
 CONTROLS = frozenset({"R3-dedicated", "R7-disk", "R8-windows"})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.hours import ANY_TIME, EXAMPLE, Hours, Window, parse
+from provisioner.fleet.hours import ANY_TIME, EXAMPLE, Hours, Window, parse
 
 LONDON = ZoneInfo("Europe/London")
 # Of a month without bank holidays and changes of the clock.

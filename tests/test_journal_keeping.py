@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import chain, processes
+from provisioner import processes
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import Event, Journal, Pruned, ended, events, file, started
 from provisioner.model import Audit, Evidence, Outcome, Plan, Problem, Result
+from provisioner.record import chain
 from tests.rollout_fixtures import AT, World, fleet, gateway
 
 ME = processes.this()

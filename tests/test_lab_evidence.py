@@ -6,9 +6,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from provisioner.content import schema
 from provisioner.lab.evidence import SECTIONS, document
 from provisioner.lab.machine import FAULTS, Machine, stamp
+from provisioner.resources import schema
 from tests.lab_fixtures import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
 
 VALID = jsonschema.Draft202012Validator(json.loads(schema().read_text("utf-8")))

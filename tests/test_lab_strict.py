@@ -24,14 +24,14 @@ from winrm import Session
 from winrm.exceptions import InvalidCredentialsError, WinRMTransportError, WSManFaultError
 from winrm.protocol import Protocol
 
-from provisioner import remote
-from provisioner.collect import parse, question, script
-from provisioner.credentials import LoginGuard
+from provisioner.evidence.collect import parse, question, script
 from provisioner.lab import Handle, running
-from provisioner.line import IDENTIFY
 from provisioner.model import Gateway, Role
 from provisioner.settings import Connection, Settings
-from provisioner.wire import Login
+from provisioner.transport import winrm
+from provisioner.transport.credentials import LoginGuard
+from provisioner.transport.http import IDENTIFY
+from provisioner.transport.session import Login
 
 ACTIONS = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
@@ -348,9 +348,9 @@ def test_a_weakened_lab_says_so_to_the_product(weakened: Handle) -> None:
     )  # fmt: skip
     connection = Connection(transport="basic", tls=False)
     login = Login(transport="basic", user=weakened.user, password=weakened.password, turn=LoginGuard().turn)
-    caller = remote.Caller(connection=connection, tls=remote.tls_context(connection, Path()), login=login)
+    caller = winrm.Caller(connection=connection, tls=winrm.tls_context(connection, Path()), login=login)
     settings = Settings(version=1, endpoints=("192.0.2.5",))
-    data, errors, _ = parse(remote.run(gateway, caller, script(), question(settings, ("winrm",))))
+    data, errors, _ = parse(winrm.run(gateway, caller, script(), question(settings, ("winrm",))))
     assert errors == {}
     assert (data["winrm"]["basic"], data["winrm"]["allow_unencrypted"]) == (True, True)
 

@@ -29,14 +29,15 @@ from winrm.exceptions import (
 )
 from winrm.protocol import Protocol
 
-from provisioner import remote
+from provisioner import resources
 from provisioner.lab import Handle, commands, evidence, running
 from provisioner.lab.machine import FAULTS
 from provisioner.lab.shell import MOST_SHELLS
-from provisioner.line import IDENTIFY
+from provisioner.transport import winrm
+from provisioner.transport.http import IDENTIFY
 
-SCHEMA = json.loads((Path(remote.__file__).parent / "evidence.schema.json").read_text("utf-8"))
-BOOT = ["-NoProfile", "-NonInteractive", "-Command", remote.BOOTSTRAP]
+SCHEMA = json.loads(resources.schema().read_text("utf-8"))
+BOOT = ["-NoProfile", "-NonInteractive", "-Command", winrm.BOOTSTRAP]
 SCRIPT = b"param($Settings)\n'the lab runs no PowerShell'\n"
 SETTINGS = {
     "sections": sorted(evidence.SECTIONS),

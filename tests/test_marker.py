@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from provisioner import content, playbook, remedies
-from provisioner.credentials import LoginGuard
+from provisioner import playbook, remedies, resources
 from provisioner.execute import judge
 from provisioner.fleet import load
 from provisioner.lab import Handle
 from provisioner.model import Result, Step
 from provisioner.playbook import Acted, Marker
+from provisioner.transport.credentials import LoginGuard
 from tests import test_playbook
 from tests.conftest import own_mark
 from tests.rollout_fixtures import World, fleet, gateway
@@ -47,7 +47,7 @@ def marker(path: str | Path = PLACE, **values: Any) -> tuple[str, dict[str, Any]
 
 # What evidence.ps1 says of the marker there, into a file.
 READ = f"""
-    $ast = [ScriptBlock]::Create([System.IO.File]::ReadAllText('Z:{ROOT}/provisioner/evidence.ps1')).Ast
+    $ast = [ScriptBlock]::Create([System.IO.File]::ReadAllText('Z:{ROOT}/provisioner/evidence/evidence.ps1')).Ast
     $functions = $ast.EndBlock.Statements | Where-Object {{
         $_ -is [System.Management.Automation.Language.FunctionDefinitionAst] }}
     . ([ScriptBlock]::Create(($functions | ForEach-Object {{ $_.Extent.Text }}) -join "`n"))
@@ -348,7 +348,7 @@ def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
 
 
 def test_the_task_whose_trouble_does_not_count_is_in_the_playbook() -> None:
-    text = (content.root() / "playbooks" / "rollout.yml").read_text("utf-8")
+    text = (resources.root() / "playbooks" / "rollout.yml").read_text("utf-8")
     assert f"- name: {playbook._RELEASE}\n" in text
 
 

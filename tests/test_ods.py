@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from provisioner import ods
 from provisioner.cli import provisioner
-from provisioner.content import root
 from provisioner.errors import InputError
+from provisioner.fleet import ods
+from provisioner.resources import root
 
 EXAMPLE = root() / "inventory" / "example"
 

@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 
-from provisioner import content, playbook, processes, remedies
 from provisioner import journal as journals
-from provisioner.credentials import LoginGuard
+from provisioner import playbook, processes, remedies, resources
 from provisioner.errors import InputError, NotTried
 from provisioner.fleet import load
 from provisioner.journal import Journal
@@ -29,6 +28,7 @@ from provisioner.lab import Handle
 from provisioner.model import Outcome, Result, Step
 from provisioner.playbook import Acted
 from provisioner.secrets_socket import SecretsSocket
+from provisioner.transport.credentials import LoginGuard
 from tests.conftest import own_mark
 
 MARK = "s3cret-marked"
@@ -151,14 +151,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def filled(folder: Path, roles: Mapping[str, str], library: str = "") -> Path:
     """A folder filled with the real playbook and these roles; modules of `library` go before ours."""
-    plugins = content.root() / "plugins"
+    plugins = resources.root() / "plugins"
     kinds = "".join(f"{kind}_plugins = {plugins / kind}\n" for kind in ("lookup", "connection"))
     kinds += f"doc_fragment_plugins = {plugins / 'doc_fragments'}\n"
     (folder / "ansible.cfg").write_text(
         f"[defaults]\nroles_path = roles\nlibrary = {library}:{plugins}/modules\n{kinds}"
     )
     (folder / "playbooks").mkdir()
-    shutil.copy(content.root() / "playbooks" / "rollout.yml", folder / "playbooks")
+    shutil.copy(resources.root() / "playbooks" / "rollout.yml", folder / "playbooks")
     for name, tasks in roles.items():
         (folder / "roles" / name / "tasks").mkdir(parents=True)
         (folder / "roles" / name / "tasks" / "main.yml").write_text(tasks)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import content, facts, policy
+from provisioner import facts, policy, resources
 from provisioner.errors import Fault, InputError
 from provisioner.model import Impact
 
-SHIPPED = content.root() / "policy"
+SHIPPED = resources.root() / "policy"
 NAMES = frozenset({"pc.size", "pc.colour", "pc.words"})
 
 GOOD = """\

@@ -13,11 +13,11 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from provisioner import chain, signing
 from provisioner.cli import provisioner
 from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal
-from provisioner.report import record, verify
+from provisioner.record import chain, signing, verify
+from provisioner.record import document as record
 from provisioner.report.words import clean
 from tests.fleet_folders import FLEET, write
 from tests.record_fixtures import OTHER, PLAN, UNDO, fill
@@ -90,7 +90,7 @@ def summed(folder: Path) -> None:
 
 def edited(folder: Path, name: str, change: Callable[[Any], object], *, draw: bool = True) -> None:
     """Change a practice's document, draw its page anew, and mend the manifest."""
-    from provisioner.report import record_page
+    from provisioner.record import page as record_page
 
     document = json.loads((folder / name).read_text())
     change(document)

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from winrm.protocol import Protocol
 
-from provisioner import remote, wire
-from provisioner.collect import parse, question, script
-from provisioner.credentials import LoginGuard
 from provisioner.errors import BadAnswer, GatewayError, InputError, NotTried, Refused, TimedOut, Unreachable
+from provisioner.evidence.collect import parse, question, script
 from provisioner.lab import process
 from provisioner.lab.process import Handle
 from provisioner.model import Gateway, Role
 from provisioner.settings import Connection, Settings
-from provisioner.wire import Login
+from provisioner.transport import session, winrm
+from provisioner.transport.credentials import LoginGuard
+from provisioner.transport.session import Login
 from tests.conftest import rows
 
 SETTINGS = Settings(version=1, endpoints=("192.0.2.5", "198.51.100.9", "203.0.113.15", "203.0.113.16"))
@@ -65,8 +65,8 @@ def call(shared: Handle) -> Iterator[Call]:
             transport=connection.transport, user=shared.user, password=password or shared.password,
             turn=no_turn if guard is None else LoginGuard().turn if guard is UNGUARDED else lambda: guard.turn(name),
         )  # fmt: skip
-        caller = remote.Caller(connection=connection, tls=remote.tls_context(connection, Path()), login=login)
-        return remote.run(gateway, caller, script(), question(SETTINGS, ("account", "disk")))
+        caller = winrm.Caller(connection=connection, tls=winrm.tls_context(connection, Path()), login=login)
+        return winrm.run(gateway, caller, script(), question(SETTINGS, ("account", "disk")))
 
     yield run
     for gateway in ("A84002", "A84005", "A84006"):
@@ -169,7 +169,7 @@ def test_a_password_that_is_taken_back_is_not_sent_again_by_cleaning_up(
 def test_a_gateway_that_hangs_before_or_in_its_log_in_is_left(
     fault: str, transport: str, call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "LOGIN_SECONDS", 0.2)
+    monkeypatch.setattr(session, "LOGIN_SECONDS", 0.2)
     shared.set("A84005", fault)
     guard = LoginGuard()
     with pytest.raises(TimedOut, match="said nothing"):
@@ -180,7 +180,7 @@ def test_a_gateway_that_hangs_before_or_in_its_log_in_is_left(
 def test_a_gateway_that_says_nothing_at_all_does_not_take_a_turn(
     call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "LOGIN_SECONDS", 0.2)
+    monkeypatch.setattr(session, "LOGIN_SECONDS", 0.2)
     shared.set("A84005", "hangs")
     with pytest.raises(TimedOut):
         call("A84005", guard=None)
@@ -194,7 +194,7 @@ DRIPS = ("body", "status", "headers", "continue", "chunks", "trailers", "login")
 def test_a_gateway_that_drips_holds_neither_a_reading_nor_the_turn_of_others(
     stage: str, transport: str, call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "LOGIN_SECONDS", 0.4)
+    monkeypatch.setattr(session, "LOGIN_SECONDS", 0.4)
     shared.set("A84005", f"drips={stage}")
     guard, begun = LoginGuard(), time.monotonic()
     with pytest.raises(TimedOut, match="did not come to an end") as caught:
@@ -214,18 +214,18 @@ def test_one_that_begins_to_drip_later_is_left_at_the_deadline(
     def meanwhile(self: Protocol, *arguments: Any, **options: Any) -> str:
         shared.set("A84005", f"drips={stage}")
         begun[0] = time.monotonic() + 0.5
-        vars(wire.Wire)["deadline"].fset(self.transport, begun[0])
+        vars(session.Wire)["deadline"].fset(self.transport, begun[0])
         return run_command(self, *arguments, **options)
 
     begun = [0.0]
-    monkeypatch.setattr(wire.Wire, "deadline", property(lambda self: self._line.deadline, _set_deadline))
+    monkeypatch.setattr(session.Wire, "deadline", property(lambda self: self._line.deadline, _set_deadline))
     monkeypatch.setattr(Protocol, "run_command", meanwhile)
     with pytest.raises(TimedOut, match="before the deadline"):
         call("A84005")
     assert time.monotonic() - begun[0] < 3
 
 
-def _set_deadline(ours: wire.Wire, deadline: float) -> None:
+def _set_deadline(ours: session.Wire, deadline: float) -> None:
     ours._line.deadline = deadline
 
 
@@ -279,8 +279,8 @@ def knock(shared: Handle) -> Iterator[Callable[..., bool]]:
             port=port or (shared.tls_port if tls else shared.port),
         )  # fmt: skip
         login = Login(transport="ntlm", user="nobody", password="wrong", turn=LoginGuard().turn)
-        caller = remote.Caller(connection=connection, tls=remote.tls_context(connection, Path()), login=login)
-        return remote.knock(gateway, caller, seconds)
+        caller = winrm.Caller(connection=connection, tls=winrm.tls_context(connection, Path()), login=login)
+        return winrm.knock(gateway, caller, seconds)
 
     yield run
     shared.set("*", "none")
@@ -435,18 +435,18 @@ def test_more_than_one_envelope_is_refused_before_it_is_sent(call: Call) -> None
         name="x", practice="x", practice_name="", address="127.0.0.1", port=9, path="/", role=Role.ACTIVE
     )  # fmt: skip
     login = Login(transport="basic", user="x", password="x", turn=LoginGuard().turn)
-    caller = remote.Caller(connection=connection, tls=None, login=login)
+    caller = winrm.Caller(connection=connection, tls=None, login=login)
     with pytest.raises(InputError, match="bytes"):
-        remote.run(gateway, caller, "x" * remote.LARGEST_INPUT, {})
+        winrm.run(gateway, caller, "x" * winrm.LARGEST_INPUT, {})
 
 
 def test_a_ca_file_that_is_no_certificate(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate", "utf-8")
     with pytest.raises(InputError, match="ca_file"):
-        remote.tls_context(replace(Connection(), ca_file="ca.pem"), tmp_path)
+        winrm.tls_context(replace(Connection(), ca_file="ca.pem"), tmp_path)
 
 
 def test_an_unchecked_certificate_is_taken(shared: Handle) -> None:
-    context = remote.tls_context(replace(Connection(), check_certificate=False), Path())
+    context = winrm.tls_context(replace(Connection(), check_certificate=False), Path())
     assert context is not None
     assert context.verify_mode is ssl.CERT_NONE

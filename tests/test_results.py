@@ -14,7 +14,7 @@ from provisioner.cli import provisioner
 from provisioner.cli.undo import acted_on
 from provisioner.journal import Journal, ended, standing
 from provisioner.model import Outcome, Result
-from provisioner.report import record
+from provisioner.record import document
 from provisioner.results import Stands, stands
 from tests.fleet_folders import write
 from tests.record_fixtures import PLAN, fill
@@ -107,7 +107,7 @@ def test_a_second_apply_hides_nothing_and_undo_knows_what_the_first_did(tmp_path
     looks = {one.outcome.gateway: one.again.result for one in found.values() if one.again}
     assert looks == {"B84000": U, "B84001": LOST, "B84002": U}
     steps = [{"plan": plan.id, "id": step.id} for step in plan.steps]
-    told = record.told(steps, links)["standing"]
+    told = document.told(steps, links)["standing"]
     assert {one["result"] for one in told.values()} == {"done"}
     assert told[f"{plan.id} B84001-firewall"]["again"]["result"] == "unreachable"
 

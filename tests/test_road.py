@@ -18,7 +18,7 @@ from provisioner import processes, remedies
 from provisioner.cli.auditing import Auditor, open_policy
 from provisioner.cli.reading import Reader
 from provisioner.cli.running import actor
-from provisioner.collect import SECTIONS
+from provisioner.evidence.collect import SECTIONS
 from provisioner.journal import Journal
 from provisioner.lab import process
 from provisioner.lab.process import Handle

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from provisioner.collect import SECTIONS
+from provisioner.evidence.collect import SECTIONS
 from provisioner.facts import running
 from provisioner.lab import hosts
 from provisioner.lab.evidence import document

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from provisioner.serials import guid, number
+from provisioner.evidence.serials import guid, number
 
 # As inventory programs and boot firmware list them (github.com/lf-edge/eve pull 6381; fusioninventory-for-glpi issues
 # 1339, 2823), and others of each of their kinds.

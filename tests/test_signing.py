@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from provisioner import signing
 from provisioner.errors import InputError
+from provisioner.record import signing
 
 DATA = b'{"version": 1}\n'
 

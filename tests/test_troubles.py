@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from provisioner import line, troubles
 from provisioner.errors import BadAnswer, GatewayError, Refused, TimedOut, Unreachable
-from provisioner.troubles import Trouble
+from provisioner.transport import diagnosis
+from provisioner.transport import http as line
+from provisioner.transport.diagnosis import Trouble
 
 # As these came, in English and German.
 FAULT_CASES = {
@@ -167,7 +168,7 @@ def test_plain_where_tls_is_spoken(answer: Callable[[socket.socket], None], word
     ],
 )
 def test_no_connection_says_where_to_and_why(error: Exception, words: str) -> None:
-    said = troubles.connecting(error, "gw1.example.test", 5986)
+    said = diagnosis.connecting(error, "gw1.example.test", 5986)
     assert said.message == f"no connection to gw1.example.test port 5986: {words}"
     assert said.hint
 
@@ -258,7 +259,7 @@ ABSENT = [
 def every_trouble() -> set[Trouble]:
     """All there are, in tables and beside them."""
     found = set()
-    for module in pkgutil.iter_modules(troubles.__path__, "provisioner.troubles."):
+    for module in pkgutil.iter_modules(diagnosis.__path__, "provisioner.transport.diagnosis."):
         for one in vars(importlib.import_module(module.name)).values():
             each = one.values() if isinstance(one, Mapping) else [one]
             found |= {trouble for trouble in each if isinstance(trouble, Trouble)}
@@ -290,31 +291,31 @@ def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = [number for number in errno.errorcode if number != errno.ETIMEDOUT]
     names = {getattr(socket, name) for name in dir(socket) if name.startswith("EAI_")}
     for error in (*(OSError(number, "x") for number in numbers), *(socket.gaierror(name, "x") for name in names)):
-        troubles.connecting(error, "gw", 1)
-    troubles.connecting(TimeoutError(), "gw", 1)
-    troubles.connecting(UnicodeError(), "gw", 1)
+        diagnosis.connecting(error, "gw", 1)
+    diagnosis.connecting(TimeoutError(), "gw", 1)
+    diagnosis.connecting(UnicodeError(), "gw", 1)
     for reason in ("WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "UNEXPECTED_EOF_WHILE_READING"):
-        troubles.securing(tls(reason), "gw", 1)
+        diagnosis.securing(tls(reason), "gw", 1)
     for code in range(70):
-        troubles.securing(untrusted(code), "gw", 1)
-    troubles.securing(TimeoutError(), "gw", 1)
+        diagnosis.securing(untrusted(code), "gw", 1)
+    diagnosis.securing(TimeoutError(), "gw", 1)
     alert, banner = http.client.BadStatusLine("\x15\x03"), http.client.BadStatusLine("SSH")
     for broken in (alert, banner, OSError(errno.EPIPE, "x")):
         for first in (True, False):
-            troubles.breaking(broken, first=first, tls=False)
+            diagnosis.breaking(broken, first=first, tls=False)
     for code in range(200, 600):
-        troubles.status(code, "")
-        troubles.status(code, "Microsoft-HTTPAPI/2.0")
+        diagnosis.status(code, "")
+        diagnosis.status(code, "Microsoft-HTTPAPI/2.0")
     for number in (*range(1, 2000), *range(0x80338000, 0x80338200), 0x80080005, 0x80090311):
-        troubles.fault((number,), "", "x")
+        diagnosis.fault((number,), "", "x")
     for number in range(230):
-        troubles.kerberos(GssError(number), "who")
+        diagnosis.kerberos(GssError(number), "who")
     for transport in ("ntlm", "basic", "kerberos"):
-        troubles.refused(transport, "who", None)
-    for made in (troubles.late, troubles.too_much, troubles.waited):
+        diagnosis.refused(transport, "who", None)
+    for made in (diagnosis.late, diagnosis.too_much, diagnosis.waited):
         made()
-    troubles.silent(1)
-    troubles.trickling(1)
+    diagnosis.silent(1)
+    diagnosis.trickling(1)
     assert {one.message for one in every_trouble() - seen} == set()
 
 
@@ -324,7 +325,7 @@ def test_of_every_trouble_it_is_known_whether_nothing_accepted_a_connection() ->
 
 def test_nothing_but_a_trouble_says_that_nothing_accepted_a_connection() -> None:
     """Neither an error that is made elsewhere, nor a trouble that is made in a function, where no table has it."""
-    for path in sorted(Path(troubles.__file__).parent.parent.rglob("*.py")):
+    for path in sorted(Path(diagnosis.__file__).parents[2].rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         inner = {id(one) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef | ast.Lambda)
                  for one in ast.walk(function)}  # fmt: skip
@@ -334,7 +335,7 @@ def test_nothing_but_a_trouble_says_that_nothing_accepted_a_connection() -> None
             assert name != "Trouble" or id(call) not in inner, f"{path.name}:{call.lineno}"
             assert says in ([], ["self.absent"], ["error.absent"]) or (name, path.parent.name) == (
                 "Trouble",
-                "troubles",
+                "diagnosis",
             )
 
 
@@ -402,7 +403,7 @@ def test_what_accepts_and_then_says_nothing_in_tls_is_on() -> None:
     ],
 )
 def test_http_that_is_not_winrm(code: int, server: str, kind: type[GatewayError], words: str) -> None:
-    said = troubles.status(code, server)
+    said = diagnosis.status(code, server)
     assert type(said) is kind
     assert words in said.message
     assert said.message.startswith(f"HTTP status {code}")
@@ -411,12 +412,12 @@ def test_http_that_is_not_winrm(code: int, server: str, kind: type[GatewayError]
 def test_nothing_of_a_header_or_a_fault_reaches_a_terminal_raw() -> None:
     nasty = "IIS\a\x1b[2J\x9b31m\u202egnp.exe\u2028\ud800\r\nX: y"
     for said in (
-        troubles.status(503, nasty),
-        troubles.fault((6,), "", nasty),
-        troubles.breaking(http.client.BadStatusLine(nasty), first=False, tls=False),
-        troubles.connecting(OSError(errno.EPROTO, nasty), "gw", 1),
-        troubles.kerberos(RuntimeError(nasty), nasty),
-        troubles.not_offered("ntlm", [f"{nasty} x", "y" * 100_000]),
+        diagnosis.status(503, nasty),
+        diagnosis.fault((6,), "", nasty),
+        diagnosis.breaking(http.client.BadStatusLine(nasty), first=False, tls=False),
+        diagnosis.connecting(OSError(errno.EPROTO, nasty), "gw", 1),
+        diagnosis.kerberos(RuntimeError(nasty), nasty),
+        diagnosis.not_offered("ntlm", [f"{nasty} x", "y" * 100_000]),
     ):
         assert said is not None
         assert (said.message + said.hint).isprintable()
@@ -464,7 +465,7 @@ def test_nothing_of_a_header_or_a_fault_reaches_a_terminal_raw() -> None:
 def test_faults_are_told_apart_in_any_language(
     numbers: tuple[int | None, ...], subcode: str, kind: type[GatewayError], words: str
 ) -> None:
-    said = troubles.fault(numbers, subcode, "Zu viele\r\n  Shells.")
+    said = diagnosis.fault(numbers, subcode, "Zu viele\r\n  Shells.")
     assert type(said) is kind
     assert words in said.message
     assert said.message.endswith("Zu viele Shells.")
@@ -472,7 +473,7 @@ def test_faults_are_told_apart_in_any_language(
 
 
 def test_a_number_in_a_faults_words_counts_where_no_other_is_known() -> None:
-    said = troubles.fault((0, None), "", "Ausführung des Servers fehlgeschlagen (0x80080005)")
+    said = diagnosis.fault((0, None), "", "Ausführung des Servers fehlgeschlagen (0x80080005)")
     assert "cannot start its host process" in said.message
 
 
@@ -480,7 +481,7 @@ def test_a_number_in_a_faults_words_counts_where_no_other_is_known() -> None:
 def test_faults_from_the_field(case: str) -> None:
     """Case 14: of Ansible's issue 75227, pypsrp's 36 and NetExec's 72."""
     number, reason = FAULT_CASES[case]
-    said = troubles.fault((number, None), "", reason)
+    said = diagnosis.fault((number, None), "", reason)
     assert ("ended" if number == 109 else "cannot start its host process") in said.message
     assert "ry again" in said.hint
     assert not said.absent
@@ -518,7 +519,7 @@ def test_a_domain_that_is_away_is_no_refusal(kind: Callable[[int], Exception], n
     caused = RuntimeError("no log-in")
     caused.__cause__ = kind(number)
     for error in (kind(number), SpnegoError(kind(number)), SpnegoError(SpnegoError(kind(number))), caused):
-        said = troubles.kerberos(error, "who")
+        said = diagnosis.kerberos(error, "who")
         assert (type(said), said.absent) == (Unreachable, False)
         assert "no domain controller answers" in said.message
 
@@ -532,7 +533,7 @@ def test_a_domain_that_is_away_is_no_refusal(kind: Callable[[int], Exception], n
     ],
 )
 def test_no_ticket_by_the_words_or_the_major_status(error: Exception, words: str) -> None:
-    assert words in troubles.kerberos(error, "who").message
+    assert words in diagnosis.kerberos(error, "who").message
 
 
 @pytest.mark.parametrize(
@@ -557,7 +558,7 @@ def test_no_ticket_by_the_words_or_the_major_status(error: Exception, words: str
     ],
 )
 def test_kerberos_is_told_apart_by_its_numbers(number: int, kind: type[GatewayError], words: str) -> None:
-    said = troubles.kerberos(GssError(number), "admin@EXAMPLE.TEST")
+    said = diagnosis.kerberos(GssError(number), "admin@EXAMPLE.TEST")
     assert type(said) is kind
     assert "no Kerberos log-in of admin@EXAMPLE.TEST: " in said.message
     assert words in said.message
@@ -575,7 +576,7 @@ def test_kerberos_is_told_apart_by_its_numbers(number: int, kind: type[GatewayEr
     ],
 )
 def test_a_way_in_that_is_not_offered(transport: str, offers: list[str], words: str) -> None:
-    said = troubles.not_offered(transport, offers)
+    said = diagnosis.not_offered(transport, offers)
     assert (said is not None) == bool(words)
     assert said is None or words in said.message
 
@@ -583,14 +584,14 @@ def test_a_way_in_that_is_not_offered(transport: str, offers: list[str], words: 
 @pytest.mark.parametrize(("seconds", "words"), [(1200, "20 minutes ahead of ours"), (-660, "11 minutes behind ours")])
 def test_a_refusal_says_that_the_clock_is_wrong(seconds: int, words: str) -> None:
     date = (NOW + timedelta(seconds=seconds)).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    said = troubles.refused("kerberos", "the ticket's owner", troubles.clock_apart(date, NOW))
+    said = diagnosis.refused("kerberos", "the ticket's owner", diagnosis.clock_apart(date, NOW))
     assert said.message.endswith(words)
     assert said.hint.startswith("First mend the clock")
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 23 Nov 2026 20:18:00 GMT"])
 def test_a_clock_that_is_right_or_not_told_is_not_mentioned(date: str) -> None:
-    said = troubles.refused("ntlm", "LAB\\admin", troubles.clock_apart(date, NOW))
+    said = diagnosis.refused("ntlm", "LAB\\admin", diagnosis.clock_apart(date, NOW))
     assert "clock" not in said.message + said.hint
     assert "NTLM does not say which" in said.message
 
@@ -599,7 +600,7 @@ def test_a_clock_that_is_right_or_not_told_is_not_mentioned(date: str) -> None:
     ("words", "is_so"),
     [
         ("kerberos: the specified credentials were rejected by the server", True),
-        (f"Task failed: {troubles.NOT_TRIED}in whatever words", True),
+        (f"Task failed: {diagnosis.NOT_TRIED}in whatever words", True),
         ("Task failed: no log-in was tried here: 5 others were refused with this account", False),
         ("ntlm: Access is denied.  (extended fault data: {'http_status_code': 500, 'wsmanfault_code': 5})", True),
         (
@@ -613,13 +614,13 @@ def test_a_clock_that_is_right_or_not_told_is_not_mentioned(date: str) -> None:
     ],
 )
 def test_what_ansible_says_of_a_refused_log_in(words: str, is_so: bool) -> None:
-    assert troubles.rejected(words) is is_so
+    assert diagnosis.rejected(words) is is_so
 
 
 def test_what_our_two_sides_tell_each_other_is_a_mark_and_no_sentence() -> None:
     plugin = (Path(__file__).parent.parent / "plugins" / "connection" / "guarded_winrm.py").read_text("utf-8")
-    assert "from provisioner.troubles import BROKE" in plugin
-    said = f"Task failed: {troubles.BROKE}in whatever words"
-    assert troubles.broke(said)
-    assert not troubles.broke("Task failed: the connection broke in the middle of a task: reset")
-    assert troubles.unmarked(said) == "Task failed: in whatever words"
+    assert "from provisioner.transport.diagnosis import BROKE" in plugin
+    said = f"Task failed: {diagnosis.BROKE}in whatever words"
+    assert diagnosis.broke(said)
+    assert not diagnosis.broke("Task failed: the connection broke in the middle of a task: reset")
+    assert diagnosis.unmarked(said) == "Task failed: in whatever words"

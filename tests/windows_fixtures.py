@@ -23,7 +23,7 @@ import ansible
 import pytest
 from winrm.protocol import Protocol
 
-from provisioner import remote
+from provisioner.transport import winrm
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = shutil.which("winrm-gateways")
@@ -153,10 +153,10 @@ class Gateways:
         )
 
     def send(self, name: str, script: str, settings: Mapping[str, Any]) -> str:
-        """What PowerShell on a gateway prints when it is sent a script as remote.py sends it."""
+        """What PowerShell on a gateway prints when it is sent a script as transport/winrm.py sends it."""
         sent = f"{json.dumps(settings)}\n{script}".encode("ascii")
         until = time.monotonic() + QUIET
-        return remote.converse(self.protocol(name), sent, lambda: until).decode("ascii")
+        return winrm.converse(self.protocol(name), sent, lambda: until).decode("ascii")
 
     def say(self, name: str, *lines: str) -> list[str]:
         """What some lines of PowerShell print there."""

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import winrm
 from requests.exceptions import RequestException
 
-from provisioner.troubles import BROKE
+from provisioner.transport.diagnosis import BROKE
 
 DOCUMENTATION = """
 name: guarded_winrm

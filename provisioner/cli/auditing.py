@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner import content, evaluate, facts, fleet, foreign, journal, policy
+from provisioner import evaluate, facts, fleet, foreign, journal, policy, resources
 from provisioner import plan as planning
 from provisioner.cli.context import say
 from provisioner.cli.kept import is_of
 from provisioner.cli.reading import Reader, watched
-from provisioner.collect import SECTIONS
+from provisioner.evidence.collect import SECTIONS
 from provisioner.model import Audit, Cause, Evidence, Fact, Finding, Fleet, Gap, Gateway, Problem, Status
 
 # A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
@@ -28,7 +28,7 @@ IDENTITY_KEYS = ("computer_name", "serial", "machine_guid")
 
 def open_policy() -> policy.Policy:
     """The policy that ships with provisioner."""
-    return policy.load(content.root() / "policy", facts.NAMES)
+    return policy.load(resources.root() / "policy", facts.NAMES)
 
 
 def open_journal(folder: Fleet) -> journal.Journal:

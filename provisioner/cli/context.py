@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from provisioner import fleet, ods
+from provisioner import fleet
 from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError
+from provisioner.fleet import ods
 from provisioner.model import Fleet, Gateway
 
 

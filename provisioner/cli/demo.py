@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from provisioner import content, fleet
+from provisioner import fleet, resources
 from provisioner.cli import plan, running
 from provisioner.cli.auditing import Auditor, causes, open_journal, open_policy, readiness
 from provisioner.cli.context import out, table
@@ -42,7 +42,7 @@ def command(folder: Path, seed: int) -> int:
     begun = time.monotonic()
     folder = folder.resolve()
     _make_room(folder)
-    rows = read_rows(content.root() / "inventory" / "example" / "practices.csv")
+    rows = read_rows(resources.root() / "inventory" / "example" / "practices.csv")
     with _ending_well(), process.running(folder / "fleet", rows, state="mixed", seed=seed):
         _say(f"A lab of {len(rows)} pretend gateways is up: real WinRM with NTLM and sealing, on this machine only.")
         common().fleet = folder / "fleet"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from provisioner import tables
 from provisioner.cli.options import common
 from provisioner.errors import InputError, LabError
+from provisioner.fleet import csvfile
 
 _DIR = click.option(
     "--dir",
@@ -148,7 +148,7 @@ def _tell(names: list[str], words: str) -> None:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     """The rows of a practices.csv, as a spreadsheet may have left it. Errors: InputError."""
-    table = tables.read(path, ("practice",), None)
+    table = csvfile.read(path, ("practice",), None)
     if table.faults:
         raise InputError(f"{path} has no rows for a lab.", "Mend these; see provisioner practices.", table.faults)
     return [dict(row.cells) for row in table.rows]

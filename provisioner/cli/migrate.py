@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from provisioner import codes, execute, migrate
+from provisioner import execute, migrate
 from provisioner.cli import moving, running
 from provisioner.cli.apply import reason, verified
 from provisioner.cli.auditing import Auditor, open_journal, open_policy
@@ -16,6 +16,7 @@ from provisioner.cli.context import as_json, confirm, out, say, whole_fleet
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
 from provisioner.execute import Asked
+from provisioner.fleet import codes
 from provisioner.journal import Event, standing
 from provisioner.model import Plan
 from provisioner.processes import this

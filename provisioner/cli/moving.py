@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner import codes, execute, migrate, tables
+from provisioner import execute, migrate
 from provisioner.cli import running
 from provisioner.cli.auditing import Auditor, new_id
 from provisioner.cli.context import out, say
@@ -14,6 +14,7 @@ from provisioner.cli.undo import acted_on
 from provisioner.errors import Fault, InputError, LeaseHeld, PlanRefused
 from provisioner.execute import FINISHED, INTERRUPTED, Asked
 from provisioner.execute import budget as budgets
+from provisioner.fleet import codes, csvfile
 from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Reason, Result, Role, Step
 from provisioner.plan import budget_of
@@ -23,7 +24,7 @@ from provisioner.results import Stands
 
 def wanted(path: Path) -> list[tuple[str, str]]:
     """Practices and their new gateways, from a file of rows. Errors: InputError with every fault."""
-    table = tables.read(path, ("practice", "to"), None)
+    table = csvfile.read(path, ("practice", "to"), None)
     found: dict[str, str] = {}
     for row in table.rows:
         practice, to = codes.normal(row.cells["practice"]), row.cells["to"]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from provisioner import ods
 from provisioner.cli.context import as_json, document, out, say
+from provisioner.fleet import ods
 from provisioner.report.words import counted
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from provisioner import anonymous, collect, files
+from provisioner import files
 from provisioner.cli.context import as_json, one_gateway, open_fleet, out, say
 from provisioner.cli.reading import Reader, files_of
 from provisioner.errors import InputError
+from provisioner.evidence import collect, redact
 from provisioner.model import Evidence, Fleet, Gateway
 
 
@@ -45,7 +46,7 @@ def command(gateway: str, sections: tuple[str, ...], output: Path | None) -> int
 def _write(path: Path, fleet: Fleet, row: Gateway, evidence: Evidence) -> None:
     question = collect.question(fleet.settings, [*evidence.sections, *evidence.section_errors], files_of(fleet))
     words = [row.practice, row.practice_name, row.name, row.address, *map(str, row.variables.values())]
-    found = anonymous.stripped(evidence, question, words)
+    found = redact.stripped(evidence, question, words)
     try:
         files.write(path, (json.dumps(found, indent=1) + "\n").encode())
     except OSError as error:

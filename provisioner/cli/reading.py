@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from provisioner import collect, credentials, remote
 from provisioner.cli.context import say
+from provisioner.evidence import collect
 from provisioner.model import Evidence, Fleet, Gateway
-from provisioner.wire import Login
+from provisioner.transport import credentials, winrm
+from provisioner.transport.session import Login
 
 
-def caller(fleet: Fleet, guard: credentials.LoginGuard) -> remote.Caller:
+def caller(fleet: Fleet, guard: credentials.LoginGuard) -> winrm.Caller:
     """How this fleet's gateways are called. Asks for a password where fleet.yml says so.
 
     Errors: InputError where there is no credential.
@@ -22,7 +23,7 @@ def caller(fleet: Fleet, guard: credentials.LoginGuard) -> remote.Caller:
     connection = fleet.settings.connection
     credential = credentials.find(connection, Path(fleet.folder), _ask_password)
     login = Login(transport=connection.transport, user=credential.user, password=credential.password, turn=guard.turn)
-    return remote.Caller(connection=connection, tls=remote.tls_context(connection, Path(fleet.folder)), login=login)
+    return winrm.Caller(connection=connection, tls=winrm.tls_context(connection, Path(fleet.folder)), login=login)
 
 
 def _ask_password(question: str) -> str:
@@ -50,7 +51,7 @@ class Reader:
 
     def knock(self, gateway: Gateway) -> bool:
         """Whether the gateway answers again, by its WinRM and without a log-in."""
-        return remote.knock(gateway, self._caller)
+        return winrm.knock(gateway, self._caller)
 
     def secret(self, name: str) -> str:
         """A gateway's password, or with `secret:NAME` a secret of the Connector's files. Errors: InputError."""
@@ -68,7 +69,7 @@ class Reader:
             # A gateway must leave a hung section behind well before we leave the gateway behind.
             settings["section_seconds"] = min(collect.SECTION_SECONDS, int(self._caller.connection.deadline * 0.6))
             login = replace(self._caller.login, turn=lambda: self._guard.turn(gateway.name))
-            return remote.run(gateway, replace(self._caller, login=login), self._script, settings)
+            return winrm.run(gateway, replace(self._caller, login=login), self._script, settings)
 
         return collect.collect(gateways, ask, self.fleet.settings.connection.at_once)
 

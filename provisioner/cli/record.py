@@ -10,19 +10,19 @@ from pathlib import Path
 import click
 
 from provisioner import files as disk
-from provisioner import processes, signing
+from provisioner import processes
 from provisioner.cli.apply import any_plan, verified
 from provisioner.cli.auditing import open_journal
 from provisioner.cli.context import as_json, out, say, whole_fleet
 from provisioner.cli.plan import practice_names
-from provisioner.credentials import read_private
 from provisioner.errors import Fault, InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Evidence, Fleet, Plan
-from provisioner.report import record as records
-from provisioner.report import record_page, verify
-from provisioner.report.verify import KEY, MANIFEST, SIGNATURE
+from provisioner.record import document as records
+from provisioner.record import page, signing, verify
+from provisioner.record.verify import KEY, MANIFEST, SIGNATURE
 from provisioner.report.words import counted
+from provisioner.transport.credentials import read_private
 
 _FOLDER = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -113,7 +113,7 @@ def _files(source: records.Source, pem: str, name: str) -> dict[str, bytes]:
         text = records.text(practice)
         files[f"{code}.json"] = text.encode()
         # Of what is written, not of what was in memory: so it is drawn when the record is verified.
-        files[f"{code}.html"] = record_page.page(json.loads(text)).encode()
+        files[f"{code}.html"] = page.page(json.loads(text)).encode()
     me = processes.this()
     public = signing.public_half(pem, name) if pem else ""
     signed_by = signing.fingerprint(public, name) if pem else ""

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from provisioner import content, facts, fleet, ods, policy
+from provisioner import facts, fleet, policy, resources
 from provisioner.cli.context import as_json, fleet_folder, out
 from provisioner.errors import Fault, ProvisionerError
+from provisioner.fleet import ods
 from provisioner.model import Fleet
 
 
@@ -69,6 +70,6 @@ def document(folder: Path, found: Fleet | None, faults: list[Fault]) -> dict[str
 def _controls() -> frozenset[str] | None:
     """The ids that statements may speak of; None where the policy itself cannot be read, which `audit` says."""
     try:
-        return policy.load(content.root() / "policy", facts.NAMES).ids
+        return policy.load(resources.root() / "policy", facts.NAMES).ids
     except ProvisionerError:
         return None

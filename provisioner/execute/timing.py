@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from provisioner import hours
+from provisioner.fleet import hours
 from provisioner.migrate import STOP
 from provisioner.model import Step, Wave
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from provisioner import endpoints
 from provisioner.facts import running
 from provisioner.facts.reading import OK, CannotTell, FactOf, Reading, listed, problems, same_path, within
+from provisioner.fleet import endpoints
 from provisioner.settings import Package
 
 # Administrators, SYSTEM, TrustedInstaller.

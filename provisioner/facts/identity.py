@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import Enum
 
-from provisioner import serials
+from provisioner.evidence import serials
 from provisioner.facts.reading import OK, CannotTell, FactOf, Reading
 
 

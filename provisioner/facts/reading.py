@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from provisioner import endpoints
+from provisioner.fleet import endpoints
 from provisioner.model import Evidence, Gateway
 from provisioner.policy import Lifecycle
 from provisioner.settings import Settings

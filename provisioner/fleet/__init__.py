@@ -12,11 +12,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from provisioner.errors import Fault, InputError
-from provisioner.fleet import addresses, rules, shape, templates
-from provisioner.fleet.document import Document, Place, is_file
-from provisioner.fleet.rows import Listed, Rows, rows
-from provisioner.fleet.shape import nearest
+from provisioner.fleet import addresses, checks, schema, templates
+from provisioner.fleet.practices import Listed, Rows, rows
+from provisioner.fleet.schema import nearest
 from provisioner.fleet.statements import Known, statements, waivers
+from provisioner.fleet.yamlfile import Document, Place, is_file
 from provisioner.model import Fleet, Gateway
 from provisioner.settings import Settings
 
@@ -48,11 +48,11 @@ def check(
     `practices` reads the national list that fleet.yml may name; without it only a code's shape is judged.
     `controls` are the ids that statements may speak of; without them any is taken.
     """
-    settings, document, wrong = shape.settings(folder / FILE)
-    usable = settings or Settings(version=shape.VERSION, endpoints=())
+    settings, document, wrong = schema.settings(folder / FILE)
+    usable = settings or Settings(version=schema.VERSION, endpoints=())
     complain = _Complaints(document, wrong)
     if settings is not None:
-        for one in rules.complaints(settings, folder):
+        for one in checks.complaints(settings, folder):
             complain(one)
     listed = _listed(usable, folder, practices, complain)
     table = rows(folder, usable, settings is not None and ("lab",) not in wrong, listed)
@@ -104,7 +104,7 @@ class _Complaints:
     def __init__(self, document: Document, wrong: set[Place]) -> None:
         self._document, self._wrong = document, wrong
 
-    def __call__(self, one: rules.Complaint) -> None:
+    def __call__(self, one: checks.Complaint) -> None:
         if any(one.place[: len(place)] == place for place in self._wrong):
             return
         fault = self._document.fault(one.place, one.message, one.hint, warning=one.warning)
@@ -112,7 +112,7 @@ class _Complaints:
 
 
 def _listed(
-    settings: Settings, folder: Path, practices: Reader | None, complain: Callable[[rules.Complaint], None]
+    settings: Settings, folder: Path, practices: Reader | None, complain: Callable[[checks.Complaint], None]
 ) -> dict[str, Listed] | None:
     """The national list by code, None where fleet.yml names none or it cannot be read."""
     path = folder / settings.practice_list
@@ -121,11 +121,11 @@ def _listed(
     try:
         return {entry.code: entry for entry in practices(path)}
     except InputError as error:
-        complain(rules.Complaint(("practice_list",), error.message, error.hint))
+        complain(checks.Complaint(("practice_list",), error.message, error.hint))
         return None
 
 
-def _basic(settings: Settings, table: Rows, complain: Callable[[rules.Complaint], None]) -> None:
+def _basic(settings: Settings, table: Rows, complain: Callable[[checks.Complaint], None]) -> None:
     """Basic sends the password as it is: over TLS, or to this computer alone."""
     if settings.connection.transport != "basic" or settings.connection.tls:
         return
@@ -135,14 +135,14 @@ def _basic(settings: Settings, table: Rows, complain: Callable[[rules.Complaint]
         message = "Basic without TLS would send the password readable over the network."
         where = f" {outside.name} is at {outside.address}." if outside else ""
         hint = f"Set connection.tls to true; only 127.0.0.0/8 may do without.{where}"
-        complain(rules.Complaint(("connection", "transport"), message, hint))
+        complain(checks.Complaint(("connection", "transport"), message, hint))
 
 
 def _digest(fleet: Fleet, folder: Path) -> str:
     """SHA-256 over all that the folder says, however it is written; line numbers and blanks do not count."""
     gateways = [vars(gateway) | {"line": 0} for gateway in fleet.gateways]
     content = {
-        "settings": shape.ADAPTER.dump_python(fleet.settings, mode="json"),
+        "settings": schema.ADAPTER.dump_python(fleet.settings, mode="json"),
         "gateways": gateways,
         "statements": [vars(one) for one in fleet.statements],
         "waivers": [vars(one) for one in fleet.waivers],

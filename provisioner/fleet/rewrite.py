@@ -12,14 +12,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from provisioner import files, tables
+from provisioner import files
 from provisioner.errors import InputError
-from provisioner.fleet import shape
-from provisioner.fleet.rows import COLUMNS, FILE, judged
-from provisioner.fleet.shape import nearest
+from provisioner.fleet import csvfile, schema
+from provisioner.fleet.csvfile import Row, Table
+from provisioner.fleet.practices import COLUMNS, FILE, judged
+from provisioner.fleet.schema import nearest
 from provisioner.model import Gateway, Role
 from provisioner.settings import Settings
-from provisioner.tables import Row, Table
 
 # From the first to the last letter of a cell: a role's word, even with characters between that nobody sees.
 _WORD = re.compile(r"[A-Za-z](?:.*[A-Za-z])?", re.S)
@@ -58,7 +58,7 @@ def _changed(folder: Path, old: bytes, roles: Mapping[str, Role]) -> bytes:
         if row.line in lines:
             start, end = _word(table, row)
             text = text[:start] + lines[row.line] + text[end:]
-    mark, encoding = tables.encoding(old)
+    mark, encoding = csvfile.encoding(old)
     new = mark + text.encode(encoding)
     _, found = read(new, f"{FILE} would not be right with {_words(roles)}; it is as it was.")
     if found != after:
@@ -69,12 +69,12 @@ def _changed(folder: Path, old: bytes, roles: Mapping[str, Role]) -> bytes:
 def _reader(folder: Path) -> Callable[[bytes, str], tuple[Table, tuple[Gateway, ...]]]:
     """What reads the table and the gateways of such a file's bytes, as fleet.yml has them. Where they are not right it
     raises InputError with the given message and all faults."""
-    settings, _, wrong = shape.settings(folder / "fleet.yml")
-    usable = settings or Settings(version=shape.VERSION, endpoints=())
+    settings, _, wrong = schema.settings(folder / "fleet.yml")
+    usable = settings or Settings(version=schema.VERSION, endpoints=())
     lab_known = settings is not None and ("lab",) not in wrong
 
     def read(data: bytes, refusal: str) -> tuple[Table, tuple[Gateway, ...]]:
-        table = tables.parse(FILE, data, COLUMNS, None)
+        table = csvfile.parse(FILE, data, COLUMNS, None)
         found = judged(table, usable, lab_known, None)
         faults = [fault for fault in found.faults if not fault.warning]
         if faults:
@@ -94,7 +94,7 @@ def _all_there(gateways: Collection[Gateway], roles: Collection[str]) -> None:
 
 def _word(table: Table, row: Row) -> tuple[int, int]:
     """Where in the text the word of a row's role begins and ends; in an empty cell, where it is to be put."""
-    start, end = tables.written(table, row, "role")
+    start, end = csvfile.written(table, row, "role")
     word = _WORD.search(table.text, start, end)
     if word:
         return word.span()

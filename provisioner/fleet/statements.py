@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from provisioner import codes
 from provisioner.errors import Fault
-from provisioner.fleet.document import is_missing
-from provisioner.fleet.document import read as read_yaml
-from provisioner.fleet.rows import nearest_code
-from provisioner.fleet.shape import nearest
+from provisioner.fleet import codes
+from provisioner.fleet.csvfile import read as read_table
+from provisioner.fleet.practices import nearest_code
+from provisioner.fleet.schema import nearest
+from provisioner.fleet.yamlfile import is_missing
+from provisioner.fleet.yamlfile import read as read_yaml
 from provisioner.model import Statement, Waiver
-from provisioner.tables import read as read_table
 
 COLUMNS = ("practice", "gateway", "control", "says", "by", "on", "until", "ticket")
 STATEMENTS, WAIVERS = "statements.csv", "waivers.yml"

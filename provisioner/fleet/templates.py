@@ -6,10 +6,10 @@ from typing import Any
 
 from provisioner import files as disk
 from provisioner.errors import Fault
-from provisioner.fleet.document import is_file
-from provisioner.fleet.shape import nearest
+from provisioner.fleet.csvfile import decode
+from provisioner.fleet.schema import nearest
+from provisioner.fleet.yamlfile import is_file
 from provisioner.settings import ConnectorFile
-from provisioner.tables import decode
 
 # What every template can use, beside the further columns of practices.csv and the file's own secrets.
 GIVEN = ("practice", "practice_name", "gateway")

@@ -16,7 +16,6 @@ from typing import Any, Self
 import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 
-from provisioner.chain import Link
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import events, file, leases, place, prune, readings, verify
 from provisioner.journal.entries import Entry, Event, Lease, Progress, Pruned, reasoned
@@ -24,6 +23,7 @@ from provisioner.journal.file import File
 from provisioner.journal.place import Place
 from provisioner.model import Audit, Evidence, Outcome, Plan, Result
 from provisioner.processes import Process
+from provisioner.record.chain import Link
 
 __all__ = ["Entry", "Event", "Journal", "Lease", "Progress", "Pruned", "broken_off", "ended", "started"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.chain import START, Link, event_hash
 from provisioner.errors import JournalError
 from provisioner.journal import file
 from provisioner.journal.entries import Event
+from provisioner.record.chain import START, Link, event_hash
 
 # A step acts on a gateway; a claim leaves or removes our marker there.
 _BEGUN, _OVER = ("step_started", "claim_started"), ("step_ended", "claim_ended")

@@ -7,10 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner import chain
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import file
 from provisioner.model import Evidence
+from provisioner.record import chain
 
 # In a body's JSON no text of a gateway can look so: its quotation marks are escaped there.
 _NAMED = re.compile(r'"reading_(?:before|after)": "([0-9a-f]{64})"')

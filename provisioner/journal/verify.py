@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.chain import START, Link
 from provisioner.journal import events, file, readings
+from provisioner.record.chain import START, Link
 
 
 @dataclass(frozen=True, kw_only=True)

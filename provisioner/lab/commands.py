@@ -11,7 +11,7 @@ import time
 from provisioner.lab import cmdline, evidence, garbage, wrapper
 from provisioner.lab.program import Gateway, Line, Output, Program, failed
 
-# As provisioner/remote.py sends it, to the letter: anything else would be another program. A test holds them equal.
+# As transport/winrm.py sends it, to the letter: anything else would be another program. A test holds them equal.
 BOOTSTRAP = (
     "powershell.exe -NoProfile -NonInteractive -Command \"'#provisioner '+$ExecutionContext.SessionState.LanguageMode;"
     '$a=@($input);&([ScriptBlock]::Create($a[1..($a.Count-1)]-join[char]10)) $a[0]"'

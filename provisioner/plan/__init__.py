@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from provisioner import endpoints
 from provisioner import remedies as offered
 from provisioner.errors import InputError
 from provisioner.facts.running import Programs, programs
+from provisioner.fleet import endpoints
 from provisioner.model import (
     Audit,
     Budget,

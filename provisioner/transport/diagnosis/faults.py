@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from provisioner.errors import BadAnswer, GatewayError, Refused, TimedOut
-from provisioner.troubles.trouble import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Trouble
+from provisioner.transport.diagnosis.trouble import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Trouble
 
 _LONGEST_REASON = 300
 

@@ -9,7 +9,7 @@ import yaml
 
 from provisioner import files
 from provisioner.errors import Fault
-from provisioner.tables import decode
+from provisioner.fleet.csvfile import decode
 
 Place = tuple[str | int, ...]
 

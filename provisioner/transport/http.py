@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from provisioner import troubles
 from provisioner.errors import GatewayError
+from provisioner.transport import diagnosis
 
 # One message of the protocol is at most 500 KB on Windows; more than this is not an answer to what we ask.
 LARGEST_MESSAGE = 4 * 2**20
@@ -79,7 +79,7 @@ class Line:
             sock.settimeout(min(CONNECT_SECONDS, self._left()))
             self._sock = self.place.tls.wrap_socket(sock, server_hostname=self.place.host)
         except (OSError, ValueError) as error:
-            raise troubles.securing(error, self.place.host, self.place.port) from error
+            raise diagnosis.securing(error, self.place.host, self.place.port) from error
 
     def _connected(self) -> socket.socket:
         """A connection to the first of its addresses that accepts one. Absent is what none of them answers for."""
@@ -87,16 +87,16 @@ class Line:
         try:
             found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise troubles.connecting(error, place.host, place.port) from error
+            raise diagnosis.connecting(error, place.host, place.port) from error
         try:
             seconds = min(CONNECT_SECONDS, self._left()) / len(found)
         except TimeoutError as error:
-            raise troubles.late() from error
+            raise diagnosis.late() from error
         for family, kind, protocol, _, address in found:
             try:
                 return _to(socket.socket(family, kind, protocol), address, seconds)
             except OSError as error:
-                errors.append(troubles.connecting(error, place.host, place.port))
+                errors.append(diagnosis.connecting(error, place.host, place.port))
         raise min(errors, key=lambda error: error.absent)
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class Line:
         """One request and its whole answer."""
         if self._sock is None:
             closed = ConnectionAbortedError(errno.ECONNABORTED, "it was closed after the answer before")
-            raise troubles.breaking(closed, first=self._first, tls=self.place.tls is not None)
+            raise diagnosis.breaking(closed, first=self._first, tls=self.place.tls is not None)
         timed, content = _Timed(self._sock, self._left), bytearray()
         # http.client's own socket is None again where the other side says that it closes.
         self._http.sock = cast(socket.socket, timed)
@@ -138,9 +138,9 @@ class Line:
         except TimeoutError as error:
             raise self._late(said=timed.read > 0) from error
         except _TooMuch as error:
-            raise troubles.too_much() from error
+            raise diagnosis.too_much() from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise troubles.breaking(error, first=self._first, tls=self.place.tls is not None) from error
+            raise diagnosis.breaking(error, first=self._first, tls=self.place.tls is not None) from error
         if self._http.sock is None:
             self.close()
         self._first = False
@@ -158,8 +158,8 @@ class Line:
 
     def _late(self, *, said: bool) -> GatewayError:
         if self._until < self.deadline:
-            return troubles.trickling(self._seconds) if said else troubles.silent(self._seconds)
-        return troubles.late()
+            return diagnosis.trickling(self._seconds) if said else diagnosis.silent(self._seconds)
+        return diagnosis.late()
 
 
 class _TooMuch(Exception):

@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import codes
 from provisioner.errors import InputError
-from provisioner.tables import records
+from provisioner.fleet import codes
+from provisioner.fleet.csvfile import records
 
 _HINT = "It is a CSV that has a column with the practices' codes and one with their clinical system's supplier."
 # So many records show what a column holds.

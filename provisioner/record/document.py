@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from provisioner import __version__, chain, results
-from provisioner.chain import Link
+from provisioner import __version__, results
 from provisioner.model import Audit, Control, Evidence, Finding, Plan, Step
+from provisioner.record import chain
+from provisioner.record.chain import Link
 from provisioner.report import standing, words
 from provisioner.report.json import VERSION, document
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import fastjsonschema
 
-from provisioner import content, endpoints, foreign
+from provisioner import foreign, resources
 from provisioner.errors import BadAnswer, GatewayError
+from provisioner.fleet import endpoints
 from provisioner.model import Evidence, Gateway, Problem
 from provisioner.settings import FIREWALL_RULE, Settings
 
@@ -174,7 +175,7 @@ def _taken_apart(
 @functools.cache
 def _section_check(name: str) -> Callable[[Any], Any]:
     """A check of one section's shape, compiled once."""
-    schema = json.loads(content.schema().read_text("utf-8"))
+    schema = json.loads(resources.schema().read_text("utf-8"))
     shape = schema["properties"]["sections"]["properties"][name]
     shape["properties"]["data"]["anyOf"][0] = schema["$defs"][name]
     compiled: Callable[[Any], Any] = fastjsonschema.compile(shape)
@@ -190,7 +191,7 @@ def _start(answer: bytes) -> str:
 def script() -> str:
     """evidence.ps1 as it is sent: its comments and blank lines left out, because one envelope has to hold it."""
     kept, in_block = [], False
-    for line in content.script().read_text("ascii").splitlines():
+    for line in resources.script().read_text("ascii").splitlines():
         stripped = line.strip()
         if stripped.startswith("<#"):
             in_block = True

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioner import endpoints, hours
-from provisioner.fleet.document import Place, is_file
+from provisioner.fleet import endpoints, hours
+from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.settings import Connection, Package, Settings
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")

@@ -1,4 +1,4 @@
-"""One gateway, one script, one answer. With wire.py the only importer of pywinrm."""
+"""One gateway, one script, one answer. With session.py the only importer of pywinrm."""
 
 import http.client
 import json
@@ -13,12 +13,12 @@ from typing import Any
 from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 from winrm.protocol import Protocol
 
-from provisioner import troubles
 from provisioner.errors import BadAnswer, GatewayError, InputError, TimedOut
-from provisioner.line import Place, identify
 from provisioner.model import Gateway
 from provisioner.settings import Connection
-from provisioner.wire import Login, Wire
+from provisioner.transport import diagnosis
+from provisioner.transport.http import Place, identify
+from provisioner.transport.session import Login, Wire
 
 # `$input` at the top level is what makes PowerShell read stdin; it works in constrained language mode too, where
 # the first line of the answer says so. Never -EncodedCommand: security teams alert on it.
@@ -187,7 +187,7 @@ def _nothing_said(code: int, errors: str) -> BadAnswer:
     if "ScriptContainedMaliciousContent" in errors or "blocked by your antivirus" in errors:
         return BadAnswer(
             "an antivirus on the gateway took the script for malicious and blocked it (AMSI)",
-            "Give the security team the script (provisioner/evidence.ps1) and the time; they can allow it.",
+            "Give the security team the script (provisioner/evidence/evidence.ps1) and the time; they can allow it.",
         )
     if "ParseException" in errors or "MethodInvocationException" in errors or 'calling "Create"' in errors:
         return BadAnswer(
@@ -207,9 +207,9 @@ def _nothing_said(code: int, errors: str) -> BadAnswer:
 
 def _translate(error: Exception) -> GatewayError:
     if isinstance(error, WSManFaultError):
-        return troubles.fault((error.wsman_fault_code, error.wmierror_code), error.fault_subcode or "", error.reason)
+        return diagnosis.fault((error.wsman_fault_code, error.wmierror_code), error.fault_subcode or "", error.reason)
     if isinstance(error, WinRMTransportError):
-        return troubles.status(error.code, "")
+        return diagnosis.status(error.code, "")
     if isinstance(error, WinRMOperationTimeoutError):
-        return troubles.waited()
-    return troubles.breaking(error, first=False, tls=True)
+        return diagnosis.waited()
+    return diagnosis.breaking(error, first=False, tls=True)

@@ -13,9 +13,9 @@ def root() -> Path:
 
 def script() -> Path:
     """The one script that is sent to gateways."""
-    return _PACKAGE / "evidence.ps1"
+    return _PACKAGE / "evidence" / "evidence.ps1"
 
 
 def schema() -> Path:
     """The JSON Schema of the document that the script answers with."""
-    return _PACKAGE / "evidence.schema.json"
+    return _PACKAGE / "evidence" / "evidence.schema.json"

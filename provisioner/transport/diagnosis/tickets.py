@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from provisioner.errors import GatewayError, Refused
-from provisioner.troubles.trouble import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Trouble, plain
+from provisioner.transport.diagnosis.trouble import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Trouble, plain
 
 # Kerberos: below 128 the protocol's own numbers (RFC 4120, 7.5.9), from there on those of the library (krb5_err.et).
 _KRB5 = -1765328384

@@ -20,9 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from winrm.exceptions import WinRMTransportError
 
-from provisioner import troubles
 from provisioner.errors import BadAnswer, GatewayError, Unreachable
-from provisioner.line import IDENTIFY, Answer, Line, Place
+from provisioner.transport import diagnosis
+from provisioner.transport.http import IDENTIFY, Answer, Line, Place
 
 # A gateway that takes a connection and then says nothing must not hold the turn of all others for long.
 LOGIN_SECONDS = 15.0
@@ -102,7 +102,7 @@ class Wire:
             return content
         if b"Fault" in content:
             raise WinRMTransportError("http", answer.status, content.decode("utf-8", "replace"))
-        raise troubles.status(answer.status, answer["Server"])
+        raise diagnosis.status(answer.status, answer["Server"])
 
     def _begin(self) -> None:
         self._line.open()
@@ -127,7 +127,7 @@ class Wire:
         self._asked(answer)
         challenge = _token(answer.offers)
         if challenge is None:
-            raise troubles.no_challenge()
+            raise diagnosis.no_challenge()
         return context, challenge
 
     def _greet_kerberos(self) -> tuple[None, None]:
@@ -136,8 +136,8 @@ class Wire:
     def _asked(self, answer: Answer) -> None:
         """Errors: where it does not ask who we are, or not in our way."""
         if answer.status != 401:
-            raise troubles.status(answer.status, answer["Server"])
-        if error := troubles.not_offered(self._login.transport, answer.offers):
+            raise diagnosis.status(answer.status, answer["Server"])
+        if error := diagnosis.not_offered(self._login.transport, answer.offers):
             raise error
 
     def _log_in(self, context: spnego.ContextProxy | None, token: bytes | None) -> None:
@@ -167,13 +167,13 @@ class Wire:
     def _taken(self, answer: Answer) -> None:
         """Errors: where a log-in was not taken."""
         if answer.status == 401:
-            raise troubles.not_offered(self._login.transport, answer.offers) or self._refused(answer)
+            raise diagnosis.not_offered(self._login.transport, answer.offers) or self._refused(answer)
         if answer.status != 200 and b"Fault" not in answer.content:
-            raise troubles.status(answer.status, answer["Server"])
+            raise diagnosis.status(answer.status, answer["Server"])
 
     def _refused(self, answer: Answer) -> GatewayError:
-        apart = troubles.clock_apart(answer["Date"], datetime.now(UTC))
-        return troubles.refused(self._login.transport, self._login.who, apart)
+        apart = diagnosis.clock_apart(answer["Date"], datetime.now(UTC))
+        return diagnosis.refused(self._login.transport, self._login.who, apart)
 
     def _context(self) -> spnego.ContextProxy:
         der = self._line.certificate()
@@ -199,8 +199,8 @@ class Wire:
 
     def _no_context(self, error: Exception) -> GatewayError:
         if self._login.transport == "kerberos":
-            return troubles.kerberos(error, self._login.who)
-        words = f"no log-in by {self._login.transport} came about: {troubles.plain(error)}"
+            return diagnosis.kerberos(error, self._login.who)
+        words = f"no log-in by {self._login.transport} came about: {diagnosis.plain(error)}"
         return BadAnswer(words, "See connection.transport and connection.user in fleet.yml.")
 
 

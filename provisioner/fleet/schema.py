@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from provisioner import settings as shapes
 from provisioner.errors import Fault
-from provisioner.fleet.document import Document, Place, read
+from provisioner.fleet.yamlfile import Document, Place, read
 from provisioner.settings import Settings
 
 VERSION = 1

@@ -5,7 +5,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from provisioner.errors import GatewayError, Refused
-from provisioner.troubles.trouble import Trouble
+from provisioner.transport.diagnosis.trouble import Trouble
 
 # What Kerberos takes, in seconds (RFC 4120, 1.6; Windows' "Maximum tolerance for computer clock synchronization").
 LARGEST_SKEW = 300.0

@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from provisioner.evidence.serials import FILLERS
 from provisioner.model import Evidence
-from provisioner.serials import FILLERS
 
 _DOCUMENTATION = [
     ipaddress.ip_network(one) for one in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from provisioner import codes
 from provisioner.errors import InputError
-from provisioner.suppliers import Suppliers, suppliers
-from provisioner.tables import records
+from provisioner.fleet import codes
+from provisioner.fleet.csvfile import records
+from provisioner.fleet.suppliers import Suppliers, suppliers
 
 __all__ = ["COLUMNS", "Practice", "Suppliers", "read", "rows", "select", "suppliers"]
 

@@ -6,11 +6,20 @@ Numbers are used where there are any: a gateway's words are in the language of i
 docs/windows.md, "What a gateway says when it does not let one in".
 """
 
-from provisioner.troubles.faults import BROKE, NOT_TRIED, broke, fault, rejected, unmarked, waited
-from provisioner.troubles.lines import breaking, connecting, late, securing, silent, status, too_much, trickling
-from provisioner.troubles.logins import LARGEST_SKEW, clock_apart, no_challenge, not_offered, refused
-from provisioner.troubles.tickets import kerberos
-from provisioner.troubles.trouble import SLOW, Trouble, plain
+from provisioner.transport.diagnosis.faults import BROKE, NOT_TRIED, broke, fault, rejected, unmarked, waited
+from provisioner.transport.diagnosis.lines import (
+    breaking,
+    connecting,
+    late,
+    securing,
+    silent,
+    status,
+    too_much,
+    trickling,
+)
+from provisioner.transport.diagnosis.logins import LARGEST_SKEW, clock_apart, no_challenge, not_offered, refused
+from provisioner.transport.diagnosis.tickets import kerberos
+from provisioner.transport.diagnosis.trouble import SLOW, Trouble, plain
 
 __all__ = [
     "BROKE", "LARGEST_SKEW", "NOT_TRIED", "SLOW", "Trouble", "breaking", "broke", "clock_apart", "connecting", "fault",

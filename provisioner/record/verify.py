@@ -10,10 +10,10 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from provisioner import chain
-from provisioner.chain import Link
 from provisioner.errors import Fault
-from provisioner.report import record, record_page
+from provisioner.record import chain, document
+from provisioner.record import page as record_page
+from provisioner.record.chain import Link
 from provisioner.report.json import VERSION
 
 MANIFEST = "manifest.json"
@@ -84,7 +84,7 @@ def _practice(name: str, practice: Mapping[str, Any], listed: Mapping[str, Any])
     steps = {(step["plan"], step["id"]) for step in practice["steps"]}
     for step in {link.step: link for link in links if link.step and (link.plan, link.step) not in steps}:
         found.append(_fault(name, f"it has events of a step {step}, and says nothing of it"))
-    said = record.told(practice["steps"], links)
+    said = document.told(practice["steps"], links)
     if practice["runs"] != said["runs"]:
         found.append(_fault(name, "its runs are not those that its events tell"))
     for step in practice["steps"]:
@@ -117,8 +117,8 @@ def _page(name: str, practice: Mapping[str, Any], page: bytes | None) -> Iterato
     except _UNFIT:
         yield _fault(name, "no page can be made of it")
         return
-    if not same and practice["made_by"] == record.MADE_BY:
+    if not same and practice["made_by"] == document.MADE_BY:
         yield _fault(html, f"it does not say what {name} says")
     elif not same:
-        words = f"it was made by {practice['made_by']}, and {record.MADE_BY} would draw it otherwise"
+        words = f"it was made by {practice['made_by']}, and {document.MADE_BY} would draw it otherwise"
         yield _fault(html, f"{words}: only its hash was held against the manifest", warning=True)

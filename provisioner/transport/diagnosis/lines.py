@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 
 from provisioner.errors import BadAnswer, GatewayError, TimedOut
-from provisioner.troubles.trouble import CLOCK, SLOW, Trouble, plain
+from provisioner.transport.diagnosis.trouble import CLOCK, SLOW, Trouble, plain
 
 _HTTP_SYS = "microsoft-httpapi"
 _CA = (

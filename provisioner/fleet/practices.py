@@ -9,14 +9,13 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from provisioner import codes
 from provisioner.errors import Fault
-from provisioner.fleet import addresses
-from provisioner.fleet.rules import why_not_hours, why_not_url_path
-from provisioner.fleet.shape import nearest
+from provisioner.fleet import addresses, codes
+from provisioner.fleet.checks import why_not_hours, why_not_url_path
+from provisioner.fleet.csvfile import Row, Table, read
+from provisioner.fleet.schema import nearest
 from provisioner.model import Gateway, Role
 from provisioner.settings import Settings
-from provisioner.tables import Row, Table, read
 
 COLUMNS = ("practice", "name", "gateway", "address", "role")
 FILE = "practices.csv"
