@@ -5,8 +5,8 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
-from provisioner.execute import points
-from provisioner.execute.points import Point
+from provisioner.execute import failpoints
+from provisioner.execute.failpoints import Point
 
 
 def dies(run: Callable[[], object], point: Point, nth: int) -> bool:
@@ -21,7 +21,7 @@ def dies(run: Callable[[], object], point: Point, nth: int) -> bool:
             if point_ is point and passed == nth:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        points.__dict__["reach"] = reach
+        failpoints.__dict__["reach"] = reach
         with suppress(BaseException):
             run()
         os._exit(0)

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner import facts, policy
+from provisioner.audit import facts, policy
 from provisioner.model import Evidence, Fact, Gateway, Role
+from provisioner.model.settings import Connector, Java, Package, Service, Settings, SystmOne
 from provisioner.resources import root, schema, script
-from provisioner.settings import Connector, Java, Package, Service, Settings, SystmOne
 from provisioner.transport import winrm
 
 MACHINES = Path(__file__).parent / "machines"

@@ -27,8 +27,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner import cli, evaluate, facts, plan, policy, remedies, resources
+from provisioner import cli, remedies, resources
 from provisioner import fleet as fleets
+from provisioner.audit import evaluate, facts, policy
 from provisioner.cli import validate
 from provisioner.cli.auditing import readiness
 from provisioner.errors import ProvisionerError
@@ -37,9 +38,10 @@ from provisioner.fleet import ods
 from provisioner.journal import Journal
 from provisioner.lab.evidence import document
 from provisioner.model import Audit, Evidence, Fleet, Gateway, Role
+from provisioner.model.settings import Connection
+from provisioner.plan import rollout
 from provisioner.report import csv, html, junit
 from provisioner.report import json as as_json
-from provisioner.settings import Connection
 from provisioner.transport import credentials, winrm
 from provisioner.transport.session import Login
 from tests import lab_fixtures, record_fixtures
@@ -405,7 +407,7 @@ class _Judge:
             controls=self.rules.controls, evidence=(evidence,), facts=known,
             findings=evaluate.evaluate(fleet, [evidence], self.rules.controls, known, AT),
         )  # fmt: skip
-        made = plan.make(audit, fleet, at=AT, plan_id=f"plan-{audit.id}")
+        made = rollout.make(audit, fleet, at=AT, plan_id=f"plan-{audit.id}")
         ready, causes = readiness(audit), evaluate.causes(audit)
         for text in (html.audit(audit, ready, causes), csv.audit(audit, ready), junit.audit(audit, ready),
                      as_json.audit(audit, ready), html.plan(made, {}), as_json.plan(made)):  # fmt: skip

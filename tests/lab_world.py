@@ -12,11 +12,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from provisioner import evaluate, facts, fleet, policy, resources
+from provisioner import fleet, resources
+from provisioner.ansible.playbook import Acted
+from provisioner.audit import evaluate, facts, policy
 from provisioner.cli.reading import files_of
 from provisioner.evidence import collect
-from provisioner.execute import Hands
 from provisioner.execute.claims import MARKER, STAYS
+from provisioner.execute.engine import Hands
 from provisioner.execute.events import Happening, PersonAwaited
 from provisioner.fleet import rewrite
 from provisioner.journal import Journal
@@ -25,7 +27,6 @@ from provisioner.lab.evidence import document
 from provisioner.lab.machine import PROCRUN, Machine, WillNotStart, stamp
 from provisioner.lab.unpack import MANIFEST, put, take_away
 from provisioner.model import Audit, Evidence, Finding, Fleet, Gateway, Problem, Role, Step
-from provisioner.playbook import Acted
 from tests import judge
 from tests.lab_fixtures import CONNECTOR, ENDPOINTS, FOLDER, IMAGE, JAVA_HOME, JRE, PACKAGES, SERVICE
 

@@ -17,7 +17,7 @@ import pytest
 from provisioner import remedies
 from provisioner.evidence import collect
 from provisioner.model import Fleet, Gateway, Role
-from provisioner.settings import Connection, Connector, ConnectorFile, Package, Service, Settings
+from provisioner.model.settings import Connection, Connector, ConnectorFile, Package, Service, Settings
 from tests.test_our_modules import zipped
 from tests.windows_fixtures import ROOT, Gateways, Told, doubled, play
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from provisioner import plan as planning
-from provisioner.execute import Hands
+from provisioner.ansible.playbook import Acted
 from provisioner.execute.claims import MARKER
+from provisioner.execute.engine import Hands
 from provisioner.model import (
     Audit,
     Control,
@@ -27,8 +27,8 @@ from provisioner.model import (
     Status,
     Step,
 )
-from provisioner.playbook import Acted
-from provisioner.settings import Rollout, Service, Settings
+from provisioner.model.settings import Rollout, Service, Settings
+from provisioner.plan import rollout as planning
 
 AT = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from provisioner.execute.points import Point
+from provisioner.execute.failpoints import Point
 from provisioner.journal import Journal, standing
 from provisioner.lab import process
 from provisioner.lab.process import Handle

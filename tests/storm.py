@@ -17,14 +17,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner import execute, migrate, undo
-from provisioner import plan as planning
+from provisioner.ansible.playbook import Acted
 from provisioner.errors import JournalError, ProvisionerError
-from provisioner.execute import FINISHED, Asked
+from provisioner.execute import engine
+from provisioner.execute.engine import FINISHED, Asked
 from provisioner.fleet import rewrite
 from provisioner.journal import Event, Journal, standing
+from provisioner.migration import stages
 from provisioner.model import Audit, Gateway, Plan, Result, Step
-from provisioner.playbook import Acted
+from provisioner.plan import rollout as planning
+from provisioner.plan import undo
 from tests import judge
 from tests.lab_world import LabWorld
 
@@ -150,10 +152,10 @@ class Team:
     def _planned(self, journal: Journal, practice: str, id_: str) -> Plan:
         fleet = self.world.fleet
         to = next(row.name for row in fleet.known if row.practice == practice and row.role in ("standby", "candidate"))
-        move = migrate.moved(fleet, practice, to, self.world.clock.date())
-        rows = [row for row in migrate.in_roles(fleet, migrate.before(move)).known if row.practice == practice]
+        move = stages.moved(fleet, practice, to, self.world.clock.date())
+        rows = [row for row in stages.in_roles(fleet, stages.before(move)).known if row.practice == practice]
         audit = self.world.audit(rows)
-        plan = migrate.make(audit, fleet, move, at=self.world.now(), plan_id=id_)
+        plan = stages.make(audit, fleet, move, at=self.world.now(), plan_id=id_)
         journal.save(audit)
         journal.save(plan)
         return plan
@@ -169,7 +171,7 @@ class Team:
                 (one.kind, one.step, one.body) for one in journal.events(id_, kinds=("step_started", "step_ended"))
             )
             ended = {name: one for name, one in journal.progress(id_).outcomes.items() if one.result in FINISHED}
-            made = migrate.back(
+            made = stages.back(
                 plan, audit, self.world.fleet, acted, ended, at=self.world.now(), plan_id=f"back-{self.name}-{number}"
             )  # fmt: skip
             journal.save(made)
@@ -191,7 +193,7 @@ class Team:
         for _ in range(self.chance.randrange(1, 8)):
             ended = self._run(journal, plan)
             waiting = {outcome.step for outcome in ended.outcomes if outcome.result is Result.WAITING}
-            by_hand = [step for step in plan.steps if step.kind == "person" or step.remedy == migrate.CARRY]
+            by_hand = [step for step in plan.steps if step.kind == "person" or step.remedy == stages.CARRY]
             asked = [step for step in by_hand if step.id in waiting and not step.proves]
             for step in asked:
                 body = {"step": step.remedy, "by": "B. Person", "words": "seen"}
@@ -199,7 +201,7 @@ class Team:
             if not asked:
                 return
 
-    def _run(self, journal: Journal, plan: Plan) -> execute.Ended:
+    def _run(self, journal: Journal, plan: Plan) -> engine.Ended:
         hands = self.world.hands(
             journal,
             read=self._read,
@@ -209,7 +211,7 @@ class Team:
             change_rows=lambda roles: rewrite.change_roles(self.folder, roles),
         )
         try:
-            return execute.run(plan, self.world.fleet, journal, hands, policy_digest="p1", asked=Asked())
+            return engine.run(plan, self.world.fleet, journal, hands, policy_digest="p1", asked=Asked())
         except JournalError:
             self.told["copies"] += 1
             journal.adopt(self.name, self._now())

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from provisioner.execute import claims, judge, rollout, starts
+from provisioner.ansible.playbook import Acted
+from provisioner.execute import claims, judge, start
+from provisioner.execute import run as rollout
 from provisioner.journal import Journal
 from provisioner.lab.machine import stamp
 from provisioner.model import Evidence, Gateway, Step
-from provisioner.plan import SWITCHED_OFF, Standing, guards
-from provisioner.playbook import Acted
+from provisioner.plan import guards
+from provisioner.plan.rollout import SWITCHED_OFF, Standing
 from tests.storm import Place
 
 _MARKER = "C:\\ProgramData\\provisioner\\marker.json"
@@ -60,7 +62,7 @@ OLD: Mapping[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
     "two-starts": (
         (claims, "on_practices", _on_none),
         (claims, "staying", lambda step: step),
-        (starts, "_beside", lambda run, step, reading: []),
+        (start, "_beside", lambda run, step, reading: []),
     ),
     # A3: a marker's time was that of the computer that left it.
     "a-marker-over-at-birth": ((Place, "_mark", _by_our_clock),),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from provisioner import evaluate
+from provisioner.audit import evaluate
 from provisioner.model import Audit, Evidence, Fleet, Gateway, Problem, Role, Status
 from tests.test_evaluate import AWAY, NOBODY, POLICY, Answer, fleet, gateway, judged
 from tests.test_facts import NOON

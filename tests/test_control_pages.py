@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import facts, policy, resources
+from provisioner import resources
+from provisioner.audit import facts, policy
 from provisioner.model import Control, Role
 
 FOLDER = resources.root() / "policy"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import InputError, NotTried, Refused, Unreachable
-from provisioner.settings import Connection
+from provisioner.model.settings import Connection
 from provisioner.transport import credentials
 from provisioner.transport.credentials import LoginGuard
 

@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.cli import VERBS
 from provisioner.lab import faults
-from provisioner.settings import Settings
+from provisioner.model.settings import Settings
 from tests.conftest import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

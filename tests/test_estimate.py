@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.ansible.playbook import Acted
 from provisioner.cli.watching import Board
 from provisioner.execute.estimate import Running, State, Under, overdue, seconds_left
 from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
 from provisioner.journal import Journal
 from provisioner.model import Outcome, Plan, Result, Step, Wave
-from provisioner.playbook import Acted
 from tests.rollout_fixtures import AT, World, fleet, gateway
 from tests.test_execute import apply
 

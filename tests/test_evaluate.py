@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from provisioner import evaluate, facts, policy, resources
+from provisioner import resources
+from provisioner.audit import evaluate, facts, policy
 from provisioner.model import (
     Control,
     Evidence,

@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 
-from provisioner import execute, migrate, playbook, remedies, undo
-from provisioner import plan as planning
+from provisioner import remedies
+from provisioner.ansible import playbook
+from provisioner.ansible.playbook import Acted, Marker
+from provisioner.execute import engine
 from provisioner.journal import Journal
 from provisioner.lab import estate
+from provisioner.migration import stages
 from provisioner.model import Budget, Move, Outcome, Plan, Result, Role, Step, Wave
-from provisioner.playbook import Acted, Marker
+from provisioner.plan import rollout as planning
+from provisioner.plan import undo
 from tests import ansible_here, states_fixtures
 from tests.conftest import own_mark
 from tests.lab_fixtures import CONNECTOR, ENDPOINTS, FOLDER, JRE, SERVICE, zipped
@@ -118,7 +122,7 @@ class Estate(LabWorld):
         self.plan = plan.of or plan.id
         with Journal.open(self.folder / "journal.db") as journal:
             if plan.steps:
-                execute.run(
+                engine.run(
                     replace(plan, budget=_UNLIMITED), self.fleet, journal, self.hands(journal), policy_digest="p1"
                 )
             return dict(journal.progress(plan.id).outcomes)
@@ -171,10 +175,10 @@ def _wrong(world: Estate, plan: Plan, outcomes: Mapping[str, Outcome]) -> list[s
         outcome, state = outcomes[step.id], world.states[step.gateway]
         said = f"{world.named(step.gateway)}: {step.id} is {outcome.result}: {outcome.message}"
         if state.held:
-            right = outcome.result not in execute.FINISHED and (state.held in outcome.message or step.remedy == "start")
+            right = outcome.result not in engine.FINISHED and (state.held in outcome.message or step.remedy == "start")
             if not right:
                 wrong.append(f"{said} (and should be held)")
-        elif outcome.result not in execute.FINISHED or "Ansible said" in outcome.message:
+        elif outcome.result not in engine.FINISHED or "Ansible said" in outcome.message:
             wrong.append(said)
         elif outcome.result is Result.DONE and not outcome.before:
             wrong.append(f"{said}, and what was there before is not kept")
@@ -199,7 +203,7 @@ def _undone(world: Estate, plan: Plan, audit: Any, outcomes: Mapping[str, Outcom
     back = world.back(plan, audit)
     said = [(gap.gateway, gap.control, False, gap.message) for gap in back.gaps]
     said += [
-        (one.gateway, one.step, one.result in execute.FINISHED and "Ansible said" not in one.message, one.message)
+        (one.gateway, one.step, one.result in engine.FINISHED and "Ansible said" not in one.message, one.message)
         for one in world.run(back).values()
     ]
     wrong = []
@@ -251,7 +255,7 @@ def by_hand(world: Estate, steps: Sequence[Step], role: Role) -> Plan:
 
 def test_every_service_can_be_stopped_for_a_migration(estates: Any) -> None:
     world = estates(list(states_fixtures.services("active", "stop")))
-    steps = [migrate.stop(world.fleet, row) for row in world.fleet.known]
+    steps = [stages.stop(world.fleet, row) for row in world.fleet.known]
     plan = by_hand(world, steps, Role.STANDBY)
     wrong = _wrong(world, plan, world.run(plan))
     wrong += _again(world, [step for step in steps if not _held(world, step)])
@@ -263,7 +267,7 @@ def test_a_file_is_carried_whatever_is_there(estates: Any) -> None:
     world = estates(list(states_fixtures.carried()))
     old, *rows = world.fleet.known
     moves = [Move(practice=row.practice, old=old.name, new=row.name, was=Role.STANDBY) for row in rows]
-    steps = [migrate._carry(world.fleet, row, move) for row, move in zip(rows, moves, strict=True)]
+    steps = [stages._carry(world.fleet, row, move) for row, move in zip(rows, moves, strict=True)]
     acted = world.act(steps)
     assert [(one.result, len(one.before["files"])) for one in acted.values()] == [("ok", 0), ("ok", 1), ("ok", 1)]
     assert _again(world, steps) == []

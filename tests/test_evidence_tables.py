@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import facts, policy, resources
+from provisioner import resources
+from provisioner.audit import facts, policy
 from tests.evidence_fixtures import asked, document, run
 
 LIFECYCLE = policy.load(resources.root() / "policy", facts.NAMES).lifecycle

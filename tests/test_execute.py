@@ -15,16 +15,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from provisioner import execute, processes
 from provisioner import journal as journals
+from provisioner import processes
+from provisioner.ansible.playbook import Acted
 from provisioner.errors import InputError, JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
-from provisioner.execute import Asked
 from provisioner.execute import budget as budgets
+from provisioner.execute import engine
+from provisioner.execute.engine import Asked
 from provisioner.execute.events import Happening, PersonAwaited, RunStarted
 from provisioner.execute.shards import shards
 from provisioner.journal import Event, Journal, file, started
 from provisioner.model import Budget, Outcome, Plan, Result, Role, Step
-from provisioner.playbook import Acted
 from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, hands, no_connector
 
 
@@ -34,15 +35,15 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def apply(world: World, plan: Plan, journal: Journal, **changes: Any) -> execute.Ended:
+def apply(world: World, plan: Plan, journal: Journal, **changes: Any) -> engine.Ended:
     asked = {name: changes.pop(name) for name in tuple(changes) if name in Asked.__dataclass_fields__}
     digest = changes.pop("policy_digest", "p1")
-    return execute.run(
+    return engine.run(
         plan, world.fleet, journal, hands(world, **changes), policy_digest=digest, asked=Asked(**asked)
     )  # fmt: skip
 
 
-def results(ended: execute.Ended) -> dict[str, str]:
+def results(ended: engine.Ended) -> dict[str, str]:
     return {outcome.step: outcome.result for outcome in ended.outcomes}
 
 
@@ -453,16 +454,16 @@ def test_what_a_plan_may_not_be_applied_to(journal: Journal) -> None:
         apply(world, plan, journal, policy_digest="p2")
     closed = replace(world.fleet, settings=replace(world.fleet.settings, read_only=True))
     with pytest.raises(ReadOnlyFleet):
-        execute.refuse(plan, closed, "p1", Asked())
+        engine.refuse(plan, closed, "p1", Asked())
     rollout = replace(world.fleet.settings.rollout, approval=True)
     strict = replace(world.fleet, settings=replace(world.fleet.settings, rollout=rollout))
     with pytest.raises(InputError, match="approval"):
-        execute.refuse(plan, strict, "p1", Asked())
-    execute.refuse(plan, strict, "p1", Asked(approved_by="B. Person", ticket="CHG-7"))
-    execute.refuse(plan, closed, "p1", Asked(), rehearsal=True)
+        engine.refuse(plan, strict, "p1", Asked())
+    engine.refuse(plan, strict, "p1", Asked(approved_by="B. Person", ticket="CHG-7"))
+    engine.refuse(plan, closed, "p1", Asked(), rehearsal=True)
     elsewhere = replace(world.fleet, gateways=tuple(replace(one, address="192.0.2.9") for one in world.fleet.gateways))
     with pytest.raises(PlanRefused, match="not for this fleet"):
-        execute.refuse(plan, elsewhere, "p1", Asked())
+        engine.refuse(plan, elsewhere, "p1", Asked())
     assert world.acts == []
 
 
@@ -541,7 +542,7 @@ def test_who_approved_it_is_in_the_journal(journal: Journal) -> None:
 
 def test_a_rehearsal_leaves_the_journal_and_the_starts_alone(journal: Journal) -> None:
     world = some(3)
-    found = execute.rehearse(
+    found = engine.rehearse(
         world.plan(), 2, lambda steps, mark: {step.id: Acted(result="ok") for step in steps}, lambda: False
     )
     assert sorted(found) == [f"B8400{number}-{remedy}" for number in range(3) for remedy in ("firewall", "service")]

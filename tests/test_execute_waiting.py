@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from provisioner import processes
+from provisioner.ansible.playbook import Acted
 from provisioner.errors import InputError, JournalError
 from provisioner.execute import budget as budgets
-from provisioner.execute import causes
 from provisioner.execute.events import Happening, Queued
 from provisioner.journal import Event, Journal
 from provisioner.model import Evidence, Gateway, Outcome, Problem, Result, Step
-from provisioner.playbook import Acted
-from provisioner.settings import Rollout
+from provisioner.model.settings import Rollout
+from provisioner.report import outcomes
 from tests.rollout_fixtures import AT, World, fleet, gateway
 from tests.test_execute import apply, results, some
 
@@ -268,8 +268,8 @@ def test_what_went_wrong_in_the_same_way_is_said_once() -> None:
         outcome(world, "B84007", "firewall", Result.UNREACHABLE, "no route to 192.0.2.7"),
         outcome(world, "B84008", "firewall", Result.DONE, ""),
     ]
-    found = causes.grouped(plan, said)
-    assert causes.counted(found) == "7 failed, 2 causes; 1 unreachable, 1 cause"
+    found = outcomes.grouped(plan, said)
+    assert outcomes.counted(found) == "7 failed, 2 causes; 1 unreachable, 1 cause"
     assert [len(cause.gateways) for cause in found] == [4, 3, 1]
 
 

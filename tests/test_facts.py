@@ -22,11 +22,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner import facts, policy, resources
-from provisioner.facts.addresses import covers, is_any, ports_cover
-from provisioner.facts.connector import version_begins
+from provisioner import resources
+from provisioner.audit import facts, policy
+from provisioner.audit.facts.addresses import covers, is_any, ports_cover
+from provisioner.audit.facts.connector import version_begins
 from provisioner.model import Evidence, Fact, Gateway, Problem, Role
-from provisioner.settings import Java, Package, Service, Settings
+from provisioner.model.settings import Java, Package, Service, Settings
 
 FOLDER = Path(__file__).parent / "facts"
 READY: dict[str, Any] = yaml.safe_load((FOLDER / "ready.yml").read_text("utf-8"))

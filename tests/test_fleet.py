@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from pydantic import TypeAdapter
 
-from provisioner import fleet, settings
+from provisioner import fleet
 from provisioner.cli import provisioner
 from provisioner.errors import InputError
-from provisioner.model import Fleet, Role
+from provisioner.model import Fleet, Role, settings
 from provisioner.resources import root
 from tests.fleet_folders import FLEET, HEADER, LAB, PRACTICES, SHA, TODAY, check, right, write
 

@@ -16,7 +16,6 @@ import yaml
 from click.testing import CliRunner
 from pydantic import TypeAdapter
 
-from provisioner import settings
 from provisioner.cli import main
 from provisioner.cli.lab import lab as verb
 from provisioner.errors import LabError
@@ -24,6 +23,7 @@ from provisioner.lab import Handle, down, faults, packages, running, up
 from provisioner.lab.alive import started
 from provisioner.lab.folder import Folder, complete, read_rows, socket_path
 from provisioner.lab.process import find
+from provisioner.model import settings
 
 ROWS = [{"practice": f"A8100{number}", "name": f"Surgery {number}"} for number in range(1, 7)]
 

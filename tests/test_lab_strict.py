@@ -27,7 +27,7 @@ from winrm.protocol import Protocol
 from provisioner.evidence.collect import parse, question, script
 from provisioner.lab import Handle, running
 from provisioner.model import Gateway, Role
-from provisioner.settings import Connection, Settings
+from provisioner.model.settings import Connection, Settings
 from provisioner.transport import winrm
 from provisioner.transport.credentials import LoginGuard
 from provisioner.transport.http import IDENTIFY

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from provisioner import playbook, remedies, resources
+from provisioner import remedies, resources
+from provisioner.ansible import playbook
+from provisioner.ansible.playbook import Acted, Marker
 from provisioner.execute import judge
 from provisioner.fleet import load
 from provisioner.lab import Handle
 from provisioner.model import Result, Step
-from provisioner.playbook import Acted, Marker
 from provisioner.transport.credentials import LoginGuard
 from tests import test_playbook
 from tests.conftest import own_mark

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from provisioner import execute, migrate, undo
-from provisioner import plan as planning
+from provisioner.ansible.playbook import Acted
 from provisioner.errors import InputError, PlanRefused
-from provisioner.execute import FINISHED, Asked, judge
-from provisioner.execute.points import Point
+from provisioner.execute import engine, judge
+from provisioner.execute.engine import FINISHED, Asked
+from provisioner.execute.failpoints import Point
 from provisioner.journal import Event, Journal, standing
+from provisioner.migration import stages
 from provisioner.model import Audit, Plan, Result, Role, Step, Wave
-from provisioner.playbook import Acted
+from provisioner.plan import rollout as planning
+from provisioner.plan import undo
 from tests.dying import dies
 from tests.lab_world import BEGIN, Killed, LabWorld
 
@@ -38,9 +40,9 @@ class Operator:
         """The migration, planned and saved."""
         world = self.world()
         fleet = world.fleet
-        move = migrate.moved(fleet, "B84001", NEW, world.clock.date())
-        audit = world.audit(migrate.in_roles(fleet, migrate.before(move)).known)
-        plan = migrate.make(audit, fleet, move, at=world.now(), plan_id=f"move-{number}")
+        move = stages.moved(fleet, "B84001", NEW, world.clock.date())
+        audit = world.audit(stages.in_roles(fleet, stages.before(move)).known)
+        plan = stages.make(audit, fleet, move, at=world.now(), plan_id=f"move-{number}")
         with self.journal() as journal:
             journal.save(audit)
             journal.save(plan)
@@ -50,17 +52,17 @@ class Operator:
     def journal(self) -> Journal:
         return Journal.open(self.folder / "journal.db")
 
-    def run(self, plan: Plan, **changes: Any) -> execute.Ended:
+    def run(self, plan: Plan, **changes: Any) -> engine.Ended:
         """One command; what it does to the world stays."""
         world = self.world()
         with self.journal() as journal:
-            ended = execute.run(
+            ended = engine.run(
                 plan, world.fleet, journal, world.hands(journal, **changes), policy_digest="p1", asked=Asked()
             )
         world.save()
         return ended
 
-    def through(self, plan: Plan, most: int = 12) -> execute.Ended:
+    def through(self, plan: Plan, most: int = 12) -> engine.Ended:
         """The command again and again, with a person who confirms what no reading shows."""
         for _ in range(most):
             ended = self.run(plan)
@@ -91,7 +93,7 @@ class Operator:
             outcomes = {
                 id: one for id, one in journal.progress(plan.id).outcomes.items() if one.result in FINISHED
             }  # fmt: skip
-            made = migrate.back(
+            made = stages.back(
                 plan,
                 audit,
                 world.fleet,
@@ -110,7 +112,7 @@ def operator(tmp_path: Path) -> Operator:
     return Operator(tmp_path)
 
 
-def results(ended: execute.Ended) -> dict[str, str]:
+def results(ended: engine.Ended) -> dict[str, str]:
     return {outcome.step: outcome.result.value for outcome in ended.outcomes}
 
 
@@ -178,7 +180,7 @@ def test_nothing_starts_behind_a_fence_that_does_not_hold(operator: Operator) ->
             world._service(world.machines[OLD], run=True)
 
     with operator.journal() as journal:
-        ended = execute.run(plan, world.fleet, journal, replace(hands, say=meddles), policy_digest="p1", asked=Asked())
+        ended = engine.run(plan, world.fleet, journal, replace(hands, say=meddles), policy_digest="p1", asked=Asked())
     world.save()
     start = next(one for one in ended.outcomes if one.step == f"{NEW}-start")
     assert start.result is Result.STALE
@@ -212,7 +214,7 @@ def test_hours_hold_a_move_up_before_the_old_one_is_stopped_and_not_after(operat
         world.say(happening)  # type: ignore[arg-type]
 
     with operator.journal() as journal:
-        execute.run(plan, world.fleet, journal, replace(hands, say=slow), policy_digest="p1", asked=Asked())
+        engine.run(plan, world.fleet, journal, replace(hands, say=slow), policy_digest="p1", asked=Asked())
     assert world.runs() == {NEW}
     assert world.two_at_once() == []
 
@@ -239,10 +241,10 @@ def test_a_stop_of_which_no_answer_came_counts_as_a_stop(operator: Operator, how
     if how == "by hand":
         world._service(world.machines[OLD], run=False)
     with nullcontext() if how != "killed" else pytest.raises(Killed), operator.journal() as journal:
-        execute.run(plan, world.fleet, journal, hands, policy_digest="p1", asked=Asked(patient=False))
+        engine.run(plan, world.fleet, journal, hands, policy_digest="p1", asked=Asked(patient=False))
     # A command that comes to nothing: it notes that the end of the killed one is not known.
     with operator.journal() as journal:
-        execute.run(plan, world.fleet, journal, world.hands(interrupted=lambda: True), policy_digest="p1")
+        engine.run(plan, world.fleet, journal, world.hands(interrupted=lambda: True), policy_digest="p1")
     world.obliging = True
     world.clock += timedelta(hours=2)
     world.save()
@@ -439,7 +441,7 @@ def stop_after(operator: Operator, plan: Plan, last: str) -> None:
                 seen.append(next(step.remedy for step in plan.steps if step.id == outcome.step))
 
         with operator.journal() as journal:
-            ended = execute.run(
+            ended = engine.run(
                 plan, world.fleet, journal, world.hands(say=say, interrupted=lambda: last in seen), policy_digest="p1"
             )
         world.save()
@@ -492,23 +494,23 @@ class TestBadInput:
     def test_practices_and_gateways_that_do_not_fit(self, operator: Operator) -> None:
         fleet = operator.world().fleet
         with pytest.raises(InputError, match="not in this fleet"):
-            migrate.moved(fleet, "A81001", NEW, DAY)
+            stages.moved(fleet, "A81001", NEW, DAY)
         with pytest.raises(InputError, match="no gateway ELSEWHERE"):
-            migrate.moved(fleet, "B84001", "ELSEWHERE", DAY)
+            stages.moved(fleet, "B84001", "ELSEWHERE", DAY)
         with pytest.raises(InputError, match="active gateway already"):
-            migrate.moved(fleet, "B84001", OLD, DAY)
+            stages.moved(fleet, "B84001", OLD, DAY)
 
     def test_to_a_gateway_that_is_stated_to_be_off(self, operator: Operator) -> None:
         state(operator, NEW, "in a cupboard")
         with pytest.raises(InputError, match="switched off and stays so"):
-            migrate.moved(operator.world().fleet, "B84001", NEW, DAY)
+            stages.moved(operator.world().fleet, "B84001", NEW, DAY)
         # After its day the statement says nothing any more.
-        assert migrate.moved(operator.world().fleet, "B84001", NEW, date(2028, 1, 1)).new == NEW
+        assert stages.moved(operator.world().fleet, "B84001", NEW, date(2028, 1, 1)).new == NEW
 
     def test_a_gateway_of_another_practice(self, tmp_path: Path) -> None:
         fleet = LabWorld.make(tmp_path, ("B84001", "B84002")).fleet
         with pytest.raises(InputError, match="is a gateway of B84002"):
-            migrate.moved(fleet, "B84001", "NEW-B84002", DAY)
+            stages.moved(fleet, "B84001", "NEW-B84002", DAY)
 
     def test_a_second_migration_while_one_is_open(self, operator: Operator) -> None:
         plan = operator.planned()
@@ -560,8 +562,8 @@ def test_a_plan_of_a_migration_that_is_over_is_refused(operator: Operator, way: 
     operator.through(plan)
     back = operator.back(plan)
     world = operator.world()
-    audit = world.audit(migrate.in_roles(world.fleet, {OLD: Role.RETIRED}).known)
-    finish = migrate.finish(audit, world.fleet, plan, at=world.now(), plan_id="finish-1")
+    audit = world.audit(stages.in_roles(world.fleet, {OLD: Role.RETIRED}).known)
+    finish = stages.finish(audit, world.fleet, plan, at=world.now(), plan_id="finish-1")
     first, late = (finish, back) if way == "finish" else (back, finish)
     assert operator.through(first).exit_code == 0
     runs, roles = operator.world().runs(), operator.world().roles()
@@ -589,7 +591,7 @@ def test_a_migration_that_opens_during_a_rollout_is_seen_by_its_next_wave(tmp_pa
         return world.act(steps, mark)
 
     with operator.journal() as journal:
-        ended = execute.run(rollout, world.fleet, journal, world.hands(act=meanwhile), policy_digest="p1")
+        ended = engine.run(rollout, world.fleet, journal, world.hands(act=meanwhile), policy_digest="p1")
     assert [outcome.result for outcome in ended.outcomes] == [Result.DONE, Result.WAITING]
     assert "move-2" in ended.outcomes[1].message
 

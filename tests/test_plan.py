@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from provisioner import plan as planning
 from provisioner.errors import InputError
 from provisioner.model import Fleet, Plan, Role
-from provisioner.settings import Package
+from provisioner.model.settings import Package
+from provisioner.plan import rollout as planning
 from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, no_connector, only_connector
 
 

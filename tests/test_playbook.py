@@ -20,14 +20,15 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 
 from provisioner import journal as journals
-from provisioner import playbook, processes, remedies, resources
+from provisioner import processes, remedies, resources
+from provisioner.ansible import playbook
+from provisioner.ansible.broker import SecretsSocket
+from provisioner.ansible.playbook import Acted
 from provisioner.errors import InputError, NotTried
 from provisioner.fleet import load
 from provisioner.journal import Journal
 from provisioner.lab import Handle
 from provisioner.model import Outcome, Result, Step
-from provisioner.playbook import Acted
-from provisioner.secrets_socket import SecretsSocket
 from provisioner.transport.credentials import LoginGuard
 from tests.conftest import own_mark
 

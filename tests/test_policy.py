@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import facts, policy, resources
+from provisioner import resources
+from provisioner.audit import facts, policy
 from provisioner.errors import Fault, InputError
 from provisioner.model import Impact
 

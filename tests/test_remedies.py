@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from provisioner import plan as planning
-from provisioner import policy, remedies, traces, undo
+from provisioner import remedies
+from provisioner.audit import policy
 from provisioner.model import Fleet, Gateway, Role
+from provisioner.model.settings import Antivirus, Connection, Connector, ConnectorFile, Package, Service, Settings
+from provisioner.plan import proof, undo
+from provisioner.plan import rollout as planning
 from provisioner.report import risks
-from provisioner.settings import Antivirus, Connection, Connector, ConnectorFile, Package, Service, Settings
 from tests import lab_world
 
 ROLES = Path(__file__).resolve().parent.parent / "roles"
@@ -176,7 +178,7 @@ def test_every_table_that_names_remedies_names_the_same() -> None:
     assert set(planning._SECONDS) == roles
     # The role marker does nothing: what is around it leaves our marker.
     assert {path.name for path in ROLES.iterdir() if path.is_dir()} == roles | {"carry", "marker"}
-    for table in (undo.ORDER, traces._SECTIONS, traces._SHOWN):
+    for table in (undo.ORDER, proof._SECTIONS, proof._SHOWN):
         assert set(table) == roles | {"carry"}
     assert set(undo._NOTHING) | undo._RECORDED | {"power"} == roles | {"carry"}
     assert set(risks._RISKS) == every | {f"remove {remedy}" for remedy in remedies.REMOVAL}

@@ -18,7 +18,7 @@ from provisioner.evidence.collect import parse, question, script
 from provisioner.lab import process
 from provisioner.lab.process import Handle
 from provisioner.model import Gateway, Role
-from provisioner.settings import Connection, Settings
+from provisioner.model.settings import Connection, Settings
 from provisioner.transport import session, winrm
 from provisioner.transport.credentials import LoginGuard
 from provisioner.transport.session import Login

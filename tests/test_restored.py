@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from provisioner import playbook, remedies
+from provisioner import remedies
+from provisioner.ansible import playbook
+from provisioner.ansible.playbook import Acted
 from provisioner.fleet import load
 from provisioner.lab import Handle, peculiarities, process
 from provisioner.lab.folder import Folder
 from provisioner.lab.machine import Machine
 from provisioner.lab.modules.package import UNINSTALL
 from provisioner.model import Fleet, Step
-from provisioner.playbook import Acted
-from provisioner.settings import ConnectorFile, Package
+from provisioner.model.settings import ConnectorFile, Package
 from tests.conftest import own_mark
 from tests.lab_fixtures import zipped
 

@@ -14,8 +14,8 @@ from provisioner.cli import provisioner
 from provisioner.cli.undo import acted_on
 from provisioner.journal import Journal, ended, standing
 from provisioner.model import Outcome, Result
+from provisioner.model.results import Stands, stands
 from provisioner.record import document
-from provisioner.results import Stands, stands
 from tests.fleet_folders import write
 from tests.record_fixtures import PLAN, fill
 from tests.rollout_fixtures import AT

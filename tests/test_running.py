@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from provisioner.audit.facts import running
 from provisioner.evidence.collect import SECTIONS
-from provisioner.facts import running
 from provisioner.lab import hosts
 from provisioner.lab.evidence import document
 from provisioner.lab.machine import Machine
 from provisioner.lab.parts import Loose
 from provisioner.model import Evidence, Gateway, Role
-from provisioner.plan import Standing, by_hand, connector_runs, why_not_beside, why_not_fenced, why_not_start
-from provisioner.plan import why_not_remove as removal
-from provisioner.settings import Service, Settings
+from provisioner.model.settings import Service, Settings
+from provisioner.plan.rollout import Standing, by_hand, connector_runs, why_not_beside, why_not_fenced, why_not_start
+from provisioner.plan.rollout import why_not_remove as removal
 from tests.lab_fixtures import ENDPOINTS, IMAGE, NOW, SERVICE, one, run, settings
 
 AT = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)

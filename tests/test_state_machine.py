@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from provisioner.errors import LeaseHeld, PlanRefused
-from provisioner.execute.points import Point
+from provisioner.execute.failpoints import Point
 from provisioner.journal import standing
 from provisioner.model import Plan
 from tests import judge

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import pytest
 
+from provisioner.ansible.playbook import Acted
 from provisioner.execute import judge
 from provisioner.model import Evidence, Fleet, Plan, Result, Role, Statement, Status
-from provisioner.plan import Standing, make, why_not_fenced, why_not_remove, why_not_start
-from provisioner.playbook import Acted
+from provisioner.plan.rollout import Standing, make, why_not_fenced, why_not_remove, why_not_start
 from tests.rollout_fixtures import AT, Machine, World, fleet, gateway, no_connector, only_connector
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from provisioner import execute, processes
+from provisioner import processes
+from provisioner.ansible.playbook import Acted
 from provisioner.errors import InputError, JournalError
-from provisioner.execute import Asked, claims
+from provisioner.execute import claims, engine
+from provisioner.execute.engine import Asked
 from provisioner.journal import Event, Journal, started
 from provisioner.model import Plan, Result, Role, Step
-from provisioner.playbook import Acted
 from tests import rollout_fixtures
 from tests.fleet_folders import write
 from tests.lab_world import LabWorld
@@ -358,12 +359,12 @@ def test_the_mover_and_an_older_clone_never_both_start(tmp_path: Path) -> None:
                 places={OLD: ("B84001", rows[OLD].address)}, waves=(replace(plan.waves[0], steps=(begin,), roles={}),),
                 budget=plan.budget,
             )  # fmt: skip
-            tried.append(execute.run(older, fleet, clone, world.hands(clone), policy_digest="p1", asked=Asked()))
+            tried.append(engine.run(older, fleet, clone, world.hands(clone), policy_digest="p1", asked=Asked()))
         return world.act(steps, journal.names())
 
     with operator.journal() as journal:
         for _ in range(12):
-            execute.run(plan, world.fleet, journal, world.hands(journal, act=act), policy_digest="p1", asked=Asked())
+            engine.run(plan, world.fleet, journal, world.hands(journal, act=act), policy_digest="p1", asked=Asked())
             if tried:
                 break
             for step in plan.steps:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from provisioner import plan as planning
-from provisioner import traces, undo
 from provisioner.cli import undo as cli
 from provisioner.cli.running import narrowed
 from provisioner.model import Audit, Evidence, Plan, Result, Step
-from provisioner.undo import Acted
+from provisioner.plan import proof, undo
+from provisioner.plan import rollout as planning
+from provisioner.plan.undo import Acted
 from tests.lab_world import LabWorld
 from tests.test_migrate import NEW, OLD, Operator, results
 
@@ -141,7 +141,7 @@ def test_traces_show_a_roles_own_work_and_nothing_else(tmp_path: Path) -> None:
     steps = {role: step(role, values) for role in roles}
 
     def prints() -> dict[str, str]:
-        return {role: traces.trace(one, reading(world, OLD)) for role, one in steps.items()}
+        return {role: proof.trace(one, reading(world, OLD)) for role, one in steps.items()}
 
     before = prints()
     assert len(set(before.values())) == len(roles)
@@ -160,26 +160,26 @@ def test_a_trace_that_a_reading_does_not_show_proves_nothing(tmp_path: Path) -> 
     world = LabWorld.make(tmp_path)
     shown = reading(world, OLD)
     blind = replace(shown, sections={name: one for name, one in shown.sections.items() if name != "firewall"})
-    assert traces.trace(step("firewall", {}), blind) == ""
+    assert proof.trace(step("firewall", {}), blind) == ""
 
 
 def test_hidden_exclusions_prove_nothing_but_what_defender_itself_says(tmp_path: Path) -> None:
     world = LabWorld.make(tmp_path)
     machine, java = world.machines[OLD], "C:\\iPlato\\jre\\bin\\java.exe"
     one = step("antivirus", {"antivirus_paths": [java], "antivirus_processes": []})
-    listed = traces.trace(one, reading(world, OLD))
+    listed = proof.trace(one, reading(world, OLD))
     machine.defender.exclusions_hidden = True
-    assert traces.trace(one, reading(world, OLD)) == listed
+    assert proof.trace(one, reading(world, OLD)) == listed
     machine.defender.paths.remove(java)
-    assert traces.trace(one, reading(world, OLD)) not in ("", listed)
+    assert proof.trace(one, reading(world, OLD)) not in ("", listed)
     # Of no other path, and of no process, does a reading say anything.
     for values in (
         {"antivirus_paths": [java, "C:\\Other"], "antivirus_processes": []},
         {"antivirus_paths": [], "antivirus_processes": [java]},
     ):
-        assert traces.trace(step("antivirus", values), reading(world, OLD)) == ""
+        assert proof.trace(step("antivirus", values), reading(world, OLD)) == ""
     machine.disk.remove(java)
-    assert traces.trace(one, reading(world, OLD)) == ""
+    assert proof.trace(one, reading(world, OLD)) == ""
 
 
 def test_an_undo_that_nothing_can_show_is_not_done(operator: Operator) -> None:

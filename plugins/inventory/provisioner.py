@@ -71,7 +71,7 @@ def _listing(folder: str) -> dict[str, Any]:
     except ImportError:
         # In a checkout the package lies beside these plugins, installed or not.
         checkout = Path(__file__).resolve().parent.parent.parent
-        if str(checkout) in sys.path or not (checkout / "provisioner" / "remedies.py").is_file():
+        if str(checkout) in sys.path or not (checkout / "provisioner" / "remedies").is_dir():
             raise AnsibleParserError(
                 f"the Python that runs Ansible ({sys.executable}) cannot import provisioner: install it there, or use "
                 f"the ansible-playbook that lies beside `provisioner`."

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from provisioner import execute
 from provisioner import fleet as fleets
+from provisioner.ansible.playbook import Acted
 from provisioner.cli import running
 from provisioner.cli.auditing import Auditor, open_journal, open_policy
 from provisioner.cli.context import as_json, out, say, whole_fleet
@@ -15,11 +15,10 @@ from provisioner.cli.moments import moment
 from provisioner.cli.options import common
 from provisioner.cli.watching import Watch
 from provisioner.errors import InputError, JournalError
-from provisioner.execute import judge
+from provisioner.execute import engine, judge
 from provisioner.journal import Journal
 from provisioner.model import Fleet, Plan, Step
-from provisioner.plan import START
-from provisioner.playbook import Acted
+from provisioner.plan.rollout import START
 
 
 @click.command("apply")
@@ -46,7 +45,7 @@ def command(
     The same command again goes on where it stopped. Ctrl-C once: what runs ends, nothing further starts; twice: at
     once. Exit 0: all done; 4: stopped or waiting; 3: gateways were unreachable; 5: a way back failed.
     """
-    asked = execute.Asked(
+    asked = engine.Asked(
         approved_by=approved_by,
         ticket=ticket,
         now_because=reason(at_once, because),
@@ -56,10 +55,10 @@ def command(
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         found = _chosen(wanted_plan(journal, plan), fleet)
-        execute.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
+        engine.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
         verified(journal)
         if not dry_run:
-            execute.at_home(journal)
+            engine.at_home(journal)
         auditor = Auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
@@ -128,7 +127,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     interrupts = running.Interrupts()
     with interrupts.caught(), Watch(plan) as watch:
         act = running.actor(auditor, watch.task, interrupts.once, check=True)
-        found = execute.rehearse(
+        found = engine.rehearse(
             running.narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
             auditor.fleet.settings.rollout.shard,
             act,

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner import evaluate, facts, fleet, foreign, journal, policy, resources
-from provisioner import plan as planning
+from provisioner import fleet, foreign, journal, resources
+from provisioner.audit import evaluate, facts, policy
 from provisioner.cli.context import say
 from provisioner.cli.kept import is_of
 from provisioner.cli.reading import Reader, watched
 from provisioner.evidence.collect import SECTIONS
 from provisioner.model import Audit, Cause, Evidence, Fact, Finding, Fleet, Gap, Gateway, Problem, Status
+from provisioner.plan import rollout as planning
 
 # A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
 ENDPOINTS_LAST = timedelta(hours=1)

@@ -8,16 +8,17 @@ from typing import Any
 
 import click
 
-from provisioner import execute, migrate
 from provisioner.cli import moving, running
 from provisioner.cli.apply import reason, verified
 from provisioner.cli.auditing import Auditor, open_journal, open_policy
 from provisioner.cli.context import as_json, confirm, out, say, whole_fleet
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
-from provisioner.execute import Asked
+from provisioner.execute import engine
+from provisioner.execute.engine import Asked
 from provisioner.fleet import codes
 from provisioner.journal import Event, standing
+from provisioner.migration import stages
 from provisioner.model import Plan
 from provisioner.processes import this
 
@@ -70,7 +71,7 @@ def start(
     wanted = moving.wanted(many) if many else [(practice or "", to or "")]
     with open_journal(fleet) as journal:
         verified(journal)
-        execute.at_home(journal)
+        engine.at_home(journal)
         auditor = Auditor(fleet, policy, journal)
         plans = moving.planned(auditor, wanted)
         if len(plans) > 1 or plans[0][1]:
@@ -103,7 +104,7 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
         plan = moving.running_now(journal, practice)
-        persons = {one.remedy: one for one in plan.steps if one.kind == "person" or one.remedy == migrate.CARRY}
+        persons = {one.remedy: one for one in plan.steps if one.kind == "person" or one.remedy == stages.CARRY}
         if step not in persons:
             raise InputError(f"{practice} has no step {step!r} of a person.", f"There are {', '.join(persons)}.")
         if not by.strip():
@@ -161,11 +162,11 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], tup
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         verified(journal)
-        execute.at_home(journal)
+        engine.at_home(journal)
         migration = moving.open_migration(journal, practice)
         auditor = Auditor(fleet, policy, journal)
         plan, new = plan_of(auditor, migration)
-        execute.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not new)
+        engine.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not new)
         if new and not _agreed([plan], auditor):
             return 4
         for gap in plan.gaps:
@@ -180,4 +181,4 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], tup
 for verb in (start, confirm_step, status, finish, undo):
     add_common_options(verb)
 
-__all__ = ["command", "migrate"]
+__all__ = ["command"]

@@ -6,20 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner import execute, migrate
 from provisioner.cli import running
 from provisioner.cli.auditing import Auditor, new_id
 from provisioner.cli.context import out, say
 from provisioner.cli.undo import acted_on
 from provisioner.errors import Fault, InputError, LeaseHeld, PlanRefused
-from provisioner.execute import FINISHED, INTERRUPTED, Asked
 from provisioner.execute import budget as budgets
+from provisioner.execute import engine
+from provisioner.execute.engine import FINISHED, INTERRUPTED, Asked
 from provisioner.fleet import codes, csvfile
 from provisioner.journal import Journal, standing
+from provisioner.migration import stages
 from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Reason, Result, Role, Step
-from provisioner.plan import budget_of
+from provisioner.model.results import Stands
+from provisioner.plan.rollout import budget_of
 from provisioner.report import words
-from provisioner.results import Stands
 
 
 def wanted(path: Path) -> list[tuple[str, str]]:
@@ -67,19 +68,19 @@ def _one(auditor: Auditor, practice: str, to: str, open_: dict[str, str]) -> tup
         return plan, False
     if not to:
         raise InputError(f"{practice}: to which PC?", "--to GATEWAY: a standby or candidate row of the practice.")
-    return _new(auditor, migrate.moved(auditor.fleet, practice, to, datetime.now(UTC).date())), True
+    return _new(auditor, stages.moved(auditor.fleet, practice, to, datetime.now(UTC).date())), True
 
 
 def _new(auditor: Auditor, move: Move) -> Plan:
     fleet = auditor.fleet
     if not fleet.settings.service.name:
         raise InputError("fleet.yml has no service.name, and without it nothing is started.", "Ask the vendor for it.")
-    rows = migrate.in_roles(fleet, migrate.before(move)).known
+    rows = stages.in_roles(fleet, stages.before(move)).known
     audit = auditor.audit_of(
         [row for row in rows if row.practice == move.practice], f"before {move.practice} moves to {move.new}"
     )
     at = datetime.now(UTC)
-    plan = migrate.make(audit, fleet, move, at=at, plan_id=new_id("move", at), durations=auditor.journal.durations())
+    plan = stages.make(audit, fleet, move, at=at, plan_id=new_id("move", at), durations=auditor.journal.durations())
     if plan.gaps:
         faults = [Fault(gap.gateway, None, f"{gap.control}: {gap.message}", gap.ask) for gap in plan.gaps]
         hint = "Have these mended, or accept them by name in waivers.yml; nothing was changed."
@@ -104,7 +105,7 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
     """
     # Many practices are not waited for one by one: the first round prepares them and says what each waits for.
     asked = replace(asked, patient=len(plans) == 1)
-    ended, left_out = list[tuple[Plan, execute.Ended]](), False
+    ended, left_out = list[tuple[Plan, engine.Ended]](), False
     for plan in plans:
         try:
             one = running.run(plan, auditor, asked)
@@ -135,7 +136,7 @@ def stops(plans: Sequence[Plan], fleet: Fleet) -> str:
     return f"{len(plans)} practices, one after the other, each until a step does not end well. {stops}"
 
 
-def _past(auditor: Auditor, ended: Sequence[tuple[Plan, execute.Ended]]) -> str:
+def _past(auditor: Auditor, ended: Sequence[tuple[Plan, engine.Ended]]) -> str:
     """Why no further practice is begun; "" while one may be. A practice that waits for a person is no failure."""
     if any(one.stopped == INTERRUPTED for _, one in ended):
         return INTERRUPTED
@@ -192,10 +193,10 @@ def finishing(auditor: Auditor, migration: Plan) -> tuple[Plan, bool]:
     if open_ := standing.open_steps(journal, migration):
         hint = f"provisioner migrate status {move.practice} says what it waits for."
         raise PlanRefused(f"The migration of {move.practice} is not through: {open_[0].remedy} is open.", hint)
-    rows = migrate.in_roles(auditor.fleet, {move.old: Role.RETIRED}).known
+    rows = stages.in_roles(auditor.fleet, {move.old: Role.RETIRED}).known
     audit = auditor.audit_of([row for row in rows if row.practice == move.practice], f"before {move.old} is retired")
     at = datetime.now(UTC)
-    return migrate.finish(audit, auditor.fleet, migration, at=at, plan_id=new_id("finish", at)), True
+    return stages.finish(audit, auditor.fleet, migration, at=at, plan_id=new_id("finish", at)), True
 
 
 def going_back(auditor: Auditor, migration: Plan) -> tuple[Plan, bool]:
@@ -214,7 +215,7 @@ def going_back(auditor: Auditor, migration: Plan) -> tuple[Plan, bool]:
     acted, outcomes = acted_on(journal, migration.id), journal.progress(migration.id).outcomes
     done = {id_: one for id_, one in outcomes.items() if one.result in FINISHED}
     plan_id = new_id("undo", at)
-    return migrate.back(migration, audit, auditor.fleet, acted, done, at=at, plan_id=plan_id), True
+    return stages.back(migration, audit, auditor.fleet, acted, done, at=at, plan_id=plan_id), True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,7 +351,7 @@ def title(plan: Plan) -> str:
     return f"{plan.move.practice}: {plan.kind} of the move from {plan.move.old} to {plan.move.new}"
 
 
-def by_hand(plan: Plan, ended: execute.Ended) -> str:
+def by_hand(plan: Plan, ended: engine.Ended) -> str:
     """What a person has to do where the way back failed."""
     assert plan.move is not None
     failed = next((one for one in ended.outcomes if one.result not in FINISHED), None)

@@ -8,7 +8,6 @@ from types import MappingProxyType
 import click
 
 from provisioner import fleet as fleets
-from provisioner import plan as planning
 from provisioner.cli.auditing import new_id, open_journal
 from provisioner.cli.context import as_json, out, say, table, whole_fleet
 from provisioner.cli.kept import is_of, lookup
@@ -16,8 +15,9 @@ from provisioner.cli.options import common
 from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Fleet, Plan
+from provisioner.model.results import Stands
+from provisioner.plan import rollout as planning
 from provisioner.report.view import part
-from provisioner.results import Stands
 
 # Older than this, an audit is said to be old: apply reads everything again anyway.
 OLD = timedelta(hours=24)

@@ -15,8 +15,8 @@ from provisioner.cli.plan import practice_names
 from provisioner.errors import InputError
 from provisioner.journal import standing
 from provisioner.model import Audit, Fleet, Plan
+from provisioner.model.results import Stands
 from provisioner.report import csv, html, json, junit
-from provisioner.results import Stands
 
 FORMATS = ("html", "csv", "json", "junit")
 

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import click
 
-from provisioner import execute, playbook, processes, remedies
+from provisioner import processes, remedies
+from provisioner.ansible import playbook
+from provisioner.ansible.playbook import Acted
 from provisioner.cli.auditing import Auditor
 from provisioner.cli.context import as_json, confirm, out, say, table
 from provisioner.cli.options import common
 from provisioner.cli.watching import Watch
-from provisioner.execute import budget, causes
+from provisioner.execute import budget, engine
 from provisioner.fleet import rewrite
 from provisioner.journal import Journal, standing
 from provisioner.model import Evidence, Finding, Gateway, Plan, Result, Step
-from provisioner.playbook import Acted
+from provisioner.report import outcomes
 from provisioner.report.words import counted
 
 # A marker on a gateway ends by itself, should nobody be left to take it away: after so many minutes of its own clock.
@@ -81,7 +83,7 @@ class Interrupts:
             time.sleep(min(left, _BLINK))
 
 
-def run(plan: Plan, auditor: Auditor, asked: execute.Asked | None = None, unsure: str = "") -> execute.Ended:
+def run(plan: Plan, auditor: Auditor, asked: engine.Asked | None = None, unsure: str = "") -> engine.Ended:
     """Do a plan. `unsure`: `go-on` or `stop` where it cannot be told after a wave; "" asks the person who looks on."""
     interrupts = Interrupts()
 
@@ -94,7 +96,7 @@ def run(plan: Plan, auditor: Auditor, asked: execute.Asked | None = None, unsure
 
     durations, shard = auditor.journal.durations(), auditor.fleet.settings.rollout.shard
     with interrupts.caught(), Watch(plan, durations, shard) as watch:
-        hands = execute.Hands(
+        hands = engine.Hands(
             read=read,
             act=actor(auditor, watch.task, interrupts.twice, plan=plan.id),
             say=watch.say,
@@ -106,9 +108,7 @@ def run(plan: Plan, auditor: Auditor, asked: execute.Asked | None = None, unsure
             ask=lambda why: _goes_on(why, unsure, watch),
             end=playbook.end_run,
         )
-        return execute.run(
-            plan, auditor.fleet, auditor.journal, hands, policy_digest=auditor.policy.digest, asked=asked
-        )
+        return engine.run(plan, auditor.fleet, auditor.journal, hands, policy_digest=auditor.policy.digest, asked=asked)
 
 
 def _goes_on(why: str, unsure: str, watch: Watch) -> bool:
@@ -126,7 +126,7 @@ def actor(
     *,
     check: bool = False,
     plan: str = "",
-) -> execute.Act:
+) -> engine.Act:
     """What acts on gateways: Ansible, with this fleet's way in. What is replaced is kept there under the plan's id."""
     rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
 
@@ -159,7 +159,7 @@ def narrowed(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
     return replace(plan, waves=left, places=places)
 
 
-def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal, also: Sequence[str] = ()) -> None:
+def show(plan: Plan, ended: engine.Ended, again: str, journal: Journal, also: Sequence[str] = ()) -> None:
     """How a run ended, on stdout; `again` is the command that goes on, `also` what is to be said before it. Each step
     was said when it ended: only what is not done is said once more."""
     from provisioner.report import json as documents
@@ -170,7 +170,7 @@ def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal, also: S
     if as_json():
         out(documents.outcomes(plan.id, ended.outcomes, stands))
         return
-    left = [one for one in ended.outcomes if one.result not in execute.FINISHED]
+    left = [one for one in ended.outcomes if one.result not in engine.FINISHED]
     if left:
         table(tables.outcomes(plan, left))
     if ended.outcomes:
@@ -179,10 +179,10 @@ def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal, also: S
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
         out(f"Before this run: {line[0].lower()}{line[1:]}")
     # What is so at one gateway only has its row above.
-    found = causes.grouped(plan, ended.outcomes)
+    found = outcomes.grouped(plan, ended.outcomes)
     shared = [one for one in found if len(one.gateways) > 1]
     if shared:
-        out(f"{causes.counted(found)}:")
+        out(f"{outcomes.counted(found)}:")
     for cause in shared:
         what = ", ".join(part for part in (cause.result, cause.remedy) if part)
         out(f"  {what}, at {len(cause.gateways)}: {cause.words}")
@@ -191,11 +191,11 @@ def show(plan: Plan, ended: execute.Ended, again: str, journal: Journal, also: S
     out(_next(plan, ended, again))
 
 
-def _next(plan: Plan, ended: execute.Ended, again: str) -> str:
+def _next(plan: Plan, ended: engine.Ended, again: str) -> str:
     """What is left to do, in one sentence."""
     if not plan.steps:
         return f"{plan.id}: nothing to do."
-    results = {one.result for one in ended.outcomes} - set(execute.FINISHED)
+    results = {one.result for one in ended.outcomes} - set(engine.FINISHED)
     if results and not results - {Result.WAITING, Result.SKIPPED}:
         waits = "what it waits for is said above" if Result.WAITING in results else f"it was stopped ({ended.stopped})"
         return f"Nothing has failed; {waits}. To go on: {again}"

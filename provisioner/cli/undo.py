@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import fleet as fleets
-from provisioner import undo
 from provisioner.cli import running
 from provisioner.cli.apply import verified, wanted_plan
 from provisioner.cli.auditing import Auditor, new_id, open_journal, open_policy
@@ -14,9 +13,10 @@ from provisioner.cli.options import common
 from provisioner.cli.plan import practice_names
 from provisioner.cli.plan import show as show_plan
 from provisioner.errors import InputError, PlanRefused
-from provisioner.execute import Asked, at_home, refuse
+from provisioner.execute.engine import Asked, at_home, refuse
 from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Plan
+from provisioner.plan import undo
 
 
 @click.command("undo")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from provisioner import facts, fleet, policy, resources
+from provisioner import fleet, resources
+from provisioner.audit import facts, policy
 from provisioner.cli.context import as_json, fleet_folder, out
 from provisioner.errors import Fault, ProvisionerError
 from provisioner.fleet import ods

@@ -16,7 +16,7 @@ from provisioner import foreign, resources
 from provisioner.errors import BadAnswer, GatewayError
 from provisioner.fleet import endpoints
 from provisioner.model import Evidence, Gateway, Problem
-from provisioner.settings import FIREWALL_RULE, Settings
+from provisioner.model.settings import FIREWALL_RULE, Settings
 
 SECTIONS = (
     "identity", "account", "windows", "hardware", "disk", "memory", "screen", "power", "users", "systmone",

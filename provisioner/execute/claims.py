@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from provisioner.execute import judge, points
-from provisioner.execute.points import Point
+from provisioner.ansible.playbook import Acted
+from provisioner.execute import failpoints, judge
+from provisioner.execute.failpoints import Point
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Event
 from provisioner.model import Gateway, Result, Step
-from provisioner.plan import ONLY_CONNECTOR, SWITCHED_OFF
-from provisioner.playbook import Acted
+from provisioner.plan.rollout import ONLY_CONNECTOR, SWITCHED_OFF
 
 if TYPE_CHECKING:
-    from provisioner.execute.rollout import Rollout
+    from provisioner.execute.run import Rollout
 
 # The role that does nothing but what the playbook does around all: claim the gateway, and release it.
 MARKER = "marker"
@@ -126,7 +126,7 @@ def _marked(run: Rollout, rows: Sequence[Gateway], *, stays: bool) -> dict[str, 
 
     if steps:
         in_shards(steps, run.fleet.settings.rollout.shard, shard, acted, lambda: False)
-        points.reach(Point.CLAIMED if stays else Point.RELEASED)
+        failpoints.reach(Point.CLAIMED if stays else Point.RELEASED)
     return {step.gateway: acted[step.id] for step in steps}
 
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner import traces
+from provisioner.ansible.playbook import Acted
 from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
-from provisioner.plan import IDENTITY, SERVICES, START, Standing, fingerprint, going, strangers
-from provisioner.playbook import Acted
+from provisioner.plan import proof
+from provisioner.plan.rollout import IDENTITY, SERVICES, START, Standing, fingerprint, going, strangers
 
 WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
@@ -72,7 +72,7 @@ class Reading:
     def proved(self, step: Step) -> bool:
         """Whether every control that the step is to prove is settled; of carried files, that they are there."""
         if "carry_paths" in step.values:
-            return traces.carried(step, self.evidence)
+            return proof.carried(step, self.evidence)
         found = self.findings.get(step.gateway, {})
         return bool(step.proves) and all(
             control in found and found[control].status in _SETTLED for control in step.proves
@@ -81,11 +81,11 @@ class Reading:
     def as_before(self, step: Step) -> bool:
         """Whether all that the step is to put back is what it was."""
         evidence = self.evidence[step.gateway]
-        return bool(step.fingerprint) and traces.trace(step, evidence) == step.fingerprint
+        return bool(step.fingerprint) and proof.trace(step, evidence) == step.fingerprint
 
     def untold(self, step: Step) -> bool:
         """Whether no reading can show that what the step is to put back is what it was."""
-        return not (step.fingerprint and traces.trace(step, self.evidence[step.gateway]))
+        return not (step.fingerprint and proof.trace(step, self.evidence[step.gateway]))
 
     def print_of(self, step: Step) -> str:
         """The fingerprint of what the step is to prove, as it is now."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from provisioner.execute import judge
 from provisioner.model import Result, Step
-from provisioner.plan import why_not_remove
+from provisioner.plan.rollout import why_not_remove
 
 if TYPE_CHECKING:
-    from provisioner.execute.rollout import Rollout
+    from provisioner.execute.run import Rollout
 
 
 def removable(run: Rollout, steps: Sequence[Step]) -> list[Step]:

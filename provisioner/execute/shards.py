@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from provisioner.ansible.playbook import Acted
 from provisioner.model import Step
-from provisioner.playbook import Acted
 
 # Fewer gateways than this are not worth an ansible-playbook of their own, which takes a second to begin.
 _WORTH_IT = 3

@@ -18,7 +18,7 @@ from provisioner.fleet.schema import nearest
 from provisioner.fleet.statements import Known, statements, waivers
 from provisioner.fleet.yamlfile import Document, Place, is_file
 from provisioner.model import Fleet, Gateway
-from provisioner.settings import Settings
+from provisioner.model.settings import Settings
 
 __all__ = ["Listed", "check", "load", "only", "starter"]
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from provisioner.fleet import endpoints, hours
 from provisioner.fleet.yamlfile import Place, is_file
-from provisioner.settings import Connection, Package, Settings
+from provisioner.model.settings import Connection, Package, Settings
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VERSION = re.compile(r"[0-9]+(?:[._+-][0-9A-Za-z]+)*")

@@ -15,7 +15,7 @@ from provisioner.fleet.checks import why_not_hours, why_not_url_path
 from provisioner.fleet.csvfile import Row, Table, read
 from provisioner.fleet.schema import nearest
 from provisioner.model import Gateway, Role
-from provisioner.settings import Settings
+from provisioner.model.settings import Settings
 
 COLUMNS = ("practice", "name", "gateway", "address", "role")
 FILE = "practices.csv"

@@ -1,6 +1,6 @@
 """Roles written into practices.csv: in one step, and with every other byte kept.
 
-Which rows there are, and what a changed file would say, is asked of the same reader as everywhere (rows.py).
+Which rows there are, and what a changed file would say, is asked of the same reader as everywhere (practices.py).
 """
 
 import os
@@ -19,7 +19,7 @@ from provisioner.fleet.csvfile import Row, Table
 from provisioner.fleet.practices import COLUMNS, FILE, judged
 from provisioner.fleet.schema import nearest
 from provisioner.model import Gateway, Role
-from provisioner.settings import Settings
+from provisioner.model.settings import Settings
 
 # From the first to the last letter of a cell: a role's word, even with characters between that nobody sees.
 _WORD = re.compile(r"[A-Za-z](?:.*[A-Za-z])?", re.S)

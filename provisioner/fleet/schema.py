@@ -11,10 +11,10 @@ from typing import Any, TypedDict
 
 from pydantic import TypeAdapter, ValidationError
 
-from provisioner import settings as shapes
 from provisioner.errors import Fault
 from provisioner.fleet.yamlfile import Document, Place, read
-from provisioner.settings import Settings
+from provisioner.model import settings as shapes
+from provisioner.model.settings import Settings
 
 VERSION = 1
 ADAPTER = TypeAdapter(Settings)

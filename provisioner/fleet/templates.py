@@ -9,7 +9,7 @@ from provisioner.errors import Fault
 from provisioner.fleet.csvfile import decode
 from provisioner.fleet.schema import nearest
 from provisioner.fleet.yamlfile import is_file
-from provisioner.settings import ConnectorFile
+from provisioner.model.settings import ConnectorFile
 
 # What every template can use, beside the further columns of practices.csv and the file's own secrets.
 GIVEN = ("practice", "practice_name", "gateway")

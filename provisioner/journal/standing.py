@@ -3,12 +3,11 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from provisioner import results
 from provisioner.errors import JournalError
 from provisioner.journal import Journal
 from provisioner.journal.file import DAMAGED
-from provisioner.model import Plan, Result, Step
-from provisioner.results import Stands
+from provisioner.model import Plan, Result, Step, results
+from provisioner.model.results import Stands
 
 _ENDED_WELL = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
 

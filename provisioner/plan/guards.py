@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from provisioner.facts import running
-from provisioner.facts.reading import listed
+from provisioner.audit.facts import running
+from provisioner.audit.facts.context import listed
 from provisioner.model import Evidence, Finding, Fleet, Gap, Gateway, Role, Status
 
 IDENTITY = "R5-identity"

@@ -1,1 +1,1 @@
-"""What a run did, for an audit: its events as a chain, the document and its page, and holding both against themselves."""
+"""What a run did, for an audit: its events as a chain, the document, its page, and holding both against themselves."""

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from provisioner import __version__, results
-from provisioner.model import Audit, Control, Evidence, Finding, Plan, Step
+from provisioner import __version__
+from provisioner.model import Audit, Control, Evidence, Finding, Plan, Step, results
 from provisioner.record import chain
 from provisioner.record.chain import Link
 from provisioner.report import standing, words

@@ -21,10 +21,10 @@ from markupsafe import Markup
 from provisioner import __version__
 from provisioner.errors import InputError
 from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impact, Plan, Status, Step
+from provisioner.model.results import Stands
 from provisioner.report import pretty, standing, words
 from provisioner.report.risks import risk
 from provisioner.report.view import KINDS, PLAN, STATES, Kind, Machine, State, View, by_whose, view
-from provisioner.results import Stands
 
 _MESSAGE = 600
 _VALUE = 1_500

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from provisioner.model import Audit, Outcome, Plan, Step
+from provisioner.model.results import Stands
 from provisioner.report import standing, words
-from provisioner.results import Stands
 
 VERSION = 1
 

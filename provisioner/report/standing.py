@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.model import Outcome, Plan, Result
+from provisioner.model.results import Stands
 from provisioner.report import words
-from provisioner.results import Stands
 
 
 def document(one: Stands) -> dict[str, Any]:

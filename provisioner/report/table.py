@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from provisioner.model import Audit, Cause, Impact, Outcome, Plan, Result, Status, Step
+from provisioner.model.results import Stands
 from provisioner.report import standing as standings
 from provisioner.report import words
 from provisioner.report.view import PLAN, STATES, Kind, Machine, State, View, view
-from provisioner.results import Stands
 
 _MARKS = {
     State.READY: ("✓", "green"),

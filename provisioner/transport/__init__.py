@@ -1,1 +1,1 @@
-"""Getting into a gateway: one WinRM session, its HTTP, the log-in and its guard, and why it could not be (diagnosis)."""
+"""Getting into a gateway: one WinRM session, its HTTP, the log-in and its guard; and why that failed (diagnosis)."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from provisioner import files
 from provisioner.errors import InputError, NotTried, Refused
-from provisioner.settings import Connection
+from provisioner.model.settings import Connection
 
 _VARIABLE = "PROVISIONER_PASSWORD"
 _KEYRING = "provisioner"

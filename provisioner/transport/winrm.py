@@ -15,7 +15,7 @@ from winrm.protocol import Protocol
 
 from provisioner.errors import BadAnswer, GatewayError, InputError, TimedOut
 from provisioner.model import Gateway
-from provisioner.settings import Connection
+from provisioner.model.settings import Connection
 from provisioner.transport import diagnosis
 from provisioner.transport.http import Place, identify
 from provisioner.transport.session import Login, Wire

@@ -131,7 +131,7 @@ def waited() -> GatewayError:
 
 
 # How our own two sides of Ansible tell each other what a failure is: before its words, which are for people alone.
-# plugins/connection/guarded_winrm.py: the line broke in a task; secrets_socket.py: the login guard let none be tried.
+# plugins/connection/guarded_winrm.py: the line broke in a task; ansible/broker.py: the login guard let none be tried.
 BROKE = "<provisioner:broke> "
 NOT_TRIED = "<provisioner:not-tried> "
 # What pywinrm and Ansible's winrm plugin say of a 401, whatever the way of logging in.

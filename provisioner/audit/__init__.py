@@ -1,0 +1,1 @@
+"""Evidence, policy and date -> findings: facts, the controls held against them, and what needs the whole practice."""

@@ -1,0 +1,266 @@
+"""Policy x facts -> Findings, and what needs the whole practice. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from provisioner.audit import practice
+from provisioner.audit.causes import ERRORS, causes, is_open
+from provisioner.audit.facts import OK
+from provisioner.model import Control, Evidence, Fact, Finding, Fleet, Gateway, Impact, Role, Statement, Status, Waiver
+
+__all__ = ["causes", "evaluate", "is_open", "judge", "ready"]
+
+Facts = Mapping[str, Fact]
+Said = TypeVar("Said", bound=Statement)
+
+# A statement that no other PC of the practice runs a Connector answers what could not be read of the others.
+ONLY_CONNECTOR = "only-connector"
+# A statement that a PC is switched off and stays so: that nothing accepts a connection there is then as it should be.
+# Of one that answers in any way it says nothing: that PC is on.
+SWITCHED_OFF = "switched-off"
+ONE_CONNECTOR = "practice.one_connector"
+IN_ORDER = "gateway.in_order"
+
+# The units of a fact by the end of its name.
+_UNITS = {"_gb": " GB", "_days": " days", "_seconds": " seconds", "_size": " seconds"}
+
+# Why a control is not for a gateway where a fact has that value.
+_NOT_HERE = {
+    ("antivirus.exclusion_by", "management"): "what is set on this PC has no effect (see R12-managed)",
+    ("antivirus.exclusion_by", "product"): "Defender is not the antivirus here (see R12-managed)",
+    ("antivirus.exclusion_by", "nobody"): "no antivirus seems to be at work (see R12-managed)",
+    ("antivirus.removal_by", "local"): "an administrator of this PC can take it away (see retired-exclusion)",
+    ("antivirus.removal_by", "management"): "only Defender's management can take it away (see retired-managed)",
+    ("antivirus.removal_by", "product"): "Defender is not the antivirus here (see retired-managed)",
+    ("antivirus.removal_by", "nobody"): "no antivirus seems to be at work (see retired-managed)",
+    ("connector.present", "no"): "there is no folder yet (see R17-files)",
+    ("connector.running", "no"): "the Connector does not run (see R17-running)",
+    ("firewall.rule_by", "policy"): "a policy makes the firewall ignore this PC's own rules (see R14-policy)",
+    ("practice.connectors", "elsewhere"): "it is judged over the whole practice, at its active gateway",
+    ("practice.connectors", "none"): "no Connector runs in this practice",
+    ("systmone.present", "no"): "nobody is logged in to SystmOne (see R2-logged-in)",
+    ("winrm.https", "no"): "WinRM has no certificate on this PC",
+}
+
+
+@dataclass(frozen=True)
+class _View:
+    """Gateways by practice, what people say by gateway or practice, and all facts, as they are on one day."""
+
+    day: date
+    practices: Mapping[str, Sequence[Gateway]]
+    statements: Mapping[str, Sequence[Statement]]
+    waivers: Mapping[str, Sequence[Waiver]]
+    facts: Mapping[str, Facts]
+    # At these nothing accepted a connection.
+    absent: frozenset[str]
+
+    def off(self, gateway: Gateway) -> Statement | None:
+        """A standing statement that the gateway is switched off, where it may be."""
+        return self.statement(gateway, SWITCHED_OFF) if gateway.name in self.absent else None
+
+    def statement(self, gateway: Gateway, *controls: str) -> Statement | None:
+        """A standing statement about that gateway."""
+        return self._first(self.statements, gateway, controls, stands=True)
+
+    def waiver(self, gateway: Gateway, control: str, *, stands: bool) -> Waiver | None:
+        """A waiver for that gateway that stands, or one that has ended or not begun."""
+        return self._first(self.waivers, gateway, (control,), stands=stands)
+
+    def _first(
+        self, said: Mapping[str, Sequence[Said]], gateway: Gateway, controls: Sequence[str], *, stands: bool
+    ) -> Said | None:
+        of_it = (*said.get(gateway.name, ()), *said.get(gateway.practice, ()))
+        fitting = (one for one in of_it if one.control in controls and one.covers(gateway))
+        return next((one for one in fitting if one.stands(self.day) is stands), None)
+
+
+def _by_subject(said: Iterable[Said]) -> dict[str, list[Said]]:
+    """Statements by the gateway or practice of which they speak: a fleet has thousands of each."""
+    found: dict[str, list[Said]] = {}
+    for one in said:
+        found.setdefault(one.gateway or one.practice, []).append(one)
+    return found
+
+
+def evaluate(
+    fleet: Fleet,
+    evidence: Sequence[Evidence],
+    controls: Sequence[Control],
+    facts: Mapping[str, Facts],
+    at: datetime,
+) -> tuple[Finding, ...]:
+    """One finding for every control on every gateway that has evidence, in the order of both.
+
+    `facts` are by gateway, as facts.derive gives them. `controls` are those of the policy.
+    """
+    gateways = {gateway.name: gateway for gateway in fleet.gateways}
+    practices: dict[str, list[Gateway]] = {}
+    for gateway in fleet.known:
+        practices.setdefault(gateway.practice, []).append(gateway)
+    absent = frozenset(one.gateway for one in evidence if one.error and one.error.absent)
+    view = _View(at.date(), practices, _by_subject(fleet.statements), _by_subject(fleet.waivers), facts, absent)
+    found: list[Finding] = []
+    for one in evidence:
+        gateway = gateways[one.gateway]
+        if one.error and (off := view.off(gateway)):
+            words = f"It cannot be reached, as stated by {_who(off)}: {off.says}"
+            found += [_plain(gateway, control, Status.NOT_APPLICABLE, words) for control in controls]
+        elif one.error:
+            found += [_error(gateway, control, one, view) for control in controls]
+        else:
+            found += _of_gateway(gateway, controls, view)
+    return tuple(found)
+
+
+def _of_gateway(gateway: Gateway, controls: Sequence[Control], view: _View) -> list[Finding]:
+    """A gateway's findings; what is judged by the other findings comes last and keeps its place."""
+    known = {**view.facts[gateway.name], **practice.facts_of(gateway, view.practices[gateway.practice], view.facts)}
+    last = [control for control in controls if control.fact == IN_ORDER]
+    found = {one.id: _finding(gateway, one, known, view) for one in controls if one not in last}
+    known[IN_ORDER] = practice.in_order(found.values(), controls, known["connector.runs"])
+    found |= {one.id: _finding(gateway, one, known, view) for one in last}
+    return [found[control.id] for control in controls]
+
+
+def _finding(gateway: Gateway, control: Control, facts: Facts, view: _View) -> Finding:
+    why_not = _why_not_judged(gateway, control, facts)
+    if why_not:
+        return _plain(gateway, control, Status.NOT_APPLICABLE, why_not)
+    finding = judge(gateway, control, facts[control.fact], facts.get(control.shows))
+    if finding.status is Status.UNKNOWN:
+        return _answered(finding, _statement(gateway, control, view))
+    if finding.status is Status.FAILED:
+        return _waived(finding, gateway, view)
+    return finding
+
+
+def _statement(gateway: Gateway, control: Control, view: _View) -> Statement | None:
+    """The statement that answers what the gateway could not tell. What could not be told of several gateways of a
+    practice takes one that speaks of the practice, or one for each."""
+    if control.fact != ONE_CONNECTOR:
+        return view.statement(gateway, control.id)
+    together = view.practices[gateway.practice]
+    silent = practice.untold(together, view.facts)
+    said = [view.statement(one, control.id, ONLY_CONNECTOR) or view.off(one) for one in together if one.name in silent]
+    return said[0] if said and all(said) else None
+
+
+def judge(gateway: Gateway, control: Control, fact: Fact, shown: Fact | None = None) -> Finding:
+    """One control judged by one fact, without what people have said: passed, failed or unknown.
+
+    `shown` is the fact that puts what was found into words.
+    """
+    base = _plain(gateway, control, Status.PASSED, "")
+    if fact.value is None:
+        reason = fact.reason or "the gateway does not tell"
+        message = f"{control.title}: cannot be told, because {reason}."
+        # What a reason has in brackets is this gateway's own, such as names.
+        cause = f"{control.title}: {reason.partition(' (')[0]}."
+        return replace(base, status=Status.UNKNOWN, actual="cannot be told", message=message, cause=cause)
+    actual = _actual(control, fact, shown)
+    base = replace(base, value=fact.value, actual=actual)
+    if _passes(control, fact.value):
+        return replace(base, message=f"{control.title}: {actual}.")
+    sentence = control.failed.replace("{actual}", actual)
+    detail = "" if "{actual}" in control.failed else f" Found: {actual}; wanted: {control.wants}."
+    return replace(base, status=Status.FAILED, message=sentence + detail, cause=sentence)
+
+
+def _passes(control: Control, value: Any) -> bool:
+    if control.operator == "is":
+        return bool(value == control.operand)
+    if control.operator == "at_least":
+        return bool(value >= control.operand)
+    if control.operator == "at_most":
+        return bool(value <= control.operand)
+    return value in control.operand
+
+
+def _actual(control: Control, fact: Fact, shown: Fact | None) -> str:
+    """What was found, in words: the problems, where the fact has some, else what the shown fact says."""
+    if shown is None or shown.value is None or isinstance(fact.value, list | tuple):
+        return _words(fact.value) + _unit(control.fact)
+    return _words(shown.value) + _unit(control.shows)
+
+
+def _words(value: Any) -> str:
+    if value == OK:
+        return "as wanted"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return "; ".join(str(one) for one in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _unit(fact: str) -> str:
+    return next((unit for end, unit in _UNITS.items() if fact.endswith(end)), "")
+
+
+def _plain(gateway: Gateway, control: Control, status: Status, message: str) -> Finding:
+    return Finding(
+        gateway=gateway.name,
+        practice=gateway.practice,
+        control=control.id,
+        status=status,
+        expected=control.wants,
+        actual="",
+        message=message,
+    )
+
+
+def _error(gateway: Gateway, control: Control, evidence: Evidence, view: _View) -> Finding:
+    assert evidence.error
+    error = evidence.error
+    cause = ERRORS.get(error.kind, f"The gateway could not be read: {error.kind}.")
+    stated = view.statement(gateway, SWITCHED_OFF)
+    against = f" {stated.by} stated that it is switched off; what came back does not bear that out." if stated else ""
+    finding = _plain(gateway, control, Status.ERROR, str(error) + against)
+    return replace(finding, actual="could not be read", cause=cause)
+
+
+def _why_not_judged(gateway: Gateway, control: Control, facts: Facts) -> str:
+    """Why a control is not for this gateway; "" where it is, or where that cannot be told."""
+    for key, values in control.applies_when.items():
+        if key == "role":
+            if gateway.role.value not in values:
+                return f"Not asked of a{'n' if gateway.role is Role.ACTIVE else ''} {gateway.role} gateway."
+        elif (fact := facts[key]).value is not None and str(fact.value) not in values:
+            return f"Does not apply here: {_NOT_HERE.get((key, fact.value), f'{key} is {fact.value}')}."
+    return ""
+
+
+def _answered(finding: Finding, statement: Statement | None) -> Finding:
+    if statement is None:
+        return finding
+    message = f"{finding.message} Stated by {_who(statement)}: {statement.says}"
+    return replace(finding, actual=f"stated: {statement.says}", message=message, cause="")
+
+
+def _waived(finding: Finding, gateway: Gateway, view: _View) -> Finding:
+    if waiver := view.waiver(gateway, finding.control, stands=True):
+        message = f"{finding.message} Accepted by {_who(waiver)}: {waiver.says}"
+        return replace(finding, status=Status.WAIVED, message=message, cause="")
+    if ended := view.waiver(gateway, finding.control, stands=False):
+        when = f"ended on {ended.until}" if ended.until < view.day else f"begins on {ended.on}"
+        return replace(finding, message=f"{finding.message} The waiver of {ended.by} {when} and is not applied.")
+    if statement := view.statement(gateway, finding.control):
+        words = "does not change this, because the gateway itself shows otherwise"
+        return replace(finding, message=f"{finding.message} What {statement.by} stated {words}.")
+    return finding
+
+
+def _who(said: Statement) -> str:
+    ticket = f", {said.ticket}" if said.ticket else ""
+    return f"{said.by} on {said.on}, until {said.until}{ticket}"
+
+
+def ready(findings: Iterable[Finding], controls: Sequence[Control]) -> bool:
+    """Whether one gateway is ready, by its findings: every required control passed, was waived, does not apply, or is
+    an unknown that a standing statement answers. Without findings it is not."""
+    required = {control.id for control in controls if control.impact is Impact.REQUIRED}
+    found = list(findings)
+    return bool(found) and not any(is_open(one) for one in found if one.control in required)

@@ -1,0 +1,71 @@
+"""Evidence, settings, lifecycle table and date -> named facts. Pure.
+
+Each fact is one small function, listed under its name in the FACTS of its file; it gives a value, or raises CannotTell.
+A fact that holds problems has the value "ok" or the list of them. To see how something is known, open its file; to see
+what is asked of it, policy/gateway.yml.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from provisioner.audit.facts import (
+    antivirus,
+    connector,
+    firewall,
+    identity,
+    machine,
+    network,
+    service,
+    systmone,
+    virtual,
+    windows,
+)
+from provisioner.audit.facts.context import OK, CannotTell, FactOf, Reading
+from provisioner.audit.policy import Lifecycle
+from provisioner.model import Evidence, Fact, Gateway
+from provisioner.model.settings import Settings
+
+__all__ = ["NAMES", "OK", "OVER_THE_PRACTICE", "derive"]
+
+FACTS: dict[str, FactOf] = {
+    **identity.FACTS,
+    **virtual.FACTS,
+    **machine.FACTS,
+    **windows.FACTS,
+    **systmone.FACTS,
+    **connector.FACTS,
+    **service.FACTS,
+    **firewall.FACTS,
+    **antivirus.FACTS,
+    **network.FACTS,
+}
+
+# What one gateway's evidence cannot show: evaluate.py adds these.
+OVER_THE_PRACTICE = frozenset({"practice.connectors", "practice.one_connector", "gateway.in_order"})
+
+NAMES = frozenset(FACTS) | OVER_THE_PRACTICE
+
+
+def derive(
+    evidence: Evidence,
+    gateway: Gateway,
+    settings: Settings,
+    lifecycle: Lifecycle,
+    at: datetime,
+    seen: Mapping[str, str] | None,
+) -> dict[str, Fact]:
+    """All facts of one gateway, by name; value None, with the reason, for what cannot be told.
+
+    `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid); None at first sight.
+    """
+    if evidence.error:
+        return {name: Fact(value=None, reason=evidence.error.message) for name in FACTS}
+    reading = Reading(evidence=evidence, gateway=gateway, settings=settings, lifecycle=lifecycle, at=at, seen=seen)
+    return {name: _fact(told, reading) for name, told in FACTS.items()}
+
+
+def _fact(told: FactOf, reading: Reading) -> Fact:
+    try:
+        return Fact(value=told(reading))
+    except CannotTell as error:
+        return Fact(value=None, reason=str(error))

@@ -1,0 +1,215 @@
+"""Facts about the antivirus: which one is at work, whether it leaves the Connector alone, who can tell it to."""
+
+import fnmatch
+from typing import Any
+
+from provisioner.audit.facts.context import (
+    OK,
+    CannotTell,
+    FactOf,
+    Reading,
+    listed,
+    path_key,
+    problems,
+    same_path,
+    within,
+)
+from provisioner.audit.facts.running import by_program
+from provisioner.audit.facts.service import real
+
+_DEFENDER = "Microsoft Defender"
+# Security Center's undocumented state: the second byte is 10 or 11 while the product is at work.
+_AT_WORK = 0x1000
+
+
+def _others(reading: Reading) -> list[str]:
+    """Other makers' products that are at work."""
+    products = reading.section("antivirus")["products"] or []
+    return sorted(
+        {
+            one["name"]
+            for one in products
+            if "defender" not in one["name"].lower() and (one["state"] is None or one["state"] & _AT_WORK)
+        }
+    )
+
+
+def _defender_scans(reading: Reading) -> bool:
+    """Whether Defender says itself that it is the one that scans. It goes passive where another product really is in
+    charge: then what Security Center lists beside it may be what an uninstall left there [docs/windows.md,
+    "antivirus"]."""
+    defender = reading.section("antivirus")["defender"]
+    return bool(
+        defender and defender["running"] and (defender["mode"] or "").lower() == "normal" and defender["realtime"]
+    )
+
+
+def _product(reading: Reading) -> str:
+    if others := _others(reading):
+        return f"{_DEFENDER} and {_beside(others)}" if _defender_scans(reading) else listed(others)
+    defender = reading.section("antivirus")["defender"]
+    if defender is None or defender["running"] is None:
+        raise CannotTell("the gateway does not tell which antivirus is at work")
+    if _defender_works(reading):
+        return _DEFENDER
+    state = f" ({_DEFENDER}: {defender['mode']})" if defender["mode"] else ""
+    raise CannotTell(f"no antivirus seems to be at work on this PC{state}")
+
+
+def _beside(others: list[str]) -> str:
+    """Others that Security Center lists as at work although Defender scans."""
+    return f"{listed(others)} (which Security Center lists as at work: perhaps what an uninstall left there)"
+
+
+def _defender_works(reading: Reading) -> bool:
+    defender = reading.section("antivirus")["defender"]
+    return bool(defender and defender["running"] and (defender["mode"] or "Normal").lower() == "normal")
+
+
+def _defender(reading: Reading) -> Any:
+    """Defender, where it is the antivirus at work. Raises CannotTell where another is: its own console alone shows
+    what it leaves alone."""
+    product = _product(reading)
+    if product != _DEFENDER and not _defender_scans(reading):
+        image = listed(list(real(reading).each))
+        raise CannotTell(f"the antivirus here is {product}: only its own console shows whether it leaves {image} alone")
+    return reading.section("antivirus")["defender"]
+
+
+def _ask_others(reading: Reading) -> None:
+    """Raises CannotTell where another product may be at work beside Defender."""
+    if others := _others(reading):
+        raise CannotTell(
+            f"the antivirus here is {_beside(others)} beside {_DEFENDER}, which scans: only its own console shows what "
+            f"it leaves alone, if it is still installed"
+        )
+
+
+def _effective(reading: Reading) -> bool:
+    """Whether Defender leaves the Connector alone. Its own answer comes before the lists, which may hold what it
+    ignores."""
+    defender, found = _defender(reading), real(reading)
+    if not found.sure and (defender["path_exclusions"] or defender["process_exclusions"]):
+        # One of them may be the right one.
+        raise CannotTell(found.why)
+    return by_program(found, lambda image: OK if _left_alone(reading, image) else ["no"]) == OK
+
+
+def _left_alone(reading: Reading, image: str) -> bool:
+    """Whether Defender leaves that program alone."""
+    defender, antivirus, settings = _defender(reading), reading.section("antivirus"), reading.settings
+    if settings.antivirus.exclude == "process":
+        return _in_list(reading, "process", image)
+    answer = antivirus["effective"]
+    asked = same_path(answer["path"], image)
+    if asked and answer["excluded"] is False:
+        return False
+    folder = settings.connector.folder
+    # A Java outside of the folder is not in what the folder's exclusion holds.
+    wanted = folder if settings.antivirus.exclude == "folder" and within(image, folder) else image
+    paths = defender["path_exclusions"]
+    if asked and answer["excluded"] and (paths is None or wanted == image):
+        return True
+    return _in_list(reading, "path", wanted)
+
+
+def _in_list(reading: Reading, kind: str, wanted: str) -> bool:
+    """Whether an exclusion that holds it is listed. One that Defender may ignore says nothing."""
+    exclusions = _defender(reading)[f"{kind}_exclusions"]
+    if exclusions is None:
+        raise CannotTell(f"Defender hides its {kind} exclusions, and does not say itself")
+    found = any(_excludes(one, wanted) for one in exclusions)
+    if found and _hindrances(reading):
+        raise CannotTell(f"Defender lists a {kind} exclusion that it may ignore, and does not say itself")
+    return found
+
+
+def _excludes(exclusion: str, wanted: str) -> bool:
+    if "*" in exclusion or "?" in exclusion:
+        return fnmatch.fnmatchcase(path_key(wanted), path_key(exclusion))
+    return same_path(exclusion, wanted) or within(wanted, exclusion)
+
+
+def _hindrances(reading: Reading) -> list[str]:
+    """Why an exclusion that is set on this PC would not take effect. Tamper protection alone does not hinder one: only
+    protected exclusions or merging switched off do [docs/windows.md, "antivirus"]."""
+    defender, found = _defender(reading), []
+    if defender["exclusions_protected"]:
+        found.append("tamper protection guards its exclusions")
+    if defender["local_merge_disabled"]:
+        found.append("its management ignores what is set on the PC")
+    return found
+
+
+def _exclusion_by(reading: Reading) -> str:
+    """Who can make an exclusion that takes effect: an administrator of this PC (local), Defender's management, or the
+    team of another product. Of two that may be at work it is Defender's: antivirus.management asks for the other."""
+    if _others(reading) and not _defender_scans(reading):
+        return "product"
+    if not _defender_works(reading):
+        return "nobody"
+    return "management" if _hindrances(reading) else "local"
+
+
+def _management(reading: Reading) -> str | list[str]:
+    """Whether the exclusion is there, or can be made from here; else why it is a request to somebody."""
+    hindrances = _hindrances(reading)
+    if not hindrances or _effective(reading):
+        _ask_others(reading)
+        return OK
+    managed = {6: " by Intune", 7: " by Configuration Manager"}.get(_defender(reading)["managed_by"], "")
+    return problems([f"{_DEFENDER} is managed{managed}: {' and '.join(hindrances)}"])
+
+
+def _removal_by(reading: Reading) -> str:
+    """Who can take an exclusion away and see that it is gone, as in antivirus.exclusion_by: where Defender hides its
+    exclusions, that is its management; where it has none left, the team of a product that may be at work beside it."""
+    by = _exclusion_by(reading)
+    if by == "local" and _defender(reading)["exclusions_hidden"]:
+        return "management"
+    return "product" if by == "local" and _others(reading) and not _known_left_alone(reading) else by
+
+
+def _exclusion_left(reading: Reading) -> str | list[str]:
+    """What of the Connector a retired gateway's antivirus still leaves alone: that is open to whoever makes the folder
+    anew."""
+    if found := _known_left_alone(reading):
+        return problems([f"{_DEFENDER} still leaves {listed(found)} alone"])
+    _defender(reading)
+    if None in _lists(reading):
+        raise CannotTell("Defender hides its exclusions")
+    _ask_others(reading)
+    return OK
+
+
+def _lists(reading: Reading) -> list[list[str] | None]:
+    defender = reading.section("antivirus")["defender"] or {}
+    return [defender.get("path_exclusions"), defender.get("process_exclusions")]
+
+
+def _known_left_alone(reading: Reading) -> list[str]:
+    """What of the Connector Defender is known to leave alone."""
+    settings, lists = reading.settings, _lists(reading)
+    image, folder = settings.connector.image, settings.connector.folder
+    found = sorted(
+        {
+            one
+            for entries in lists
+            for one in entries or ()
+            if same_path(one, image) or same_path(one, folder) or within(one, folder)
+        }
+    )
+    asked = reading.section("antivirus")["effective"]
+    if None in lists and asked["excluded"] and same_path(asked["path"], image):
+        found.append(image)
+    return found
+
+
+FACTS: dict[str, FactOf] = {
+    "antivirus.product": _product,
+    "antivirus.exclusion_effective": _effective,
+    "antivirus.exclusion_by": _exclusion_by,
+    "antivirus.management": _management,
+    "antivirus.removal_by": _removal_by,
+    "antivirus.exclusion_left": _exclusion_left,
+}

@@ -1,0 +1,241 @@
+"""Facts about the Connector: its files, its Java runtime, and whether it runs and works."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from provisioner.audit.facts import running
+from provisioner.audit.facts.context import OK, CannotTell, FactOf, Reading, listed, problems, same_path, within
+from provisioner.fleet import endpoints
+from provisioner.model.settings import Package
+
+# Administrators, SYSTEM, TrustedInstaller.
+_OWNERS = frozenset({"S-1-5-32-544", "S-1-5-18", "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"})
+# CREATOR OWNER and CREATOR GROUP stand in templates for what is made inside, OWNER RIGHTS for whoever owns it: none of
+# them writes anything itself.
+_TEMPLATES = frozenset({"S-1-3-0", "S-1-3-1", "S-1-3-4"})
+_USERS = {
+    "S-1-1-0": "everyone",
+    "S-1-5-4": "whoever sits at it",
+    "S-1-5-11": "every user",
+    "S-1-5-19": "LocalService",
+    "S-1-5-20": "NetworkService",
+    "S-1-5-32-545": "every user",
+}
+
+
+def _present(reading: Reading) -> str:
+    return "yes" if reading.section("connector")["present"] else "no"
+
+
+def _version(reading: Reading) -> str:
+    return str(reading.value("connector", "version", "the Connector's version"))
+
+
+def _files(reading: Reading) -> str | list[str]:
+    connector, settings = reading.section("connector"), reading.settings
+    if not connector["present"]:
+        return [f"there is no folder {settings.connector.folder}"]
+    found = _package_problems(reading, settings.packages.get("connector"))
+    # An image inside the Java runtime is that runtime's concern: java.runtime.
+    if not within(settings.connector.image, settings.java.home) and not connector["image_present"]:
+        found.append(f"{settings.connector.image} is missing")
+    wanted, version = settings.connector.version, connector["version"]
+    if wanted and version and version != wanted:
+        found.append(f"the Connector is version {version}, and {wanted} is wanted")
+    # Files that a migration carries are there once the vendor's program has made them.
+    carried = {f"{settings.connector.folder}\\{path}".lower() for path in settings.connector.carry}
+    missing = [
+        one["path"] for one in connector["files"] if one["sha256"] is None and one["path"].lower() not in carried
+    ]
+    found += [f"{path} is missing" for path in missing]
+    if not found and "connector" not in settings.packages:
+        raise CannotTell("fleet.yml has no packages.connector that its files could be compared with")
+    return problems(found)
+
+
+def _package_problems(reading: Reading, package: Package | None) -> list[str]:
+    connector = reading.section("connector")
+    if package is None:
+        return []
+    if package.kind != "zip":
+        return _product_problems(package, _products(reading, package)) if package.product_id else []
+    if connector["package_sha256"] is None:
+        return ["its files are not from the wanted package"]
+    if connector["package_sha256"].lower() != package.sha256.lower():
+        return ["its files are from another package than the wanted one"]
+    if connector["package_intact"] is False:
+        return ["files of its package are missing or changed"]
+    return []
+
+
+def _products(reading: Reading, package: Package) -> list[Any]:
+    """What Windows lists as installed of a package that an installer brings."""
+    installed = reading.section("connector")["installed"]
+    if installed is None:
+        raise CannotTell("the list of installed programs cannot be read")
+    return [one for one in installed if one["product_id"].lower() == package.product_id.lower()]
+
+
+def _product_problems(package: Package, ours: Sequence[Any]) -> list[str]:
+    if not ours:
+        return ["Windows does not list it as installed"]
+    version = ours[0]["version"]
+    if package.version and version and version != package.version:
+        return [f"version {version} is installed, and {package.version} is wanted"]
+    return []
+
+
+def _access(reading: Reading) -> str | list[str]:
+    connector = reading.section("connector")
+    if not connector["present"]:
+        raise CannotTell(f"there is no folder {reading.settings.connector.folder} yet")
+    others = sorted({_who(one) for one in connector["writers"] or () if one["sid"] not in _TEMPLATES})
+    found = [f"{listed(others)} can change the Connector's files"] if others else []
+    if connector["owner"] and connector["owner"] not in _OWNERS:
+        found.append("the folder belongs to an account that is neither Administrators nor SYSTEM")
+    if not found:
+        reading.value("connector", "writers", "who can write to the Connector's folder")
+        reading.value("connector", "owner", "to whom the Connector's folder belongs")
+    return problems(found)
+
+
+def _who(writer: Any) -> str:
+    return _USERS.get(writer["sid"]) or writer["name"] or writer["sid"]
+
+
+def _java(reading: Reading) -> str | list[str]:
+    java, wanted = reading.section("java"), reading.settings.java.version
+    if not java["present"]:
+        return [f"there is no Java runtime in {reading.settings.java.home}"]
+    if not wanted:
+        raise CannotTell("fleet.yml has no java.version that it could be compared with")
+    if java["version"] is None:
+        raise CannotTell(f"the Java runtime in {reading.settings.java.home} has no release file that says its version")
+    if version_begins(java["version"], wanted):
+        return OK
+    return [f"the Java runtime is version {java['version']}, and {wanted} is wanted"]
+
+
+def version_begins(version: str, wanted: str) -> bool:
+    """Whether a version is the wanted one or a later patch of it: 17 holds 17.0.9, and not 170."""
+    rest = version.removeprefix(wanted)
+    return version.startswith(wanted) and (not rest or wanted[-1:] in "._+-" or rest[0] in "._+-")
+
+
+def _java_version(reading: Reading) -> str:
+    java = reading.section("java")
+    if not java["present"]:
+        return "none"
+    return " ".join(text for text in (java["version"] or "of unknown version", java["vendor"]) if text)
+
+
+def runs(reading: Reading) -> bool:
+    """Whether a Connector runs on this PC, as a service or by itself."""
+    found = running.runs(reading.evidence.sections)
+    if found is None:
+        reading.section("service")
+        reading.section("connector")
+        raise CannotTell(running.why_untold(reading.evidence.sections))
+    return found
+
+
+def _runs_words(reading: Reading) -> str:
+    return "yes" if runs(reading) else "no"
+
+
+def _at_work(reading: Reading) -> str:
+    """What runs, in words; what no service runs is named, because it has to be ended by hand."""
+    reading.section("service")
+    reading.section("connector")
+    if not runs(reading):
+        return "nothing"
+    sections = reading.evidence.sections
+    by_hand = running.without_service(sections)
+    works = [one for one in running.services(sections) if one["state"] in ("running", "start_pending")]
+    said = [f"the service {one['name']} is {one['state'].replace('_', ' ')}" for one in works]
+    said += [f"{running.words(one)} runs without a service, and has to be ended by hand" for one in by_hand]
+    return "; ".join(said) or listed([f"{running.words(one)} runs" for one in running.processes(sections)])
+
+
+def _several(reading: Reading) -> str | list[str]:
+    """Whether more than one Connector works on this PC: beside the service's one that somebody started by hand."""
+    sections = reading.evidence.sections
+    reading.section("connector")
+    found = running.several(sections)
+    if len(found) > 1:
+        each = [
+            running.words(next((one for one in group if one["endpoint_connections"]), group[-1])) for group in found
+        ]
+        return [f"{len(found)} run there: {listed(each)}"]
+    doubtful = [running.words(one) for one in running.doubtful(sections) if one["endpoint_connections"]]
+    if doubtful and found:
+        raise CannotTell(f"{listed(doubtful)} may be a second one")
+    untold = [
+        one for group in found for one in group if one["endpoint_connections"] and one.get("ancestors", 0) is None
+    ]
+    if len(untold) > 1:
+        raise CannotTell(f"{listed([running.words(one) for one in untold])} both talk to the vendor")
+    return OK
+
+
+def _working(reading: Reading) -> bool:
+    reading.section("connector")
+    found = running.processes(reading.evidence.sections)
+    if not found:
+        return False
+    endpoint = [one["endpoint_connections"] for one in found]
+    systmone = [one["systmone_connections"] for one in found]
+    if None in endpoint or None in systmone:
+        raise CannotTell("the Connector's connections cannot be read")
+    if any(one["endpoint_connections"] and one["systmone_connections"] for one in found):
+        return True
+    if not any(endpoint) and (why := endpoints.why_not_all(reading.settings.endpoints)):
+        raise CannotTell(f"the Connector runs, but whether it is connected to the vendor is not known: {why}")
+    missing = ["to the vendor"] if not any(endpoint) else []
+    missing += ["to SystmOne"] if not any(systmone) else []
+    raise CannotTell(
+        f"the Connector runs, and holds no connection {' or '.join(missing)} just now: it may only look from time to "
+        f"time, or wait for Approve in SystmOne"
+    )
+
+
+def _files_left(reading: Reading) -> str | list[str]:
+    """What a retired gateway still has of the Connector's files, and of its installer."""
+    settings, there = reading.settings, reading.section("connector")["present"]
+    found = [f"the folder {settings.connector.folder} is still there"] if there else []
+    return problems(found + _still_listed(reading, settings.packages.get("connector")))
+
+
+def _java_left(reading: Reading) -> str | list[str]:
+    """What a retired gateway still has of our Java runtime. In the Connector's folder it goes with that; without
+    packages.jre it is not ours."""
+    settings, found = reading.settings, []
+    package, home, folder = settings.packages.get("jre"), settings.java.home, settings.connector.folder
+    if package is None:
+        return OK
+    if not (same_path(home, folder) or within(home, folder)) and reading.section("java")["present"]:
+        found.append(f"the Java runtime in {home} is still there")
+    return problems(found + _still_listed(reading, package))
+
+
+def _still_listed(reading: Reading, package: Package | None) -> list[str]:
+    if package is None or not package.product_id:
+        return []
+    return [f"Windows still lists {one['name'] or one['product_id']}" for one in _products(reading, package)]
+
+
+FACTS: dict[str, FactOf] = {
+    "connector.present": _present,
+    "connector.version": _version,
+    "connector.files": _files,
+    "connector.access": _access,
+    "connector.runs": runs,
+    "connector.running": _runs_words,
+    "connector.at_work": _at_work,
+    "connector.several": _several,
+    "connector.working": _working,
+    "connector.files_left": _files_left,
+    "java.runtime": _java,
+    "java.version": _java_version,
+    "java.left": _java_left,
+}

@@ -1,0 +1,106 @@
+"""What the facts are read from, and how one says that it cannot be told."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from provisioner.audit.policy import Lifecycle
+from provisioner.fleet import endpoints
+from provisioner.model import Evidence, Gateway
+from provisioner.model.settings import Settings
+
+# The value of a fact that holds problems, where there is none. Otherwise it is the list of them, in words.
+OK = "ok"
+
+Section = Mapping[str, Any]
+
+
+class CannotTell(Exception):
+    """Raised by a fact that the evidence does not show; its text is the reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One gateway's evidence with all that it is read against.
+
+    `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid), None at first sight.
+    """
+
+    evidence: Evidence
+    gateway: Gateway
+    settings: Settings
+    lifecycle: Lifecycle
+    at: datetime
+    seen: Mapping[str, str] | None
+
+    def section(self, name: str) -> Section:
+        """A section's data. Raises CannotTell where it is missing."""
+        data = self.evidence.sections.get(name)
+        if data is None:
+            why = self.evidence.section_errors.get(name, "the gateway was not asked for it")
+            raise CannotTell(f"the gateway's answer has no {name}: {why}")
+        return data
+
+    def value(self, section: str, name: str, what: str) -> Any:
+        """One value of a section. Raises CannotTell where the gateway does not know it; `what` it is, in words."""
+        found = self.section(section)[name]
+        if found is None:
+            raise CannotTell(f"the gateway does not tell {what}")
+        return found
+
+
+FactOf = Callable[[Reading], Any]
+
+
+def known_endpoints(reading: Reading) -> list[str]:
+    """The vendor's addresses as far as fleet.yml has them. Raises CannotTell where it has none."""
+    found = list(endpoints.whole(reading.settings.endpoints))
+    if not found:
+        raise CannotTell(endpoints.why_not_all(reading.settings.endpoints))
+    return found
+
+
+def over_endpoints(reading: Reading, found: list[str]) -> str | list[str]:
+    """The problems with the endpoints that are known. Without any raises CannotTell where not all four are known."""
+    if not found and (why := endpoints.why_not_all(reading.settings.endpoints)):
+        raise CannotTell(why)
+    return problems(found)
+
+
+def problems(found: list[str]) -> str | list[str]:
+    """OK, or the problems."""
+    return found or OK
+
+
+def same_path(one: str, other: str) -> bool:
+    """Whether two Windows paths are the same file."""
+    return path_key(one) == path_key(other)
+
+
+def path_key(path: str) -> str:
+    """A Windows path for comparing: without quotes, case, a last backslash and the usual variables."""
+    key = path.strip().strip('"').replace("/", "\\").lower()
+    for variable, place in _VARIABLES.items():
+        key = key.replace(variable, place)
+    return key.rstrip("\\")
+
+
+def within(path: str, folder: str) -> bool:
+    """Whether a Windows path lies under a folder."""
+    return path_key(path).startswith(path_key(folder) + "\\")
+
+
+def listed(names: list[str]) -> str:
+    """Names as a sentence has them: a, b and c."""
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+_VARIABLES = {
+    "%systemdrive%": "c:",
+    "%systemroot%": "c:\\windows",
+    "%windir%": "c:\\windows",
+    "%programfiles%": "c:\\program files",
+    "%programfiles(x86)%": "c:\\program files (x86)",
+    "%programdata%": "c:\\programdata",
+}

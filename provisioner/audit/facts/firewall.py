@@ -1,0 +1,196 @@
+"""Facts about Windows' firewall on the way from the Connector to the vendor's addresses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from provisioner.audit.facts.addresses import covers, is_any, ports_cover, ports_cross
+from provisioner.audit.facts.context import (
+    FactOf,
+    Reading,
+    known_endpoints,
+    listed,
+    over_endpoints,
+    problems,
+    same_path,
+    within,
+)
+from provisioner.audit.facts.running import Programs, by_program
+from provisioner.audit.facts.service import real
+from provisioner.model.settings import FIREWALL_RULE
+
+PORT = 443
+
+_TCP = 6
+# What Windows takes as the near end of a connection.
+_EPHEMERAL = (49152, 65535)
+_PROFILES = ("domain", "private", "public")
+
+
+def _rule(reading: Reading) -> str | list[str]:
+    """Whether enabled allow rules let the program that really runs reach all addresses, in every profile. Whether
+    they take effect is another question: firewall.override."""
+    endpoints, found = known_endpoints(reading), real(reading)
+    rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
+    return by_program(found, lambda image: _rule_problems(reading, rules, image, found, endpoints))
+
+
+def _rule_problems(
+    reading: Reading, rules: Sequence[Any], image: str, found: Programs, endpoints: list[str]
+) -> str | list[str]:
+    allowing = [one for one in rules if one["action"].lower() == "allow"]
+    missing = _missing(endpoints, [one for one in allowing if not _faults(one, image, found)])
+    ours = [one for one in rules if is_ours(one)]
+    doubled = len([one for one in ours if one["enabled"]]) > 1
+    if not missing:
+        return over_endpoints(reading, [f"there are {len(ours)} rules named '{FIREWALL_RULE}'"] if doubled else [])
+    if not ours:
+        near = [one for one in allowing if _missing(endpoints, [one]) != endpoints and one["remote_addresses"]]
+        if not near:
+            return ["there is no such rule"]
+        best = min(near, key=lambda one: len(_missing(endpoints, [one])))
+    else:
+        best = ours[0]
+    wrong = _faults(best, image, found)
+    if best["remote_addresses"] and (lacking := _missing(endpoints, [best])):
+        wrong.append(f"the rule '{best['name']}' lacks {listed(lacking)}")
+    return wrong + ([f"there are {len(ours)} rules of that name"] if doubled else [])
+
+
+def _missing(endpoints: Sequence[str], rules: Sequence[Any]) -> list[str]:
+    return [one for one in endpoints if not any(covers(rule["remote_addresses"], one) for rule in rules)]
+
+
+def is_ours(rule: Any) -> bool:
+    """Whether it is the rule that the firewall role makes."""
+    return _named(rule) and rule["store"] == "local"
+
+
+def _named(rule: Any) -> bool:
+    return (rule["name"] or "").strip().lower() == FIREWALL_RULE.lower()
+
+
+def _faults(rule: Any, image: str, found: Programs) -> list[str]:
+    """What keeps a rule from being right, its addresses left out. A rule of ours must be as narrow as it was made; one
+    of somebody else's may be wider."""
+    ours = is_ours(rule)
+    checks = (
+        (not rule["enabled"], "is disabled"),
+        (rule["action"].lower() != "allow", "blocks instead of allowing"),
+        (rule["protocol"] != _TCP and (ours or rule["protocol"] is not None), "is not for TCP"),
+        (not ports_cover(rule["remote_ports"], PORT), f"is not for port {PORT}"),
+        (ours and not rule["remote_ports"], "is for every port"),
+        (
+            bool(rule["program"]) and not same_path(rule["program"], image),
+            f"is for {rule['program']}, and {found.words(image)}",
+        ),
+        (ours and not rule["program"], "is for every program"),
+        (bool(rule["local_ports"]), "is for some local ports only"),
+        (bool(rule["service"]), "is bound to a Windows service, and the Connector's program is not one itself"),
+        (not _all_profiles(rule), f"does not hold in every profile, only in {_profiles(rule)}"),
+        (ours and is_any(rule["remote_addresses"]), "lets every address through"),
+        (bool(rule["conditions"]), f"has further conditions ({', '.join(sorted(rule['conditions']))})"),
+    )
+    return [f"the rule '{rule['name']}' {words}" for wrong, words in checks if wrong]
+
+
+def _all_profiles(rule: Any) -> bool:
+    named = {one.lower() for one in rule["profiles"]}
+    return not named or "all" in named or named >= set(_PROFILES)
+
+
+def _profiles(rule: Any) -> str:
+    return listed(sorted(one.lower() for one in rule["profiles"])) if rule["profiles"] else "all"
+
+
+def _deaf(reading: Reading) -> list[str]:
+    """The profiles in which a policy switches local rules off."""
+    profiles = reading.section("firewall")["profiles"]
+    return [
+        name
+        for name in _PROFILES
+        if profiles[name]["local_rules_apply"] is False and profiles[name]["enabled"] is not False
+    ]
+
+
+def _rule_by(reading: Reading) -> str:
+    """Whose rules count on this PC: its own (local), or only those of its policy."""
+    return "policy" if _deaf(reading) else "local"
+
+
+def _override(reading: Reading) -> str | list[str]:
+    """What makes a rule of ours void, whether it is there or not: a policy, or a rule that blocks."""
+    found = real(reading)
+    return by_program(found, lambda image: _hindrances(reading, image, found))
+
+
+def _hindrances(reading: Reading, image: str, program: Programs) -> str | list[str]:
+    endpoints, deaf = known_endpoints(reading), _deaf(reading)
+    rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
+    found = []
+    by_policy = [one for one in rules if one["store"] != "local" and not _faults(one, image, program)]
+    if deaf and _missing(endpoints, by_policy):
+        found.append(
+            f"a policy makes the firewall ignore this PC's own rules ({', '.join(deaf)}), and has no rule for the "
+            f"Connector"
+        )
+    for rule in rules:
+        blocked = [one for one in endpoints if _blocks(rule, one, image, reading.settings.service.name, deaf)]
+        if blocked:
+            all_ = "all endpoints" if blocked == endpoints else listed(blocked)
+            found.append(f"the {rule['store']} rule '{rule['name']}' blocks {all_}")
+    return over_endpoints(reading, found)
+
+
+def _blocks(rule: Any, endpoint: str, image: str, own: str, deaf: Sequence[str]) -> bool:
+    """Whether an enabled block rule stands in the Connector's way to an address; a block beats every allow. One with
+    further conditions may not hold here and is not counted: a condition that always holds is none in the evidence."""
+    return (
+        bool(rule["enabled"])
+        and rule["action"].lower() == "block"
+        and rule["protocol"] in (None, _TCP)
+        and covers(rule["remote_addresses"], endpoint)
+        and ports_cover(rule["remote_ports"], PORT)
+        and ports_cross(rule["local_ports"], *_EPHEMERAL)
+        and (not rule["program"] or same_path(rule["program"], image))
+        and (rule["service"] or "*") in ("*", own)
+        and not rule["conditions"]
+        and not (rule["store"] == "local" and set(deaf) == set(_PROFILES))
+    )
+
+
+def filters_outbound(reading: Reading) -> bool:
+    """Whether this PC's firewall blocks what no rule allows; then our probe, which is not the Connector's program,
+    may be blocked where the Connector is not."""
+    firewall = reading.evidence.sections.get("firewall")
+    if firewall is None or firewall["service_running"] is False:
+        return False
+    each = [firewall["profiles"][name] for name in _PROFILES]
+    return any(one["outbound_blocked"] and one["enabled"] is not False for one in each)
+
+
+def _rule_left(reading: Reading) -> str | list[str]:
+    """Whether a retired gateway still has the rule that the firewall role makes."""
+    ours = [one for one in reading.section("firewall")["rules"] if is_ours(one)]
+    return problems([f"the rule '{FIREWALL_RULE}' is still there"] if ours else [])
+
+
+def _policy_left(reading: Reading) -> str | list[str]:
+    """Whether a policy still lets the Connector out: by the name of our rule, or by its program."""
+    rules = [one for one in reading.section("firewall")["rules"] if one["store"] != "local" and one["enabled"]]
+    allowing = [one for one in rules if one["direction"].lower() == "out" and one["action"].lower() == "allow"]
+    found = [one for one in allowing if _named(one) or _for_connector(one["program"] or "", reading)]
+    return problems([f"the {one['store']} rule '{one['name']}' still lets the Connector out" for one in found])
+
+
+def _for_connector(program: str, reading: Reading) -> bool:
+    connector = reading.settings.connector
+    return same_path(program, connector.image) or within(program, connector.folder)
+
+
+FACTS: dict[str, FactOf] = {
+    "firewall.rule": _rule,
+    "firewall.rule_by": _rule_by,
+    "firewall.override": _override,
+    "firewall.rule_left": _rule_left,
+    "firewall.policy_left": _policy_left,
+}

@@ -1,0 +1,77 @@
+"""Facts about the way to the vendor's addresses, as the gateway itself measured it."""
+
+from typing import Any
+
+from provisioner.audit.facts.context import CannotTell, FactOf, Reading, known_endpoints, listed, over_endpoints
+from provisioner.audit.facts.firewall import filters_outbound
+
+
+def _results(reading: Reading) -> list[Any]:
+    wanted = known_endpoints(reading)
+    results = {one["address"]: one for one in reading.section("endpoints")["results"]}
+    unmeasured = [one for one in wanted if one not in results]
+    if unmeasured:
+        raise CannotTell(f"the way to {listed(unmeasured)} was not measured")
+    return [results[one] for one in wanted]
+
+
+def _reachable(reading: Reading) -> str | list[str]:
+    results = _results(reading)
+    silent = [one["address"] for one in results if not one["tcp"]]
+    if not silent:
+        return over_endpoints(reading, [])
+    if filters_outbound(reading):
+        if _connector_connects(reading):
+            return over_endpoints(reading, [])
+        raise CannotTell(
+            "this PC's firewall blocks what no rule allows, and our test is not the Connector's program: it shows once "
+            "the Connector runs"
+        )
+    if len(silent) == len(results):
+        return ["none of the endpoints can be reached"]
+    return [f"no answer from {listed(silent)}"]
+
+
+def _connector_connects(reading: Reading) -> bool:
+    connector = reading.evidence.sections.get("connector", {"processes": ()})
+    return any(one["endpoint_connections"] for one in connector["processes"])
+
+
+def _tls(reading: Reading) -> str | list[str]:
+    """Whether TLS comes to an end that Windows trusts, at each endpoint that answers at all."""
+    answering = [one for one in _results(reading) if one["tcp"]]
+    if not answering:
+        if filters_outbound(reading):
+            raise CannotTell("this PC's firewall does not let our test through")
+        return ["nothing on the internet side answers this PC"]
+    without = [one["address"] for one in answering if one["tls"] is False]
+    if without:
+        return [f"{_which(without, answering)} no TLS: something on the way cuts it"]
+    strange = [one for one in answering if one["trusted"] is False]
+    if strange:
+        issuer = strange[0]["issuer"] or "an unknown issuer"
+        addresses = [one["address"] for one in strange]
+        return [
+            f"{_which(addresses, answering)} a certificate of {issuer}, which this PC does not trust: something on the "
+            f"way may open TLS"
+        ]
+    if any(one["tls"] is None or one["trusted"] is None for one in answering):
+        raise CannotTell("the gateway does not tell how TLS went")
+    return over_endpoints(reading, [])
+
+
+def _which(some: list[str], answering: list[Any]) -> str:
+    if len(some) == len(answering):
+        return "the endpoints answer with"
+    return f"{listed(some)} {'answers' if len(some) == 1 else 'answer'} with"
+
+
+def _measured_at(reading: Reading) -> str:
+    return str(reading.section("endpoints")["measured_at"])
+
+
+FACTS: dict[str, FactOf] = {
+    "endpoints.reachable": _reachable,
+    "endpoints.tls": _tls,
+    "endpoints.measured_at": _measured_at,
+}

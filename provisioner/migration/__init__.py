@@ -1,0 +1,1 @@
+"""A practice moved to another PC, stage by stage, and back. Pure."""

@@ -1,0 +1,179 @@
+"""A plan that was done, and what each step found -> the plan that puts back what was there before. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from provisioner.model import Audit, Change, Finding, Gap, Plan, Step, Wave
+from provisioner.plan.proof import trace
+from provisioner.plan.rollout import START
+
+# What is undone first: the reverse of how it was done.
+ORDER = ("service", "power", "antivirus", "firewall", "carry", "connector", "java")
+# Roles with a record of their own on the gateway: a run that died in them left nothing half known.
+_RECORDED = frozenset({"connector", "java"})
+# Whether what a role found says that nothing of its work was there yet; of the others it never does.
+_NOTHING: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "service": lambda before: before.get("exists") is False,
+    "firewall": lambda before: before.get("exists") is False,
+    "antivirus": lambda before: not before["path"] and not before["process"],
+    "carry": lambda before: not before["files"],
+}
+
+
+def _lost_rules(before: Mapping[str, Any]) -> str:
+    # Earlier releases told of two rules that were right as well, and left them.
+    lost = before.get("rules", 1) > 1 and before["changed"]
+    return f"there were {before['rules']} rules of that name, of which one was made" if lost else ""
+
+
+# Why what a role found does not come back; "" where it does. Of the others it always does.
+_LOST: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"firewall": _lost_rules}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acted:
+    """What the journal knows of a step that was begun: how often, and what its role first found (None: it never
+    said)."""
+
+    begun: int
+    before: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undone:
+    """The steps that lead a gateway back, in their order, and what has to be put back by hand."""
+
+    steps: tuple[Step, ...] = ()
+    gaps: tuple[Gap, ...] = field(default=())
+
+
+def make(plan: Plan, audit: Audit, acted: Mapping[str, Acted], *, at: datetime, plan_id: str) -> Plan:
+    """The plan that undoes all steps of a rollout that were begun, in the same waves.
+
+    `audit` is the one that the plan was made from; `acted` is by step.
+    """
+    waves, gaps = list[Wave](), list[Gap]()
+    for wave in plan.waves:
+        steps: list[Step] = []
+        for gateway in dict.fromkeys(step.gateway for step in wave.steps):
+            back = gateway_back([step for step in wave.steps if step.gateway == gateway], audit, acted, plan.id)
+            steps += back.steps
+            gaps += back.gaps
+        if steps:
+            waves.append(Wave(number=len(waves) + 1, steps=tuple(steps)))
+    touched = {step.gateway for wave in waves for step in wave.steps}
+    return Plan(
+        id=plan_id,
+        kind="undo",
+        at=at,
+        audit=plan.audit,
+        fleet_digest=plan.fleet_digest,
+        policy_digest=plan.policy_digest,
+        places={name: place for name, place in plan.places.items() if name in touched},
+        waves=tuple(waves),
+        budget=plan.budget,
+        gaps=tuple(gaps),
+        of=plan.id,
+    )
+
+
+def gateway_back(steps: Sequence[Step], audit: Audit, acted: Mapping[str, Acted], plan_id: str) -> Undone:
+    """What leads one gateway back from those of these steps that were begun."""
+    begun = [step for step in steps if step.kind == "playbook" and step.id in acted]
+    # A role that nobody has given a place has no way back that is known: that is said, never passed over.
+    gaps = [_gap(step, "provisioner knows no way back from it") for step in begun if step.role not in ORDER]
+    made = list[Step]()
+    for role in ORDER:
+        # A service is set and started by two steps of one role: what was before the first of them counts.
+        of_role = [step for step in begun if step.role == role]
+        if not of_role:
+            continue
+        first = acted[of_role[0].id]
+        if why := _why_by_hand(of_role[0], first):
+            gaps.append(_gap(of_role[0], why))
+        else:
+            made.append(_back(of_role, audit, first.before or {}, plan_id))
+    return Undone(steps=tuple(made), gaps=tuple(gaps))
+
+
+def acted_on(events: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, Acted]:
+    """What was acted on, by step, from (kind, step, body) of the journal's events of one plan, oldest first."""
+    found: dict[str, Acted] = {}
+    # What was known of a step that has no end yet, when it was begun.
+    earlier: dict[str, Acted | None] = {}
+    for kind, step, body in events:
+        so_far = found.get(step)
+        if kind == "step_started":
+            earlier[step] = so_far
+            begun = so_far.begun + 1 if so_far and so_far.before is None else (so_far.begun if so_far else 1)
+            found[step] = Acted(begun=begun, before=so_far.before if so_far else None)
+        elif step in earlier:
+            was = earlier.pop(step)
+            if body.get("untouched"):
+                found.pop(step)
+                found |= {step: was} if was else {}
+            elif so_far and so_far.before is None and body.get("before"):
+                found[step] = Acted(begun=so_far.begun, before=body["before"])
+    return found
+
+
+def _why_by_hand(step: Step, acted: Acted) -> str:
+    if acted.before is None:
+        return "what was there before is not known: the run ended before Ansible had said it"
+    if untold := acted.before.get("untold"):
+        return f"what was there before of {', '.join(untold)} could not be read"
+    if step.role in _LOST and (lost := _LOST[step.role](acted.before)):
+        return lost
+    if acted.begun > 1 and step.role not in _RECORDED and not _untouched(step, acted.before):
+        return "an earlier run ended in the middle of it, and what it had changed by then is not known"
+    return ""
+
+
+def _untouched(step: Step, before: Mapping[str, Any]) -> bool:
+    """Whether an earlier run that ended in the middle of a step had changed nothing yet, by what the next one found."""
+    nothing = _NOTHING.get(step.role)
+    return not step.removes and nothing is not None and nothing(before)
+
+
+def _back(steps: Sequence[Step], audit: Audit, before: Mapping[str, Any], plan_id: str) -> Step:
+    first, role = steps[0], steps[0].role
+    proves = tuple(dict.fromkeys(control for step in steps for control in step.proves))
+    was = [one for one in audit.of(first.gateway) if one.control in proves]
+    own = {f"{role}_state": "restored", f"{role}_before": dict(before), "provisioner_plan": plan_id}
+    if role == "service":
+        own["service_run"] = "unchanged"
+    step = Step(
+        id=f"{first.gateway}-undo-{role}",
+        gateway=first.gateway,
+        practice=first.practice,
+        kind="playbook",
+        remedy=role,
+        role=role,
+        values={**first.values, **own},
+        because=first.because,
+        proves=tuple(control for control in proves if control in {one.control for one in was}),
+        changes=tuple(_change(one, steps) for one in was),
+        seconds=sum(step.seconds for step in steps if step.remedy != START) or first.seconds,
+        restores=True,
+    )
+    evidence = next((one for one in audit.evidence if one.gateway == first.gateway and not one.error), None)
+    return replace(step, fingerprint=trace(step, evidence) if evidence else "")
+
+
+def _change(was: Finding, steps: Sequence[Step]) -> Change:
+    words = {change.before: change for step in steps for change in step.changes}
+    what = words[was.actual].what if was.actual in words else was.control
+    return Change(what=what, before=was.expected, after=was.actual)
+
+
+def _gap(step: Step, why: str) -> Gap:
+    return Gap(
+        gateway=step.gateway,
+        practice=step.practice,
+        control=step.id,
+        message=f"{step.remedy} cannot be undone from here: {why}",
+        owner="icb-it",
+        ask="Put it back by hand; `provisioner record` has the reading from before the step.",
+    )
