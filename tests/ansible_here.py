@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.lab import modules
-from provisioner.lab.disk import File
-from provisioner.lab.machine import Machine, _nobody
+from provisioner.lab.windows.disk import File
+from provisioner.lab.windows.machine import Machine, _nobody
 
 ROOT = Path(__file__).resolve().parent.parent
 _TMP = "C:\\Users\\provisioner\\AppData\\Local\\Temp\\here"

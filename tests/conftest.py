@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import LabError
-from provisioner.lab import process
-from provisioner.lab.process import Handle
+from provisioner.lab.process import client
+from provisioner.lab.process.client import Handle
 
 ROOT = Path(__file__).resolve().parent.parent
 PRACTICES = ROOT / "inventory" / "example" / "practices.csv"
@@ -99,12 +99,12 @@ def lab(tmp_path: Path) -> Iterator[Callable[..., Handle]]:
     def up(*codes: str, state: str = "fresh", seed: int = 0, delay: float = 0.0) -> Handle:
         folder = tmp_path / f"fleet{len(folders)}"
         folders.append(folder)
-        return process.up(folder, rows(*codes), state=state, seed=seed, delay=delay)
+        return client.up(folder, rows(*codes), state=state, seed=seed, delay=delay)
 
     yield up
     for folder in folders:
         try:
-            process.down(folder)
+            client.down(folder)
         except LabError:
             continue  # the test ended it
 

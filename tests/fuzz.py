@@ -36,7 +36,7 @@ from provisioner.errors import ProvisionerError
 from provisioner.evidence import collect
 from provisioner.fleet import ods
 from provisioner.journal import Journal
-from provisioner.lab.evidence import document
+from provisioner.lab.wsman.answer import document
 from provisioner.model import Audit, Evidence, Fleet, Gateway, Role
 from provisioner.model.settings import Connection
 from provisioner.plan import rollout

@@ -7,17 +7,18 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from provisioner.lab import estate, modules
-from provisioner.lab.evidence import SECTIONS, document
-from provisioner.lab.machine import Machine
+from provisioner.lab import modules
+from provisioner.lab.estate import machines
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.wsman.answer import SECTIONS, document
 
 NOW = 1_780_000_000.0
 ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
-IMAGE = estate.IMAGE
-FOLDER = estate.FOLDER
-JAVA_HOME = estate.JAVA_HOME
-RULE = estate.RULE
-SERVICE = estate.SERVICE
+IMAGE = machines.IMAGE
+FOLDER = machines.FOLDER
+JAVA_HOME = machines.JAVA_HOME
+RULE = machines.RULE
+SERVICE = machines.SERVICE
 
 
 def zipped(files: Mapping[str, str]) -> bytes:
@@ -103,7 +104,7 @@ def fleet(count: int, state: str, seed: int = 1, **row: str) -> dict[str, Machin
         {"practice": f"A{81000 + number}", "name": "", "gateway": "", "address": "", "role": "active", **row}
         for number in range(count)
     ]
-    return estate.make(rows, state=state, seed=seed, packages=PACKAGES, endpoints=ENDPOINTS, now=NOW)
+    return machines.make(rows, state=state, seed=seed, packages=PACKAGES, endpoints=ENDPOINTS, now=NOW)
 
 
 def one(state: str = "fresh", *faults: str) -> Machine:

@@ -22,10 +22,12 @@ from provisioner.execute.engine import Hands
 from provisioner.execute.events import Happening, PersonAwaited
 from provisioner.fleet import rewrite
 from provisioner.journal import Journal
-from provisioner.lab import estate, modules
-from provisioner.lab.evidence import document
-from provisioner.lab.machine import PROCRUN, Machine, WillNotStart, stamp
-from provisioner.lab.unpack import MANIFEST, put, take_away
+from provisioner.lab import modules
+from provisioner.lab.estate import machines as estate
+from provisioner.lab.windows.hosts import PROCRUN
+from provisioner.lab.windows.machine import Machine, WillNotStart, stamp
+from provisioner.lab.windows.package import MANIFEST, put, take_away
+from provisioner.lab.wsman.answer import document
 from provisioner.model import Audit, Evidence, Finding, Fleet, Gateway, Problem, Role, Step
 from tests import judge
 from tests.lab_fixtures import CONNECTOR, ENDPOINTS, FOLDER, IMAGE, JAVA_HOME, JRE, PACKAGES, SERVICE

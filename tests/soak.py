@@ -21,8 +21,8 @@ from pathlib import Path
 
 from provisioner.execute.failpoints import Point
 from provisioner.journal import Journal, standing
-from provisioner.lab import process
-from provisioner.lab.process import Handle
+from provisioner.lab.process import client
+from provisioner.lab.process.client import Handle
 from provisioner.model import Plan
 from tests import judge, storm, storm_faults
 from tests.conftest import command, environment
@@ -66,7 +66,7 @@ def _really(folder: Path, chance: random.Random, survived: Counter[str], until: 
     rows = [_row(f"A8400{number}", "", "active") for number in (2, 5, 6)]
     for code in ("A84010", "A84011"):
         rows += [_row(code, f"OLD-{code}", "active"), _row(code, f"NEW-{code}", "standby")]
-    with process.running(folder, rows, state="mixed", seed=chance.randrange(100)) as lab:
+    with client.running(folder, rows, state="mixed", seed=chance.randrange(100)) as lab:
         _quick(folder)
         running = _running(lab)
         practices = {row["gateway"] or row["practice"]: row["practice"] for row in rows}

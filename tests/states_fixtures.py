@@ -11,10 +11,11 @@ from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
 
-from provisioner.lab import estate, peculiarities
-from provisioner.lab.disk import USERS, Access
-from provisioner.lab.machine import PROCRUN, Machine
-from provisioner.lab.parts import Action, Rule
+from provisioner.lab.estate import drift, machines
+from provisioner.lab.windows.disk import USERS, Access
+from provisioner.lab.windows.hosts import PROCRUN
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.windows.state import Action, Rule
 from tests.conftest import ROOT
 from tests.lab_fixtures import ENDPOINTS, FOLDER, IMAGE, JAVA_HOME, SERVICE
 
@@ -157,7 +158,7 @@ def _doubled(**changes: Any) -> Spoil:
 
 # By the field of a rule in the schema: what may be there instead.
 RULES: dict[str, dict[str, Spoil]] = {
-    "name": {"none": lambda machine: machine.firewall.rules.clear(), "in capitals": _rule(name=estate.RULE.upper())},
+    "name": {"none": lambda machine: machine.firewall.rules.clear(), "in capitals": _rule(name=machines.RULE.upper())},
     "store": {
         "a policy's beside it": _doubled(store="policy"),
         "a policy's only": _rule(store="policy", enabled=False),
@@ -261,7 +262,7 @@ def runtimes() -> Iterator[State]:
         return both
 
     def old(machine: Machine) -> None:
-        peculiarities.old_java(machine, ())
+        drift.old_java(machine, ())
 
     yield State("java", "absent", and_stopped(_jre()))
     yield State("java", "old", old)
@@ -286,7 +287,7 @@ def connectors() -> Iterator[State]:
         other_package(machine)
         machine.disk.write(f"{FOLDER}\\connector.jar", b"an older one")
 
-    yield State("connector", "nothing of ours", lambda machine: peculiarities.nothing_installed(machine, ()))
+    yield State("connector", "nothing of ours", lambda machine: drift.nothing_installed(machine, ()))
     yield State("connector", "open to users", folder(protected=False, writers=[Access(USERS, "Modify")]))
     yield State("connector", "a user's own", folder(owner="S-1-5-21-1-2-3-1001"))
     yield State("connector", "a file gone", lambda machine: machine.disk.remove(f"{FOLDER}\\version.txt"))
@@ -321,7 +322,7 @@ def retired() -> Iterator[State]:
     yield State("service", "retired, being stopped", service(state="stop_pending", start_mode="auto"), "retired")
     yield State("service", "retired, no service", without_service, "retired")
     yield State("firewall", "retired, two rules", two_rules, "retired", gone="2 rules of that name")
-    yield State("service", "retired, nothing", lambda machine: peculiarities.nothing_installed(machine, ()), "retired")
+    yield State("service", "retired, nothing", lambda machine: drift.nothing_installed(machine, ()), "retired")
 
 
 def carried() -> Iterator[State]:

@@ -13,7 +13,7 @@ from provisioner.ansible.playbook import Acted
 from provisioner.execute import claims, judge, start
 from provisioner.execute import run as rollout
 from provisioner.journal import Journal
-from provisioner.lab.machine import stamp
+from provisioner.lab.windows.machine import stamp
 from provisioner.model import Evidence, Gateway, Step
 from provisioner.plan import guards
 from provisioner.plan.rollout import SWITCHED_OFF, Standing

@@ -13,8 +13,8 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from provisioner.evidence import collect, redact
-from provisioner.lab.evidence import document
-from provisioner.lab.process import Handle
+from provisioner.lab.process.client import Handle
+from provisioner.lab.wsman.answer import document
 from provisioner.model import Evidence
 from tests.conftest import Command
 from tests.evidence_fixtures import MACHINES, SHAPE

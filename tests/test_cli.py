@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from provisioner.cli import VERBS
-from provisioner.lab.process import Handle
+from provisioner.lab.process.client import Handle
 from tests.conftest import ROOT, Command, Ran
 from tests.test_report_json import promised
 

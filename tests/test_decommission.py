@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner.lab.process import Handle
+from provisioner.lab.process.client import Handle
 from tests.conftest import Command
 from tests.test_road import planned, steps
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.lab import process
-from provisioner.lab.process import Handle
+from provisioner.lab.process import client
+from provisioner.lab.process.client import Handle
 from tests.conftest import Command, Ran
 
 FULL, AWAY, OTHER, DROPS, RETURNS = (
@@ -24,7 +24,7 @@ def lab(tmp_path: Path) -> Iterator[Handle]:
         {"practice": f"A840{number:02}", "name": f"Practice {number}", "gateway": "", "address": "", "role": "active"}
         for number in range(1, 41)
     ]
-    with process.running(tmp_path / "fleet", rows) as handle:
+    with client.running(tmp_path / "fleet", rows) as handle:
         fleet = handle.folder / "fleet.yml"
         fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {waves: [1, 5, 20], failed: 2}\n", "utf-8")
         yield handle

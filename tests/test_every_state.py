@@ -16,7 +16,7 @@ from provisioner.ansible import playbook
 from provisioner.ansible.playbook import Acted, Marker
 from provisioner.execute import engine
 from provisioner.journal import Journal
-from provisioner.lab import estate
+from provisioner.lab.estate import machines as estate
 from provisioner.migration import stages
 from provisioner.model import Budget, Move, Outcome, Plan, Result, Role, Step, Wave
 from provisioner.plan import rollout as planning

@@ -17,7 +17,7 @@ import ansible
 import pytest
 
 from provisioner.lab import modules
-from provisioner.lab.machine import Machine
+from provisioner.lab.windows.machine import Machine
 from tests.lab_fixtures import NOW, one, zipped
 from tests.test_our_modules import web
 from tests.windows_fixtures import ROOT, Engine, add_type, doubled, windows_home, wine_engine

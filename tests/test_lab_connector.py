@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.lab.machine import Machine
+from provisioner.lab.windows.machine import Machine
 from tests.lab_fixtures import (
     CONNECTOR,
     FOLDER,

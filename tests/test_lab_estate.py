@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from provisioner.lab import estate
-from provisioner.lab.machine import Machine
+from provisioner.lab.estate import machines as estate
+from provisioner.lab.windows.machine import Machine
 from tests.lab_fixtures import ENDPOINTS, FOLDER, NOW, PACKAGES, fleet, one, section
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from provisioner.lab.evidence import SECTIONS, document
-from provisioner.lab.machine import FAULTS, Machine, stamp
+from provisioner.lab.windows.machine import FAULTS, Machine, stamp
+from provisioner.lab.wsman.answer import SECTIONS, document
 from provisioner.resources import schema
 from tests.lab_fixtures import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
 

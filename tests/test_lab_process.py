@@ -19,10 +19,11 @@ from pydantic import TypeAdapter
 from provisioner.cli import main
 from provisioner.cli.lab import lab as verb
 from provisioner.errors import LabError
-from provisioner.lab import Handle, down, faults, packages, running, up
-from provisioner.lab.alive import started
-from provisioner.lab.folder import Folder, complete, read_rows, socket_path
-from provisioner.lab.process import find
+from provisioner.lab import Handle, down, faults, running, up
+from provisioner.lab.estate import packages
+from provisioner.lab.estate.folder import Folder, complete, read_rows, socket_path
+from provisioner.lab.process.alive import started
+from provisioner.lab.process.client import find
 from provisioner.model import settings
 
 ROWS = [{"practice": f"A8100{number}", "name": f"Surgery {number}"} for number in range(1, 7)]

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from provisioner.lab import variables, wildcard
-from provisioner.lab.machine import Machine
 from provisioner.lab.modules import MODULES, Unmodelled
-from provisioner.lab.parts import Rule, Service
+from provisioner.lab.windows import variables, wildcard
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.windows.state import Rule, Service
 from tests.lab_fixtures import FOLDER, IMAGE, KEY, SERVICE, URLS, one, run, written, zipped
 
 ODD = "TestService [*abc]"

@@ -30,9 +30,11 @@ from winrm.exceptions import (
 from winrm.protocol import Protocol
 
 from provisioner import resources
-from provisioner.lab import Handle, commands, evidence, running
-from provisioner.lab.machine import FAULTS
-from provisioner.lab.shell import MOST_SHELLS
+from provisioner.lab import Handle, running
+from provisioner.lab.windows.machine import FAULTS
+from provisioner.lab.wsman import answer as evidence
+from provisioner.lab.wsman import commands
+from provisioner.lab.wsman.shell import MOST_SHELLS
 from provisioner.transport import winrm
 from provisioner.transport.http import IDENTIFY
 

@@ -12,8 +12,8 @@ import pytest
 
 from provisioner import processes
 from provisioner.journal import Journal
-from provisioner.lab import process
-from provisioner.lab.process import Handle
+from provisioner.lab.process import client
+from provisioner.lab.process.client import Handle
 from tests import judge
 from tests.conftest import Command, command, environment
 
@@ -31,7 +31,7 @@ def lab(tmp_path: Path) -> Iterator[Handle]:
         {"practice": CODE, "name": "Old Mill", "gateway": OLD, "address": "", "role": "active"},
         {"practice": CODE, "name": "Old Mill", "gateway": NEW, "address": "", "role": "candidate"},
     ]
-    with process.running(tmp_path / "fleet", rows, state="ready") as handle:
+    with client.running(tmp_path / "fleet", rows, state="ready") as handle:
         fleet = handle.folder / "fleet.yml"
         fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {approve_wait: 4, settle: 6}\n", "utf-8")
         yield handle
@@ -190,7 +190,7 @@ def ready(tmp_path: Path) -> Iterator[Handle]:
         {"practice": CODE, "name": "Old Mill", "gateway": OLD, "address": "", "role": "active"},
         {"practice": CODE, "name": "Old Mill", "gateway": NEW, "address": "", "role": "standby"},
     ]
-    with process.running(tmp_path / "fleet", rows, state="ready") as handle:
+    with client.running(tmp_path / "fleet", rows, state="ready") as handle:
         fleet = handle.folder / "fleet.yml"
         fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {approve_wait: 2, settle: 2}\n", "utf-8")
         yield handle
@@ -222,7 +222,7 @@ def two(tmp_path: Path) -> Iterator[Handle]:
         for code in (CODE, AWAY)
         for place, role in (("OLD", "active"), ("NEW", "candidate"))
     ]
-    with process.running(tmp_path / "fleet", rows, state="ready") as handle:
+    with client.running(tmp_path / "fleet", rows, state="ready") as handle:
         fleet = handle.folder / "fleet.yml"
         fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {approve_wait: 4, settle: 6}\n", "utf-8")
         state_off(handle, AWAY, f"OLD-{AWAY}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.lab.unpack import BadName, members, names_fault
+from provisioner.lab.windows.package import BadName, members, names_fault
 from tests.conftest import ROOT
 from tests.lab_fixtures import zipped
 

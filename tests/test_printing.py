@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from provisioner.cli import VERBS
-from provisioner.lab import process
+from provisioner.lab.process import client
 from tests.conftest import ROOT, command, environment
 
 # A practice as a Welsh one is called, with what no code page of Windows has.
@@ -44,7 +44,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("printing") / "fleet"
     rows = [{"practice": "A84002", "name": NAME, "gateway": "", "address": "", "role": "active"}]
-    with process.running(folder, rows, state="fresh"):
+    with client.running(folder, rows, state="fresh"):
         ids: dict[str, str] = {}
         for verb in (("audit",), ("plan", "--remedy", "start")):
             ran = subprocess.run(command(*verb, "--format", "json", fleet=folder), capture_output=True, text=True,

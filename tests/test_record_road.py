@@ -10,7 +10,7 @@ from sqlite3 import connect
 
 import jsonschema
 
-from provisioner.lab.process import Handle
+from provisioner.lab.process.client import Handle
 from tests.conftest import Command
 from tests.test_report_json import promised
 from tests.test_road import planned

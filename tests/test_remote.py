@@ -15,8 +15,8 @@ from winrm.protocol import Protocol
 
 from provisioner.errors import BadAnswer, GatewayError, InputError, NotTried, Refused, TimedOut, Unreachable
 from provisioner.evidence.collect import parse, question, script
-from provisioner.lab import process
-from provisioner.lab.process import Handle
+from provisioner.lab.process import client
+from provisioner.lab.process.client import Handle
 from provisioner.model import Gateway, Role
 from provisioner.model.settings import Connection, Settings
 from provisioner.transport import session, winrm
@@ -30,7 +30,7 @@ SETTINGS = Settings(version=1, endpoints=("192.0.2.5", "198.51.100.9", "203.0.11
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
     """A lab whose gateway A84002 is well, and whose others are given faults."""
-    with process.running(tmp_path_factory.mktemp("remote") / "fleet", rows("A84002", "A84005", "A84006")) as handle:
+    with client.running(tmp_path_factory.mktemp("remote") / "fleet", rows("A84002", "A84005", "A84006")) as handle:
         yield handle
 
 

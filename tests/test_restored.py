@@ -12,10 +12,12 @@ from provisioner import remedies
 from provisioner.ansible import playbook
 from provisioner.ansible.playbook import Acted
 from provisioner.fleet import load
-from provisioner.lab import Handle, peculiarities, process
-from provisioner.lab.folder import Folder
-from provisioner.lab.machine import Machine
+from provisioner.lab import Handle
+from provisioner.lab.estate import drift
+from provisioner.lab.estate.folder import Folder
 from provisioner.lab.modules.package import UNINSTALL
+from provisioner.lab.process import client
+from provisioner.lab.windows.machine import Machine
 from provisioner.model import Fleet, Step
 from provisioner.model.settings import ConnectorFile, Package
 from tests.conftest import own_mark
@@ -27,13 +29,13 @@ PLAN = "plan-20260105-210000-1a2b"
 KEPT = "c:\\programdata\\provisioner"
 ROLES = ("java", "connector", "firewall", "antivirus", "service", "power")
 DRIFTS = (
-    peculiarities.rule_disabled,
-    peculiarities.rule_of_three,
-    peculiarities.old_java,
-    peculiarities.no_recovery,
-    peculiarities.not_delayed,
-    peculiarities.no_exclusion,
-    peculiarities.sleeps,
+    drift.rule_disabled,
+    drift.rule_of_three,
+    drift.old_java,
+    drift.no_recovery,
+    drift.not_delayed,
+    drift.no_exclusion,
+    drift.sleeps,
 )
 
 Spoil = Callable[[Machine], object]
@@ -115,14 +117,14 @@ def gateways(lab: Callable[..., Handle]) -> Callable[..., Gateways]:
     def up(**spoils: Spoil) -> Gateways:
         handle = lab(*spoils, state="ready")
         folder = Folder(handle.folder)
-        process.down(handle.folder)
+        client.down(handle.folder)
         saved = json.loads(folder.state.read_text("utf-8"))
         for name, spoil in spoils.items():
             machine = Machine.from_json(saved[name])
             spoil(machine)
             saved[name] = machine.to_json()
         folder.state.write_text(json.dumps(saved), "utf-8")
-        handle = process.up(handle.folder)
+        handle = client.up(handle.folder)
         fleet = load(handle.folder)
         (handle.folder / "c.j2").write_text("practice={{ practice }}\n", "utf-8")
         file = ConnectorFile(path="conf\\c.properties", template="c.j2")
@@ -133,7 +135,7 @@ def gateways(lab: Callable[..., Handle]) -> Callable[..., Gateways]:
 
 
 def bare(machine: Machine) -> None:
-    peculiarities.nothing_installed(machine, ())
+    drift.nothing_installed(machine, ())
 
 
 def drifted(machine: Machine) -> None:
@@ -188,8 +190,8 @@ def test_a_rule_of_any_protocol_is_replaced_and_put_back_whole(gateways: Callabl
 
 def stopped(machine: Machine) -> None:
     as_it_is(machine)
-    peculiarities.service_stopped(machine, ())
-    peculiarities.not_delayed(machine, ())
+    drift.service_stopped(machine, ())
+    drift.not_delayed(machine, ())
 
 
 def test_a_service_that_is_put_back_is_started_only_where_that_is_asked(gateways: Callable[..., Gateways]) -> None:

@@ -20,8 +20,8 @@ from provisioner.cli.reading import Reader
 from provisioner.cli.running import actor
 from provisioner.evidence.collect import SECTIONS
 from provisioner.journal import Journal
-from provisioner.lab import process
-from provisioner.lab.process import Handle
+from provisioner.lab.process import client as process
+from provisioner.lab.process.client import Handle
 from provisioner.model import Gateway, Step
 from tests.conftest import ROOT, Command, Ran, command, environment, own_mark, rows
 

@@ -6,10 +6,10 @@ import pytest
 
 from provisioner.audit.facts import running
 from provisioner.evidence.collect import SECTIONS
-from provisioner.lab import hosts
-from provisioner.lab.evidence import document
-from provisioner.lab.machine import Machine
-from provisioner.lab.parts import Loose
+from provisioner.lab.windows import hosts
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.windows.state import Loose
+from provisioner.lab.wsman.answer import document
 from provisioner.model import Evidence, Gateway, Role
 from provisioner.model.settings import Service, Settings
 from provisioner.plan.rollout import Standing, by_hand, connector_runs, why_not_beside, why_not_fenced, why_not_start

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.lab.hosts import KINDS, SYSTEM_JAVA
-from provisioner.lab.process import Handle
+from provisioner.lab.process.client import Handle
+from provisioner.lab.windows.hosts import KINDS, SYSTEM_JAVA
 from tests.conftest import Command, command, environment
 
 Lab = Callable[..., Handle]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from provisioner.lab.process import Handle
+from provisioner.lab.process.client import Handle
 from tests.conftest import Command
 
 

@@ -14,8 +14,8 @@ from provisioner import fleet as fleets
 from provisioner import remedies
 from provisioner.cli import provisioner as verbs
 from provisioner.errors import ProvisionerError
-from provisioner.lab.folder import ENDPOINTS
-from provisioner.lab.process import Handle
+from provisioner.lab.estate.folder import ENDPOINTS
+from provisioner.lab.process.client import Handle
 from tests.conftest import Command, Ran
 
 Lab = Callable[..., Handle]

@@ -36,8 +36,8 @@ def command(folder: Path, seed: int) -> int:
     The practices are the 26 of Northumberland that use SystmOne; their PCs are pretend ones on this machine, which
     speak real WinRM. Nothing outside this machine is touched, and no process stays behind.
     """
-    from provisioner.lab import process
-    from provisioner.lab.folder import read_rows
+    from provisioner.lab.estate.folder import read_rows
+    from provisioner.lab.process import client as process
 
     begun = time.monotonic()
     folder = folder.resolve()
@@ -107,7 +107,7 @@ def _make_room(folder: Path) -> None:
     if any(folder.iterdir()) and not (folder / "fleet" / ".provisioner" / "lab").is_dir():
         raise InputError(f"{folder} holds something else than an earlier demo.", "Give another folder: --dir DIR.")
     from provisioner.errors import LabError
-    from provisioner.lab import process
+    from provisioner.lab.process import client as process
 
     with suppress(LabError):
         process.down(folder / "fleet")

@@ -47,8 +47,8 @@ def up(
 
     A lab that was down goes on where it stood; then no --practices is needed.
     """
-    from provisioner.lab import process
-    from provisioner.lab.folder import ENDPOINTS, Folder
+    from provisioner.lab.estate.folder import ENDPOINTS, Folder
+    from provisioner.lab.process import client as process
 
     fleet = _folder(folder)
     goes_on = Folder(fleet.resolve()).state.exists()
@@ -72,7 +72,7 @@ def up(
 @_DIR
 def down(folder: Path | None) -> None:
     """End the lab. What its machines are is kept."""
-    from provisioner.lab import process
+    from provisioner.lab.process import client as process
 
     process.down(_folder(folder))
     click.echo("The lab is down.")
@@ -82,7 +82,7 @@ def down(folder: Path | None) -> None:
 @_DIR
 def state(folder: Path | None) -> None:
     """What every machine is: one JSON document, the same bytes as long as nothing happens."""
-    from provisioner.lab import process
+    from provisioner.lab.process import client as process
 
     machines = process.find(_folder(folder)).state()
     click.echo(json.dumps({"version": 1, "gateways": machines}, indent=1, sort_keys=True))
@@ -98,7 +98,7 @@ def set_faults(folder: Path | None, rates: tuple[str, ...], seed: int, words: tu
 
     What is given adds to what is there; `none` before it takes that away first.
     """
-    from provisioner.lab import process
+    from provisioner.lab.process import client as process
 
     if not rates and not words:
         raise LabError("Which gateway, and which fault?", "Such as: provisioner lab set A81001 offline")
@@ -116,7 +116,7 @@ def set_faults(folder: Path | None, rates: tuple[str, ...], seed: int, words: tu
 def events(folder: Path | None) -> None:
     """What happened: one JSON line an event."""
     from provisioner.lab import events as happened
-    from provisioner.lab.folder import Folder
+    from provisioner.lab.estate.folder import Folder
 
     place = Folder(_folder(folder).resolve())
     if not place.setup.exists():

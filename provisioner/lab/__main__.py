@@ -10,7 +10,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     # Only now: a process that forks is best young.
-    from provisioner.lab import daemon
+    from provisioner.lab.process import daemon
 
     daemon.main(folder, descriptor)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from provisioner.errors import LabError
-from provisioner.lab.hosts import KINDS
+from provisioner.lab.windows.hosts import KINDS
 
 
 @dataclass(frozen=True)

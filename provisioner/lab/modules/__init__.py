@@ -8,9 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from provisioner.lab import variables
-from provisioner.lab.disk import DiskFull
-from provisioner.lab.machine import Machine
 from provisioner.lab.modules import (
     access,
     copying,
@@ -27,6 +24,9 @@ from provisioner.lab.modules import (
     tree,
 )
 from provisioner.lab.modules.arguments import Call, Failed, Spec, Unmodelled, parse
+from provisioner.lab.windows import variables
+from provisioner.lab.windows.disk import DiskFull
+from provisioner.lab.windows.machine import Machine
 
 __all__ = ["MODULES", "Unmodelled", "run"]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from provisioner.lab.disk import ADMINISTRATORS, Folder, key, plain
 from provisioner.lab.modules.arguments import Call, Option, Spec, Unmodelled
+from provisioner.lab.windows.disk import ADMINISTRATORS, Folder, key, plain
 
 SPEC: Spec = {
     "path": Option(kind="list", elements="path", default=[]),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.lab.machine import Machine
+from provisioner.lab.windows.machine import Machine
 
 
 class Unmodelled(Exception):

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.lab.disk import File, described, leaf, parent, plain
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec, Unmodelled
+from provisioner.lab.windows.disk import File, described, leaf, parent, plain
 
 SPEC: Spec = {
     "_copy_mode": Option(default="single", choices=("explode", "query", "remote", "single")),

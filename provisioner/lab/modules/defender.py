@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from provisioner.lab.disk import key
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
-from provisioner.lab.parts import Defender
+from provisioner.lab.windows.disk import key
+from provisioner.lab.windows.state import Defender
 
 SPEC: Spec = {
     "path": Option(kind="list", elements="str", default=[]),

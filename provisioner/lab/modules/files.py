@@ -3,8 +3,8 @@
 import hashlib
 from typing import Any
 
-from provisioner.lab.disk import File, Folder, is_windows_own, key, leaf, parent, plain
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec, Unmodelled
+from provisioner.lab.windows.disk import File, Folder, is_windows_own, key, leaf, parent, plain
 
 _ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")
 

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from provisioner.lab import variables
-from provisioner.lab.machine import Machine
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
-from provisioner.lab.parts import Rule
+from provisioner.lab.windows import variables
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.windows.state import Rule
 
 SPEC: Spec = {
     "name": Option(),

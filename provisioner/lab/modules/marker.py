@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.lab.disk import DiskFull, parent
-from provisioner.lab.machine import stamp
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
+from provisioner.lab.windows.disk import DiskFull, parent
+from provisioner.lab.windows.machine import stamp
 
 SPEC: Spec = {
     "journal": Option(required=True),

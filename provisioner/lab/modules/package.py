@@ -9,12 +9,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.lab.disk import File, described, leaf
-from provisioner.lab.machine import Machine
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec, Unmodelled
 from provisioner.lab.modules.files import digest
-from provisioner.lab.parts import Installed, Service
-from provisioner.lab.unpack import BadPackage, members
+from provisioner.lab.windows.disk import File, described, leaf
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.windows.package import BadPackage, members
+from provisioner.lab.windows.state import Installed, Service
 
 SPEC: Spec = {
     "arguments": Option(kind="raw"),

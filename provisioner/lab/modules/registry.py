@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from provisioner.lab import variables
-from provisioner.lab.machine import Machine
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
-from provisioner.lab.registry import Value
+from provisioner.lab.windows import variables
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.windows.registry import Value
 
 _KINDS = {
     "none": "None",

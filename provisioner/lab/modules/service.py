@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from provisioner.lab import variables, wildcard
-from provisioner.lab.machine import Machine, WillNotStart
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec, Unmodelled, parse
-from provisioner.lab.parts import Action, Service
+from provisioner.lab.windows import variables, wildcard
+from provisioner.lab.windows.machine import Machine, WillNotStart
+from provisioner.lab.windows.state import Action, Service
 
 SPEC: Spec = {
     "dependencies": Option(kind="list", unmodelled=True),

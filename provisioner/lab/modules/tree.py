@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from provisioner.lab import record
-from provisioner.lab.disk import DiskFull, File, described, key, leaf, parent, plain
 from provisioner.lab.modules.arguments import Call, Failed, Option, Spec
-from provisioner.lab.record import Change, Record
-from provisioner.lab.unpack import MANIFEST, BadName, BadPackage, members, put, read, take_away, whole
+from provisioner.lab.windows import kept as record
+from provisioner.lab.windows.disk import DiskFull, File, described, key, leaf, parent, plain
+from provisioner.lab.windows.kept import Change, Record
+from provisioner.lab.windows.package import MANIFEST, BadName, BadPackage, members, put, read, take_away, whole
 
 SPEC: Spec = {
     "source": Option(choices=("url", "path", "push")),

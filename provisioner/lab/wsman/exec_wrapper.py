@@ -15,8 +15,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from provisioner.lab import modules, variables
-from provisioner.lab.program import Gateway, Gone, Line, Output, Program, failed
+from provisioner.lab import modules
+from provisioner.lab.windows import variables
+from provisioner.lab.wsman.program import Gateway, Gone, Line, Output, Program, failed
 
 _SEPARATOR = b"\n\0\0\0\0\n"
 _KNOWN = "that of ansible-core 2.19 to 2.21 (ansible 12 to 14)"

@@ -8,8 +8,8 @@ import binascii
 import json
 import time
 
-from provisioner.lab import cmdline, evidence, garbage, wrapper
-from provisioner.lab.program import Gateway, Line, Output, Program, failed
+from provisioner.lab.wsman import answer, cmdline, exec_wrapper, garbage
+from provisioner.lab.wsman.program import Gateway, Line, Output, Program, failed
 
 # As transport/winrm.py sends it, to the letter: anything else would be another program. A test holds them equal.
 BOOTSTRAP = (
@@ -32,7 +32,7 @@ def find(gateway: Gateway, line: Line) -> Program:
     if name == "hostname" and len(words) == 1:
         return Program(False, lambda _: _host_name(gateway, line))
     script = _encoded_script(words) if name == "powershell" else None
-    program = wrapper.find(gateway, script, line) if script is not None else None
+    program = exec_wrapper.find(gateway, script, line) if script is not None else None
     return program or _says(f"Not modelled by the lab: {line.text[:300]}", line)
 
 
@@ -46,7 +46,7 @@ async def _evidence(gateway: Gateway, given: bytes, line: Line) -> Output:
     if not isinstance(settings, dict) or not script.strip():
         # Windows PowerShell would say it at more length; that it ends so is what counts.
         return failed("ConvertFrom-Json : Invalid JSON primitive, or no script behind it.", line)
-    document = evidence.document(gateway.machine, settings, time.time())
+    document = answer.document(gateway.machine, settings, time.time())
     kind = gateway.machine.faults.get("garbage")
     if kind is not None:
         return Output(text=garbage.answer(kind, document))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from provisioner.lab.disk import Disk, DiskFull, File, described, key, parent, plain
+from provisioner.lab.windows.disk import Disk, DiskFull, File, described, key, parent, plain
 
 MANIFEST = ".provisioner-package.json"
 

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from provisioner.lab.disk import File, described
-from provisioner.lab.machine import PROCRUN, Machine, stamp
-from provisioner.lab.parts import (
+from provisioner.lab.estate.drift import make_peculiar
+from provisioner.lab.windows.disk import File, described
+from provisioner.lab.windows.hosts import PROCRUN
+from provisioner.lab.windows.machine import Machine, stamp
+from provisioner.lab.windows.package import MANIFEST, members, put
+from provisioner.lab.windows.state import (
     Action,
     Adapter,
     Hardware,
@@ -21,8 +24,6 @@ from provisioner.lab.parts import (
     Session,
     Windows,
 )
-from provisioner.lab.peculiarities import make_peculiar
-from provisioner.lab.unpack import MANIFEST, members, put
 
 Package = Mapping[str, Any]
 

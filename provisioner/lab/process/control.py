@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import LabError
-from provisioner.lab.server import Lab
+from provisioner.lab.wsman.server import Lab
 
 _LONGEST_REQUEST = 2**20
 _ANSWER_SECONDS = 60.0

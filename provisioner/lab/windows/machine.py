@@ -16,11 +16,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from provisioner.lab import hosts
-from provisioner.lab.disk import Disk, key, leaf
-from provisioner.lab.hosts import PROCRUN as PROCRUN
-from provisioner.lab.hosts import program as program
-from provisioner.lab.parts import (
+from provisioner.lab.windows import hosts
+from provisioner.lab.windows.disk import Disk, key, leaf
+from provisioner.lab.windows.hosts import program
+from provisioner.lab.windows.registry import Registry
+from provisioner.lab.windows.state import (
     Adapter,
     Defender,
     Firewall,
@@ -39,7 +39,6 @@ from provisioner.lab.parts import (
     Systmone,
     Windows,
 )
-from provisioner.lab.registry import Registry
 
 FAULTS = frozenset(
     {

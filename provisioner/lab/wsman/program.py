@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from provisioner.lab import faults
-from provisioner.lab.machine import Machine
+from provisioner.lab.windows.machine import Machine
 
 _SLOW_SECONDS = 30.0
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import LabError
-from provisioner.lab import control, events
-from provisioner.lab.alive import started
-from provisioner.lab.folder import ENDPOINTS, USER, Folder, complete, prepare, read_rows, write_fleet
-from provisioner.lab.login import Account
+from provisioner.lab import events
+from provisioner.lab.estate.folder import ENDPOINTS, USER, Folder, complete, prepare, read_rows, write_fleet
+from provisioner.lab.process import control
+from provisioner.lab.process.alive import started
+from provisioner.lab.wsman.auth import Account
 
 _END_SECONDS = 15.0
 _UNWANTED = ("PROVISIONER_PASSWORD",)
@@ -175,7 +176,7 @@ def _known(folder: Folder) -> dict[str, Any] | None:
 
 def _launch(folder: Folder) -> Handle:
     """Start the process and wait until it serves. Errors: LabError with what it said."""
-    ours = Path(__file__).resolve().parents[2]
+    ours = Path(__file__).resolve().parents[3]
     environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     hears, says = os.pipe()
     try:

@@ -15,13 +15,16 @@ from typing import Any
 
 from aiohttp import web
 
-from provisioner.lab import certificate, control, estate, packages
-from provisioner.lab.alive import started
+from provisioner.lab.estate import machines as estate
+from provisioner.lab.estate import packages
+from provisioner.lab.estate.folder import Folder, socket_path
 from provisioner.lab.events import Events
-from provisioner.lab.folder import Folder, socket_path
-from provisioner.lab.login import Account
-from provisioner.lab.machine import Machine
-from provisioner.lab.server import Lab
+from provisioner.lab.process import control
+from provisioner.lab.process.alive import started
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.wsman import certificate
+from provisioner.lab.wsman.auth import Account
+from provisioner.lab.wsman.server import Lab
 
 _BACKLOG = 4_096
 _KEEP_ALIVE_SECONDS = 120.0

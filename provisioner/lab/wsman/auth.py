@@ -18,8 +18,8 @@ import spnego.exceptions
 # The hash that smbpasswd holds is MD4, which OpenSSL 3 has no more; pyspnego brings its own.
 from spnego._ntlm_raw.crypto import ntowfv1
 
-from provisioner.lab import ntlm
-from provisioner.lab.parts import Identity
+from provisioner.lab.windows.state import Identity
+from provisioner.lab.wsman import ntlm
 
 # Each way of logging in, and how it is offered.
 OFFERS = {"negotiate": "Negotiate", "basic": 'Basic realm="WSMAN"'}

@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from provisioner.lab.disk import ADMINISTRATORS, AUTHENTICATED_USERS, USERS, Access, described
-from provisioner.lab.machine import Machine
-from provisioner.lab.parts import Product, Windows
+from provisioner.lab.windows.disk import ADMINISTRATORS, AUTHENTICATED_USERS, USERS, Access, described
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.windows.state import Product, Windows
 
 Spoil = Callable[[Machine, Sequence[str]], None]
 

@@ -9,11 +9,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.lab import hosts
-from provisioner.lab.disk import key, leaf
-from provisioner.lab.machine import Machine, program, stamp
-from provisioner.lab.parts import Profile, Rule, Service
-from provisioner.lab.unpack import MANIFEST, read, whole
+from provisioner.lab.windows import hosts
+from provisioner.lab.windows.disk import key, leaf
+from provisioner.lab.windows.hosts import program
+from provisioner.lab.windows.machine import Machine, stamp
+from provisioner.lab.windows.package import MANIFEST, read, whole
+from provisioner.lab.windows.state import Profile, Rule, Service
 
 Settings = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
-from provisioner.lab import commands, soap
-from provisioner.lab.program import Gateway, Gone, Line, Output
+from provisioner.lab.wsman import commands, messages
+from provisioner.lab.wsman.program import Gateway, Gone, Line, Output
 
 MOST_SHELLS = 30
 MOST_PROCESSES = 25
@@ -59,21 +59,21 @@ class Shells:
         self._gateway = gateway
         self._open: dict[str, Shell] = {}
 
-    async def answer(self, request: soap.Request, client: soap.Client) -> str:
+    async def answer(self, request: messages.Request, client: messages.Client) -> str:
         """The body of the answer. Errors: soap.Fault; Gone where the line is to break."""
         if request.wrong is not None:
             raise request.wrong
-        if request.resource != soap.CMD:
-            raise soap.no_resource(request.resource)
+        if request.resource != messages.CMD:
+            raise messages.no_resource(request.resource)
         if request.action == _CREATE:
             return self._create(request, client)
         if request.action not in _ACTIONS:
-            raise soap.no_action(request.action)
+            raise messages.no_action(request.action)
         if not request.shell:
-            raise soap.shell_missing()
+            raise messages.shell_missing()
         shell = self._open.get(request.shell)
         if shell is None or shell.user != client.user:
-            raise soap.no_shell(request.shell)
+            raise messages.no_shell(request.shell)
         shell.used = time.monotonic()
         if request.verb == "Receive":
             return await self._receive(shell, request)
@@ -84,34 +84,34 @@ class Shells:
         for shell in list(self._open.values()):
             self._end(shell)
 
-    def _create(self, request: soap.Request, client: soap.Client) -> str:
+    def _create(self, request: messages.Request, client: messages.Client) -> str:
         if "no_rights" in self._gateway.machine.faults:
-            raise soap.access_denied()
+            raise messages.access_denied()
         now = time.monotonic()
         for shell in [one for one in self._open.values() if one.used + one.idle < now]:
             self._end(shell)
         mine = sum(1 for one in self._open.values() if one.user == client.user)
         if mine >= MOST_SHELLS or "shell_quota" in self._gateway.machine.faults:
-            raise soap.too_many_shells(MOST_SHELLS)
+            raise messages.too_many_shells(MOST_SHELLS)
         given = "" if request.body is None else request.body.get("ShellId", "")
-        idle = None if request.body is None else request.body.findtext(f"{soap.RSP}IdleTimeOut")
+        idle = None if request.body is None else request.body.findtext(f"{messages.RSP}IdleTimeOut")
         shell = Shell(
             id=(given or str(uuid.uuid4())).upper(),
             user=client.user,
             codepage=_encoding(request.options.get("WINRS_CODEPAGE", "437")),
-            idle=soap.duration(idle or "", IDLE_SECONDS),
+            idle=messages.duration(idle or "", IDLE_SECONDS),
             used=now,
         )
         self._open[shell.id] = shell
-        return soap.created(shell.id, client, shell.idle)
+        return messages.created(shell.id, client, shell.idle)
 
-    def _command(self, shell: Shell, request: soap.Request) -> str:
+    def _command(self, shell: Shell, request: messages.Request) -> str:
         if len(shell.commands) >= MOST_PROCESSES:
-            raise soap.too_many_processes(MOST_PROCESSES)
+            raise messages.too_many_processes(MOST_PROCESSES)
         if request.body is None:
-            raise soap.invalid_parameter()
-        words = [request.body.findtext(f"{soap.RSP}Command") or ""]
-        words += [one.text or "" for one in request.body.iterfind(f"{soap.RSP}Arguments")]
+            raise messages.invalid_parameter()
+        words = [request.body.findtext(f"{messages.RSP}Command") or ""]
+        words += [one.text or "" for one in request.body.iterfind(f"{messages.RSP}Arguments")]
         line = Line(
             text=" ".join(words),
             console=_flag(request, "WINRS_CONSOLEMODE_STDIN", "TRUE"),
@@ -142,28 +142,28 @@ class Shells:
         command.code = output.code
         command.ready.set()
 
-    def _send(self, shell: Shell, request: soap.Request) -> str:
-        for stream in () if request.body is None else request.body.iterfind(f"{soap.RSP}Stream"):
+    def _send(self, shell: Shell, request: messages.Request) -> str:
+        for stream in () if request.body is None else request.body.iterfind(f"{messages.RSP}Stream"):
             command = _named(shell, stream)
             try:
                 command.input += base64.b64decode(stream.text or "")
             except binascii.Error:
-                raise soap.invalid_parameter() from None
+                raise messages.invalid_parameter() from None
             if stream.get("End", "").lower() in ("true", "1") and not command.line.console:
                 command.input_ended.set()
         return "<rsp:SendResponse/>"
 
-    async def _receive(self, shell: Shell, request: soap.Request) -> str:
-        wanted = None if request.body is None else request.body.find(f"{soap.RSP}DesiredStream")
+    async def _receive(self, shell: Shell, request: messages.Request) -> str:
+        wanted = None if request.body is None else request.body.find(f"{messages.RSP}DesiredStream")
         command = _named(shell, wanted)
         if command.told:
-            raise soap.no_command()
+            raise messages.no_command()
         if not command.ready.is_set():
             try:
                 async with asyncio.timeout(request.timeout):
                     await command.ready.wait()
             except TimeoutError:
-                raise soap.timed_out() from None
+                raise messages.timed_out() from None
         shell.used = time.monotonic()
         if command.lost:
             raise Gone
@@ -174,16 +174,16 @@ class Shells:
             del output[:left]
             left -= len(given[name])
         command.told = not any(command.output.values())
-        return soap.received(command.id, given, command.code if command.told else None)
+        return messages.received(command.id, given, command.code if command.told else None)
 
-    def _signal(self, shell: Shell, request: soap.Request) -> str:
+    def _signal(self, shell: Shell, request: messages.Request) -> str:
         command = _named(shell, request.body)
         del shell.commands[command.id]
         if command.task is not None:
             command.task.cancel()
         return "<rsp:SignalResponse/>"
 
-    def _delete(self, shell: Shell, request: soap.Request) -> str:
+    def _delete(self, shell: Shell, request: messages.Request) -> str:
         self._end(shell)
         return ""
 
@@ -194,15 +194,15 @@ class Shells:
                 command.task.cancel()
 
 
-_VERBS: dict[str, Callable[[Shells, Shell, soap.Request], str]] = {
+_VERBS: dict[str, Callable[[Shells, Shell, messages.Request], str]] = {
     "Command": Shells._command,
     "Send": Shells._send,
     "Signal": Shells._signal,
     "Delete": Shells._delete,
 }
-_CREATE = f"{soap.TRANSFER}/Create"
+_CREATE = f"{messages.TRANSFER}/Create"
 _ACTIONS = frozenset(
-    (f"{soap.TRANSFER}/Delete", *(f"{soap.SHELL}/{one}" for one in ("Command", "Send", "Signal", "Receive")))
+    (f"{messages.TRANSFER}/Delete", *(f"{messages.SHELL}/{one}" for one in ("Command", "Send", "Signal", "Receive")))
 )
 
 
@@ -210,13 +210,13 @@ def _named(shell: Shell, said: ET.Element | None) -> Command:
     """The command that an element names. Errors: soap.Fault for none, or for one that there is not."""
     name = "" if said is None else said.get("CommandId", "")
     if not name:
-        raise soap.invalid_parameter()
+        raise messages.invalid_parameter()
     if name.upper() not in shell.commands:
-        raise soap.no_command()
+        raise messages.no_command()
     return shell.commands[name.upper()]
 
 
-def _flag(request: soap.Request, name: str, default: str) -> bool:
+def _flag(request: messages.Request, name: str, default: str) -> bool:
     return request.options.get(name, default).strip().upper() in ("TRUE", "1")
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from provisioner.lab.disk import Disk, File, key, parent
+from provisioner.lab.windows.disk import Disk, File, key, parent
 
 
 @dataclass

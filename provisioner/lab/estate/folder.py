@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import LabError
-from provisioner.lab import estate, packages
+from provisioner.lab.estate import machines, packages
 
 USER = "LAB\\provisioner"
 ENDPOINTS = ("192.0.2.5", "198.51.100.9", "203.0.113.15", "203.0.113.16")
@@ -108,7 +108,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def complete(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """The rows as the lab serves them: each with a gateway's name, at loopback. Errors: LabError."""
     done = []
-    for row in estate.named(rows):
+    for row in machines.named(rows):
         said = {**dict.fromkeys(_COLUMNS, ""), **row}
         name = said["gateway"] or said["practice"]
         done.append({**said, "gateway": name, "address": "127.0.0.1", "role": said["role"] or "active"})
@@ -190,7 +190,7 @@ def _fleet(endpoints: Sequence[str], port: int, tls_port: int) -> str:
         packages="\n".join(_package(name, package, port) for name, package in packages.build().items()),
         connector=packages.CONNECTOR_VERSION,
         java=packages.JAVA_VERSION,
-        service=estate.SERVICE,
+        service=machines.SERVICE,
     )
 
 

@@ -17,16 +17,18 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 
-from provisioner.lab import faults, hosts, login, ntlm, soap
+from provisioner.lab import faults
 from provisioner.lab.events import Events
-from provisioner.lab.machine import Machine
-from provisioner.lab.program import Gateway, Gone
-from provisioner.lab.shell import Shells
-from provisioner.lab.variables import TEMP
+from provisioner.lab.windows import hosts
+from provisioner.lab.windows.machine import Machine
+from provisioner.lab.windows.variables import TEMP
+from provisioner.lab.wsman import auth, messages, ntlm
+from provisioner.lab.wsman.program import Gateway, Gone
+from provisioner.lab.wsman.shell import Shells
 
 _SOAP = "application/soap+xml;charset=UTF-8"
 # A sealed message is a little longer than what it holds.
-_LARGEST_REQUEST = soap.LARGEST_ENVELOPE + 1_024
+_LARGEST_REQUEST = messages.LARGEST_ENVELOPE + 1_024
 _TICK_SECONDS = 0.5
 _FETCH_SECONDS = 5.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -45,7 +47,7 @@ class Lab:
     def __init__(
         self,
         machines: Mapping[str, Machine],
-        account: login.Account,
+        account: auth.Account,
         events: Events,
         packages: Path,
         *,
@@ -59,7 +61,7 @@ class Lab:
         self._events = events
         self._packages = packages
         self._shells: dict[str, tuple[Machine, Shells]] = {}
-        self._conversations: weakref.WeakKeyDictionary[Any, login.Conversation] = weakref.WeakKeyDictionary()
+        self._conversations: weakref.WeakKeyDictionary[Any, auth.Conversation] = weakref.WeakKeyDictionary()
         for name, machine in machines.items():
             machine.on_event = partial(events.note, name)
             machine.allow_unencrypted = allow_unencrypted
@@ -118,7 +120,7 @@ class Lab:
         if (instead := await _fault_of_the_line(request, machine)) is not None:
             return instead
         if request.headers.get("WSMANIDENTIFY", "").lower() == "unauthenticated":
-            return web.Response(body=soap.identity(), headers={"Content-Type": _SOAP, **_clock(machine)})
+            return web.Response(body=messages.identity(), headers={"Content-Type": _SOAP, **_clock(machine)})
         conversation = self._conversation(request, machine)
         said = self._log_in(request, machine, conversation)
         if said.status != 200 or not data:
@@ -128,7 +130,7 @@ class Lab:
         except Gone:
             return _cut(request)
 
-    def _log_in(self, request: web.Request, machine: Machine, conversation: login.Conversation) -> web.Response:
+    def _log_in(self, request: web.Request, machine: Machine, conversation: auth.Conversation) -> web.Response:
         """The answer to the log-in: 200 for who is in, else 401."""
         status = next((number for name, number in _REFUSING.items() if name in machine.faults), "")
         offers = _offers(machine, readable=not request.secure)
@@ -145,7 +147,7 @@ class Lab:
         request: web.Request,
         data: bytes,
         said: web.Response,
-        conversation: login.Conversation,
+        conversation: auth.Conversation,
         machine: Machine,
         shells: Shells,
     ) -> web.Response:
@@ -155,28 +157,28 @@ class Lab:
             said.set_status(500)
             return said
         try:
-            message = soap.read(conversation.opened(data) if sealed else data)
-        except (login.BrokenSeal, soap.NotSoap):
+            message = messages.read(conversation.opened(data) if sealed else data)
+        except (auth.BrokenSeal, messages.NotSoap):
             said.set_status(400)
             return said
         try:
-            if soap.identifies(message):
-                answer = soap.identity(machine.windows.build)
+            if messages.identifies(message):
+                answer = messages.identity(machine.windows.build)
             else:
-                client = soap.Client(user=self._account.user, address=request.remote or "", url=str(request.url))
-                answer = soap.answer(message, await shells.answer(message, client))
-        except soap.Fault as fault:
+                client = messages.Client(user=self._account.user, address=request.remote or "", url=str(request.url))
+                answer = messages.answer(message, await shells.answer(message, client))
+        except messages.Fault as fault:
             said.set_status(500)
-            answer = soap.fault(fault, request.match_info["gateway"], message.message_id)
+            answer = messages.fault(fault, request.match_info["gateway"], message.message_id)
         said.body = conversation.sealed(answer) if sealed else answer
-        said.headers["Content-Type"] = login.SEALED if sealed else _SOAP
+        said.headers["Content-Type"] = auth.SEALED if sealed else _SOAP
         return said
 
-    def _conversation(self, request: web.Request, machine: Machine) -> login.Conversation:
+    def _conversation(self, request: web.Request, machine: Machine) -> auth.Conversation:
         found = self._conversations.get(request.transport)
         if found is None:
             names = _names(machine, self._account.user)
-            found = login.Conversation(self._account, names, self.binding if request.secure else None)
+            found = auth.Conversation(self._account, names, self.binding if request.secure else None)
             self._conversations[request.transport] = found
         return found
 
@@ -217,9 +219,9 @@ def _offers(machine: Machine, *, readable: bool) -> dict[str, str]:
     """
     if "wrong_transport" in machine.faults:
         only = machine.faults["wrong_transport"] or "kerberos"
-        return {only: login.OFFERS.get(only, only.capitalize())}
+        return {only: auth.OFFERS.get(only, only.capitalize())}
     hidden = "basic" if readable and not machine.allow_unencrypted else ""
-    return {name: offer for name, offer in login.OFFERS.items() if name != hidden}
+    return {name: offer for name, offer in auth.OFFERS.items() if name != hidden}
 
 
 def _names(machine: Machine, account: str) -> ntlm.Names:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from provisioner.lab.disk import Disk
-from provisioner.lab.parts import Defender, Firewall, Loose, Service
-from provisioner.lab.registry import Registry
+from provisioner.lab.windows.disk import Disk
+from provisioner.lab.windows.registry import Registry
+from provisioner.lab.windows.state import Defender, Firewall, Loose, Service
 
 PROCRUN = "HKLM:\\SOFTWARE\\WOW6432Node\\Apache Software Foundation\\Procrun 2.0"
 SYSTEM_JAVA = "C:\\Program Files\\Java\\jre1.8.0_392"

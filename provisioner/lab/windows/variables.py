@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from provisioner.lab.machine import Machine
+from provisioner.lab.windows.machine import Machine
 
 PROFILE = "C:\\Users\\provisioner"
 TEMP = f"{PROFILE}\\AppData\\Local\\Temp"

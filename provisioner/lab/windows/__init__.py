@@ -1,0 +1,1 @@
+"""A pretend Windows: its state, disk, registry, services and their hosts."""
