@@ -30,8 +30,8 @@ from typing import Any
 from provisioner import cli, remedies, resources
 from provisioner import fleet as fleets
 from provisioner.audit import evaluate, facts, policy
-from provisioner.cli import validate
 from provisioner.cli.auditing import readiness
+from provisioner.cli.verbs import validate
 from provisioner.errors import ProvisionerError
 from provisioner.evidence import collect
 from provisioner.fleet import ods

@@ -123,7 +123,7 @@ def one(prepare: Callable[[], None], arguments: list[str]) -> dict[str, Any]:
 
 
 def _all(arguments: list[str]) -> dict[str, dict[str, Any]]:
-    importlib.import_module(f"provisioner.cli.{next(word for word in arguments[2:] if not word.startswith('-'))}")
+    importlib.import_module(f"provisioner.cli.verbs.{next(word for word in arguments[2:] if not word.startswith('-'))}")
     return {way: one(prepare, arguments) for way, prepare in WAYS.items()}
 
 

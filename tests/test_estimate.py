@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.ansible.playbook import Acted
-from provisioner.cli.watching import Board
+from provisioner.cli.progress import Board
 from provisioner.execute.estimate import Running, State, Under, overdue, seconds_left
 from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
 from provisioner.journal import Journal

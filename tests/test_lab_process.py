@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from pydantic import TypeAdapter
 
 from provisioner.cli import main
-from provisioner.cli.lab import lab as verb
+from provisioner.cli.verbs.lab import lab as verb
 from provisioner.errors import LabError
 from provisioner.lab import Handle, down, faults, running, up
 from provisioner.lab.estate import packages

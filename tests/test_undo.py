@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.cli import undo as cli
-from provisioner.cli.running import narrowed
+from provisioner.cli.runs import narrowed
+from provisioner.cli.verbs import undo as cli
 from provisioner.model import Audit, Evidence, Plan, Result, Step
 from provisioner.plan import proof, undo
 from provisioner.plan import rollout as planning

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from provisioner.cli import moving, provisioner, running
+from provisioner.cli import moving, provisioner, runs
 from provisioner.cli.auditing import causes
 from provisioner.cli.options import Common
-from provisioner.cli.watching import Watch
+from provisioner.cli.progress import Watch
 from provisioner.errors import InputError
 from provisioner.execute.events import PersonAwaited, StepEnded
 from provisioner.journal import Event, Journal
@@ -71,12 +71,12 @@ def test_of_a_done_plan_nothing_is_asked_and_it_is_said_to_be_done(
     world.machines["B84001"].online = False
     apply(world, planned, journal)
     with within(), pytest.raises(InputError, match="Change 1 gateway in 1 wave, 1 step"):
-        running.ask(planned, journal)
+        runs.ask(planned, journal)
     world.machines["B84001"].online = True
     apply(world, planned, journal)
     capsys.readouterr()
     with within():
-        running.ask(planned, journal)
+        runs.ask(planned, journal)
     assert capsys.readouterr().err.startswith("2 of 2 steps are done already")
 
 
@@ -140,7 +140,7 @@ def test_a_run_that_only_waits_says_so_and_how_to_confirm(tmp_path: Path, capsys
     operator, planned = waiting(tmp_path)
     ended = operator.run(planned)
     with operator.journal() as opened, within():
-        running.show(planned, ended, moving.again(planned), opened, moving.confirming(planned, ended.outcomes))
+        runs.show(planned, ended, moving.again(planned), opened, moving.confirming(planned, ended.outcomes))
     said = capsys.readouterr().out
     assert "Mend what is said above" not in said and "Nothing has failed" in said
     assert "provisioner migrate confirm B84001 online-record --by NAME" in said

@@ -42,7 +42,7 @@ _GROUPS = frozenset({"lab", "migrate"})
 
 
 class Verbs(click.Group):
-    """Loads `provisioner.cli.VERB` only when that verb is used."""
+    """Loads `provisioner.cli.verbs.VERB` only when that verb is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -50,7 +50,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"provisioner.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"provisioner.cli.verbs.{cmd_name}").command
         return add_common_options(command) if cmd_name not in _GROUPS else command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

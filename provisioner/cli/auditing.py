@@ -10,7 +10,7 @@ from typing import Any
 
 from provisioner import fleet, foreign, journal, resources
 from provisioner.audit import evaluate, facts, policy
-from provisioner.cli.context import say
+from provisioner.cli.console import say
 from provisioner.cli.kept import is_of
 from provisioner.cli.reading import Reader, watched
 from provisioner.evidence.collect import SECTIONS

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from provisioner.cli.context import say
+from provisioner.cli.console import say
 from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Fleet, Plan

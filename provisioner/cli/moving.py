@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner.cli import running
+from provisioner.cli import runs
 from provisioner.cli.auditing import Auditor, new_id
-from provisioner.cli.context import out, say
-from provisioner.cli.undo import acted_on
+from provisioner.cli.console import out, say
+from provisioner.cli.verbs.undo import acted_on
 from provisioner.errors import Fault, InputError, LeaseHeld, PlanRefused
 from provisioner.execute import budget as budgets
 from provisioner.execute import engine
@@ -108,14 +108,14 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
     ended, left_out = list[tuple[Plan, engine.Ended]](), False
     for plan in plans:
         try:
-            one = running.run(plan, auditor, asked)
+            one = runs.run(plan, auditor, asked)
         except (LeaseHeld, PlanRefused) as error:
             if len(plans) == 1:
                 raise
             say(f"{title(plan)}: {error.message} {error.hint}")
             left_out = True
             continue
-        running.show(plan, one, again(plan), auditor.journal, confirming(plan, one.outcomes))
+        runs.show(plan, one, again(plan), auditor.journal, confirming(plan, one.outcomes))
         ended.append((plan, one))
         if why := _past(auditor, ended):
             say(f"Stopped: {why}. The practices that are left were not touched.")

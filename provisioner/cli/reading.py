@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.context import say
+from provisioner.cli.console import say
 from provisioner.evidence import collect
 from provisioner.model import Evidence, Fleet, Gateway
 from provisioner.transport import credentials, winrm

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import fleet as fleets
-from provisioner.cli import running
-from provisioner.cli.apply import verified, wanted_plan
+from provisioner.cli import runs
 from provisioner.cli.auditing import Auditor, new_id, open_journal, open_policy
-from provisioner.cli.context import as_json, out, say, whole_fleet
+from provisioner.cli.console import as_json, out, say, whole_fleet
 from provisioner.cli.options import common
-from provisioner.cli.plan import practice_names
-from provisioner.cli.plan import show as show_plan
+from provisioner.cli.verbs.apply import verified, wanted_plan
+from provisioner.cli.verbs.plan import practice_names
+from provisioner.cli.verbs.plan import show as show_plan
 from provisioner.errors import InputError, PlanRefused
 from provisioner.execute.engine import Asked, at_home, refuse
 from provisioner.journal import Journal, standing
@@ -46,11 +46,11 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         if not as_json():
             show_plan(back, practice_names(fleet))
-        running.ask(back, journal)
+        runs.ask(back, journal)
         if back is fresh and back.steps:
             journal.save(back, f"undo of {done.id}: {len(back.steps)} steps on {len(back.places)} gateways")
-        ended = running.run(back, Auditor(fleet, policy, journal), asked)
-        running.show(back, ended, f"provisioner undo {done.id}", journal)
+        ended = runs.run(back, Auditor(fleet, policy, journal), asked)
+        runs.show(back, ended, f"provisioner undo {done.id}", journal)
     return 5 if back.gaps else ended.exit_code
 
 
@@ -74,7 +74,7 @@ def _made(journal: Journal, done: Plan, fleet: Fleet) -> Plan:
     chosen = done
     if common().only:
         names = {gateway.name for gateway in fleets.only(fleet, common().only).known}
-        chosen = running.narrowed(done, lambda step: step.gateway in names)
+        chosen = runs.narrowed(done, lambda step: step.gateway in names)
     at = datetime.now(UTC)
     return undo.make(chosen, audit, acted_on(journal, done.id), at=at, plan_id=new_id("undo", at))
 

@@ -5,7 +5,7 @@ import json
 import click
 
 from provisioner import remedies
-from provisioner.cli.context import open_fleet, out
+from provisioner.cli.console import open_fleet, out
 
 
 @click.command("inventory")

@@ -8,10 +8,10 @@ import click
 
 from provisioner import files
 from provisioner.cli.auditing import causes, open_journal, readiness
-from provisioner.cli.context import document as put_out
-from provisioner.cli.context import say, whole_fleet
+from provisioner.cli.console import document as put_out
+from provisioner.cli.console import say, whole_fleet
 from provisioner.cli.kept import lookup
-from provisioner.cli.plan import practice_names
+from provisioner.cli.verbs.plan import practice_names
 from provisioner.errors import InputError
 from provisioner.journal import standing
 from provisioner.model import Audit, Fleet, Plan

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from provisioner.cli.context import as_json, open_fleet, out
+from provisioner.cli.console import as_json, open_fleet, out
 from provisioner.cli.reading import Reader
 from provisioner.model import Evidence
 

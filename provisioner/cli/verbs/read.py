@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from provisioner import files
-from provisioner.cli.context import as_json, one_gateway, open_fleet, out, say
+from provisioner.cli.console import as_json, one_gateway, open_fleet, out, say
 from provisioner.cli.reading import Reader, files_of
 from provisioner.errors import InputError
 from provisioner.evidence import collect, redact

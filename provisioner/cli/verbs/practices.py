@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.context import as_json, document, out, say
+from provisioner.cli.console import as_json, document, out, say
 from provisioner.fleet import ods
 from provisioner.report.words import counted
 

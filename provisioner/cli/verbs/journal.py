@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from provisioner import processes
-from provisioner.cli.context import as_json, confirm, out, whole_fleet
+from provisioner.cli.console import as_json, confirm, out, whole_fleet
 from provisioner.cli.options import add_common_options
 from provisioner.journal import Journal
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from provisioner import fleet, resources
-from provisioner.cli import plan, running
+from provisioner.cli import runs
 from provisioner.cli.auditing import Auditor, causes, open_journal, open_policy, readiness
-from provisioner.cli.context import out, table
+from provisioner.cli.console import out, table
 from provisioner.cli.options import common
-from provisioner.cli.report import document, practice_pages, write, write_pages
+from provisioner.cli.verbs import plan
+from provisioner.cli.verbs.report import document, practice_pages, write, write_pages
 from provisioner.errors import InputError
 from provisioner.model import Audit, Fleet, Plan, Result
 
@@ -61,7 +62,7 @@ def _road(estate: Fleet, folder: Path) -> int:
         _say(f"2. The plan: {_counted(made)}. Nothing is changed yet.")
         write(folder / "change-request.html", document(made, "html", estate))
         _say("3. Apply: a few gateways first, then the rest. A step is done when a new reading shows it.")
-        ended = running.run(made, auditor)
+        ended = runs.run(made, auditor)
         _say("4. The audit again.")
         after = auditor.audit()
         table(_report(after, estate))

@@ -2,11 +2,11 @@
 
 import click
 
-from provisioner.cli import audit as audits
-from provisioner.cli import plan as plans
 from provisioner.cli.auditing import open_journal
-from provisioner.cli.context import as_json, out, table, whole_fleet
+from provisioner.cli.console import as_json, out, table, whole_fleet
 from provisioner.cli.kept import lookup
+from provisioner.cli.verbs import audit as audits
+from provisioner.cli.verbs import plan as plans
 from provisioner.journal import standing
 from provisioner.model import Audit
 from provisioner.report import standing as standings

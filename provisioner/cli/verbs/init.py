@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from provisioner import fleet
-from provisioner.cli.context import out, say
+from provisioner.cli.console import out, say
 from provisioner.errors import InputError
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from provisioner.cli import moving, running
-from provisioner.cli.apply import reason, verified
+from provisioner.cli import moving, runs
 from provisioner.cli.auditing import Auditor, open_journal, open_policy
-from provisioner.cli.context import as_json, confirm, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, out, say, whole_fleet
 from provisioner.cli.options import add_common_options, common
+from provisioner.cli.verbs.apply import reason, verified
 from provisioner.errors import InputError
 from provisioner.execute import engine
 from provisioner.execute.engine import Asked
@@ -171,8 +171,8 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], tup
             return 4
         for gap in plan.gaps:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
-        ended = running.run(plan, auditor, asked)
-        running.show(plan, ended, moving.again(plan), journal, moving.confirming(plan, ended.outcomes))
+        ended = runs.run(plan, auditor, asked)
+        runs.show(plan, ended, moving.again(plan), journal, moving.confirming(plan, ended.outcomes))
         if ended.exit_code == 5:
             out(moving.by_hand(plan, ended))
         return 5 if plan.gaps and plan.kind == "undo" and not ended.exit_code else ended.exit_code

@@ -15,9 +15,9 @@ from provisioner import processes, remedies
 from provisioner.ansible import playbook
 from provisioner.ansible.playbook import Acted
 from provisioner.cli.auditing import Auditor
-from provisioner.cli.context import as_json, confirm, out, say, table
+from provisioner.cli.console import as_json, confirm, out, say, table
 from provisioner.cli.options import common
-from provisioner.cli.watching import Watch
+from provisioner.cli.progress import Watch
 from provisioner.execute import budget, engine
 from provisioner.fleet import rewrite
 from provisioner.journal import Journal, standing

@@ -8,12 +8,12 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.ansible.playbook import Acted
-from provisioner.cli import running
+from provisioner.cli import runs
 from provisioner.cli.auditing import Auditor, open_journal, open_policy
-from provisioner.cli.context import as_json, out, say, whole_fleet
+from provisioner.cli.console import as_json, out, say, whole_fleet
 from provisioner.cli.moments import moment
 from provisioner.cli.options import common
-from provisioner.cli.watching import Watch
+from provisioner.cli.progress import Watch
 from provisioner.errors import InputError, JournalError
 from provisioner.execute import engine, judge
 from provisioner.journal import Journal
@@ -62,9 +62,9 @@ def command(
         auditor = Auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
-        running.ask(found, journal)
-        ended = running.run(found, auditor, asked, unsure or "")
-        running.show(found, ended, f"provisioner apply {found.id}", journal)
+        runs.ask(found, journal)
+        ended = runs.run(found, auditor, asked, unsure or "")
+        runs.show(found, ended, f"provisioner apply {found.id}", journal)
     return ended.exit_code
 
 
@@ -111,7 +111,7 @@ def _chosen(plan: Plan, fleet: Fleet) -> Plan:
     def wanted(step: Step) -> bool:
         return (gateways is None or step.gateway in gateways) and (not asked or step.remedy in asked)
 
-    return running.narrowed(plan, wanted)
+    return runs.narrowed(plan, wanted)
 
 
 def _rehearse(plan: Plan, auditor: Auditor) -> int:
@@ -124,11 +124,11 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     lost = {one.gateway: one.error for one in auditor.look(gateways, measure=False).evidence if one.error}
     for name, problem in lost.items():
         say(f"{name}: {problem}")
-    interrupts = running.Interrupts()
+    interrupts = runs.Interrupts()
     with interrupts.caught(), Watch(plan) as watch:
-        act = running.actor(auditor, watch.task, interrupts.once, check=True)
+        act = runs.actor(auditor, watch.task, interrupts.once, check=True)
         found = engine.rehearse(
-            running.narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
+            runs.narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
             auditor.fleet.settings.rollout.shard,
             act,
             interrupts.once,

@@ -9,7 +9,7 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.auditing import new_id, open_journal
-from provisioner.cli.context import as_json, out, say, table, whole_fleet
+from provisioner.cli.console import as_json, out, say, table, whole_fleet
 from provisioner.cli.kept import is_of, lookup
 from provisioner.cli.options import common
 from provisioner.errors import InputError

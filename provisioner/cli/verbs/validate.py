@@ -8,7 +8,7 @@ import click
 
 from provisioner import fleet, resources
 from provisioner.audit import facts, policy
-from provisioner.cli.context import as_json, fleet_folder, out
+from provisioner.cli.console import as_json, fleet_folder, out
 from provisioner.errors import Fault, ProvisionerError
 from provisioner.fleet import ods
 from provisioner.model import Fleet

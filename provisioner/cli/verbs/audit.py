@@ -3,7 +3,7 @@
 import click
 
 from provisioner.cli.auditing import Auditor, causes, open_journal, open_policy, readiness
-from provisioner.cli.context import as_json, out, say, table, whole_fleet
+from provisioner.cli.console import as_json, out, say, table, whole_fleet
 from provisioner.cli.options import common
 from provisioner.model import Audit, Fleet, Impact, Role, Status
 

@@ -7,7 +7,7 @@ import click
 
 from provisioner import processes
 from provisioner.cli.auditing import open_journal
-from provisioner.cli.context import as_json, confirm, out, table, whole_fleet
+from provisioner.cli.console import as_json, confirm, out, table, whole_fleet
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
 from provisioner.journal import Lease

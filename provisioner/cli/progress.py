@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from provisioner.cli.context import say
+from provisioner.cli.console import say
 from provisioner.execute import events
 from provisioner.execute.estimate import State, Under, overdue, seconds_left
 from provisioner.model import Outcome, Plan, Result, Step
