@@ -65,18 +65,23 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
 
 # The longest first, so that at the end no worker is left with one of them.
 LONGEST = (
-    "test_roles_on_windows.py", "test_more_roles_on_windows.py", "test_migrate_road.py", "test_evening.py",
-    "test_road.py", "test_restored.py",
+    "roles/test_windows.py", "roles/test_windows_more.py", "roads/test_migration.py", "roads/test_evening.py",
+    "roads/test_rollout.py", "roles/test_restored.py",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The order in which tests are handed out, and how long those on Windows may take."""
     for item in items:
-        # No measure of them, whose pace is the machine's: what they wait for has its own limit (windows_fixtures.py).
+        # No measure of them, whose pace is the machine's: what they wait for has its own limit (fixtures/windows.py).
         if item.get_closest_marker("wine"):
             item.add_marker(pytest.mark.timeout(3600))
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    name = f"{item.path.parent.name}/{item.path.name}"
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 def own_mark(name: str) -> str:

@@ -44,8 +44,8 @@ from provisioner.report import csv, html, junit
 from provisioner.report import json as as_json
 from provisioner.transport import credentials, winrm
 from provisioner.transport.session import Login
-from tests import lab_fixtures, record_fixtures
-from tests.test_facts import SETTINGS
+from tests.audit.test_facts import SETTINGS
+from tests.fixtures import lab, records
 
 SECONDS, MEGABYTES = 10, 500
 AT = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
@@ -333,7 +333,7 @@ def _kept(folder: Path) -> Callable[[Callable[[Path, random.Random], None]], Tar
     shutil.copy(resources.root() / "inventory" / "example" / "epraccur.csv", folder)
     place = folder / ".provisioner" / "journal.db"
     place.parent.mkdir()
-    made = record_fixtures.fill(place)
+    made = records.fill(place)
     with Journal.open(place) as journal:
         kept = journal.load(next(entry.id for entry in journal.history() if entry.kind == "audit"))
         assert isinstance(kept, Audit)
@@ -436,7 +436,7 @@ def _judge(folder: Path) -> _Judge:
 
 
 def _answer() -> dict[str, Any]:
-    return document(lab_fixtures.one("ready"), lab_fixtures.settings(), lab_fixtures.NOW)
+    return document(lab.one("ready"), lab.settings(), lab.NOW)
 
 
 def _printed(tree: Any) -> bytes:

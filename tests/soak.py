@@ -1,7 +1,7 @@
 """A long evening: `make soak`. Runs are killed at random moments among random faults; the lab's events are the judge.
 
 The first part is the real thing (the command, Ansible, WinRM on loopback), the second the same engine on the lab's
-machines directly, many times faster, and the third two teams at the same time (tests/storm.py). Prints the seed and
+machines directly, many times faster, and the third two teams at the same time (worlds/storm.py). Prints the seed and
 what was survived, and fails at the first violation. With --old the third part alone is played with a fault that the
 product once had, and has to find it.
 """
@@ -24,11 +24,11 @@ from provisioner.journal import Journal, standing
 from provisioner.lab.process import client
 from provisioner.lab.process.client import Handle
 from provisioner.model import Plan
-from tests import judge, storm, storm_faults
 from tests.conftest import command, environment
-from tests.dying import dies
-from tests.lab_world import LabWorld
-from tests.test_migrate import NEW, OLD, Operator
+from tests.fixtures.dying import dies
+from tests.migration.test_migration import NEW, OLD, Operator
+from tests.worlds import judge, storm, storm_faults
+from tests.worlds.disk import LabWorld
 
 FAULTS = ("offline", "drops_midway=before", "drops_midway=after", "slow=2", "shell_quota", "disk_full", "no_approve",
           "service_will_not_start", "tamper_protection", "clock_skew=900")  # fmt: skip

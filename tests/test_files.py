@@ -20,7 +20,7 @@ from provisioner.fleet import ods
 from provisioner.journal import Journal
 from provisioner.transport import credentials
 from tests.conftest import command, environment
-from tests.fleet_folders import FLEET, PRACTICES, write
+from tests.fixtures.fleets import FLEET, PRACTICES, write
 
 MIB = 2**20
 Put = Callable[[Path], object]

@@ -89,5 +89,6 @@ def test_each_outside_thing_has_one_room(library: str, rooms: set[str]) -> None:
     "verb", ["init", "validate", "practices", "ping", "read", "audit", "report", "show", "record", "lease", "history"]
 )
 def test_verbs_that_only_look_do_not_import_ansible(verb: str) -> None:
-    code = f"import sys\nsys.modules['ansible'] = sys.modules['ansible_runner'] = None\nimport provisioner.cli.verbs.{verb}\n"
+    without = "import sys\nsys.modules['ansible'] = sys.modules['ansible_runner'] = None\n"
+    code = f"{without}import provisioner.cli.verbs.{verb}\n"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,163 @@
+"""What is said agrees with what is so: the audit with the plan, a migration's status with what persons said, and the
+question with what is left to do."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+
+from provisioner.cli import moving, provisioner, runs
+from provisioner.cli.auditing import causes
+from provisioner.cli.options import Common
+from provisioner.cli.progress import Watch
+from provisioner.errors import InputError
+from provisioner.execute.events import PersonAwaited, StepEnded
+from provisioner.journal import Event, Journal
+from provisioner.model import Outcome, Plan, Reason, Result
+from provisioner.report.view import view
+from tests.execute.test_waves import apply
+from tests.migration.test_migration import NEW, OLD, Operator
+from tests.worlds.disk import LabWorld
+from tests.worlds.memory import AT, Machine, World, fleet, gateway
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal.open(tmp_path / "journal.db") as opened:
+        yield opened
+
+
+def within() -> click.Context:
+    """A command without options, of which nobody is at the terminal."""
+    return click.Context(provisioner, obj=Common())
+
+
+def whose(world: World, name: str) -> dict[str, str]:
+    """By whose job it is what the audit says is missing at a gateway."""
+    audit = world.audit()
+    shown = view(audit, {}, causes(audit, world.fleet))
+    machine = next(one for one in shown.machines if one.gateway.name == name)
+    return {row.control.id: row.whose for row in machine.rows if row.blocks}
+
+
+def test_the_audit_promises_no_plan_that_plan_does_not_make() -> None:
+    machines = {name: Machine(rule=True, service=True) for name in ("B84000", "B84001")}
+    rows = fleet(gateway("B84000"), gateway("B84001"))
+    # Of the second nobody has stated that no other PC runs a Connector: nothing is started there.
+    world = World(replace(rows, statements=rows.statements[:1]), **machines)
+    assert {step.id for step in world.plan().steps} == {"B84000-start"}
+    assert whose(world, "B84000")["R17-running"] == "a plan"
+    assert whose(world, "B84001")["R17-running"] == "ICB IT"
+    found = [one for one in causes(world.audit(), world.fleet) if one.control == "R17-running"]
+    assert [(one.remedy, one.gateways) for one in found] == [("start", ("B84000",)), ("", ("B84001",))]
+    assert "nobody has stated that no other PC of this practice runs a Connector" in found[1].text
+
+
+def test_where_nothing_is_planned_at_all_the_audit_says_what_comes_first() -> None:
+    world = World(fleet(gateway("B84000")), B84000=Machine(right_pc=False))
+    assert world.plan().steps == ()
+    assert set(whose(world, "B84000").values()) <= {"ICB IT", "the practice", "somebody who looks"}
+    texts = [one.text for one in causes(world.audit(), world.fleet) if one.control == "R14-rule"]
+    assert texts and texts[0].endswith("(no plan does it before R5-identity is settled)")
+
+
+def test_of_a_done_plan_nothing_is_asked_and_it_is_said_to_be_done(
+    journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(fleet(gateway("B84000"), gateway("B84001")))
+    planned = world.plan(remedies=["firewall"])
+    world.machines["B84001"].online = False
+    apply(world, planned, journal)
+    with within(), pytest.raises(InputError, match="Change 1 gateway in 1 wave, 1 step"):
+        runs.ask(planned, journal)
+    world.machines["B84001"].online = True
+    apply(world, planned, journal)
+    capsys.readouterr()
+    with within():
+        runs.ask(planned, journal)
+    assert capsys.readouterr().err.startswith("2 of 2 steps are done already")
+
+
+# A migration that waits for a person.
+
+
+def waiting(folder: Path) -> tuple[Operator, Plan]:
+    """A migration that waits for somebody to compare the Online Record, which no reading shows."""
+    LabWorld.make(folder)
+    operator = Operator(folder)
+    planned = operator.planned()
+    operator.run(planned)
+    return operator, planned
+
+
+def status(operator: Operator, planned: Plan) -> str:
+    with operator.journal() as opened:
+        return moving.stand(opened, planned.id).text()
+
+
+def test_status_says_once_what_is_asked_and_how_it_is_confirmed(tmp_path: Path) -> None:
+    operator, planned = waiting(tmp_path)
+    text = status(operator, planned)
+    assert text.count('"Visible in the Online Record"') == 1
+    assert "provisioner migrate confirm B84001 online-record --by NAME" in text
+
+
+def test_after_a_confirmation_status_waits_no_more(tmp_path: Path) -> None:
+    operator, planned = waiting(tmp_path)
+    operator.confirm(planned, "online-record")
+    text = status(operator, planned)
+    assert "Waits for" not in text
+    assert "online-record is confirmed by B. Person" in text and "Next: provisioner migrate start B84001" in text
+
+
+def test_a_confirmation_that_the_gateway_belies_is_not_taken_for_an_answer(tmp_path: Path) -> None:
+    operator, planned = waiting(tmp_path)
+    step = next(one for one in planned.steps if one.remedy == "online-record")
+    operator.confirm(planned, "online-record")
+    at = operator.world().now()
+    said = f"practice: {step.words}; confirmed by B. Person: seen, but the gateway shows otherwise"
+    outcome = Outcome(
+        step=step.id,
+        gateway=step.gateway,
+        result=Result.WAITING,
+        changed=False,
+        started=at,
+        ended=at,
+        message=said,
+        reason=Reason.ASKED,
+    )
+    with operator.journal() as opened:
+        from provisioner.journal import ended
+
+        opened.append([ended(outcome, planned.id)])
+        opened.append([Event(at=at, kind="run_ended", plan=planned.id, body={"words": ""})])
+    assert "Waits for the practice" in status(operator, planned)
+
+
+def test_a_run_that_only_waits_says_so_and_how_to_confirm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    operator, planned = waiting(tmp_path)
+    ended = operator.run(planned)
+    with operator.journal() as opened, within():
+        runs.show(planned, ended, moving.again(planned), opened, moving.confirming(planned, ended.outcomes))
+    said = capsys.readouterr().out
+    assert "Mend what is said above" not in said and "Nothing has failed" in said
+    assert "provisioner migrate confirm B84001 online-record --by NAME" in said
+    # What is done was said when it was done.
+    assert OLD not in said.replace(NEW, "")
+
+
+def test_what_a_person_is_asked_is_not_said_again_when_nobody_has_done_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    planned = World(fleet(gateway("B84000"))).plan()
+    watch, words = Watch(planned), "press Approve in SystmOne"
+    watch.say(PersonAwaited(gateways=("B84000",), words=words, until=AT))
+    outcome = Outcome(
+        step=planned.steps[-1].id, gateway="B84000", result=Result.WAITING, changed=False, started=AT, ended=AT,
+        message=f"practice: {words} (now: nobody has)",
+    )  # fmt: skip
+    watch.say(StepEnded(outcome=outcome))
+    said = capsys.readouterr().err
+    assert said.count(words) == 1 and "not yet (now: nobody has)" in said

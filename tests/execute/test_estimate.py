@@ -1,0 +1,217 @@
+"""What a run is said to take still: by what runs, in shards and waves; never more for want of news, and nothing while
+somebody is waited for."""
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.ansible.playbook import Acted
+from provisioner.cli.progress import Board
+from provisioner.execute.estimate import Running, State, Under, overdue, seconds_left
+from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
+from provisioner.journal import Journal
+from provisioner.model import Outcome, Plan, Result, Step, Wave
+from tests.execute.test_waves import apply
+from tests.worlds.memory import AT, World, fleet, gateway
+
+
+def step(gateway: str, remedy: str, seconds: float = 10.0, kind: str = "playbook") -> Step:
+    return Step(
+        id=f"{gateway}-{remedy}", gateway=gateway, practice=gateway, kind=kind, remedy=remedy, role=remedy,
+        seconds=seconds,
+    )  # fmt: skip
+
+
+def plan(*waves: Sequence[Step]) -> Plan:
+    whole = World(fleet(gateway("B84000"))).plan()
+    made = tuple(Wave(number=number, steps=tuple(steps)) for number, steps in enumerate(waves, 1))
+    return replace(whole, waves=made, places={one.gateway: (one.practice, "") for steps in waves for one in steps})
+
+
+A, B = step("a", "java", 10), step("a", "firewall", 5)
+C, D = step("b", "java", 10), step("c", "java", 30)
+START, PERSON = step("a", "start", 7), step("a", "approve", 0, "person")
+
+
+def under(since: float, *steps: Step) -> Running:
+    return {steps[0].gateway: Under(steps=steps, since=since)}
+
+
+NONE: Mapping[str, float] = {}
+# What is planned, where it stands, what was measured, now; gateways in a shard, cores; seconds.
+TABLE: Sequence[tuple[str, Plan, State, Mapping[str, float], float, int, int, float | None]] = (
+    ("nothing planned", plan(), State(), NONE, 0, 5, 2, 0),
+    ("a gateway's steps follow each other", plan([A, B]), State(), NONE, 0, 5, 2, 15),
+    ("gateways of one shard go together", plan([A, B, C, D]), State(), NONE, 0, 5, 1, 30),
+    ("shards on two cores", plan([A, B, C]), State(), NONE, 0, 1, 2, 15),
+    ("shards on one core", plan([A, B, C]), State(), NONE, 0, 1, 1, 25),
+    ("a wave after the other", plan([A, B], [C]), State(), NONE, 0, 5, 2, 25),
+    ("a start when all else is through", plan([A, START, D]), State(), NONE, 0, 5, 2, 37),
+    ("what was measured counts for more", plan([A, B]), State(), {"java": 40}, 0, 5, 2, 45),
+    ("of what nobody knows", plan([step("a", "odd", 0)]), State(), NONE, 0, 5, 2, 15),
+    ("a person's step is nobody's work", plan([A, PERSON]), State(), NONE, 0, 5, 2, 10),
+    ("what is done counts as done", plan([A, B], [C]), State(ended={A.id, B.id}), NONE, 0, 5, 2, 10),
+    ("all done", plan([A, B]), State(ended={A.id, B.id}), NONE, 0, 5, 2, 0),
+    ("what runs has run for a while", plan([A, B]), State(running=[under(100, A, B)]), NONE, 104, 5, 2, 11),
+    ("the next of them", plan([A, B]), State(ended={A.id}, running=[under(110, B)]), NONE, 111, 5, 2, 4),
+    ("overdue counts as nearly through", plan([A, B]), State(running=[under(100, A, B)]), NONE, 900, 5, 2, 5),
+    ("a shard waits for a free core", plan([A, C, D]), State(running=[under(0, A)]), NONE, 4, 1, 1, 46),
+    ("and has one", plan([A, C, D]), State(running=[under(0, D), under(0, A)]), NONE, 4, 1, 2, 26),
+    ("a person is waited for", plan([A, B]), State(waiting=True), NONE, 0, 5, 2, None),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("planned", "state", "durations", "now", "shard", "cores", "seconds"),
+    [row[1:] for row in TABLE],
+    ids=[row[0] for row in TABLE],
+)
+def test_what_is_left(
+    planned: Plan, state: State, durations: Mapping[str, float], now: float, shard: int, cores: int,
+    seconds: float | None,
+) -> None:  # fmt: skip
+    assert seconds_left(planned, state, durations, now, shard=shard, cores=cores) == seconds
+
+
+def test_what_takes_longer_is_said() -> None:
+    state = State(running=[under(0, A)])
+    assert not overdue(state, {}, 10) and overdue(state, {}, 11) and not overdue(state, {"java": 60}, 11)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 7), st.sampled_from(["java", "firewall", "start"]), st.floats(1, 99))),
+    st.integers(1, 4), st.integers(1, 3), st.integers(0, 4), st.lists(st.floats(0, 500), min_size=2, max_size=6),
+)  # fmt: skip
+def test_it_never_grows_for_want_of_news(
+    steps: list[tuple[int, str, float]], cores: int, shard: int, running: int, times: list[float]
+) -> None:
+    made = {f"g{at}-{remedy}": step(f"g{at}", remedy, seconds) for at, remedy, seconds in steps}
+    rows = [one for one in made.values() if one.remedy != "start"]
+    state = State(running=[under(0, one) for one in rows[: min(running, cores)]])
+    planned = plan(list(made.values()), [step("z", "java", 3)])
+    told = [seconds_left(planned, state, {}, now, shard=shard, cores=cores) for now in sorted(times)]
+    assert all(a is not None and b is not None and a >= b for a, b in itertools.pairwise(told))
+
+
+# The board over a real run's events, with a clock that only the run moves.
+
+
+class Looker:
+    """Somebody who looks on: the board after each event, and what it says of the time."""
+
+    def __init__(self, world: World, planned: Plan, durations: Mapping[str, float] | None = None) -> None:
+        self.world = world
+        self.board = Board(planned, durations or {}, 2, cores=os.cpu_count() or 1, clock=self.now)
+        self.seen: list[tuple[Happening, str]] = []
+
+    def now(self) -> float:
+        return (self.world.clock - AT).total_seconds()
+
+    def hear(self, happening: Happening) -> None:
+        self.board.hear(happening)
+        self.seen.append((happening, self.board.left()))
+
+    def told(self, kind: type) -> list[str]:
+        return [said for happening, said in self.seen if isinstance(happening, kind)]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal.open(tmp_path / "journal.db") as opened:
+        yield opened
+
+
+def some(count: int) -> World:
+    return World(fleet(*(gateway(f"B8400{number}") for number in range(count)), approve_wait=600))
+
+
+def test_a_person_who_is_waited_for_is_no_work(journal: Journal) -> None:
+    world = some(1)
+    world.machines["B84000"].approved = False
+    world.presses_after = timedelta(seconds=400)
+    planned = world.plan()
+    looker = Looker(world, planned)
+
+    def act(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+        world.clock += timedelta(seconds=20)
+        return world.act(steps, mark)
+
+    apply(world, planned, journal, say=looker.hear, act=act)
+    assert looker.told(PersonAwaited) == ["0:40 of work; it waits"]
+    assert world.clock - AT >= timedelta(seconds=400)
+    assert looker.seen[-1][1] == "0:40 of work"
+
+
+def test_a_run_that_goes_on_does_not_begin_at_nothing(journal: Journal) -> None:
+    world = some(4)
+    planned = world.plan(remedies=["firewall"])
+    stops = iter([False] * 6 + [True] * 99)
+    apply(world, planned, journal, interrupted=lambda: next(stops))
+    before = Board(planned)
+    looker = Looker(world, planned, {"firewall": 100.0})
+    apply(world, planned, journal, say=looker.hear)
+    whole = before.left()
+    begun = looker.told(RunStarted)[0]
+    assert "left" in whole and begun != whole
+    run = looker.seen[0][0]
+    assert isinstance(run, RunStarted) and 0 < len(run.through) < 4
+    assert looker.seen[-1][1].endswith("of work")
+
+
+def test_what_is_through_by_an_earlier_run_counts_from_the_beginning() -> None:
+    planned = plan([A, B], [C, D])
+    board = Board(planned, {}, 5, cores=1, clock=lambda: 0.0)
+    assert board.left() == "0:00 of work, about 0:45 left"
+    board.hear(RunStarted(plan="p", steps=4, gateways=3, budget="", through=(A.id, B.id)))
+    assert board.left() == "0:00 of work, about 0:30 left"
+
+
+def test_ansible_says_where_it_is_and_a_step_that_takes_longer_is_said() -> None:
+    now = [0.0]
+    board = Board(plan([A, B]), {}, 5, cores=1, clock=lambda: now[0])
+    board.hear(StepsStarted(steps=(A, B)))
+    now[0] = 60.0
+    assert board.left() == "1:00 of work, about 0:05 left, longer than estimated"
+    board.task("a", "firewall")
+    now[0] = 62.0
+    assert board.left() == "1:02 of work, about 0:03 left"
+    now[0] = 80.0
+    assert board.left() == "1:20 of work, longer than estimated"
+
+
+def test_what_this_run_measured_counts_for_the_rest() -> None:
+    now = [0.0]
+    board = Board(plan([A], [C]), {}, 5, cores=1, clock=lambda: now[0])
+    board.hear(StepsStarted(steps=(A,)))
+    now[0] = 40.0
+    ended = AT + timedelta(seconds=40)
+    board.hear(
+        StepEnded(
+            outcome=Outcome(
+                step=A.id, gateway="a", result=Result.DONE, changed=True, started=AT, ended=ended, seconds=40.0
+            )
+        )
+    )  # fmt: skip
+    assert "about 0:40 left" in board.left()
+
+
+def test_those_that_are_away_are_waited_for_and_no_work() -> None:
+    now = [0.0]
+    board = Board(plan([A, B]), {}, 5, cores=1, clock=lambda: now[0])
+    now[0] = 5.0
+    board.hear(Queued(gateways=("a",), until=AT))
+    now[0] = 3600.0
+    assert board.left() == "0:05 of work; it waits"
+    board.hear(StepsStarted(steps=(A, B)))
+    now[0] = 3604.0
+    assert board.left() == "0:09 of work, about 0:11 left"
+    board.hear(WaveEnded(number=2))
+    now[0] = 7200.0
+    assert board.left() == "0:09 of work; it waits"

@@ -1,0 +1,285 @@
+"""The page shows everything, asks nothing of any other place, and runs nothing that a gateway said."""
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from provisioner.errors import InputError
+from provisioner.model import Audit, Budget, Cause, Plan, Role, Status
+from provisioner.report import html
+from tests.fixtures.hostile import NASTY, hostile
+from tests.fixtures.reports import PRACTICES, estate, plan
+
+_VOID = {"meta", "link", "input"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: its text, its attributes, what its style and script elements hold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.tags: Counter[str] = Counter()
+        self.raw: dict[str, str] = {}
+        self.stack: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.stack == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in _VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.stack and self.stack[-1] in ("style", "script"):
+            self.raw[self.stack[-1]] = self.raw.get(self.stack[-1], "") + data
+        else:
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, name, value in self.attributes if name == attribute]
+
+
+PAGES = {
+    "audit": lambda: html.audit(*estate()),
+    "hostile": lambda: html.audit(*hostile()),
+    "practice": lambda: html.practice(estate()[0], "A84005", *estate()[1:]),
+    "hostile practice": lambda: html.practice(hostile()[0], "A81001", *hostile()[1:]),
+    "plan": lambda: html.plan(plan(), PRACTICES),
+    "hostile plan": lambda: html.plan(hostile_plan(), {"A84002": NASTY[0]}),
+}
+
+
+def hostile_plan() -> Plan:
+    """A plan in which every word of a step is hostile."""
+    whole = plan()
+    wave = whole.waves[0]
+    change = replace(wave.steps[0].changes[0], what=NASTY[0], before=NASTY[8], after=NASTY[6])
+    steps = tuple(
+        replace(step, words=NASTY[0], remedy=NASTY[0], changes=(change,), who=NASTY[0]) for step in wave.steps
+    )
+    gaps = tuple(replace(gap, message=NASTY[0], ask=NASTY[8], owner=NASTY[0]) for gap in whole.gaps)
+    return replace(whole, waves=(replace(wave, steps=steps),), gaps=gaps, id=NASTY[0], kind=NASTY[0])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_runs_and_fetches_nothing_of_others(name: str) -> None:
+    text = PAGES[name]()
+    page = Page(text)
+    assert page.tags["script"] == page.tags["style"] == page.tags["title"] == 1
+    assert not {"img", "iframe", "object", "embed", "base", "textarea", "image", "use"} & set(page.tags)
+    assert not [name for _, name, _ in page.attributes if name.startswith("on") or name in ("style", "src", "action")]
+    assert all(value.startswith("#") or value == "data:," for value in page.values("href"))
+    assert "url(" not in page.raw["style"] and "@import" not in page.raw["style"]
+    text.encode("utf-8")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_allows_only_its_own_style_and_script(name: str) -> None:
+    page = Page(PAGES[name]())
+    policy = next(
+        value for tag, attribute, value in page.attributes if attribute == "content" and "default-src" in value
+    )
+    assert policy.startswith("default-src 'none';") and "unsafe" not in policy
+    for kind in ("style", "script"):
+        digest = base64.b64encode(hashlib.sha256(page.raw[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_can_be_used_by_everybody(name: str) -> None:
+    page = Page(PAGES[name]())
+    assert page.tags["main"] == page.tags["header"] == page.tags["footer"] == page.tags["h1"] == 1
+    assert ("html", "lang", "en-GB") in page.attributes
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    pointed = [value.removeprefix("#") for value in page.values("href") if value.startswith("#")]
+    pointed += page.values("aria-labelledby") + page.values("for")
+    assert set(pointed) <= set(ids)
+
+
+def test_says_first_how_many_are_ready() -> None:
+    text = html.audit(*estate())
+    assert "<h1>5 of 24 gateways are ready</h1>" in text
+    words = Page(text).words
+    assert words.index("5 of 24") < words.index("Nobody is logged in to SystmOne.") < words.index("A plan can do this")
+    assert "1 candidate, only looked at" in words and "1 whose PC is not known yet" in words
+
+
+def test_shows_every_gateway_control_and_fact() -> None:
+    audit, ready, causes = estate()
+    text = html.audit(audit, ready, causes)
+    words = Page(text).words
+    assert text.count('<details class="gateway ') == len(audit.gateways)
+    for gateway in audit.gateways:
+        assert gateway.practice_name in words and gateway.name in words
+    for control in audit.controls:
+        assert text.count(f"<b>{control.title.replace(chr(39), '&#39;')}</b>") == len(audit.evidence)
+        assert text.count(f"<summary>{control.id}</summary>") == len(audit.evidence)
+    for cause in causes:
+        assert cause.text in words
+    assert words.count('"logical_cores": 12') == 23
+    assert "WMI did not answer within 20 s." in words
+    assert audit.policy_digest in words and "Monday 23 November 2026, 20:15 GMT" in words
+
+
+def test_puts_each_cause_under_those_whose_job_it_is() -> None:
+    text = html.audit(*estate())
+    section = text[text.index('<h3 id="job-') :]
+    jobs = re.split(r'<h3 id="job-\d+">', section)[1:]
+    titles = [job.split("<")[0] for job in jobs]
+    assert titles[:2] == ["Could not be read", "A plan can do this"]
+    by_title = dict(zip(titles, jobs, strict=True))
+    assert "The rule iPlato Connector is missing." in by_title["A plan can do this"]
+    assert "This is Windows Server 2019." in by_title["ICB IT"]
+    assert by_title["The practice"].index("Advice, which keeps") < by_title["The practice"].index("waits for a restart")
+
+
+def test_gateway_text_is_shown_as_text() -> None:
+    text = html.audit(*hostile())
+    assert "<script>alert" not in text and "<img" not in text
+    words = Page(text).words
+    assert NASTY[0] in words and "{{ 7 * 7 }} {% raw %} ${x} %s {0} [bold]no markup[/bold]" in words
+    assert "Meddygfa Tŷ Ŵyl 😀 \ufffdgnp.exe" in words
+    assert "(5,000 characters in all)" in words and "L" * 2_000 not in words
+
+
+def test_a_statement_that_stands_is_told_from_an_open_question() -> None:
+    text = html.audit(*estate())
+    words = Page(text).words
+    assert words.count("stated Nobody works on this PC P. Shah states until 2027-06-30") == 23
+    assert "cannot tell Two cores at 2 GHz or more The clock is 1.6 GHz" in words
+
+
+def test_a_practice_page_shows_nobody_else() -> None:
+    audit, ready, causes = estate()
+    for code, name in PRACTICES.items():
+        words = Page(html.practice(audit, code, ready, causes)).words
+        assert f"{name} · practice {code}" in words
+        for other in audit.gateways:
+            if other.practice != code:
+                assert other.practice not in words and other.name not in words and other.practice_name not in words
+                assert not other.address or not re.search(rf"{re.escape(other.address)}\b", words)
+
+
+def test_a_practice_page_says_what_to_do() -> None:
+    audit, ready, causes = estate()
+    text = html.practice(audit, "A84008", ready, causes)
+    assert "<h1>The gateway is not ready</h1>" in text
+    words = Page(text).words
+    assert "ICB IT This is Windows Server 2019. Please see to it: it is a client Windows." in words
+    unread = Page(html.practice(audit, "A84016", ready, causes)).words
+    assert "The gateway could not be read" in unread
+    assert "is not known yet" in Page(html.practice(audit, "A84619", ready, causes)).words
+    assert "No connection to 198.51.100.17:5986 within 10 s. Is the PC on?" in unread
+    assert "so nothing is said to have failed" in unread
+
+
+def retired(code: str) -> tuple[Audit, dict[str, bool], tuple[Cause, ...]]:
+    """The estate, in which that practice's gateway is retired."""
+    audit, ready, causes = estate()
+    rows = (replace(one, role=Role.RETIRED) if one.practice == code else one for one in audit.gateways)
+    return replace(audit, gateways=tuple(rows)), ready, causes
+
+
+def test_a_retired_gateway_is_not_called_ready() -> None:
+    """A84007 has nothing open, A84008 has."""
+    words = Page(html.audit(*retired("A84007"))).words
+    assert "4 of 23 gateways are ready" in words and "1 retired, nothing is left" in words
+    words = Page(html.practice(retired("A84007")[0], "A84007", *retired("A84007")[1:])).words
+    assert "The gateway is retired, and nothing of the Connector is left" in words and "Nothing is open here." in words
+    words = Page(html.practice(retired("A84008")[0], "A84008", *retired("A84008")[1:])).words
+    assert "The gateway is retired, and something of the Connector is left" in words
+    assert "GW-A84008 retired, something is left" in words
+
+
+def test_what_is_taken_away_is_told_from_what_is_brought() -> None:
+    whole = plan()
+    steps = [replace(step, values={f"{step.role}_state": "absent"}) for step in whole.waves[0].steps[:5]]
+    mixed = replace(whole, waves=(replace(whole.waves[0], steps=tuple(steps)), *whole.waves[1:]))
+    words = Page(html.plan(mixed, PRACTICES)).words
+    assert "remove firewall 1 Removes the Connector's one outbound rule." in words
+    assert "firewall 11 Adds one outbound rule" in words
+    assert "remove connector · remove java" in words
+    assert "As the steps below say." not in words
+
+
+def test_a_practice_that_was_not_read_is_an_error() -> None:
+    audit, ready, causes = estate()
+    with pytest.raises(InputError, match="has no practice B86001"):
+        html.practice(audit, "B86001", ready, causes)
+
+
+def test_a_plan_is_the_change_request() -> None:
+    page = Page(html.plan(plan(), PRACTICES))
+    words = page.words
+    for said in (
+        "72 changes on 12 gateways, in 3 waves",
+        "What, the risk, and the way back",
+        "Wave 1 1 gateway, 7 steps",
+        "Wave 3 6 gateways",
+        "rule iPlato Connector none out, allow, TCP 443 to 4 addresses",
+        "what was there before is kept",
+        "554.4 MB are fetched in all.",
+        "more than 1 gateway failed",
+        "any gateway failed in the first wave",
+        "The Rothbury Practice , the practice: Press Approve in SystmOne",
+        "Please let 203.0.113.9:443 through. R14-reachable",
+        "Role Name Signature Date",
+        "provisioner apply p-20261123-203000",
+    ):
+        assert said in words
+    for step in plan().steps:
+        assert step.gateway in words
+
+
+def test_a_plan_with_no_steps_asks_for_no_approval() -> None:
+    whole = plan()
+    empty = Plan(
+        id="p-0", kind="rollout", at=whole.at, audit="a", fleet_digest="", policy_digest="", places={}, waves=(),
+        budget=Budget(failed=None, unknown=None), gaps=whole.gaps,
+    )  # fmt: skip
+    words = Page(html.plan(empty, PRACTICES)).words
+    assert "Nothing to change" in words and "Please log in to SystmOne and stay so." in words
+    assert "Approval" not in words
+
+
+def test_a_headline_is_not_said_twice() -> None:
+    audit, ready, causes = estate()
+    assert [cause for cause in causes if cause.headline] == list(causes[:1])
+    text = html.audit(audit, ready, causes)
+    section = text[text.index('id="jobs"') : text.index('id="practices"')]
+    assert causes[0].text not in section
+
+
+def test_what_no_plan_can_tell_is_somebodys_to_look_at() -> None:
+    audit, ready, _ = estate()
+    cause = Cause(text="Nobody can tell.", control="R14-rule", status=Status.UNKNOWN, owner="", remedy="firewall",
+                  gateways=("GW-A84002",))  # fmt: skip
+    words = Page(html.audit(audit, ready, [cause])).words
+    assert "Somebody must look, or say so in statements.csv cannot tell Nobody can tell. R14-rule" in words
+
+
+def test_four_hundred_practices_fit_in_ten_megabytes() -> None:
+    many = {f"A{80000 + number}": f"The Practice of Number {number}" for number in range(400)}
+    assert len(html.audit(*estate(many)).encode()) < 10_000_000
