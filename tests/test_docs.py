@@ -11,8 +11,9 @@ from provisioner.cli import VERBS
 from provisioner.lab import faults
 from provisioner.model.settings import Settings
 from tests.conftest import ROOT
+from tests.test_layers import FLOORS
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 
@@ -59,3 +60,32 @@ def test_no_whole_address_of_the_vendor_is_written_anywhere() -> None:
     for path in ROOT.rglob("*"):
         if path.suffix in {".py", ".md", ".yml", ".csv", ".ps1", ".j2"} and ".venv" not in path.parts:
             assert not whole.search(path.read_text("utf-8", "replace")), path
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+SOURCES = "\n".join(
+    path.read_text("utf-8", "replace")
+    for place in ("provisioner", "plugins", "playbooks", "roles", "tests")
+    for path in (ROOT / place).rglob("*")
+    if path.suffix in {".py", ".yml", ".ps1"} and "_content" not in path.parts
+)
+
+
+def is_there(name: str) -> bool:
+    """A path in the checkout or in the package; else a word of the sources."""
+    if name.startswith("/"):
+        return name.rpartition("/")[2] in SOURCES  # a path on a gateway
+    if "/" in name or name.endswith(".py"):
+        return any((place / name).exists() for place in (ROOT, ROOT / "provisioner"))
+    return bool(re.search(rf"\b{re.escape(name)}", SOURCES))
+
+
+def test_what_the_architecture_names_is_there() -> None:
+    assert not [name for name in sorted(set(re.findall(r"`([^`\s]+)`", ARCHITECTURE))) if not is_there(name)]
+
+
+def test_each_room_is_in_the_architecture() -> None:
+    rooms = {*set().union(*FLOORS), "lab"}
+    assert not [
+        room for room in sorted(rooms) if not {f"`{room}/`", f"`{room}.py`"} & set(re.findall(r"`\S+`", ARCHITECTURE))
+    ]
