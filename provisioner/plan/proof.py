@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from provisioner.audit.facts.service import account_key
 from provisioner.model import Evidence, Step
-from provisioner.model.settings import FIREWALL_RULE
+from provisioner.model.accounts import account_key
+from provisioner.model.product import PRODUCT
 
 _UNTOLD = object()
 _STOPPED = ("stopped", "stop_pending")
@@ -56,7 +56,7 @@ _SERVICE = ("name", "display_name", "command", "image", "account", "actions", "r
 
 
 def _firewall(sections: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
-    ours = [rule for rule in sections["firewall"]["rules"] if rule["name"].lower() == FIREWALL_RULE.lower()]
+    ours = [rule for rule in sections["firewall"]["rules"] if rule["name"].lower() == PRODUCT.firewall_rule.lower()]
     rules = [{name: rule[name] for name in sorted(rule) if name != "id"} for rule in ours if rule["store"] == "local"]
     for rule in rules:
         rule["remote_addresses"] = sorted(rule["remote_addresses"])

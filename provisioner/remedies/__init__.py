@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from provisioner.fleet import endpoints
 from provisioner.model import Fleet, Gateway, Role
-from provisioner.model.settings import FIREWALL_RULE, ConnectorFile, Package
+from provisioner.model.product import PRODUCT
+from provisioner.model.settings import ConnectorFile, Package
 
 ORDER = ("java", "connector", "firewall", "antivirus", "service", "power", "start")
 # On a retired gateway: what runs goes first, the files on which it was built last.
@@ -181,7 +182,7 @@ def _service(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
 def _firewall(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     return {
         "firewall_state": _state(gateway),
-        "firewall_name": FIREWALL_RULE,
+        "firewall_name": PRODUCT.firewall_rule,
         "firewall_group": GROUP,
         "firewall_program": fleet.settings.connector.image,
         "firewall_addresses": list(endpoints.whole(fleet.settings.endpoints)),
