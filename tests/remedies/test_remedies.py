@@ -45,7 +45,7 @@ def test_each_remedy_has_all_of_its_parts(remedy: Remedy) -> None:
     assert f"{remedy.role}_before" in options(remedy.role)
     assert set(remedy.back.values) <= set(options(remedy.role))
     assert remedy.back.sections
-    # All that a role's `shown` asks for is in the sections that it names, and it is of this role alone.
+    # One step puts back what all remedies of a role did.
     assert all(one.back is remedy.back for one in remedies.REMEDIES if one.role == remedy.role)
     if remedy.needs:
         assert remedy.needs.given(FULL)
