@@ -27,8 +27,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner import cli, remedies, resources
+from provisioner import cli, resources
 from provisioner import fleet as fleets
+from provisioner.ansible import inventory
 from provisioner.audit import evaluate, facts, policy
 from provisioner.audit.evaluate import readiness
 from provisioner.cli.verbs import validate
@@ -239,7 +240,7 @@ def _fleet(name: str) -> Callable[[Path], Target]:
             json.dumps(validate.document(folder, found, faults))
             "\n".join(map(str, faults))
             if found:
-                remedies.inventory(found)
+                inventory.of_fleet(found)
 
         return attempt
 

@@ -66,12 +66,13 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
 
 def _listing(folder: str) -> dict[str, Any]:
     try:
-        from provisioner import fleet, remedies
+        from provisioner import fleet
+        from provisioner.ansible import inventory
         from provisioner.errors import InputError
     except ImportError:
         # In a checkout the package lies beside these plugins, installed or not.
         checkout = Path(__file__).resolve().parent.parent.parent
-        if str(checkout) in sys.path or not (checkout / "provisioner" / "remedies").is_dir():
+        if str(checkout) in sys.path or not (checkout / "provisioner" / "ansible").is_dir():
             raise AnsibleParserError(
                 f"the Python that runs Ansible ({sys.executable}) cannot import provisioner: install it there, or use "
                 f"the ansible-playbook that lies beside `provisioner`."
@@ -79,7 +80,7 @@ def _listing(folder: str) -> dict[str, Any]:
         sys.path.append(str(checkout))
         return _listing(folder)
     try:
-        return remedies.inventory(fleet.load(Path(folder)))
+        return inventory.of_fleet(fleet.load(Path(folder)))
     except InputError as error:
         faults = "".join(f"\n  {fault}" for fault in error.faults if not fault.warning)
         raise AnsibleParserError(

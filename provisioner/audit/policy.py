@@ -14,12 +14,12 @@ from typing import Any
 
 import yaml
 
+from provisioner import remedies
 from provisioner.errors import Fault, InputError
 from provisioner.model import Control, Impact, Role
 
 # Whose job it can be. How people call them is the reports' concern.
 OWNERS = frozenset({"practice", "icb-it", "desktop", "network", "antivirus", "vendor", "tpp"})
-REMEDIES = frozenset({"connector", "java", "service", "start", "firewall", "antivirus", "power"})
 OPERATORS = ("is", "at_least", "at_most", "one_of")
 
 _TEXTS = ("id", "requirement", "title", "fact", "wants", "failed")
@@ -201,7 +201,7 @@ def _value_faults(entry: dict[str, Any], name: str, at: _At) -> list[Fault]:
     remedy, owner = entry.get("remedy"), entry.get("owner")
     if (remedy is None) == (owner is None):
         found.append(at.fault(f"{name}: exactly one of remedy and owner says who mends it."))
-    for key, value, known in (("remedy", remedy, REMEDIES), ("owner", owner, OWNERS)):
+    for key, value, known in (("remedy", remedy, remedies.order()), ("owner", owner, OWNERS)):
         if value is not None and value not in known:
             found.append(at.fault(f"{name}: there is no {key} {value!r}.", _nearest(str(value), known)))
     return found

@@ -16,7 +16,8 @@ from provisioner import foreign, resources
 from provisioner.errors import BadAnswer, GatewayError
 from provisioner.fleet import endpoints
 from provisioner.model import Evidence, Gateway, Problem
-from provisioner.model.settings import FIREWALL_RULE, Settings
+from provisioner.model.product import PRODUCT
+from provisioner.model.settings import Settings
 
 SECTIONS = (
     "identity", "account", "windows", "hardware", "disk", "memory", "screen", "power", "users", "systmone",
@@ -218,7 +219,7 @@ def question(settings: Settings, sections: Iterable[str] = SECTIONS, files: Sequ
             "folder": settings.systmone.folder,
             "gateway_mark": settings.systmone.gateway_mark,
         },
-        "firewall_name": FIREWALL_RULE,
+        "firewall_name": PRODUCT.firewall_rule,
         "user_names": settings.user_names,
         "section_seconds": SECTION_SECONDS,
     }

@@ -13,6 +13,7 @@ from typing import Any
 
 from provisioner.evidence.serials import FILLERS
 from provisioner.model import Evidence
+from provisioner.model.product import PRODUCT
 
 _DOCUMENTATION = [
     ipaddress.ip_network(one) for one in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
@@ -27,7 +28,7 @@ _VOCABULARY = frozenset(
         *("localsystem", "provisioner"),
     )
 )
-_OURS = frozenset(("iplato connector", "iplatoconnector", "accurx", "accurx desktop"))
+_OURS = frozenset(PRODUCT.open_names)
 _TIME_SOURCES = re.compile(r"(?:time\.windows\.com|time\.nist\.gov|pool\.ntp\.org)(?:,0x[0-9a-f]+)?", re.IGNORECASE)
 _SYSTEM_ACCOUNT = re.compile(r"(?:NT AUTHORITY|NT SERVICE|BUILTIN)\\[\w ]+", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from provisioner import processes, remedies
-from provisioner.ansible import playbook
+from provisioner import processes
+from provisioner.ansible import inventory, playbook
 from provisioner.ansible.playbook import Acted
 from provisioner.audit.auditor import Auditor
 from provisioner.execute import engine, events
@@ -103,7 +103,7 @@ def actor(
         lenders = [str(step.values["carry_from"]) for step in lending]
         names = dict.fromkeys([*(step.gateway for step in steps), *lenders])
         own = {"provisioner_plan": plan}
-        hosts = {name: remedies.connection(auditor.fleet, rows[name]) | own for name in names}
+        hosts = {name: inventory.connection(auditor.fleet, rows[name]) | own for name in names}
         return playbook.run(
             steps, hosts, auditor.secret, mark=mark, check=check, turn=auditor.turn, on_task=on_task,
             cancelled=cancelled, marker=_marker(auditor),

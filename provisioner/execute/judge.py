@@ -7,7 +7,8 @@ from typing import Any
 from provisioner.ansible.playbook import Acted
 from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
 from provisioner.plan import proof
-from provisioner.plan.rollout import IDENTITY, SERVICES, START, Standing, fingerprint, going, strangers
+from provisioner.plan.rollout import IDENTITY, START, Standing, fingerprint, going, strangers
+from provisioner.remedies import carry, stops_service
 
 WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
@@ -72,7 +73,7 @@ class Reading:
     def proved(self, step: Step) -> bool:
         """Whether every control that the step is to prove is settled; of carried files, that they are there."""
         if "carry_paths" in step.values:
-            return proof.carried(step, self.evidence)
+            return carry.carried(step, self.evidence)
         found = self.findings.get(step.gateway, {})
         return bool(step.proves) and all(
             control in found and found[control].status in _SETTLED for control in step.proves
@@ -81,11 +82,11 @@ class Reading:
     def as_before(self, step: Step) -> bool:
         """Whether all that the step is to put back is what it was."""
         evidence = self.evidence[step.gateway]
-        return bool(step.fingerprint) and proof.trace(step, evidence) == step.fingerprint
+        return bool(step.fingerprint) and proof.work_fingerprint(step, evidence) == step.fingerprint
 
     def untold(self, step: Step) -> bool:
         """Whether no reading can show that what the step is to put back is what it was."""
-        return not (step.fingerprint and proof.trace(step, self.evidence[step.gateway]))
+        return not (step.fingerprint and proof.work_fingerprint(step, self.evidence[step.gateway]))
 
     def print_of(self, step: Step) -> str:
         """The fingerprint of what the step is to prove, as it is now."""
@@ -195,7 +196,7 @@ def before(
         if step.remedy == START and not working:
             return Result.WAITING, APPROVE
         return Result.UNCHANGED, "already as planned"
-    if step.remedy in SERVICES and (name := going(reading.evidence[step.gateway])):
+    if stops_service(step.remedy) and (name := going(reading.evidence[step.gateway])):
         return Result.WAITING, f"Windows removes the service {name} at its next restart; {_RESTART}"
     # A migration's steps have no fingerprint: what they find was brought about by the steps before them.
     if not begun and not step.restores and step.fingerprint and reading.print_of(step) != step.fingerprint:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from provisioner.fleet import endpoints, hours
 from provisioner.fleet.yamlfile import Place, is_file
+from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -48,7 +49,7 @@ def why_not_folder(path: str) -> str:
         return f"{path} is on another computer, which a session over WinRM cannot reach."
     parts = path.split("\\")
     if not _WINDOWS_PATH.fullmatch(path) or any(part in {".", ".."} or part != part.strip(" .") for part in parts[1:]):
-        return f"{path!r} is not a whole Windows path, such as C:\\iPlato."
+        return f"{path!r} is not a whole Windows path, such as {PRODUCT.folder}."
     return ""
 
 
@@ -267,7 +268,7 @@ def _own_folder(path: str, systmone: str) -> Iterator[Complaint]:
     shared = low in _NOT_OURS or inside(low, _NOT_OURS[0]) or low == systmone.lower()
     if shared or inside(low, systmone) or inside(systmone, path):
         message = f"{path} is not the Connector's alone: others would lose their rights to it."
-        yield Complaint(("connector", "folder"), message, "Give it a folder of its own, such as C:\\iPlato.")
+        yield Complaint(("connector", "folder"), message, f"Give it a folder of its own, such as {PRODUCT.folder}.")
 
 
 def _files(settings: Settings, folder: Path) -> Iterator[Complaint]:

@@ -9,13 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
-PUBLISHED = ("237.215.5", "237.215.9", "237.215.15", "237.215.16")
+from provisioner.model.product import PRODUCT
+
+_PUBLISHED = PRODUCT.published
 
 _TOO_FEW = re.compile(r"\.?[0-9]{1,3}(?:\.[0-9]{1,3}){0,2}(?::[0-9]*)?")
 _WITH_PORT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}:[0-9]*")
 _DOCUMENTATION = tuple(IPv4Network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
-_ASK = "Ask the vendor for its four whole addresses. Do not guess: a wrong one sends patients' data to a stranger."
+_ASK = (
+    f"Ask the vendor for its {PRODUCT.how_many} whole addresses. "
+    "Do not guess: a wrong one sends patients' data to a stranger."
+)
 _UNTIL = " Until then R11 and R14 are not judged, and no firewall rule is made."
 
 
@@ -39,21 +44,22 @@ def whole(addresses: Sequence[str]) -> tuple[str, ...]:
 def why_not_all(addresses: Sequence[str]) -> str:
     """Why these are not all of the vendor's endpoints, in words; "" where they are."""
     known = len(whole(addresses))
-    if known == len(addresses) == len(PUBLISHED):
+    if known == len(addresses) == len(_PUBLISHED):
         return ""
     if not addresses:
         return "fleet.yml has no endpoints"
-    return f"fleet.yml has {known or 'none'} of the vendor's four endpoints"
+    return f"fleet.yml has {known or 'none'} of the vendor's {PRODUCT.how_many} endpoints"
 
 
 def complaints(addresses: Sequence[str], *, lab: bool) -> list[Complaint]:
     """All that is wrong with these endpoints; `lab` allows the addresses that are kept for documentation."""
     found = []
     if not addresses:
-        found.append(Complaint(None, "there are no endpoints yet: the vendor has four.", _ASK + _UNTIL, warning=True))
-    elif len(addresses) != len(PUBLISHED):
-        fewer = len(addresses) < len(PUBLISHED)
-        words = f"the vendor has four endpoints, and here are {len(addresses)}."
+        words = f"there are no endpoints yet: the vendor has {PRODUCT.how_many}."
+        found.append(Complaint(None, words, _ASK + _UNTIL, warning=True))
+    elif len(addresses) != len(_PUBLISHED):
+        fewer = len(addresses) < len(_PUBLISHED)
+        words = f"the vendor has {PRODUCT.how_many} endpoints, and here are {len(addresses)}."
         found.append(Complaint(None, words, _ASK + _UNTIL if fewer else _ASK, warning=fewer))
     good: dict[int, IPv4Address] = {}
     for index, text in enumerate(addresses):
@@ -73,7 +79,7 @@ def _why_not_address(text: str) -> tuple[str, str] | None:
             _ASK + _UNTIL,
         )
     if _WITH_PORT.fullmatch(text):
-        return f"{text} has a port.", "Give the address alone: the port is always 443."
+        return f"{text} has a port.", f"Give the address alone: the port is always {PRODUCT.port}."
     try:
         IPv4Address(text)
     except AddressValueError as error:
@@ -109,7 +115,7 @@ def _doubles(good: dict[int, IPv4Address]) -> Iterator[Complaint]:
     first: dict[IPv4Address, int] = {}
     for index, address in good.items():
         if first.setdefault(address, index) != index:
-            hint = "The vendor has four different endpoints. " + _ASK + _UNTIL
+            hint = f"The vendor has {PRODUCT.how_many} different endpoints. " + _ASK + _UNTIL
             yield Complaint(index, f"{address} is here twice.", hint, warning=True)
 
 
@@ -117,10 +123,10 @@ def _unlike_published(good: dict[int, IPv4Address]) -> Iterator[Complaint]:
     """Warnings: the vendor may have moved, so these are questions."""
     tails = {index: str(address).partition(".")[2] for index, address in good.items() if not _documentation(address)}
     for index, tail in tails.items():
-        if tail not in PUBLISHED:
-            message = f"{good[index]} does not end as the vendor prints its endpoints ({', '.join(PUBLISHED)})."
+        if tail not in _PUBLISHED:
+            message = f"{good[index]} does not end as the vendor prints its endpoints ({', '.join(_PUBLISHED)})."
             yield Complaint(index, message, "Ask the vendor whether it has moved.", warning=True)
-    missing = [tail for tail in PUBLISHED if tail not in tails.values()]
-    if missing and len(tails) == len(set(good.values())) == len(PUBLISHED) and set(tails.values()) <= set(PUBLISHED):
+    missing = [tail for tail in _PUBLISHED if tail not in tails.values()]
+    if missing and len(tails) == len(set(good.values())) == len(_PUBLISHED) and set(tails.values()) <= set(_PUBLISHED):
         message = f"no endpoint ends in {', '.join(missing)}, as the vendor prints."
         yield Complaint(None, message, "Ask the vendor whether it has moved.", warning=True)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from provisioner.errors import Fault
 from provisioner.fleet.yamlfile import Document, Place, read
 from provisioner.model import settings as shapes
+from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Settings
 
 VERSION = 1
@@ -139,7 +140,7 @@ def _words(document: Document, place: Place, error: Wrong, is_key: bool) -> tupl
     if error["type"] == "missing":
         return f"{dotted(place)} is missing.", _missing_hint(place)
     if is_key:
-        return f"there is no {name} in {where}.", nearest(name, ("connector", "jre", "procrun"))
+        return f"there is no {name} in {where}.", nearest(name, PRODUCT.packages)
     if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
         return f"there is no setting {name}{f' in {where}' if where else ''}.", _key_hint(place)
     text = document.texts.get(place, "this")

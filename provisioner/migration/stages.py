@@ -7,16 +7,15 @@ shows every other gateway of the practice stopped and disabled (plan/guards.py).
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
-from provisioner import remedies
 from provisioner.errors import InputError
-from provisioner.model import Audit, Budget, Control, Fleet, Gateway, Move, Outcome, Plan, Role, Step, Wave
+from provisioner.model import Audit, Budget, Control, Fleet, Gap, Gateway, Move, Outcome, Plan, Role, Step, Wave
 from provisioner.plan import rollout as planning
 from provisioner.plan import undo
 from provisioner.plan.rollout import START
+from provisioner.remedies import carry, service
 
-CARRY = "carry"
+CARRY = carry.REMEDY.name
 STOP = "stop"
 GATEWAY_ENDED = "gateway-ended"
 # Nothing may go wrong in a migration: the next stage would stand on it.
@@ -122,9 +121,25 @@ def make(
         Stage(steps=(_set_service(ready, move),), roles={move.old: Role.STANDBY, move.new: Role.ACTIVE}),
         *_switch(audit, fleet, move),
     ]
+    gaps = [gap for gap in rollout.gaps if gap.gateway == move.new]
+    return _plan_of("migration", audit, fleet, move, stages, gaps, at=at, plan_id=plan_id)
+
+
+def _plan_of(
+    kind: str,
+    audit: Audit,
+    fleet: Fleet,
+    move: Move,
+    stages: Iterable[Stage],
+    gaps: Iterable[Gap],
+    *,
+    at: datetime,
+    plan_id: str,
+    of: str = "",
+) -> Plan:
     return Plan(
         id=plan_id,
-        kind="migration",
+        kind=kind,
         at=at,
         audit=audit.id,
         fleet_digest=fleet.digest,
@@ -132,32 +147,22 @@ def make(
         places=_places(fleet, move),
         waves=_waves(stages),
         budget=_BUDGET,
-        gaps=tuple(gap for gap in rollout.gaps if gap.gateway == move.new),
+        gaps=tuple(gaps),
+        of=of,
         move=move,
     )
 
 
 def _ready(steps: Iterable[Step], move: Move) -> tuple[Step, ...]:
     """What makes the new gateway ready, but for the service: what a standby asks of it is less than what is needed."""
-    return tuple(step for step in steps if step.gateway == move.new and step.remedy != "service")
+    return tuple(step for step in steps if step.gateway == move.new and step.remedy != service.REMEDY.name)
 
 
 def _set_service(ready: Fleet, move: Move) -> Step:
     """The service on the new gateway, disabled; shown by what an active gateway asks of one that does not run."""
     row = next(row for row in ready.gateways if row.name == move.new)
-    role, values = remedies.values(ready, row, "service")
-    return Step(
-        id=f"{row.name}-service",
-        gateway=row.name,
-        practice=row.practice,
-        kind="playbook",
-        remedy="service",
-        role=role,
-        values=values,
-        because=("R17-service",),
-        proves=("R17-service", "R17-recovery"),
-        seconds=15.0,
-    )
+    step = service.REMEDY.step(row, service.REMEDY.values(ready, row))
+    return replace(step, because=("R17-service",), proves=("R17-service", "R17-recovery"))
 
 
 def _switch(audit: Audit, fleet: Fleet, move: Move) -> list[Stage]:
@@ -198,20 +203,8 @@ def finish(audit: Audit, fleet: Fleet, migration: Plan, *, at: datetime, plan_id
         Stage(steps=tuple(step for step in rollout.steps if step.gateway == move.old), roles=retired),
         *_role_stage(f"{move.practice}-retired", move, retired, retired),
     ]
-    return Plan(
-        id=plan_id,
-        kind="finish",
-        at=at,
-        audit=audit.id,
-        fleet_digest=fleet.digest,
-        policy_digest=audit.policy_digest,
-        places=_places(fleet, move),
-        waves=_waves(stages),
-        budget=_BUDGET,
-        gaps=tuple(gap for gap in rollout.gaps if gap.gateway == move.old),
-        of=migration.id,
-        move=move,
-    )
+    gaps = [gap for gap in rollout.gaps if gap.gateway == move.old]
+    return _plan_of("finish", audit, fleet, move, stages, gaps, at=at, plan_id=plan_id, of=migration.id)
 
 
 def back(
@@ -251,20 +244,9 @@ def back(
     )  # fmt: skip
     stages.append(Stage(steps=prepared.steps, roles=before(move)))
     stages += _role_stage(f"{move.practice}-was", move, {move.new: move.was}, {}, needed=move.was is not Role.STANDBY)
-    return Plan(
-        id=plan_id,
-        kind="undo",
-        at=at,
-        audit=audit.id,
-        fleet_digest=fleet.digest,
-        policy_digest=migration.policy_digest,
-        places=migration.places,
-        waves=_waves(stages),
-        budget=_BUDGET,
-        gaps=prepared.gaps,
-        of=migration.id,
-        move=move,
-    )
+    made = _plan_of("undo", audit, fleet, move, stages, prepared.gaps, at=at, plan_id=plan_id, of=migration.id)
+    # The gateways are where the migration found them, whatever their rows have come to say.
+    return replace(made, policy_digest=migration.policy_digest, places=migration.places)
 
 
 def _person(name: str, row: Gateway) -> Step:
@@ -283,60 +265,32 @@ def _person(name: str, row: Gateway) -> Step:
 
 def stop(fleet: Fleet, row: Gateway) -> Step:
     """Stop and disable whatever service of the Connector's is there; nothing else of it is touched."""
-    role, values = remedies.values(fleet, replace(row, role=Role.STANDBY), "service")
-    return Step(
+    values = service.REMEDY.values(fleet, replace(row, role=Role.STANDBY))
+    return replace(
+        service.REMEDY.step(row, {**values, "service_state": "disabled"}),
         id=f"{row.name}-{STOP}",
-        gateway=row.name,
-        practice=row.practice,
-        kind="playbook",
         remedy=STOP,
-        role=role,
-        values={**values, "service_state": "disabled"},
         because=("R17-stopped",),
         proves=("R17-stopped", "R17-service"),
-        seconds=15.0,
     )
 
 
 def _start(controls: Iterable[Control], fleet: Fleet, row: Gateway, must: Sequence[str] | None = None) -> Step:
     """Enable and start. `must` are the controls that have to be settled first; all that planning knows by default."""
-    role, values = remedies.values(fleet, row, START)
-    return Step(
-        id=f"{row.name}-{START}",
-        gateway=row.name,
-        practice=row.practice,
-        kind="playbook",
-        remedy=START,
-        role=role,
-        values=values,
+    return replace(
+        service.START.step(row, service.START.values(fleet, row)),
         because=("R17-running",),
         proves=("R17-running", "R17-service"),
         needs=planning.before_start(controls) if must is None else tuple(must),
-        seconds=15.0,
+        # It is enabled by the same step.
+        seconds=service.REMEDY.seconds,
     )
 
 
 def _carry(fleet: Fleet, row: Gateway, move: Move) -> Step:
     """Bring the files that fleet.yml names from the old gateway to the new one."""
-    folder = fleet.settings.connector.folder
-    values: dict[str, Any] = {
-        "carry_state": "present",
-        "carry_from": move.old,
-        "carry_paths": [f"{folder}\\{path}" for path in fleet.settings.connector.carry],
-        "connector_folder": folder,
-        "connector_keep": remedies.KEEP,
-    }
-    return Step(
-        id=f"{row.name}-{CARRY}",
-        gateway=row.name,
-        practice=row.practice,
-        kind="playbook",
-        remedy=CARRY,
-        role=CARRY,
-        values=values,
-        words=f"the files of {move.old} that fleet.yml names are on {row.name}, byte for byte",
-        seconds=20.0,
-    )
+    step = carry.REMEDY.step(row, {**carry.REMEDY.values(fleet, row), "carry_from": move.old})
+    return replace(step, words=f"the files of {move.old} that fleet.yml names are on {row.name}, byte for byte")
 
 
 def _role_stage(

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
-# The one firewall rule is found again by this name, on every gateway and by every version of ours.
-FIREWALL_RULE = "iPlato Connector"
+from provisioner.model.product import PRODUCT, PackageName
 
 _STRICT: dict[str, str] = {"extra": "forbid"}
 
@@ -79,8 +78,8 @@ class Connector:
     by their paths below the folder, that a migration brings from the old gateway to the new one."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
-    folder: str = "C:\\iPlato"
-    image: str = "C:\\iPlato\\jre\\bin\\java.exe"
+    folder: str = PRODUCT.folder
+    image: str = PRODUCT.image
     version: str = ""
     files: tuple[ConnectorFile, ...] = ()
     carry: tuple[str, ...] = ()
@@ -91,7 +90,7 @@ class Java:
     """The Java runtime: where it lies, and the version that its `release` file must begin with."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
-    home: str = "C:\\iPlato\\jre"
+    home: str = PRODUCT.runtime
     version: str = ""
 
 
@@ -101,7 +100,7 @@ class Service:
     seconds (docs/operations.md, "The service")."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
-    name: str = ""
+    name: str = PRODUCT.service
     display_name: str = ""
     account: str = "NT AUTHORITY\\LocalService"
     arguments: str = ""
@@ -164,7 +163,7 @@ class Settings:
     journal: str = ".provisioner/journal.db"
     record_key: str = ""
     connection: Connection = field(default_factory=Connection)
-    packages: Mapping[Literal["connector", "jre", "procrun"], Package] = field(default_factory=dict)
+    packages: Mapping[PackageName, Package] = field(default_factory=dict)
     connector: Connector = field(default_factory=Connector)
     java: Java = field(default_factory=Java)
     service: Service = field(default_factory=Service)

@@ -7,11 +7,14 @@ from datetime import date
 from provisioner.audit.facts import running
 from provisioner.audit.facts.context import listed
 from provisioner.model import Evidence, Finding, Fleet, Gap, Gateway, Role, Status
+from provisioner.remedies import service
 
 IDENTITY = "R5-identity"
-START = "start"
-# The remedies that start, set or stop the Connector's service: one that Windows is to remove is gone once stopped.
-SERVICES = frozenset({"connector", "java", "service", START})
+RUNNING = "R17-running"
+STOPPED = "R17-stopped"
+ONE_ACTIVE = "R17-one-active"
+START = service.START.name
+SERVICE = service.REMEDY.name
 ONLY_CONNECTOR = "only-connector"
 NO_CONNECTOR = "no-connector-wanted"
 SWITCHED_OFF = "switched-off"
@@ -118,10 +121,10 @@ def why_not_start(
     of the practice that runs one, or that cannot be read and no statement speaks of by name.
     """
     if gateway.role is not Role.ACTIVE:
-        return gap(gateway, "R17-running", f"a {gateway.role} gateway is not started", "icb-it", "")
+        return gap(gateway, RUNNING, f"a {gateway.role} gateway is not started", "icb-it", "")
     if beside := why_not_beside(gateway, said, evidence.get(gateway.name)):
         ask = "End it there by hand, and what starts it (log-on, a task), then plan again."
-        return gap(gateway, "R17-running", f"not started: {beside}", "icb-it", ask)
+        return gap(gateway, RUNNING, f"not started: {beside}", "icb-it", ask)
     for other in others:
         found = evidence.get(other.name)
         runs = connector_runs(found)
@@ -130,16 +133,16 @@ def why_not_start(
             ask = f"Stop and disable the one on {other.name} first."
             if alone := by_hand(found):
                 ask = f"End {alone} on {other.name} by hand first, and what starts it: no service runs it."
-            return gap(gateway, "R17-running", words, "icb-it", ask)
+            return gap(gateway, RUNNING, words, "icb-it", ask)
         if (runs is None or other.name in strangers) and not said.names(ONLY_CONNECTOR, other):
             words = f"not started: whether {other.name}, of the same practice, runs a Connector cannot be told"
             ask = f"Make it reachable, or {_row(ONLY_CONNECTOR, gateway.practice, other.name, _CHECKED, said.day)}"
-            return gap(gateway, "R17-running", words, "icb-it", ask)
+            return gap(gateway, RUNNING, words, "icb-it", ask)
     if said.covers(ONLY_CONNECTOR, gateway):
         return None
     words = "not started: nobody has stated that no other PC of this practice runs a Connector"
     ask = f"Find out, and {_row(ONLY_CONNECTOR, gateway.practice, '', _CHECKED, said.day)}"
-    return gap(gateway, "R17-running", words, "icb-it", ask)
+    return gap(gateway, RUNNING, words, "icb-it", ask)
 
 
 def why_not_fenced(

@@ -1,35 +1,15 @@
 """A plan that was done, and what each step found -> the plan that puts back what was there before. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from provisioner import remedies
 from provisioner.model import Audit, Change, Finding, Gap, Plan, Step, Wave
-from provisioner.plan.proof import trace
+from provisioner.plan.proof import work_fingerprint
 from provisioner.plan.rollout import START
-
-# What is undone first: the reverse of how it was done.
-ORDER = ("service", "power", "antivirus", "firewall", "carry", "connector", "java")
-# Roles with a record of their own on the gateway: a run that died in them left nothing half known.
-_RECORDED = frozenset({"connector", "java"})
-# Whether what a role found says that nothing of its work was there yet; of the others it never does.
-_NOTHING: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
-    "service": lambda before: before.get("exists") is False,
-    "firewall": lambda before: before.get("exists") is False,
-    "antivirus": lambda before: not before["path"] and not before["process"],
-    "carry": lambda before: not before["files"],
-}
-
-
-def _lost_rules(before: Mapping[str, Any]) -> str:
-    # Earlier releases told of two rules that were right as well, and left them.
-    lost = before.get("rules", 1) > 1 and before["changed"]
-    return f"there were {before['rules']} rules of that name, of which one was made" if lost else ""
-
-
-# Why what a role found does not come back; "" where it does. Of the others it always does.
-_LOST: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"firewall": _lost_rules}
+from provisioner.remedies.remedy import Back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,19 +62,19 @@ def make(plan: Plan, audit: Audit, acted: Mapping[str, Acted], *, at: datetime, 
 def gateway_back(steps: Sequence[Step], audit: Audit, acted: Mapping[str, Acted], plan_id: str) -> Undone:
     """What leads one gateway back from those of these steps that were begun."""
     begun = [step for step in steps if step.kind == "playbook" and step.id in acted]
-    # A role that nobody has given a place has no way back that is known: that is said, never passed over.
-    gaps = [_gap(step, "provisioner knows no way back from it") for step in begun if step.role not in ORDER]
-    made = list[Step]()
-    for role in ORDER:
+    ways, made = remedies.ways_back(), list[Step]()
+    # A role that nobody has given a way back is named, never passed over.
+    gaps = [_gap(step, "provisioner knows no way back from it") for step in begun if step.role not in ways]
+    for role, way in ways.items():
         # A service is set and started by two steps of one role: what was before the first of them counts.
         of_role = [step for step in begun if step.role == role]
         if not of_role:
             continue
         first = acted[of_role[0].id]
-        if why := _why_by_hand(of_role[0], first):
+        if why := _why_by_hand(of_role[0], first, way):
             gaps.append(_gap(of_role[0], why))
         else:
-            made.append(_back(of_role, audit, first.before or {}, plan_id))
+            made.append(_back(of_role, way, audit, first.before or {}, plan_id))
     return Undone(steps=tuple(made), gaps=tuple(gaps))
 
 
@@ -119,31 +99,25 @@ def acted_on(events: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, 
     return found
 
 
-def _why_by_hand(step: Step, acted: Acted) -> str:
+def _why_by_hand(step: Step, acted: Acted, way: Back) -> str:
     if acted.before is None:
         return "what was there before is not known: the run ended before Ansible had said it"
     if untold := acted.before.get("untold"):
         return f"what was there before of {', '.join(untold)} could not be read"
-    if step.role in _LOST and (lost := _LOST[step.role](acted.before)):
+    if lost := way.lost(acted.before):
         return lost
-    if acted.begun > 1 and step.role not in _RECORDED and not _untouched(step, acted.before):
+    # That nothing was there yet when the next run looked says that the earlier one had changed nothing.
+    untouched = not step.removes and way.nothing_before(acted.before)
+    if acted.begun > 1 and not way.recorded and not untouched:
         return "an earlier run ended in the middle of it, and what it had changed by then is not known"
     return ""
 
 
-def _untouched(step: Step, before: Mapping[str, Any]) -> bool:
-    """Whether an earlier run that ended in the middle of a step had changed nothing yet, by what the next one found."""
-    nothing = _NOTHING.get(step.role)
-    return not step.removes and nothing is not None and nothing(before)
-
-
-def _back(steps: Sequence[Step], audit: Audit, before: Mapping[str, Any], plan_id: str) -> Step:
+def _back(steps: Sequence[Step], way: Back, audit: Audit, before: Mapping[str, Any], plan_id: str) -> Step:
     first, role = steps[0], steps[0].role
     proves = tuple(dict.fromkeys(control for step in steps for control in step.proves))
     was = [one for one in audit.of(first.gateway) if one.control in proves]
-    own = {f"{role}_state": "restored", f"{role}_before": dict(before), "provisioner_plan": plan_id}
-    if role == "service":
-        own["service_run"] = "unchanged"
+    own = {f"{role}_state": "restored", f"{role}_before": dict(before), "provisioner_plan": plan_id, **way.values}
     step = Step(
         id=f"{first.gateway}-undo-{role}",
         gateway=first.gateway,
@@ -159,7 +133,7 @@ def _back(steps: Sequence[Step], audit: Audit, before: Mapping[str, Any], plan_i
         restores=True,
     )
     evidence = next((one for one in audit.evidence if one.gateway == first.gateway and not one.error), None)
-    return replace(step, fingerprint=trace(step, evidence) if evidence else "")
+    return replace(step, fingerprint=work_fingerprint(step, evidence) if evidence else "")
 
 
 def _change(was: Finding, steps: Sequence[Step]) -> Change:

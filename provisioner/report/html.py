@@ -18,14 +18,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from provisioner import __version__
+from provisioner import __version__, remedies
 from provisioner.errors import InputError
 from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impact, Plan, Status, Step
 from provisioner.model.results import Stands
+from provisioner.remedies.remedy import Risk
 from provisioner.report import pretty, standing, words
-from provisioner.report.risks import risk
 from provisioner.report.view import KINDS, PLAN, STATES, Kind, Machine, State, View, by_whose, view
 
+_UNTOLD = Risk(does="As the steps below say.", wrong="To be judged from the steps below.", back="As the steps say.")
 _MESSAGE = 600
 _VALUE = 1_500
 
@@ -117,11 +118,19 @@ def plan(plan: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = Ma
         gateways=len({step.gateway for step in acts}),
         practices=len({step.practice for step in plan.steps}),
         gaps=_gaps(plan.gaps),
-        risk=risk,
+        risks={words.change(step): _risk(step) for step in acts},
         stops=_budget(plan.budget),
         became=[(step, stands[step.id]) for step in plan.steps if step.id in stands],
         told=[standing.counted(plan, stands), *standing.who(stands.values())] if stands else [],
     )
+
+
+def _risk(step: Step) -> Risk:
+    """What is said of a step's change, for people who approve it."""
+    remedy = remedies.known().get(step.remedy)
+    if remedy is None or (step.removes and remedy.removal is None):
+        return _UNTOLD
+    return remedy.removal.risk if step.removes and remedy.removal else remedy.risk
 
 
 def _exactly(steps: Sequence[Step]) -> dict[str, list[tuple[str, str]]]:

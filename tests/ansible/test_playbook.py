@@ -21,7 +21,7 @@ from ansible.parsing.dataloader import DataLoader
 
 from provisioner import journal as journals
 from provisioner import processes, remedies, resources
-from provisioner.ansible import playbook
+from provisioner.ansible import inventory, playbook, results
 from provisioner.ansible.broker import SecretsSocket
 from provisioner.ansible.playbook import Acted
 from provisioner.errors import InputError, NotTried
@@ -257,7 +257,7 @@ def test_what_ansible_said_has_an_end() -> None:
         {"event": "runner_on_ok", "event_data": {"host": "B84001", "role": "quiet", "task": f"{number} {'x' * 900}"}}
         for number in range(500)
     ]
-    output = playbook._by_step([step("B84001", "quiet")], events, "", False)["B84001-quiet"].output
+    output = results.by_step([step("B84001", "quiet")], events, "", False)["B84001-quiet"].output
     assert len(output) == 200
     assert max(map(len, output)) <= 600
     assert (output[0][:5], output[100], output[-1][:7]) == ("ok: 0", "... 301 lines are left out", "ok: 499")
@@ -307,7 +307,7 @@ def test_a_gateway_without_an_answer_is_unreachable(root: Path) -> None:
 )
 def test_a_refused_password_is_told_apart(words: str, result: str) -> None:
     data = {"host": "B84001", "role": "quiet", "res": {"unreachable": True, "msg": words}}
-    said = playbook._by_step(
+    said = results.by_step(
         [step("B84001", "quiet")], [{"event": "runner_on_unreachable", "event_data": data}], "", False
     )
     assert (said["B84001-quiet"].result, said["B84001-quiet"].message) == (result, words)
@@ -320,7 +320,7 @@ def test_what_ansible_brings_of_a_gateway_can_be_kept_and_shown(tmp_path: Path) 
     ok = {"host": "B84001", "role": "quiet", "task": "t", "res": {"changed": True, "ansible_facts": facts}}
     bad = {"host": "B84002", "role": "quiet", "task": "t", "res": {"msg": "no\a \u202e\x1b[2J\ud800\r\nmore"}}
     events = [{"event": "runner_on_ok", "event_data": ok}, {"event": "runner_on_failed", "event_data": bad}]
-    said = playbook._by_step([step("B84001", "quiet"), step("B84002", "quiet")], events, "", False)
+    said = results.by_step([step("B84001", "quiet"), step("B84002", "quiet")], events, "", False)
     assert said["B84001-quiet"].before == {"image": "C:\\Caf\u00e9 \u00a0x\ufffd\ufffd.exe", "delay": 5}
     failed = said["B84002-quiet"]
     assert (failed.message + "".join(failed.output)).isprintable()
@@ -339,7 +339,7 @@ def test_what_ansible_brings_of_a_gateway_can_be_kept_and_shown(tmp_path: Path) 
 def test_what_cannot_be_kept_at_all_is_not_known(found: dict[str, float]) -> None:
     facts = {"provisioner_before": found}
     data = {"host": "B84001", "role": "quiet", "task": "t", "res": {"ansible_facts": facts}}
-    said = playbook._by_step([step("B84001", "quiet")], [{"event": "runner_on_ok", "event_data": data}], "", False)
+    said = results.by_step([step("B84001", "quiet")], [{"event": "runner_on_ok", "event_data": data}], "", False)
     assert (said["B84001-quiet"].result, said["B84001-quiet"].before) == ("ok", {"untold": ["all of it"]})
 
 
@@ -462,20 +462,20 @@ def test_the_parents_signal_handlers_stay(root: Path) -> None:
 
 def test_a_difference_that_a_module_has_put_together_is_taken_apart() -> None:
     result = {"changed": True, "diff": {"prepared": "-[rule]\n-Enabled='False'\n+[rule]\n+Enabled='True'\n"}}
-    (difference,) = playbook._differences("The rule", result)
+    (difference,) = results.differences("The rule", result)
     assert (difference.before, difference.after) == ("[rule]\nEnabled='False'", "[rule]\nEnabled='True'")
 
 
 def test_an_empty_text_stays_one() -> None:
     """Ansible makes null of an empty text that is tagged, and `None` of that in a text."""
-    loaded = DataLoader().load(f'{{"a": {playbook._tagged("")}, "b": {playbook._tagged("x")}}}')
+    loaded = DataLoader().load(f'{{"a": {inventory.tagged("")}, "b": {inventory.tagged("x")}}}')
     assert loaded == {"a": "", "b": "x"}
 
 
 def test_inventory_text_is_json_but_for_its_tags() -> None:
     """What Ansible may evaluate is known by its place, not by its words: a row could hold the same words."""
-    own = playbook._Template(LOCAL["ansible_password"])
-    tagged = playbook._tagged({"a": ['x "y"\n', None, True, 1.5], "b": LOCAL["ansible_password"], "password": own})
+    own = inventory.Template(LOCAL["ansible_password"])
+    tagged = inventory.tagged({"a": ['x "y"\n', None, True, 1.5], "b": LOCAL["ansible_password"], "password": own})
     assert json.loads(tagged.replace("!unsafe ", "")) == {
         "a": ['x "y"\n', None, True, 1.5],
         "b": LOCAL["ansible_password"],
@@ -489,7 +489,7 @@ def test_roles_on_a_real_winrm_and_a_refused_password(lab: Callable[..., Handle]
     pretend = lab("A81001", "A81002")
     fleet = load(pretend.folder)
     one, other = fleet.known
-    hosts = {row.name: remedies.connection(fleet, row) for row in fleet.known}
+    hosts = {row.name: inventory.connection(fleet, row) for row in fleet.known}
     steps = []
     for row in (one, other):
         role, values = remedies.values(fleet, row, "firewall")
@@ -512,7 +512,7 @@ def knocking(pretend: Handle, root: Path, guard: LoginGuard | None, **options: A
     """What comes of reaching every gateway of the lab, over and over."""
     fleet = load(pretend.folder)
     steps = [step(row.name, "knocks") for row in fleet.known]
-    hosts = {row.name: remedies.connection(fleet, row) for row in fleet.known}
+    hosts = {row.name: inventory.connection(fleet, row) for row in fleet.known}
     given = {
         "mark": own_mark("m4"),
         "secrets": lambda name: pretend.password,
@@ -610,7 +610,7 @@ def test_why_a_loop_did_not_get_in_is_what_its_items_say() -> None:
     words = "ntlm: the specified credentials were rejected by the server"
     res = {"unreachable": True, "msg": "All items completed", "results": [{"unreachable": True, "msg": words}]}
     data = {"host": "B84001", "role": "quiet", "res": res}
-    said = playbook._by_step(
+    said = results.by_step(
         [step("B84001", "quiet")], [{"event": "runner_on_unreachable", "event_data": data}], "", False
     )
     assert (said["B84001-quiet"].result, said["B84001-quiet"].message) == ("refused", words)

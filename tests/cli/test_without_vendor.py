@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from provisioner import fleet as fleets
-from provisioner import remedies
+from provisioner.ansible import inventory
 from provisioner.cli import provisioner as verbs
 from provisioner.errors import ProvisionerError
 from provisioner.lab.estate.folder import ENDPOINTS
@@ -97,8 +97,8 @@ def test_nothing_that_needs_them_is_planned_for_a_bare_gateway(lab: Lab, provisi
     assert asked["R14-rule"] == "vendor"
     assert "R17-running" in asked
     assert run(provisioner, handle.folder, "audit", codes=(1,))
-    inventory = remedies.inventory(fleets.load(handle.folder))
-    assert "firewall" not in inventory["_meta"]["hostvars"]["A84002"]["provisioner_roles"]
+    listing = inventory.of_fleet(fleets.load(handle.folder))
+    assert "firewall" not in listing["_meta"]["hostvars"]["A84002"]["provisioner_roles"]
 
 
 def test_a_plan_from_when_they_were_known_makes_no_rule_now(lab: Lab, provisioner: Command) -> None:

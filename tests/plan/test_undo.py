@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from provisioner import remedies
 from provisioner.cli.lookup import narrowed
 from provisioner.execute import undoing
 from provisioner.model import Audit, Evidence, Plan, Result, Step
@@ -141,7 +142,7 @@ def test_traces_show_a_roles_own_work_and_nothing_else(tmp_path: Path) -> None:
     steps = {role: step(role, values) for role in roles}
 
     def prints() -> dict[str, str]:
-        return {role: proof.trace(one, reading(world, OLD)) for role, one in steps.items()}
+        return {role: proof.work_fingerprint(one, reading(world, OLD)) for role, one in steps.items()}
 
     before = prints()
     assert len(set(before.values())) == len(roles)
@@ -160,26 +161,26 @@ def test_a_trace_that_a_reading_does_not_show_proves_nothing(tmp_path: Path) -> 
     world = LabWorld.make(tmp_path)
     shown = reading(world, OLD)
     blind = replace(shown, sections={name: one for name, one in shown.sections.items() if name != "firewall"})
-    assert proof.trace(step("firewall", {}), blind) == ""
+    assert proof.work_fingerprint(step("firewall", {}), blind) == ""
 
 
 def test_hidden_exclusions_prove_nothing_but_what_defender_itself_says(tmp_path: Path) -> None:
     world = LabWorld.make(tmp_path)
     machine, java = world.machines[OLD], "C:\\iPlato\\jre\\bin\\java.exe"
     one = step("antivirus", {"antivirus_paths": [java], "antivirus_processes": []})
-    listed = proof.trace(one, reading(world, OLD))
+    listed = proof.work_fingerprint(one, reading(world, OLD))
     machine.defender.exclusions_hidden = True
-    assert proof.trace(one, reading(world, OLD)) == listed
+    assert proof.work_fingerprint(one, reading(world, OLD)) == listed
     machine.defender.paths.remove(java)
-    assert proof.trace(one, reading(world, OLD)) not in ("", listed)
+    assert proof.work_fingerprint(one, reading(world, OLD)) not in ("", listed)
     # Of no other path, and of no process, does a reading say anything.
     for values in (
         {"antivirus_paths": [java, "C:\\Other"], "antivirus_processes": []},
         {"antivirus_paths": [], "antivirus_processes": [java]},
     ):
-        assert proof.trace(step("antivirus", values), reading(world, OLD)) == ""
+        assert proof.work_fingerprint(step("antivirus", values), reading(world, OLD)) == ""
     machine.disk.remove(java)
-    assert proof.trace(one, reading(world, OLD)) == ""
+    assert proof.work_fingerprint(one, reading(world, OLD)) == ""
 
 
 def test_an_undo_that_nothing_can_show_is_not_done(operator: Operator) -> None:
@@ -226,10 +227,11 @@ def test_what_was_there_before_counts_from_the_first_time() -> None:
 
 
 def test_what_has_no_way_back_is_named_with_exit_5(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A remedy that nobody has given a place in the order of undoing."""
+    """A remedy that nobody has given a way back."""
     plan = rolled_out(operator)
     operator.run(plan)
-    monkeypatch.setattr(undo, "ORDER", tuple(role for role in undo.ORDER if role != "firewall"))
+    stuck = [replace(one, back=None) if one.role == "firewall" else one for one in remedies.REMEDIES]
+    monkeypatch.setattr(remedies, "REMEDIES", tuple(stuck))
     back = way_back(operator, plan)
     assert [(gap.control, gap.gateway) for gap in back.gaps] == [(f"{NEW}-firewall", NEW)]
     assert "firewall cannot be undone from here: provisioner knows no way back from it" in back.gaps[0].message

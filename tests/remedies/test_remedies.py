@@ -1,63 +1,117 @@
-"""What each remedy sets: values that the roles' own argument specifications accept."""
+"""What each remedy sets: values that the roles' own argument specifications accept; and that each has all of its
+parts."""
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from provisioner import remedies
-from provisioner.audit import policy
-from provisioner.model import Fleet, Gateway, Role
-from provisioner.model.settings import Antivirus, Connection, Connector, ConnectorFile, Package, Service, Settings
-from provisioner.plan import proof, undo
-from provisioner.plan import rollout as planning
-from provisioner.report import risks
+from provisioner import remedies, resources
+from provisioner.audit import facts, policy
+from provisioner.model import Role
+from provisioner.model.settings import Antivirus, Settings
+from provisioner.remedies.remedy import Remedy
+from tests.fixtures.remedies import FULL, SHA, fleet, gateway
 from tests.worlds import disk
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
-SHA = "AB" * 32
-FULL = Settings(
-    version=1,
-    endpoints=("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16"),
-    connection=Connection(transport="ntlm", user="EXAMPLE\\admin", credential="file", ca_file="ca.pem"),
-    packages={
-        "connector": Package(sha256=SHA, url="https://files.example.nhs.uk/a/Connector%202.zip?x=1", root="c"),
-        "jre": Package(sha256=SHA, push="packages/jre.zip"),
-        "procrun": Package(sha256=SHA, path="C:\\Packages\\procrun.zip", root="amd64"),
-    },
-    connector=Connector(files=(ConnectorFile(path="conf/c.properties", template="c.j2", secrets={"key": "api"}),)),
-    service=Service(name="iPlatoConnector", arguments="-jar c.jar"),
-)
+ROLES = resources.root() / "roles"
+# It does nothing: what is around it leaves our marker.
+HELPERS = {"marker"}
 
 
-def gateway(role: Role = Role.ACTIVE, name: str = "gw1", **other: Any) -> Gateway:
-    where = {"address": "gw1.example.nhs.uk", "port": 5986, "path": "/wsman", "practice_name": "The {{ 1 }} Surgery"}
-    return Gateway(name=name, practice="A81001", role=role, **{**where, **other})
+def options(role: str) -> Mapping[str, Any]:
+    specs = yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text("utf-8"))["argument_specs"]
+    found: Mapping[str, Any] = specs["main"]["options"]
+    return found
 
 
-def fleet(*gateways: Gateway, settings: Settings = FULL) -> Fleet:
-    return Fleet(folder="/fleet", settings=settings, gateways=gateways, statements=(), waivers=(), digest="d")
+def named(one: Remedy) -> str:
+    return one.name
+
+
+@pytest.mark.parametrize("remedy", remedies.REMEDIES, ids=named)
+def test_each_remedy_has_all_of_its_parts(remedy: Remedy) -> None:
+    assert remedy.name and remedy.seconds > 0
+    said = [remedy.risk, *([remedy.removal.risk] if remedy.removal else [])]
+    assert all(text.endswith(".") for risk in said for text in dataclasses.astuple(risk))
+    assert f"{remedy.role}_state" in options(remedy.role)
+    # Nobody knows a way back only of one whose file says so; of those that ship none does.
+    assert remedy.back is not None
+    assert {"restored"} <= set(options(remedy.role)[f"{remedy.role}_state"]["choices"])
+    assert f"{remedy.role}_before" in options(remedy.role)
+    assert set(remedy.back.values) <= set(options(remedy.role))
+    assert remedy.back.sections
+    # One step puts back what all remedies of a role did.
+    assert all(one.back is remedy.back for one in remedies.REMEDIES if one.role == remedy.role)
+    if remedy.needs:
+        assert remedy.needs.given(FULL)
+        assert not remedy.needs.given(Settings(version=1))
+    assert remedy.name in disk._ACTS
+
+
+def test_no_two_remedies_have_one_place() -> None:
+    assert len(remedies.known()) == len(remedies.REMEDIES)
+    removed = [one.removal.place for one in remedies.REMEDIES if one.removal]
+    assert len(set(removed)) == len(removed)
+    assert len({way.place for way in remedies.ways_back().values()}) == len(remedies.ways_back())
+
+
+def test_each_role_is_a_remedys_and_each_controls_remedy_is_one() -> None:
+    roles = {path.name for path in ROLES.iterdir() if path.is_dir()}
+    assert {one.role for one in remedies.REMEDIES} == roles - HELPERS
+    shipped = policy.load(resources.root() / "policy", facts.NAMES)
+    assert {control.remedy for control in shipped.controls} - {""} == set(remedies.order())
+
+
+def test_the_orders() -> None:
+    """Of doing, of taking away, and of undoing. How a PC sleeps stays as it is on one that is retired; files are
+    carried by a migration alone; a start is undone with its service."""
+    assert remedies.order() == ("java", "connector", "firewall", "antivirus", "service", "power", "start")
+    assert remedies.removal() == ("service", "antivirus", "firewall", "connector", "java")
+    undone = ("service", "power", "antivirus", "firewall", "carry", "connector", "java")
+    assert tuple(remedies.ways_back()) == undone
+
+
+def test_what_fleet_yml_lacks() -> None:
+    bare, known = Settings(version=1), remedies.known()
+    lacks = {name: one.lacks(bare, gateway(), "R17-files") for name, one in known.items()}
+    assert {name: words for name, words in lacks.items() if words} == {
+        "java": "packages.jre",
+        "connector": "packages.connector",
+        "firewall": "all four endpoints",
+        "service": "service.name",
+        "start": "service.name",
+    }
+    # Who may write to the folder is set without a package, and our rule is taken away without an address.
+    assert known["connector"].lacks(bare, gateway(), "R10-access") == ""
+    assert known["firewall"].lacks(bare, gateway(Role.RETIRED), "retired-rule") == ""
+    assert {one.lacks(FULL, gateway(), "R17-files") for one in known.values()} == {""}
 
 
 @pytest.mark.parametrize("role", [Role.ACTIVE, Role.STANDBY, Role.RETIRED])
-@pytest.mark.parametrize("remedy", [name for name in remedies.ORDER if name != "start"])
+@pytest.mark.parametrize("remedy", [name for name in remedies.order() if name != "start"])
 def test_values_are_those_that_the_role_takes(remedy: str, role: Role) -> None:
     name, values = remedies.values(fleet(), gateway(role), remedy)
-    options = yaml.safe_load((ROLES / name / "meta" / "argument_specs.yml").read_text("utf-8"))["argument_specs"][
-        "main"
-    ]["options"]
+    taken = options(name)
     # Our folder's name is given to roles that use it through another role's tasks.
-    assert values.keys() - {"connector_folder", "connector_keep"} <= options.keys()
-    assert {key for key, option in options.items() if option.get("required")} <= values.keys()
+    assert values.keys() - {"connector_folder", "connector_keep"} <= taken.keys()
+    assert {key for key, option in taken.items() if option.get("required")} <= values.keys()
     for key, value in values.items():
-        if "choices" in options.get(key, {}):
-            assert value in options[key]["choices"]
+        if "choices" in taken.get(key, {}):
+            assert value in taken[key]["choices"]
     assert values[f"{name}_state"] == ("absent" if role is Role.RETIRED else "present")
     assert json.loads(json.dumps(values)) == values
+
+
+def test_carried_files_are_those_of_the_fleet() -> None:
+    connector = replace(FULL.connector, carry=("device.dat",))
+    role, values = remedies.values(fleet(settings=replace(FULL, connector=connector)), gateway(), "carry")
+    assert values.keys() <= options(role).keys()
+    assert values["carry_paths"] == ["C:\\iPlato\\device.dat"]
 
 
 def test_only_an_active_gateways_connector_is_started() -> None:
@@ -119,67 +173,3 @@ def test_on_a_retired_gateway_all_goes_that_may_ever_have_been_excluded() -> Non
     values = remedies.values(fleet(), gateway(Role.RETIRED), "antivirus")[1]
     image, folder = FULL.connector.image, FULL.connector.folder
     assert (set(values["antivirus_paths"]), values["antivirus_processes"]) == ({image, folder}, [image])
-
-
-def test_with_kerberos_no_password_goes_at_all() -> None:
-    kerberos = replace(FULL, connection=Connection())
-    found = remedies.connection(fleet(settings=kerberos), gateway())
-    assert found["ansible_winrm_kinit_mode"] == "manual"
-    assert "ansible_password" not in found
-    asked = remedies.connection(fleet(), gateway())
-    assert asked["ansible_password"] == "{{ lookup('gateway_secret', inventory_hostname) }}"
-    assert asked["ansible_winrm_ca_trust_path"] == "/fleet/ca.pem"
-
-
-def test_without_tls_messages_are_always_sealed_but_for_basic() -> None:
-    for transport, sealing in (("ntlm", "always"), ("kerberos", "always"), ("basic", "auto")):
-        settings = replace(FULL, connection=Connection(transport=transport, tls=False))  # type: ignore[arg-type]
-        found = remedies.connection(fleet(settings=settings), gateway())
-        assert found["ansible_winrm_message_encryption"] == sealing
-
-
-def test_inventory_leaves_out_what_a_rollout_may_not_change() -> None:
-    rows = [
-        gateway(name="a1"),
-        gateway(Role.STANDBY, "s1"),
-        gateway(Role.CANDIDATE, "c1"),
-        gateway(Role.RETIRED, "r1"),
-        gateway(name="unknown", address=""),
-        gateway(name="a2"),
-    ]
-    listing = remedies.inventory(fleet(*rows))
-    assert list(listing["_meta"]["hostvars"]) == ["a1", "s1", "a2"]
-    assert listing["role_active"]["hosts"] == ["a1", "a2"]
-    assert listing["wave_1"]["hosts"] == ["a1"]
-    assert listing["wave_2"]["hosts"] == ["s1", "a2"]
-    hosts = listing["_meta"]["hostvars"]
-    assert {values["service_run"] for values in hosts.values()} == {"unchanged"}
-    assert hosts["a1"]["provisioner_roles"] == ["java", "connector", "firewall", "antivirus", "service", "power"]
-    assert remedies.inventory(fleet(*rows, settings=replace(FULL, read_only=True)))["_meta"] == {"hostvars": {}}
-
-
-def test_a_role_that_nothing_is_configured_for_is_not_run() -> None:
-    bare = Settings(version=1, endpoints=("192.0.2.5",), practice_list_date=date(2026, 1, 1))
-    assert remedies.variables(fleet(settings=bare), gateway())["provisioner_roles"] == [
-        "connector",
-        "antivirus",
-        "power",
-    ]
-
-
-def test_every_table_that_names_remedies_names_the_same() -> None:
-    """Whoever adds a remedy meets each place that has to know of it. A start is the service's; files are carried by a
-    migration alone; how a PC sleeps stays as it is on one that is retired."""
-    every = set(remedies.ORDER)
-    roles = every - {"start"}
-    assert every == policy.REMEDIES
-    assert set(remedies._MAKERS) == roles
-    assert set(remedies.REMOVAL) == roles - {"power"}
-    assert set(planning._SECONDS) == roles
-    # The role marker does nothing: what is around it leaves our marker.
-    assert {path.name for path in ROLES.iterdir() if path.is_dir()} == roles | {"carry", "marker"}
-    for table in (undo.ORDER, proof._SECTIONS, proof._SHOWN):
-        assert set(table) == roles | {"carry"}
-    assert set(undo._NOTHING) | undo._RECORDED | {"power"} == roles | {"carry"}
-    assert set(risks._RISKS) == every | {f"remove {remedy}" for remedy in remedies.REMOVAL}
-    assert set(disk._ACTS) == every | {"carry", "stop", "marker"}

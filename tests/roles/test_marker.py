@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from provisioner import remedies, resources
-from provisioner.ansible import playbook
+from provisioner.ansible import inventory, playbook
 from provisioner.ansible.playbook import Acted, Marker
+from provisioner.ansible.results import RELEASE
 from provisioner.execute import judge
 from provisioner.fleet import load
 from provisioner.lab import Handle
@@ -213,7 +214,7 @@ def work(pretend: Handle, *names: str) -> list[Step]:
 def act(pretend: Handle, steps: Sequence[Step], journal: str = "j-1", **options: Any) -> dict[str, Acted]:
     """The steps, under that journal's marker."""
     rows = load(pretend.folder)
-    hosts = {row.name: remedies.connection(rows, row) for row in rows.known}
+    hosts = {row.name: inventory.connection(rows, row) for row in rows.known}
     marker = Marker(journal=journal, known=(), by="{{ 6 * 7 }} Siân", minutes=60)
     acted = playbook.run(steps, hosts, lambda name: pretend.password, mark=own_mark("m5"), marker=marker, **options)
     assert pretend.password not in json.dumps([pretend.state(), pretend.events()]) + repr(acted)
@@ -350,7 +351,7 @@ def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
 
 def test_the_task_whose_trouble_does_not_count_is_in_the_playbook() -> None:
     text = (resources.root() / "playbooks" / "rollout.yml").read_text("utf-8")
-    assert f"- name: {playbook._RELEASE}\n" in text
+    assert f"- name: {RELEASE}\n" in text
 
 
 # Who waits

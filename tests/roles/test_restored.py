@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from provisioner import remedies
-from provisioner.ansible import playbook
+from provisioner.ansible import inventory, playbook
 from provisioner.ansible.playbook import Acted
 from provisioner.fleet import load
 from provisioner.lab import Handle
@@ -54,7 +54,7 @@ class Gateways:
         """By gateway the roles in their order, with variables beyond those of the fleet; what is said of each step,
         by `gateway-role`."""
         rows = {row.name: row for row in self.fleet.known}
-        hosts = {name: remedies.connection(self.fleet, rows[name]) | {"provisioner_plan": PLAN} for name in wanted}
+        hosts = {name: inventory.connection(self.fleet, rows[name]) | {"provisioner_plan": PLAN} for name in wanted}
         steps = [
             Step(
                 id=f"{name}-{role}",

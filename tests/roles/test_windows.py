@@ -146,7 +146,7 @@ def test_all_of_it_is_removed_again(windows: Gateways, fleet: Fleet, library: Pa
 
     The last one here: nothing is left for another.
     """
-    drive, roles, values = windows.drive("gw1"), list(remedies.REMOVAL), dict[str, Any]()
+    drive, roles, values = windows.drive("gw1"), list(remedies.removal()), dict[str, Any]()
     for role in roles:
         values |= remedies.values(fleet, replace(ROW, role=Role.RETIRED), role)[1]
     own = drive / "ProgramData" / "provisioner"

@@ -16,9 +16,7 @@ from provisioner.audit.facts.context import (
 )
 from provisioner.audit.facts.running import Programs, by_program
 from provisioner.audit.facts.service import real
-from provisioner.model.settings import FIREWALL_RULE
-
-PORT = 443
+from provisioner.model.product import PRODUCT
 
 _TCP = 6
 # What Windows takes as the near end of a connection.
@@ -42,7 +40,9 @@ def _rule_problems(
     ours = [one for one in rules if is_ours(one)]
     doubled = len([one for one in ours if one["enabled"]]) > 1
     if not missing:
-        return over_endpoints(reading, [f"there are {len(ours)} rules named '{FIREWALL_RULE}'"] if doubled else [])
+        return over_endpoints(
+            reading, [f"there are {len(ours)} rules named '{PRODUCT.firewall_rule}'"] if doubled else []
+        )
     if not ours:
         near = [one for one in allowing if _missing(endpoints, [one]) != endpoints and one["remote_addresses"]]
         if not near:
@@ -66,7 +66,7 @@ def is_ours(rule: Any) -> bool:
 
 
 def _named(rule: Any) -> bool:
-    return (rule["name"] or "").strip().lower() == FIREWALL_RULE.lower()
+    return (rule["name"] or "").strip().lower() == PRODUCT.firewall_rule.lower()
 
 
 def _faults(rule: Any, image: str, found: Programs) -> list[str]:
@@ -77,7 +77,7 @@ def _faults(rule: Any, image: str, found: Programs) -> list[str]:
         (not rule["enabled"], "is disabled"),
         (rule["action"].lower() != "allow", "blocks instead of allowing"),
         (rule["protocol"] != _TCP and (ours or rule["protocol"] is not None), "is not for TCP"),
-        (not ports_cover(rule["remote_ports"], PORT), f"is not for port {PORT}"),
+        (not ports_cover(rule["remote_ports"], PRODUCT.port), f"is not for port {PRODUCT.port}"),
         (ours and not rule["remote_ports"], "is for every port"),
         (
             bool(rule["program"]) and not same_path(rule["program"], image),
@@ -149,7 +149,7 @@ def _blocks(rule: Any, endpoint: str, image: str, own: str, deaf: Sequence[str])
         and rule["action"].lower() == "block"
         and rule["protocol"] in (None, _TCP)
         and covers(rule["remote_addresses"], endpoint)
-        and ports_cover(rule["remote_ports"], PORT)
+        and ports_cover(rule["remote_ports"], PRODUCT.port)
         and ports_cross(rule["local_ports"], *_EPHEMERAL)
         and (not rule["program"] or same_path(rule["program"], image))
         and (rule["service"] or "*") in ("*", own)
@@ -171,7 +171,7 @@ def filters_outbound(reading: Reading) -> bool:
 def _rule_left(reading: Reading) -> str | list[str]:
     """Whether a retired gateway still has the rule that the firewall role makes."""
     ours = [one for one in reading.section("firewall")["rules"] if is_ours(one)]
-    return problems([f"the rule '{FIREWALL_RULE}' is still there"] if ours else [])
+    return problems([f"the rule '{PRODUCT.firewall_rule}' is still there"] if ours else [])
 
 
 def _policy_left(reading: Reading) -> str | list[str]:

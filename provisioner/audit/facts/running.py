@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.audit.facts.context import OK, CannotTell, listed, path_key, problems, same_path
+from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Settings
 
 Sections = Mapping[str, Mapping[str, Any]]
@@ -19,7 +20,6 @@ Process = Mapping[str, Any]
 # Stands for a program of which nothing is known.
 _ANOTHER = "?"
 _WORKS = ("running", "start_pending")
-_JAVA = ("java.exe", "javaw.exe")
 # Of Windows' own programs, those that run what a command line names.
 _HOSTS = frozenset(
     (
@@ -222,7 +222,7 @@ def _may(one: Process) -> bool:
 def _is_java(one: Process, sections: Sections) -> bool:
     name = path_key(one["image"] or one.get("name") or "").rpartition("\\")[2]
     configured = [service["image"] for service in services(sections) if service.get("image") and service.get("host")]
-    return name in _JAVA or _among(one["image"] or "", configured)
+    return name in PRODUCT.programs or _among(one["image"] or "", configured)
 
 
 def _works(one: Process) -> bool:

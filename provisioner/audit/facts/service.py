@@ -5,14 +5,7 @@ from typing import Any
 from provisioner.audit.facts.context import OK, CannotTell, FactOf, Reading, listed, problems, same_path
 from provisioner.audit.facts.running import Programs, by_program, programs
 from provisioner.model import Role
-
-# Windows writes its own accounts in several ways.
-_ACCOUNTS = {
-    "localsystem": "system",
-    "local system": "system",
-    "local service": "localservice",
-    "network service": "networkservice",
-}
+from provisioner.model.accounts import account_key
 
 
 def service(reading: Reading) -> Any:
@@ -128,12 +121,6 @@ def _start_problems(found: Any, role: Role, *, hosted: bool) -> list[str]:
     if mode == "auto":
         return ["it starts with Windows at once, before the network is there"]
     return ["it does not start by itself"]
-
-
-def account_key(name: str) -> str:
-    """An account as it is compared, whichever of its names Windows gives."""
-    key = name.strip().lower().removeprefix("nt authority\\").removeprefix(".\\")
-    return _ACCOUNTS.get(key, key)
 
 
 def _recovery(reading: Reading) -> str | list[str]:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from provisioner import remedies
+from provisioner.ansible import inventory
 from provisioner.cli.console import open_fleet, out
 
 
@@ -15,5 +15,5 @@ def command(list_: bool) -> int:
 
     `ansible-playbook -i inventory/provisioner.yml` does not need this: it has a plugin of its own.
     """
-    out(json.dumps(remedies.inventory(open_fleet()), indent=2))
+    out(json.dumps(inventory.of_fleet(open_fleet()), indent=2))
     return 0

@@ -1,0 +1,160 @@
+"""Fleet, or the steps of one run -> one of Ansible's inventories. Pure.
+
+No secret is in it: a password is asked for when it is used.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner import remedies
+from provisioner.ansible.broker import SECRET
+from provisioner.model import Fleet, Gateway, Role, Step
+
+# The only text of an inventory that Ansible may take for a template: the question for a password.
+_PASSWORD = "ansible_password"  # noqa: S105 the name of a variable
+# Ansible's own way to a gateway, and ours, which is the same with the login guard around each log-in.
+_WINRM, _GUARDED = "winrm", "guarded_winrm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marker:
+    """Whose work is marked on a gateway: the journal's name in this run, its `known` other names, who, and for how many
+    minutes by the gateway's own clock the marker stands at most."""
+
+    journal: str
+    known: tuple[str, ...]
+    by: str
+    minutes: int
+
+
+def variables(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
+    """Host variables for plain Ansible: how to get in, which roles, and the values of all of them.
+
+    Nothing in it starts a Connector that does not run.
+    """
+    # What plain Ansible does is what fleet.yml is complete for. A start is a plan's, which looks at the whole practice.
+    wanted = [one for one in remedies.REMEDIES if one.planned and one.name == one.role]
+    roles = [one.role for one in wanted if not one.lacks(fleet.settings, gateway, "")]
+    merged = connection(fleet, gateway) | {"provisioner_roles": roles}
+    for role in roles:
+        merged |= remedies.values(fleet, gateway, role)[1]
+    return merged
+
+
+def changeable(fleet: Fleet) -> tuple[Gateway, ...]:
+    """The gateways that a rollout may change: known, active or standby, and none of a read-only fleet."""
+    if fleet.settings.read_only:
+        return ()
+    return tuple(gateway for gateway in fleet.known if gateway.role in (Role.ACTIVE, Role.STANDBY))
+
+
+def connection(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
+    """How Ansible's winrm plugin gets in. With Kerberos there is a ticket already, and no password."""
+    wanted = fleet.settings.connection
+    found: dict[str, Any] = {
+        "ansible_connection": "winrm",
+        "ansible_host": gateway.address,
+        "ansible_port": gateway.port,
+        "ansible_winrm_path": gateway.path,
+        "ansible_winrm_scheme": "https" if wanted.tls else "http",
+        "ansible_winrm_transport": wanted.transport,
+        "ansible_winrm_message_encryption": "auto" if wanted.tls or wanted.transport == "basic" else "always",
+        "ansible_winrm_server_cert_validation": "validate" if wanted.check_certificate else "ignore",
+    }
+    if wanted.ca_file:
+        found["ansible_winrm_ca_trust_path"] = str(Path(fleet.folder, wanted.ca_file).absolute())
+    if wanted.user:
+        found["ansible_user"] = wanted.user
+    if wanted.transport == "kerberos":
+        found["ansible_winrm_kinit_mode"] = "manual"
+    else:
+        found["ansible_password"] = "{{ lookup('gateway_secret', inventory_hostname) }}"  # noqa: S105 asked for when it is used
+    return found
+
+
+def of_fleet(fleet: Fleet) -> dict[str, Any]:
+    """The fleet as one of Ansible's dynamic inventories. No secret is in it: a password is asked for when it is used.
+
+    Groups: `role_active`, `role_standby`, and `wave_1`, `wave_2` ... of the sizes that fleet.yml gives.
+    """
+    gateways = changeable(fleet)
+    groups: dict[str, list[str]] = {}
+    for number, gateway in enumerate(gateways):
+        for group in (f"role_{gateway.role}", f"wave_{_wave(fleet.settings.rollout.waves, number)}"):
+            groups.setdefault(group, []).append(gateway.name)
+    hosts = {gateway.name: variables(fleet, gateway) for gateway in gateways}
+    return {
+        "_meta": {"hostvars": hosts},
+        "all": {"hosts": list(hosts), "children": sorted(groups)},
+        **{group: {"hosts": names} for group, names in sorted(groups.items())},
+    }
+
+
+def _wave(sizes: tuple[int, ...], number: int) -> int:
+    """The wave, from 1, of the gateway with that number; those past the last size make one more."""
+    for wave, size in enumerate(sizes, 1):
+        if number < size:
+            return wave
+        number -= size
+    return len(sizes) + 1
+
+
+class Template(str):
+    """The one text of ours that Ansible may evaluate. All other text is data, whatever it looks like: a row of
+    practices.csv could hold exactly these words."""
+
+
+def of_run(
+    steps: Sequence[Step],
+    hosts: Mapping[str, Mapping[str, Any]],
+    marker: Marker | None,
+    *,
+    guarded: bool,
+) -> dict[str, Any]:
+    """The inventory of one run: each host's connection variables, its steps' roles and values, and the marker's.
+
+    `guarded`: each log-in has its turn of the login guard. Errors: ValueError for two steps of one role on a gateway.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for gateway, given in hosts.items():
+        own = {name: Template(one) if name == _PASSWORD else one for name, one in given.items()}
+        if guarded and own.get("ansible_connection") == _WINRM:
+            own["ansible_connection"] = _GUARDED
+        found[gateway] = {**own, "provisioner_roles": []}
+    for step in steps:
+        variables = found[step.gateway]
+        if step.role in variables["provisioner_roles"]:
+            raise ValueError(f"{step.gateway}: the role {step.role} twice in one run")
+        variables["provisioner_roles"].append(step.role)
+        variables.update(step.values)
+    if marker is not None:
+        for gateway, variables in found.items():
+            ids = ", ".join(step.id for step in steps if gateway in (step.gateway, step.values.get("carry_from")))
+            variables["provisioner_marker"] = {**asdict(marker), "step": ids}
+    return {"all": {"hosts": found}}
+
+
+def tagged(value: Any) -> str:
+    """YAML in which every text that could be a template is tagged as none: what a row of practices.csv says is data.
+
+    No other text is tagged: Ansible would read it as if it stood there without quotes, "0042" as 34 and "" as null.
+    """
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(str(key))}: {tagged(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(tagged, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value) if isinstance(value, Template) or "{" not in value else f"!unsafe {json.dumps(value)}"
+    return json.dumps(value)
+
+
+def secrets_of(steps: Iterable[Step]) -> set[str]:
+    """The secrets that the steps' files name."""
+    names = set[str]()
+    for step in steps:
+        for file in step.values.get("connector_files") or ():
+            names |= {f"{SECRET}{reference}" for reference in (file.get("secrets") or {}).values()}
+    return names

@@ -1,0 +1,69 @@
+"""An audit as planning looks things up in it, beside the fleet as it is now. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from provisioner.model import Audit, Control, Evidence, Finding, Fleet, Gateway, Status
+from provisioner.plan.guards import Standing, strangers
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditIndex:
+    """By gateway `findings`, `evidence` and `rows` of the fleet, by practice its known gateways, by id the controls.
+    `seconds` is what remedies were measured to take; `strangers` are the gateways at whose address another PC may
+    answer."""
+
+    audit: Audit
+    fleet: Fleet
+    said: Standing
+    controls: Mapping[str, Control]
+    findings: Mapping[str, tuple[Finding, ...]]
+    evidence: Mapping[str, Evidence]
+    rows: Mapping[str, Gateway]
+    practices: Mapping[str, Sequence[Gateway]]
+    seconds: Mapping[str, float]
+    strangers: frozenset[str]
+
+
+def of_audit(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, float]) -> AuditIndex:
+    """The index of an audit; statements are those that stand `at` that moment."""
+    findings: dict[str, list[Finding]] = {gateway.name: [] for gateway in audit.gateways}
+    for finding in audit.findings:
+        findings.setdefault(finding.gateway, []).append(finding)
+    said = Standing.of(fleet, at.date())
+    return AuditIndex(
+        audit=audit,
+        fleet=fleet,
+        said=said,
+        strangers=strangers(fleet.gateways, audit.findings, said),
+        controls={control.id: control for control in audit.controls},
+        findings={gateway: tuple(found) for gateway, found in findings.items()},
+        evidence={one.gateway: one for one in audit.evidence},
+        rows={gateway.name: gateway for gateway in fleet.gateways},
+        practices=by_practice(fleet.known),
+        seconds=durations,
+    )
+
+
+def by_practice(gateways: Iterable[Gateway]) -> dict[str, list[Gateway]]:
+    """Gateways by their practice."""
+    found: dict[str, list[Gateway]] = {}
+    for gateway in gateways:
+        found.setdefault(gateway.practice, []).append(gateway)
+    return found
+
+
+def place_of(gateway: Gateway) -> tuple[str, str]:
+    """By what a gateway is known to be where it was planned: its practice and its address."""
+    return (gateway.practice, gateway.address)
+
+
+def others_of(index: AuditIndex, gateway: Gateway) -> list[Gateway]:
+    """The other gateways of its practice."""
+    return [one for one in index.practices[gateway.practice] if one.name != gateway.name]
+
+
+def is_stated(index: AuditIndex, gateway: Gateway, finding: Finding) -> bool:
+    """Whether a standing statement answers what the gateway could not tell."""
+    return finding.status is Status.UNKNOWN and index.said.covers(finding.control, gateway)
