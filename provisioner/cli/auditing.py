@@ -13,7 +13,7 @@ from provisioner.audit import evaluate, facts, policy
 from provisioner.cli.console import say
 from provisioner.cli.kept import is_of
 from provisioner.cli.reading import Reader, watched
-from provisioner.evidence.collect import SECTIONS
+from provisioner.evidence.question import SECTIONS
 from provisioner.model import Audit, Cause, Evidence, Fact, Finding, Fleet, Gap, Gateway, Problem, Status
 from provisioner.plan import rollout as planning
 

@@ -24,7 +24,8 @@ from winrm import Session
 from winrm.exceptions import InvalidCredentialsError, WinRMTransportError, WSManFaultError
 from winrm.protocol import Protocol
 
-from provisioner.evidence.collect import parse, question, script
+from provisioner.evidence.answer import parse
+from provisioner.evidence.question import question, script
 from provisioner.lab import Handle, running
 from provisioner.model import Gateway, Role
 from provisioner.model.settings import Connection, Settings

@@ -18,7 +18,7 @@ from provisioner import processes, remedies
 from provisioner.cli.auditing import Auditor, open_policy
 from provisioner.cli.reading import Reader
 from provisioner.cli.runs import actor
-from provisioner.evidence.collect import SECTIONS
+from provisioner.evidence.question import SECTIONS
 from provisioner.journal import Journal
 from provisioner.lab.process import client as process
 from provisioner.lab.process.client import Handle
