@@ -12,10 +12,10 @@ def root() -> Path:
 
 
 def script() -> Path:
-    """The one script that is sent to gateways."""
-    return _PACKAGE / "evidence" / "evidence.ps1"
+    """The folder with the parts of the one script that is sent to gateways."""
+    return _PACKAGE / "evidence" / "script"
 
 
 def schema() -> Path:
-    """The JSON Schema of the document that the script answers with."""
-    return _PACKAGE / "evidence" / "evidence.schema.json"
+    """The folder with the shape of the document that the script answers with, a file a section."""
+    return _PACKAGE / "evidence" / "schema"

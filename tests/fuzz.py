@@ -34,7 +34,7 @@ from provisioner.audit import evaluate, facts, policy
 from provisioner.audit.evaluate import readiness
 from provisioner.cli.verbs import validate
 from provisioner.errors import ProvisionerError
-from provisioner.evidence import collect
+from provisioner.evidence import collect, question
 from provisioner.fleet import ods
 from provisioner.journal import Journal
 from provisioner.lab.wsman.answer import document
@@ -494,7 +494,7 @@ def _http(folder: Path) -> Target:
             connection = Connection(transport="basic", tls=False, user="u", credential="file", deadline=3.0)
             login = Login(transport="basic", user="u", password="p", turn=credentials.LoginGuard().turn)
             caller = winrm.Caller(connection=connection, tls=None, login=login)
-            return collect.one(_gateway(port), lambda gateway: winrm.run(gateway, caller, collect.script(), {}))
+            return collect.one(_gateway(port), lambda gateway: winrm.run(gateway, caller, question.script(), {}))
 
     found = read(whole)
     assert found.error is None and not found.section_errors, found

@@ -77,7 +77,7 @@ function Test-Source($Module) {
     }
 }
 
-function Get-Package($Module) {
+function Open-Package($Module) {
     <# The verified package, as a stream at its beginning. It is a copy that nobody else can open as long as the stream
        is: what is verified is what is unpacked or run, whoever may write where it came from. #>
     $location = $Module.Params.location
@@ -154,4 +154,4 @@ function Assert-Signer($Module, [string[]] $Paths) {
     }
 }
 
-Export-ModuleMember -Function Get-Sha256, Get-StreamSha256, Get-Cause, Test-Source, Get-Package, Get-NameFault, Get-NamesFault, Assert-Signer
+Export-ModuleMember -Function Get-Sha256, Get-StreamSha256, Get-Cause, Test-Source, Open-Package, Get-NameFault, Get-NamesFault, Assert-Signer

@@ -44,7 +44,7 @@ function Test-Excluded([string] $Path) {
 }
 
 function Test-Switch([string] $Name) {
-    <# Whether a switch of Defender is on: by policy, by MDM, or by itself, in this order, as evidence.ps1 reads it. #>
+    <# Whether a switch of Defender is on: by policy, by MDM, or by itself, in this order, as a reading has it. #>
     foreach ($key in $policy, "$policy\Policy Manager", $defender) {
         $value = Get-Setting $key $Name
         if ($null -ne $value) { return $value -eq 1 }

@@ -253,7 +253,7 @@ function Write-Note {
 
 function Install-Tree($Old) {
     Remove-Folder $staging
-    $package = Get-Package $module
+    $package = Open-Package $module
     try {
         $null = [System.IO.Directory]::CreateDirectory($staging)
         $files = @(Expand-Package $package)

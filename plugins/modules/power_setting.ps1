@@ -28,7 +28,7 @@ $settings = [ordered]@{
 $power = 'HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Power'
 $policy = 'HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Power\PowerSettings'
 
-# The places and their order are those of evidence.ps1 (docs/windows.md, "power").
+# The places and their order are those of the evidence script (docs/windows.md, "power").
 
 function Get-Number([string] $Key, [string] $Name) {
     $value = [Microsoft.Win32.Registry]::GetValue($Key, $Name, $null)

@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner import fleet, foreign, resources
 from provisioner.audit import evaluate, facts, policy
-from provisioner.evidence.collect import SECTIONS
+from provisioner.evidence.question import SECTIONS
 from provisioner.evidence.reader import AskPassword, Reader, nobody
 from provisioner.journal import Journal, new_id
 from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Problem, Status

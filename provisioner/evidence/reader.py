@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from provisioner.errors import InputError
-from provisioner.evidence import collect
+from provisioner.evidence import collect, question
 from provisioner.model import Evidence, Fleet, Gateway
 from provisioner.transport import credentials, winrm
 from provisioner.transport.session import Login
@@ -45,7 +45,7 @@ class Reader:
         self._guard = credentials.LoginGuard()
         self.turn = self._guard.turn
         self._caller = caller(fleet, self._guard, ask_password)
-        self._script = collect.script()
+        self._script = question.script()
 
     def knock(self, gateway: Gateway) -> bool:
         """Whether the gateway answers again, by its WinRM and without a log-in."""
@@ -63,9 +63,9 @@ class Reader:
 
         def ask(gateway: Gateway) -> bytes:
             self._guard.check(gateway.name)
-            settings = collect.question(self.fleet.settings, sections(gateway), files_of(self.fleet))
+            settings = question.question(self.fleet.settings, sections(gateway), files_of(self.fleet))
             # A gateway must leave a hung section behind well before we leave the gateway behind.
-            settings["section_seconds"] = min(collect.SECTION_SECONDS, int(self._caller.connection.deadline * 0.6))
+            settings["section_seconds"] = min(question.SECTION_SECONDS, int(self._caller.connection.deadline * 0.6))
             login = replace(self._caller.login, turn=lambda: self._guard.turn(gateway.name))
             return winrm.run(gateway, replace(self._caller, login=login), self._script, settings)
 

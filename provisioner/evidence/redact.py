@@ -1,16 +1,19 @@
 """One gateway's evidence without what tells whose it is, for a file that may leave the practice.
 
-Nothing is kept because it looks harmless: a text stands in the file only where its field is in `_RULES`. What is taken
-away gets a number (`user-1`, `203.0.113.4`), the same one wherever it stands, so that what was equal stays equal.
+Nothing is kept because it looks harmless: a text stands in the file only where its field in schema/ says by `x-redact`
+what of it may. What is taken away gets a number (`user-1`, `203.0.113.4`), the same one wherever it stands, so that
+what was equal stays equal.
 """
 
+import functools
 import ipaddress
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from provisioner.evidence import shapes
 from provisioner.evidence.serials import FILLERS
 from provisioner.model import Evidence
 from provisioner.model.product import PRODUCT
@@ -69,7 +72,7 @@ _TELLING: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-class _Strip:
+class _Redactor:
     """The numbers that were given out, for one file."""
 
     def __init__(self, words: Iterable[str], taken: str) -> None:
@@ -218,90 +221,43 @@ class _Strip:
         return value if re.fullmatch(r"\d[\d._+-]{0,30}", value) and not address else self.text(value)
 
 
-def _as(kind: str) -> Callable[[_Strip, str], str]:
-    return lambda strip, value: strip.number(kind, value) if value else value
+def _as(kind: str) -> Callable[[_Redactor, str], str]:
+    return lambda redactor, value: redactor.number(kind, value) if value else value
 
 
-def _hash(_: _Strip, value: str) -> str:
+def _digest(_: _Redactor, value: str) -> str:
     return value if re.fullmatch(r"[0-9a-f]{64}", value) else ""
 
 
-def _no_hash(_: _Strip, value: str) -> str:
+def _no_digest(_: _Redactor, value: str) -> str:
     """Of a file with a practice's code in it: whoever tries all codes would find it."""
     return "0" * 64
 
 
-_SERVICE: dict[str, Callable[[_Strip, str], str]] = {
-    **dict.fromkeys(("name", "display_name"), _Strip.name),
-    **dict.fromkeys(("state", "start_mode", "host", "actions.type"), _Strip.text),
-    **dict.fromkeys(("command", "image"), _Strip.path),
-    "account": _Strip.account,
+Rule = Callable[[_Redactor, str], str]
+# What `x-redact` may say of a field in schema/. `hidden-...`: nothing of it is ever left.
+RULES: dict[str, Rule] = {
+    "account": _Redactor.account,
+    "certificate": _as("certificate"),
+    "digest": _digest,
+    "guid": _Redactor.guid,
+    "hidden-digest": _no_digest,
+    "hidden-name": _as("name"),
+    "host": _as("host"),
+    "id": _as("id"),
+    "name": _Redactor.name,
+    "path": _Redactor.path,
+    "rule": _Redactor.rule,
+    "serial": _Redactor.serial,
+    "source": _Redactor.source,
+    "text": _Redactor.text,
+    "user": _as("user"),
+    "version": _Redactor.version,
 }
-_RULES: dict[str, Callable[[_Strip, str], str]] = {
-    "identity.computer_name": _as("host"),
-    "identity.domain": _as("host"),
-    "identity.serial": _Strip.serial,
-    "identity.machine_guid": _Strip.guid,
-    "account.user": _Strip.account,
-    **dict.fromkeys(
-        [
-            *(f"windows.{one}" for one in ("product_name", "edition_id", "display_version", "architecture")),
-            *(f"windows.{one}" for one in ("esu_reason", "locale", "last_boot")),
-            *("hardware.manufacturer", "hardware.model", "hardware.processor", "disk.drive", "screen.adapters.name"),
-            "hardware.firmware",
-            *("users.sessions.kind", "systmone.listeners.process", "connector.writers.rights"),
-            *(
-                "connector.processes.started",
-                "connector.processes.name",
-                "connector.installed.name",
-                "connector.other_products",
-            ),
-            *("connector.installed.product_id", "java.vendor", "java.architecture"),
-            *(f"firewall.rules.{one}" for one in ("store", "action", "direction", "remote_addresses", "profiles")),
-            *(f"firewall.rules.{one}" for one in ("remote_ports", "local_ports", "conditions")),
-            *("antivirus.products.name", "antivirus.defender.mode", "antivirus.effective.reason"),
-            *(f"endpoints.{one}" for one in ("measured_at", "results.address", "results.not_after", "results.error")),
-            *("reboot.reasons", "clock.utc", "clock.time_zone", "winrm.listeners.transport"),
-            *("winrm.listeners.certificate_not_after", "ours.unfinished.started"),
-        ],
-        _Strip.text,
-    ),
-    **dict.fromkeys(
-        ["connector.version", "connector.installed.version", "java.version", "antivirus.defender.platform"],
-        _Strip.version,
-    ),
-    **dict.fromkeys(
-        [
-            *("connector.folder", "connector.image", "connector.files.path", "connector.processes.image", "java.home"),
-            *("firewall.rules.program", "antivirus.effective.path", "antivirus.defender.path_exclusions"),
-            "antivirus.defender.process_exclusions",
-        ],
-        _Strip.path,
-    ),
-    **dict.fromkeys(
-        ["firewall.rules.name", "firewall.rules.group", "firewall.rules.service", "service.wanted"], _Strip.name
-    ),
-    **{f"service.{whose}.{name}": rule for whose in ("service", "others") for name, rule in _SERVICE.items()},
-    "power.plan": _Strip.guid,
-    "users.sessions.name": _as("user"),
-    "connector.owner": _Strip.text,
-    "connector.writers.sid": _Strip.text,
-    "connector.writers.name": _Strip.account,
-    "connector.package_sha256": _hash,
-    "connector.files.sha256": _no_hash,
-    "firewall.rules.id": _Strip.rule,
-    "endpoints.results.subject": _as("certificate"),
-    "endpoints.results.issuer": _as("certificate"),
-    "winrm.listeners.certificate_subject": _as("certificate"),
-    "clock.source": _Strip.source,
-    "ours.marker.journal": _as("id"),
-    "ours.marker.step": _as("id"),
-    "ours.unfinished.what": _as("name"),
-}
-_QUESTION: dict[str, Callable[[_Strip, str], str]] = {
-    **dict.fromkeys(("endpoints", "systmone.gateway_mark", "product_ids"), _Strip.text),
-    **dict.fromkeys(("folder", "image", "java_home", "files", "systmone.folder"), _Strip.path),
-    **dict.fromkeys(("service", "firewall_name"), _Strip.name),
+_QUESTION: dict[str, Rule] = {
+    **dict.fromkeys(("endpoints", "systmone.gateway_mark", "product_ids"), _Redactor.text),
+    **dict.fromkeys(("folder", "image", "java_home", "files", "systmone.folder"), _Redactor.path),
+    **dict.fromkeys(("service", "firewall_name"), _Redactor.name),
 }
 
 
@@ -311,24 +267,39 @@ def clean(text: str) -> str:
     return "".join(one for one in shown if unicodedata.category(one) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
 
 
-def stripped(evidence: Evidence, question: Mapping[str, Any], words: Iterable[str]) -> dict[str, Any]:
+def redacted(evidence: Evidence, question: Mapping[str, Any], words: Iterable[str]) -> dict[str, Any]:
     """The file: the settings that were sent and the document that came back, both without what tells whose they are.
 
     `words`: what is known of the practice and its gateway. What the gateway says of itself is added to them.
     """
     sections = json.loads(json.dumps({name: dict(data) for name, data in evidence.sections.items()}))
     errors = evidence.section_errors
-    strip = _Strip([*words, *_told(sections)], json.dumps([question, sections]))
+    redactor = _Redactor([*words, *_told(sections)], json.dumps([question, sections]))
     places = (question.get("folder"), question.get("java_home"), question.get("systmone", {}).get("folder"))
-    strip.folders = tuple(clean(one).casefold() for one in places if one)
-    asked = _walk(strip, "", dict(question), _QUESTION) | {"sections": list(question["sections"])}
+    redactor.folders = tuple(clean(one).casefold() for one in places if one)
+    asked = _walk(redactor, "", dict(question), _QUESTION) | {"sections": list(question["sections"])}
     answer: dict[str, Any] = {}
     for name in (*sections, *errors):
         milliseconds = round(evidence.section_seconds.get(name, 0) * 1000)
-        data = _walk(strip, name, sections[name], _RULES) if name in sections else None
-        error = strip.text(errors[name]) if name in errors else None
+        data = _walk(redactor, name, sections[name], _rules(name)) if name in sections else None
+        error = redactor.text(errors[name]) if name in errors else None
         answer[name] = {"ms": milliseconds, "error": error, "data": data}
     return {"about": "", "settings": asked, "answer": {"version": 1, "sections": answer}}
+
+
+@functools.cache
+def _rules(section: str) -> Mapping[str, Rule]:
+    """What is done with each text of a section, by its place (connector.files.path): a text of no place is hidden."""
+    return dict(_marked(shapes.data(section), section))
+
+
+def _marked(shape: Mapping[str, Any], at: str) -> Iterator[tuple[str, Rule]]:
+    if shape.get("x-redact") in RULES:
+        yield at, RULES[shape["x-redact"]]
+    for inner in (*shape.get("anyOf", ()), *([shape["items"]] if "items" in shape else ())):
+        yield from _marked(inner, at)
+    for name, inner in shape.get("properties", {}).items():
+        yield from _marked(inner, f"{at}.{name}")
 
 
 def _told(sections: Mapping[str, Any]) -> list[str]:
@@ -344,11 +315,11 @@ def _system(name: str) -> bool:
     return _SYSTEM_ACCOUNT.fullmatch(name) is not None
 
 
-def _walk(strip: _Strip, at: str, value: Any, rules: Mapping[str, Callable[[_Strip, str], str]]) -> Any:
+def _walk(redactor: _Redactor, at: str, value: Any, rules: Mapping[str, Rule]) -> Any:
     if isinstance(value, dict):
-        return {name: _walk(strip, f"{at}.{name}".lstrip("."), one, rules) for name, one in value.items()}
+        return {name: _walk(redactor, f"{at}.{name}".lstrip("."), one, rules) for name, one in value.items()}
     if isinstance(value, list):
-        return [_walk(strip, at, one, rules) for one in value]
+        return [_walk(redactor, at, one, rules) for one in value]
     if isinstance(value, str):
-        return rules[at](strip, value) if at in rules else strip.number("word", value)
+        return rules[at](redactor, value) if at in rules else redactor.number("word", value)
     return value

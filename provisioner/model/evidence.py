@@ -27,7 +27,7 @@ class Problem:
 class Evidence:
     """One reading of one gateway: exactly one for each gateway that is asked, whatever happens.
 
-    `sections` maps a section's name to its data as evidence.schema.json has it, `section_errors` to why it
+    `sections` maps a section's name to its data as `evidence/schema` has it, `section_errors` to why it
     could not be read, `section_seconds` to what it cost there. With `error` set all three are empty.
     """
 

@@ -187,7 +187,8 @@ def _nothing_said(code: int, errors: str) -> BadAnswer:
     if "ScriptContainedMaliciousContent" in errors or "blocked by your antivirus" in errors:
         return BadAnswer(
             "an antivirus on the gateway took the script for malicious and blocked it (AMSI)",
-            "Give the security team the script (provisioner/evidence/evidence.ps1) and the time; they can allow it.",
+            "Give the security team the script (the files of provisioner/evidence/script, sent as one) and the time; "
+            "they can allow it.",
         )
     if "ParseException" in errors or "MethodInvocationException" in errors or 'calling "Create"' in errors:
         return BadAnswer(

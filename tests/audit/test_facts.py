@@ -26,14 +26,15 @@ from provisioner import resources
 from provisioner.audit import facts, policy
 from provisioner.audit.facts.addresses import covers, is_any, ports_cover
 from provisioner.audit.facts.connector import version_begins
+from provisioner.evidence import shapes
+from provisioner.evidence.question import SECTIONS
 from provisioner.model import Evidence, Fact, Gateway, Problem, Role
 from provisioner.model.settings import Java, Package, Service, Settings
 
 FOLDER = Path(__file__).parent / "facts"
 READY: dict[str, Any] = yaml.safe_load((FOLDER / "ready.yml").read_text("utf-8"))
 POLICY = policy.load(resources.root() / "policy", facts.NAMES)
-DEFINITIONS = json.loads(resources.schema().read_text("utf-8"))["$defs"]
-SHAPES = {name: jsonschema.Draft202012Validator(shape) for name, shape in DEFINITIONS.items()}
+SHAPES = {name: jsonschema.Draft202012Validator(shapes.data(name)) for name in SECTIONS}
 NOON = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
 SETTINGS = Settings(

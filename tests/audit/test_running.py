@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from provisioner.audit.facts import running
-from provisioner.evidence.collect import SECTIONS
+from provisioner.evidence.question import SECTIONS
 from provisioner.lab.windows import hosts
 from provisioner.lab.windows.machine import Machine
 from provisioner.lab.windows.state import Loose

@@ -12,7 +12,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from provisioner.errors import BadAnswer, TimedOut, Unreachable
-from provisioner.evidence.collect import LARGEST_SCRIPT, collect, parse, script
+from provisioner.evidence.answer import parse
+from provisioner.evidence.collect import collect
+from provisioner.evidence.question import LARGEST_SCRIPT, script
 from provisioner.model import Evidence, Gateway, Role
 from provisioner.record import chain
 from provisioner.transport import winrm

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from provisioner.evidence import collect, redact
+from provisioner.evidence import redact, shapes
+from provisioner.evidence.answer import parse
+from provisioner.evidence.question import SECTIONS
 from provisioner.lab.process.client import Handle
 from provisioner.lab.wsman.answer import document
 from provisioner.model import Evidence
@@ -38,42 +40,53 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def texts(shape: Any, at: str = "") -> Iterator[str]:
-    """The fields of evidence.schema.json that may hold any text."""
-    if "$ref" in shape:
-        shape = SHAPE["$defs"][shape["$ref"].rpartition("/")[2]]
-    for other in shape.get("anyOf", ()):
-        yield from texts(other, at)
+def texts(shape: Any, at: str, mark: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of a shape that may hold text, and what `x-redact` says of each."""
+    mark = shape.get("x-redact", mark)
+    for inner in (*shape.get("anyOf", ()), *([shape["items"]] if "items" in shape else ())):
+        yield from texts(inner, at, mark)
     for name, inner in shape.get("properties", {}).items():
         yield from texts(inner, f"{at}.{name}")
-    if "items" in shape:
-        yield from texts(shape["items"], at)
-    kinds = shape.get("type", ())
-    if "string" in ([kinds] if isinstance(kinds, str) else kinds) or "enum" in shape:
-        yield at.lstrip(".")
+    kinds = [shape["type"]] if isinstance(shape.get("type"), str) else shape.get("type", ["string"])
+    if "string" in kinds and "anyOf" not in shape:
+        yield at, mark
 
 
 def test_of_each_text_it_is_said_what_may_stay() -> None:
-    fields = {one for name, shape in SHAPE["$defs"].items() for one in texts(shape, name) if name in collect.SECTIONS}
-    assert set(redact._RULES) == fields
+    fields = [field for name in SECTIONS for field in texts(shapes.data(name), name)]
+    assert [at for at, mark in fields if mark not in redact.RULES] == []
+    assert {mark for _, mark in fields} == set(redact.RULES)
+    assert {at for name in SECTIONS for at in redact._rules(name)} == {at for at, _ in fields}
+
+
+def test_a_text_of_which_nothing_is_said_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told_of(**said: str) -> Any:
+        shape = {"properties": {"home": {"type": ["string", "null"], **said}}}
+        monkeypatch.setattr(redact, "_rules", lambda section: dict(redact._marked(shape, section)))
+        return told(answer)["answer"]["sections"]["java"]["data"]
+
+    answer = document(one(), settings("java"), NOW)
+    answer["sections"]["java"]["data"] |= {"home": FOLDER, "vendor": "Eclipse"}
+    assert told_of(**{"x-redact": "path"})["home"] == FOLDER
+    for shape in ({}, {"x-redact": "no such word"}):
+        assert told_of(**shape)["home"].startswith("word-")
+    assert told_of()["vendor"].startswith("word-")
 
 
 def evidence(answer: dict[str, Any]) -> Evidence:
     """A gateway's answer as it was read."""
     printed = f"#evidence begin\n{json.dumps(answer)}\n#evidence end\n"
-    data, errors, seconds = collect.parse(printed.encode("ascii"))
+    data, errors, seconds = parse(printed.encode("ascii"))
     at = datetime.now(UTC)
     return Evidence(gateway="g", taken_at=at, seconds=1, sections=data, section_errors=errors, section_seconds=seconds)
 
 
 def told(answer: dict[str, Any], words: tuple[str, ...] = WORDS, **asked: Any) -> dict[str, Any]:
-    return redact.stripped(evidence(answer), settings(**asked), words)
+    return redact.redacted(evidence(answer), settings(**asked), words)
 
 
 def filled(shape: Any, text: Callable[[], str]) -> Any:
     """A document of that shape with two of everything, its texts taken from `text`."""
-    if "$ref" in shape:
-        shape = SHAPE["$defs"][shape["$ref"].rpartition("/")[2]]
     if "const" in shape or "enum" in shape:
         return shape.get("const", shape.get("enum", [None])[0])
     if "anyOf" in shape:
@@ -106,7 +119,7 @@ def test_nothing_that_tells_is_left_wherever_it_stands(shift: int) -> None:
 
 @limits(deadline=None)
 @given(st.text())
-def test_any_text_can_be_stripped_and_hides_nothing(text: str) -> None:
+def test_any_text_can_be_redacted_and_hides_nothing(text: str) -> None:
     answer = document(one(), settings("identity", "java", "hardware"), NOW)
     answer["sections"]["java"]["data"] |= {"home": text, "vendor": text, "version": text}
     answer["sections"]["hardware"]["data"]["model"] = f"{text} gproth-7 {text}"
@@ -136,18 +149,18 @@ def test_what_was_equal_stays_equal_and_what_is_windows_own_stays() -> None:
 
 
 @pytest.mark.parametrize("state", ["fresh", "ready", "mixed"])
-def test_a_file_that_was_stripped_stays_as_it_is(state: str) -> None:
+def test_a_file_that_was_redacted_stays_as_it_is(state: str) -> None:
     for machine in fleet(8, state).values():
         held(told(document(machine, settings(), NOW), (machine.name,)))
 
 
 def held(case: dict[str, Any]) -> None:
-    """What is asked of a file that drops into the folder of machines: its shape, and that it has been stripped."""
+    """What is asked of a file that drops into the folder of machines: its shape, and that it has been redacted."""
     jsonschema.validate(case["answer"], SHAPE)
     read = evidence(case["answer"])
     wrong = {name: error for name, error in read.section_errors.items() if case["answer"]["sections"][name]["data"]}
     assert wrong == {}
-    assert redact.stripped(read, case["settings"], ()) | {"about": case["about"]} == case
+    assert redact.redacted(read, case["settings"], ()) | {"about": case["about"]} == case
 
 
 def test_the_files_that_users_sent() -> None:
@@ -168,7 +181,7 @@ def test_read_writes_the_file(lab: Callable[..., Handle], provisioner: Command, 
     identity = plain["identity"]
     for word in ("A84002", *(identity[name] for name in ("computer_name", "serial", "machine_guid")), "127.0.0"):
         assert word not in written
-    assert list(json.loads(written)["answer"]["sections"]) == list(collect.SECTIONS)
+    assert list(json.loads(written)["answer"]["sections"]) == list(SECTIONS)
 
     wrong = provisioner("read", "A84002", "--output", tmp_path / "none" / "x.json", fleet=handle.folder)
     assert (wrong.code, "cannot be written" in wrong.err) == (2, True)

@@ -1,4 +1,4 @@
-"""evidence.ps1 on a real PowerShell engine: what it says of machines written down as data, and what cannot break it."""
+"""The evidence script on a real PowerShell engine: what it says of written machines, and what cannot break it."""
 
 import datetime
 import ipaddress
@@ -19,13 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from provisioner import resources
-from provisioner.evidence import collect
+from provisioner.evidence import question, shapes
 from provisioner.model import Fact
-from provisioner.resources import script
 from tests.fixtures.evidence import (
     BEGIN,
     MACHINES,
+    SCRIPTS,
     SECTIONS,
     SHAPE,
     asked,
@@ -40,8 +39,6 @@ from tests.fixtures.evidence import (
 )
 
 HERE = Path(__file__).parent
-# Every script of ours: what gateways run, and what tests run on the engine.
-SCRIPTS = [script(), *sorted((resources.root() / "plugins").rglob("*.ps1")), *sorted(HERE.rglob("*.ps1"))]
 CASES = sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
 VALIDATOR = jsonschema.Draft202012Validator(SHAPE)
 ENVELOPE = 96 * 1024
@@ -49,15 +46,13 @@ NO_REGISTRY = "function Get-Values { $null }\nfunction Get-Keys { }\n"
 
 
 def test_source_is_ascii_and_fits_one_envelope() -> None:
-    text = script().read_bytes()
-    text.decode("ascii")
-    sent = json.dumps(asked(product_ids=[f"{{{n:036d}}}" for n in range(20)])) + collect.script()
+    sent = json.dumps(asked(product_ids=[f"{{{n:036d}}}" for n in range(20)])) + question.script()
     assert len(sent.encode("ascii")) < ENVELOPE
 
 
 def test_nothing_is_sent_to_systmone_and_nothing_is_changed() -> None:
     """What a read-only script has no use for. Its only connections are those of the endpoints section, to 443."""
-    text = script().read_text("ascii")
+    text = source()
     for word in ("40700", "Set-", "Remove-Item", "New-Item", "SetValue", "CreateSubKey", "DeleteValue"):
         assert word not in text
     for word in (
@@ -310,12 +305,13 @@ def test_two_thousand_rules_take_well_under_a_second(pwsh: str) -> None:
 
 
 @pytest.mark.engine
-def test_constrained_language_mode_is_said_and_refused(pwsh: str) -> None:
+def test_constrained_language_mode_is_said_and_refused(pwsh: str, tmp_path: Path) -> None:
     constrained = "$ExecutionContext.SessionState.LanguageMode='ConstrainedLanguage';"
     printed = run(pwsh, asked("java"), before=constrained)
     assert printed.startswith("#provisioner ConstrainedLanguage")
     assert BEGIN not in printed
-    command = f"{constrained} & '{script()}' -Settings '{{}}'"
+    (tmp_path / "script.ps1").write_text(source(), "ascii")
+    command = f"{constrained} & '{tmp_path / 'script.ps1'}' -Settings '{{}}'"
     direct = subprocess.run([pwsh, "-NoProfile", "-Command", command], capture_output=True, text=True, check=False)
     assert direct.stdout.strip() == "#evidence refused: PowerShell runs in ConstrainedLanguage here"
 
@@ -384,7 +380,7 @@ def test_endpoints_are_greeted_and_told_nothing(pwsh: str, vendors: tuple[Vendor
     speaking, _ = vendors
     settings = asked("endpoints", endpoints=["127.0.0.1", "127.0.0.2", "127.0.0.3"], section_seconds=6)
     section = document(run(pwsh, settings, f"function Get-Port {{ {speaking.port} }}"))["sections"]["endpoints"]
-    jsonschema.validate(section["data"], SHAPE["$defs"]["endpoints"])
+    jsonschema.validate(section["data"], shapes.data("endpoints"))
     good, mute, closed = section["data"]["results"]
     assert (good["tcp"], good["tls"], good["trusted"], good["error"]) == (True, True, False, None)
     assert good["subject"] == good["issuer"] == "CN=connect.example.net"

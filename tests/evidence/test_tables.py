@@ -1,4 +1,4 @@
-"""What evidence.ps1 has by itself of tables that others have too, on a real PowerShell engine."""
+"""What the evidence script has by itself of tables that others have too, on a real PowerShell engine."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ def test_where_microsoft_sells_no_extended_updates_nothing_is_asked(pwsh: str) -
 
 @pytest.mark.engine
 def test_no_number_is_cast_to_an_enum(pwsh: str) -> None:
-    scripts = [resources.script(), *sorted((resources.root() / "plugins").rglob("*.ps1"))]
+    scripts = sorted([*resources.script().glob("*.ps1"), *(resources.root() / "plugins").rglob("*.ps1")])
     environment = {**os.environ, "SCRIPTS": "\n".join(map(str, scripts))}
     found = subprocess.run(
         [pwsh, "-File", str(HERE / "casts.ps1")], capture_output=True, text=True, check=False, env=environment

@@ -15,7 +15,8 @@ from spnego._ntlm_raw.messages import AvId, Challenge, NegotiateFlags
 from winrm import Session
 from winrm.exceptions import InvalidCredentialsError, WinRMTransportError
 
-from provisioner.evidence.collect import parse, question, script
+from provisioner.evidence.answer import parse
+from provisioner.evidence.question import question, script
 from provisioner.lab import Handle, running
 from provisioner.model import Gateway, Role
 from provisioner.model.settings import Connection, Settings

@@ -29,7 +29,6 @@ from winrm.exceptions import (
 )
 from winrm.protocol import Protocol
 
-from provisioner import resources
 from provisioner.lab import Handle, running
 from provisioner.lab.windows.machine import FAULTS
 from provisioner.lab.wsman import answer as evidence
@@ -37,8 +36,8 @@ from provisioner.lab.wsman import commands
 from provisioner.lab.wsman.shell import MOST_SHELLS
 from provisioner.transport import winrm
 from provisioner.transport.http import IDENTIFY
+from tests.fixtures.evidence import SHAPE
 
-SCHEMA = json.loads(resources.schema().read_text("utf-8"))
 BOOT = ["-NoProfile", "-NonInteractive", "-Command", winrm.BOOTSTRAP]
 SCRIPT = b"param($Settings)\n'the lab runs no PowerShell'\n"
 SETTINGS = {
@@ -159,7 +158,7 @@ def test_pywinrm_reads_a_gateway(lab: Handle, options: dict[str, Any]) -> None:
     protocol = pywinrm(lab, **options)
     found = document(read(protocol))
     closing(protocol)
-    jsonschema.validate(found, SCHEMA)
+    jsonschema.validate(found, SHAPE)
     assert found["sections"]["identity"]["data"]["computer_name"] == "GWPC-A10001"
 
 
@@ -675,13 +674,13 @@ def _not_utf8(answer: bytes) -> None:
 
 def _with_html(answer: bytes) -> None:
     found = document(answer)
-    jsonschema.validate(found, SCHEMA)
+    jsonschema.validate(found, SHAPE)
     assert found["sections"]["identity"]["data"]["computer_name"].startswith("<script>")
 
 
 def _with_formulas(answer: bytes) -> None:
     found = document(answer)
-    jsonschema.validate(found, SCHEMA)
+    jsonschema.validate(found, SHAPE)
     assert found["sections"]["identity"]["data"]["computer_name"].startswith("=HYPERLINK")
 
 

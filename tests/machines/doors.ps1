@@ -1,4 +1,4 @@
-# Doors of evidence.ps1 that open onto a machine written down as JSON (PROVISIONER_MACHINE), where there is no Windows.
+# Doors of the evidence script that open onto a machine written down as JSON (PROVISIONER_MACHINE), where there is no Windows.
 # What is behind the doors is not replaced: files are real ones, CIM is the engine's own over its simulation.
 
 function Get-Machine {
@@ -41,12 +41,12 @@ function Get-Keys($Path, $Hive = 'LocalMachine') {
 }
 
 function Invoke-Program($Path, $Arguments, $Seconds) {
-    $said = (Get-Machine).programs.PSObject.Properties[(Leaf $Path)]
+    $said = (Get-Machine).programs.PSObject.Properties[(Get-Leaf $Path)]
     if ($null -eq $said) { throw "there is no program $Path" }
     @{ Code = $said.Value.code; Text = "$($said.Value.text)" }
 }
 
-function Get-Program($Path) { $null -ne (Get-Machine).programs.PSObject.Properties[(Leaf $Path)] }
+function Get-Program($Path) { $null -ne (Get-Machine).programs.PSObject.Properties[(Get-Leaf $Path)] }
 
 function Get-Endpoint {
     foreach ($one in @((Get-Machine).tcp)) {

@@ -47,12 +47,11 @@ def marker(path: str | Path = PLACE, **values: Any) -> tuple[str, dict[str, Any]
     return "work_marker", {**OURS, "path": str(path), **values}
 
 
-# What evidence.ps1 says of the marker there, into a file.
+# What a reading says of the marker there, into a file: by parts of the script that hold nothing but functions.
 READ = f"""
-    $ast = [ScriptBlock]::Create([System.IO.File]::ReadAllText('Z:{ROOT}/provisioner/evidence/evidence.ps1')).Ast
-    $functions = $ast.EndBlock.Statements | Where-Object {{
-        $_ -is [System.Management.Automation.Language.FunctionDefinitionAst] }}
-    . ([ScriptBlock]::Create(($functions | ForEach-Object {{ $_.Extent.Text }}) -join "`n"))
+    foreach ($part in 'doors', 'helpers', 'ours') {{
+        . ([ScriptBlock]::Create([System.IO.File]::ReadAllText("Z:{resources.script()}/$part.ps1")))
+    }}
     $marker = (Read-Ours).marker
     $minutes = if ($marker) {{ [Math]::Ceiling($marker.seconds_left / 600) }}
     [System.IO.File]::AppendAllText('C:\\read', "$($marker.journal) $($marker.step) $minutes`n")

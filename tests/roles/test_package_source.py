@@ -113,7 +113,7 @@ _GET = """
 $module = [pscustomobject]@{ Params = $given.params; Tmpdir = $given.folder; Result = @{} }
 $module | Add-Member ScriptMethod FailJson { throw $args[0] }
 $said = try {
-    $package = Get-Package $module
+    $package = Open-Package $module
     $blocked = foreach ($path in "$($given.folder)/package") {
         try { [System.IO.File]::Open($path, 'Open', 'ReadWrite', 'ReadWrite').Dispose(); 'open' } catch { 'closed' }
     }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import BadAnswer
-from provisioner.evidence import collect
+from provisioner.evidence import answer, question
 from provisioner.transport.winrm import BOOTSTRAP, LARGEST_INPUT
 from tests.fixtures.windows import SERVER, Gateways, ended, serving, windows, windows_home
 
@@ -81,7 +81,7 @@ def test_as_much_as_one_envelope_may_hold_arrives(send: Send) -> None:
 
 
 def test_a_script_that_was_changed_on_its_way_is_named(send: Send) -> None:
-    damaged = collect.script().replace("}", "", 1)
+    damaged = question.script().replace("}", "", 1)
     with pytest.raises(BadAnswer, match="could not read the script") as caught:
         send(damaged, {})
     assert "changed on its way" in caught.value.hint
@@ -115,14 +115,14 @@ def test_constrained_language_mode_is_named(powershell: str) -> None:
         pytest.skip("pwsh is not on PATH")
     done = subprocess.run(
         [powershell, "-NoProfile", "-NonInteractive", "-Command", constrained],
-        input=f"{{}}\n{collect.script()}".encode("ascii"),
+        input=f"{{}}\n{question.script()}".encode("ascii"),
         capture_output=True,
         timeout=60,
         check=False,
     )
     assert b"#evidence" not in done.stdout
     with pytest.raises(BadAnswer, match="constrained language mode"):
-        collect.parse(done.stdout)
+        answer.parse(done.stdout)
 
 
 @pytest.mark.wine

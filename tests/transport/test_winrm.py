@@ -12,7 +12,8 @@ import pytest
 from winrm.protocol import Protocol
 
 from provisioner.errors import BadAnswer, GatewayError, InputError, NotTried, Refused, TimedOut, Unreachable
-from provisioner.evidence.collect import parse, question, script
+from provisioner.evidence.answer import parse
+from provisioner.evidence.question import question, script
 from provisioner.lab.process.client import Handle
 from provisioner.model import Gateway, Role
 from provisioner.model.settings import Connection, Settings

@@ -15,7 +15,7 @@ from typing import Any
 from provisioner import fleet, resources
 from provisioner.ansible.playbook import Acted
 from provisioner.audit import evaluate, facts, policy
-from provisioner.evidence import collect
+from provisioner.evidence import question
 from provisioner.evidence.reader import files_of
 from provisioner.execute.claims import MARKER, STAYS
 from provisioner.execute.engine import Hands
@@ -221,7 +221,7 @@ class LabWorld:
         if row.name in self.mute:
             problem = Problem(kind="Unreachable", message="WinRM has no room", hint="Wait some minutes.")
             return Evidence(gateway=row.name, taken_at=self.clock, seconds=1.0, error=problem)
-        asked = collect.question(whole.settings, collect.SECTIONS, files_of(whole))
+        asked = question.question(whole.settings, question.SECTIONS, files_of(whole))
         said = document(self.machines[row.name], asked, self.clock.timestamp())
         sections = {name: one["data"] for name, one in said["sections"].items()}
         return Evidence(gateway=row.name, taken_at=self.clock, seconds=1.0, sections=sections)

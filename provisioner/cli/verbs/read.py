@@ -9,14 +9,15 @@ import click
 from provisioner import files
 from provisioner.cli.console import as_json, ask_password, one_gateway, open_fleet, out, say
 from provisioner.errors import InputError
-from provisioner.evidence import collect, redact
+from provisioner.evidence import redact
+from provisioner.evidence.question import SECTIONS, question
 from provisioner.evidence.reader import Reader, files_of
 from provisioner.model import Evidence, Fleet, Gateway
 
 
 @click.command("read")
 @click.argument("gateway")
-@click.option("--section", "sections", multiple=True, type=click.Choice(collect.SECTIONS), help="Only this section.")
+@click.option("--section", "sections", multiple=True, type=click.Choice(SECTIONS), help="Only this section.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -29,7 +30,7 @@ def command(gateway: str, sections: tuple[str, ...], output: Path | None) -> int
     """
     fleet = open_fleet()
     row = one_gateway(fleet, gateway)
-    wanted = sections or collect.SECTIONS
+    wanted = sections or SECTIONS
     evidence = next(iter(Reader(fleet, ask_password).read([row], lambda _: wanted)))
     if output and evidence.error is None:
         _write(output, fleet, row, evidence)
@@ -44,9 +45,9 @@ def command(gateway: str, sections: tuple[str, ...], output: Path | None) -> int
 
 
 def _write(path: Path, fleet: Fleet, row: Gateway, evidence: Evidence) -> None:
-    question = collect.question(fleet.settings, [*evidence.sections, *evidence.section_errors], files_of(fleet))
+    asked = question(fleet.settings, [*evidence.sections, *evidence.section_errors], files_of(fleet))
     words = [row.practice, row.practice_name, row.name, row.address, *map(str, row.variables.values())]
-    found = redact.stripped(evidence, question, words)
+    found = redact.redacted(evidence, asked, words)
     try:
         files.write(path, (json.dumps(found, indent=1) + "\n").encode())
     except OSError as error:

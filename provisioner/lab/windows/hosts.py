@@ -1,4 +1,4 @@
-"""How a pretend gateway runs its Connector: which host its service has, and what evidence.ps1 could tell of it."""
+"""How a pretend gateway runs its Connector: which host its service has, and what a reading could tell of it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ def image(machine: Machine, service: Service) -> str:
 
 
 def told(machine: Machine, service: Service) -> tuple[str | None, str | None]:
-    """What evidence.ps1 tells of it: the program, and by which host it is told."""
+    """What a reading tells of it: the program, and by which host it is told."""
     found, host = _told(machine, service)
     return (None if host == "script" else found or (program(service.path) if host is None else None)), host
 

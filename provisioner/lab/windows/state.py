@@ -1,4 +1,4 @@
-"""What a pretend gateway is made of. The fields are those of evidence.schema.json wherever it has them."""
+"""What a pretend gateway is made of. The fields are those of evidence/schema wherever it has them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

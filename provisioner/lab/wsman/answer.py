@@ -1,4 +1,4 @@
-"""What evidence.ps1 would answer on a pretend gateway: one document, from the machine's state alone."""
+"""What the evidence script would answer on a pretend gateway: one document, from the machine's state alone."""
 
 import json
 import math
@@ -26,7 +26,7 @@ _POWERSHELL = "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe"
 
 
 def document(machine: Machine, settings: dict[str, Any], now: float) -> dict[str, Any]:
-    """The document for the sections that `settings` asks for, as evidence.schema.json has it."""
+    """The document for the sections that `settings` asks for, as evidence/schema has it."""
     asked = [name for name in SECTIONS if name in settings["sections"]]
     return {"version": 1, "sections": {name: _section(machine, name, settings, now) for name in asked}}
 
