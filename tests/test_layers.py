@@ -19,10 +19,11 @@ FLOORS = (
     {"foreign", "files", "processes", "resources"},
     {"errors"},
     {"model"},
-    {"fleet", "transport", "report"},
-    {"evidence"},
-    {"remedies", "record"},
-    {"ansible", "journal"},
+    {"fleet", "transport"},
+    {"evidence", "remedies"},
+    {"ansible", "report"},
+    {"record"},
+    {"journal"},
     {"audit"},
     {"plan"},
     {"execute"},
@@ -46,7 +47,7 @@ ONLY_IMPORTERS = {
     "rich": {"cli", "report.table"},
     "pydantic": {"model", "fleet.schema", "journal", "record.chain", "lab"},
     "click": {"cli"},
-    "yaml": {"fleet.yamlfile", "evidence.schema", "ansible", "cli.verbs.read"},
+    "yaml": {"fleet.yamlfile", "evidence.shapes", "ansible", "cli.verbs.read"},
 }
 # Data, of which a reader looks for one entry at a time.
 MAY_BE_LONG = {"policy/gateway.yml"}
@@ -170,13 +171,9 @@ def test_control_ids_stand_in_the_policy_and_in_the_model() -> None:
         assert not texts, name
 
 
-VERBS_THAT_CHANGE = {"apply", "undo", "migrate", "demo"}
-
-
 @pytest.mark.parametrize("verb", [path.stem for path in sorted((PACKAGE / "cli" / "verbs").glob("[a-z]*.py"))])
-def test_verbs_that_only_look_do_not_import_ansible(verb: str) -> None:
-    """By themselves, in a process where there is no Ansible: a Windows laptop has none."""
+def test_no_verb_needs_ansible_to_be_there(verb: str) -> None:
+    """A Windows laptop has none, and audits. Only what acts on gateways starts it, once it acts."""
     without = "import sys\nsys.modules['ansible'] = sys.modules['ansible_runner'] = None\n"
     code = f"{without}import provisioner.cli.verbs.{verb}\n"
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert (done.returncode != 0) == (verb in VERBS_THAT_CHANGE), done.stderr
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,16 +6,17 @@ gateway.yml has one entry a control, which compares one named fact by one operat
 import difflib
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from provisioner import remedies
 from provisioner.errors import Fault, InputError
+from provisioner.fleet import yamlfile
+from provisioner.fleet.yamlfile import Document
 from provisioner.model import Control, Impact, Role
 
 # Whose job it can be. How people call them is the reports' concern.
@@ -26,6 +27,9 @@ _TEXTS = ("id", "requirement", "title", "fact", "wants", "failed")
 _OPTIONAL = ("remedy", "owner", "shows", "ask")
 _KEYS = frozenset({*_TEXTS, *_OPTIONAL, *OPERATORS, "impact", "applies_when"})
 _REQUIREMENT = re.compile(r"R([1-9]|1[0-7])|ours")
+
+# Makes a fault at an entry, of its message and a hint.
+At = Callable[..., Fault]
 
 _GATEWAY, _LIFECYCLE = "gateway.yml", "windows-lifecycle.yml"
 
@@ -71,120 +75,67 @@ class Policy:
         return frozenset(control.id for control in self.controls)
 
 
-@dataclass(frozen=True)
-class _At:
-    """Where a fault lies."""
-
-    file: str
-    line: int
-
-    def fault(self, message: str, hint: str = "") -> Fault:
-        return Fault(self.file, self.line, message, hint)
-
-
 def load(folder: Path, fact_names: Collection[str]) -> Policy:
     """Read the policy of a folder. `fact_names` are the facts that a control may name.
 
     Errors: InputError with every fault of gateway.yml; with the first of windows-lifecycle.yml.
     """
-    text = _text(folder / _GATEWAY)
-    faults: list[Fault] = []
-    controls = _controls(text, folder, fact_names, faults)
-    if faults:
+    document = _read(folder / _GATEWAY)
+    controls, faults = _controls(document, folder, fact_names)
+    if faults := [*document.faults, *faults]:
         faults.sort(key=lambda fault: fault.line or 0)
         raise InputError(f"{folder / _GATEWAY} has {len(faults)} fault{'s'[: len(faults) > 1]}.", "", faults)
-    table = _text(folder / _LIFECYCLE)
-    digest = hashlib.sha256(f"{text}\0{table}".encode()).hexdigest()[:16]
+    table = _read(folder / _LIFECYCLE)
+    texts = [(folder / name).read_text("utf-8") for name in (_GATEWAY, _LIFECYCLE)]
+    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
     return Policy(controls=controls, digest=digest, lifecycle=_lifecycle(table, folder / _LIFECYCLE))
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "Is provisioner installed whole?") from error
+def _read(path: Path) -> Document:
+    if not yamlfile.is_file(path):
+        raise InputError(f"{path} cannot be read: there is no such file.", "Is provisioner installed whole?")
+    return yamlfile.read(path)
 
 
-def _controls(text: str, folder: Path, fact_names: Collection[str], faults: list[Fault]) -> tuple[Control, ...]:
-    file = str(folder / _GATEWAY)
-    loader = yaml.SafeLoader(text)
-    try:
-        root = loader.get_single_node()
-    except yaml.YAMLError as error:
-        faults.append(_yaml_fault(file, error))
-        return ()
-    finally:
-        loader.dispose()
-    if not isinstance(root, yaml.SequenceNode) or not root.value:
-        faults.append(Fault(file, 1, "this is no list of controls."))
-        return ()
-    _duplicate_keys(root, file, faults)
-    controls, lines = [], dict[str, int]()
-    for node in root.value:
-        at = _At(file, node.start_mark.line + 1)
-        entry = _plain(node)
+def _controls(document: Document, folder: Path, fact_names: Collection[str]) -> tuple[tuple[Control, ...], list[Fault]]:
+    if document.faults and document.data is None:
+        return (), []
+    if not isinstance(document.data, list) or not document.data:
+        return (), [Fault(document.name, 1, "this is no list of controls.")]
+    controls, faults, lines = list[Control](), list[Fault](), dict[str, int | None]()
+    for number, entry in enumerate(document.data):
+        if (number,) in document.broken:
+            continue
+        at = partial(document.fault, (number,))
         if not isinstance(entry, dict):
-            faults.append(at.fault("a control is a mapping with id, title, fact ..."))
+            faults.append(at("a control is a mapping with id, title, fact ..."))
             continue
         found = _entry_faults(entry, at, folder, fact_names)
         name = entry.get("id")
         if isinstance(name, str):
             if name in lines:
-                found.append(at.fault(f"there is a control {name} already, in line {lines[name]}."))
-            lines.setdefault(name, at.line)
+                found.append(at(f"there is a control {name} already, in line {lines[name]}."))
+            lines.setdefault(name, document.line((number,)))
         faults.extend(found)
         if not found:
             controls.append(_control(entry))
-    return tuple(controls)
+    return tuple(controls), faults
 
 
-def _yaml_fault(file: str, error: yaml.YAMLError) -> Fault:
-    mark = getattr(error, "problem_mark", None)
-    message = getattr(error, "problem", None) or str(error).partition("\n")[0]
-    return Fault(file, mark.line + 1 if mark else None, f"this is not YAML: {message}.")
-
-
-def _plain(node: yaml.Node) -> Any:
-    constructor = yaml.SafeLoader("")
-    try:
-        return constructor.construct_object(node, deep=True)
-    except yaml.YAMLError:
-        return None
-    finally:
-        constructor.dispose()
-
-
-def _duplicate_keys(node: yaml.Node, file: str, faults: list[Fault]) -> None:
-    """A second key would silently replace the first."""
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                faults.append(Fault(file, line, f"the key {key.value} is there already, in line {seen[key.value]}."))
-            seen.setdefault(str(key.value), line)
-            _duplicate_keys(value, file, faults)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _duplicate_keys(value, file, faults)
-
-
-def _entry_faults(entry: dict[str, Any], at: _At, folder: Path, fact_names: Collection[str]) -> list[Fault]:
+def _entry_faults(entry: dict[str, Any], at: At, folder: Path, fact_names: Collection[str]) -> list[Fault]:
     name = entry.get("id", "a control without id")
-    found = [
-        at.fault(f"{name}: there is no key {key!r}.", _nearest(str(key), _KEYS)) for key in entry if key not in _KEYS
-    ]
+    found = [at(f"{name}: there is no key {key!r}.", _nearest(str(key), _KEYS)) for key in entry if key not in _KEYS]
     for key in _TEXTS:
         if not _is_text(entry.get(key)):
-            found.append(at.fault(f"{name}: {key} is missing."))
+            found.append(at(f"{name}: {key} is missing."))
     for key in _OPTIONAL:
         if key in entry and not _is_text(entry[key]):
-            found.append(at.fault(f"{name}: {key} is empty."))
+            found.append(at(f"{name}: {key} is empty."))
     found += _value_faults(entry, name, at)
     found += _check_faults(entry, name, at)
     found += _fact_faults(entry, name, at, fact_names)
     if _is_text(entry.get("id")) and not (folder / "controls" / f"{entry['id']}.md").is_file():
-        found.append(at.fault(f"{name}: it has no page.", f"Write {folder / 'controls' / entry['id']}.md."))
+        found.append(at(f"{name}: it has no page.", f"Write {folder / 'controls' / entry['id']}.md."))
     return found
 
 
@@ -192,26 +143,26 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _value_faults(entry: dict[str, Any], name: str, at: _At) -> list[Fault]:
+def _value_faults(entry: dict[str, Any], name: str, at: At) -> list[Fault]:
     found = []
     if _is_text(entry.get("requirement")) and not _REQUIREMENT.fullmatch(entry["requirement"]):
-        found.append(at.fault(f"{name}: requirement {entry['requirement']} is neither R1 to R17 nor 'ours'."))
+        found.append(at(f"{name}: requirement {entry['requirement']} is neither R1 to R17 nor 'ours'."))
     if entry.get("impact") not in list(Impact):
-        found.append(at.fault(f"{name}: impact is {entry.get('impact')!r}, and must be required or advice."))
+        found.append(at(f"{name}: impact is {entry.get('impact')!r}, and must be required or advice."))
     remedy, owner = entry.get("remedy"), entry.get("owner")
     if (remedy is None) == (owner is None):
-        found.append(at.fault(f"{name}: exactly one of remedy and owner says who mends it."))
+        found.append(at(f"{name}: exactly one of remedy and owner says who mends it."))
     for key, value, known in (("remedy", remedy, remedies.order()), ("owner", owner, OWNERS)):
         if value is not None and value not in known:
-            found.append(at.fault(f"{name}: there is no {key} {value!r}.", _nearest(str(value), known)))
+            found.append(at(f"{name}: there is no {key} {value!r}.", _nearest(str(value), known)))
     return found
 
 
-def _check_faults(entry: dict[str, Any], name: str, at: _At) -> list[Fault]:
+def _check_faults(entry: dict[str, Any], name: str, at: At) -> list[Fault]:
     """A check that compares nothing would pass or fail for no reason."""
     operators = [key for key in OPERATORS if key in entry]
     if len(operators) != 1:
-        return [at.fault(f"{name}: exactly one of {', '.join(OPERATORS)} says what the fact is compared with.")]
+        return [at(f"{name}: exactly one of {', '.join(OPERATORS)} says what the fact is compared with.")]
     operator, operand = operators[0], entry[operators[0]]
     fits = {
         "is": isinstance(operand, bool | int | float | str) and operand != "",
@@ -219,26 +170,26 @@ def _check_faults(entry: dict[str, Any], name: str, at: _At) -> list[Fault]:
         "at_most": isinstance(operand, int | float) and not isinstance(operand, bool),
         "one_of": isinstance(operand, list) and bool(operand),
     }
-    return [] if fits[operator] else [at.fault(f"{name}: {operator} compares with nothing: {operand!r}.")]
+    return [] if fits[operator] else [at(f"{name}: {operator} compares with nothing: {operand!r}.")]
 
 
-def _fact_faults(entry: dict[str, Any], name: str, at: _At, fact_names: Collection[str]) -> list[Fault]:
+def _fact_faults(entry: dict[str, Any], name: str, at: At, fact_names: Collection[str]) -> list[Fault]:
     applies = entry.get("applies_when", {})
     if not isinstance(applies, dict) or ("applies_when" in entry and not applies):
-        return [at.fault(f"{name}: applies_when is empty; without it the control holds everywhere.")]
+        return [at(f"{name}: applies_when is empty; without it the control holds everywhere.")]
     facts = [("fact", entry.get("fact")), ("shows", entry.get("shows"))]
     facts += [("applies_when", key) for key in applies if key != "role"]
     found = [
-        at.fault(f"{name}: {key} names {fact}, which is no fact.", _nearest(str(fact), fact_names))
+        at(f"{name}: {key} names {fact}, which is no fact.", _nearest(str(fact), fact_names))
         for key, fact in facts
         if _is_text(fact) and fact not in fact_names
     ]
     for key, values in applies.items():
         if not (isinstance(values, list) and values and all(_is_text(value) for value in values)):
-            found.append(at.fault(f"{name}: applies_when: {key} must be a list of texts (quote yes and no)."))
+            found.append(at(f"{name}: applies_when: {key} must be a list of texts (quote yes and no)."))
         elif key == "role":
             found += [
-                at.fault(f"{name}: there is no role {value}.", _nearest(value, list(Role)))
+                at(f"{name}: there is no role {value}.", _nearest(value, list(Role)))
                 for value in values
                 if value not in list(Role)
             ]
@@ -263,16 +214,18 @@ def _control(entry: dict[str, Any]) -> Control:
     )
 
 
-def _lifecycle(text: str, path: Path) -> Lifecycle:
+def _lifecycle(document: Document, path: Path) -> Lifecycle:
+    data = document.data
     try:
-        data = yaml.safe_load(text)
+        if document.faults:
+            raise ValueError(str(document.faults[0]))
         return Lifecycle(
             as_of=data["as_of"],
             clients=tuple(map(_release, data["clients"])),
             servers=tuple(map(_release, data["servers"])),
             editions={edition.lower(): group for group, editions in data["editions"].items() for edition in editions},
         )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         hint = "Restore it from the release of provisioner that is installed."
         raise InputError(f"{path} is not the lifecycle data that it should be: {error}", hint) from error
 

@@ -50,7 +50,7 @@ def written(folder: Path, text: str, pages: tuple[str, ...] = ("size", "colour")
 def faults(folder: Path, text: str, **kw: tuple[str, ...]) -> list[Fault]:
     with pytest.raises(InputError) as raised:
         policy.load(written(folder, text, **kw), NAMES)
-    assert all(fault.file == str(folder / "gateway.yml") for fault in raised.value.faults)
+    assert all(fault.file == "gateway.yml" for fault in raised.value.faults)
     return list(raised.value.faults)
 
 
@@ -118,8 +118,8 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
         ("impact: advice", "impact: maybe", 11, "colour: impact is 'maybe', and must be required or advice."),
         ("requirement: R7", "requirement: R18", 1, "size: requirement R18 is neither R1 to R17 nor 'ours'."),
         ("id: colour", "id: size", 11, "there is a control size already, in line 1."),
-        ("title: Large", "title: Large\n  title: Small", 4, "the key title is there already, in line 3."),
-        ("role: [active, standby]", "role: [active], role: [standby]", 5, "the key role is there already, in line 5."),
+        ("title: Large", "title: Large\n  title: Small", 4, "title is here twice; first in line 3."),
+        ("role: [active, standby]", "role: [active], role: [standby]", 5, "role is here twice; first in line 5."),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str, line: int, message: str) -> None:
@@ -142,7 +142,7 @@ def test_all_faults_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
         ("a: b\n", 1, "no list of controls"),
         ("- just words\n", 1, "a control is a mapping"),
         ("- {id: x\n", 2, "not YAML"),
-        ("- !!python/object:os.system {}\n", 1, "a control is a mapping"),
+        ("- !!python/object:os.system {}\n", 1, "there is no use for the tag"),
         ("- id: x\n  a: \t- b\n", 2, "not YAML"),
     ],
 )

@@ -40,11 +40,16 @@ STOP, START = "Stop the Connector while its files are replaced", "Start the Conn
 COMMAND = '"C:\\iPlato\\iPlatoConnector.exe" //RS//iPlatoConnector'
 
 
+# Wine's own WMI never answers when it is asked since when its processes run.
+WMI: dict[str, Any] = {"root/cimv2": {"Win32_Process": [], "Win32_Service": []}}
+
+
 @pytest.fixture(scope="module")
 def done(windows: Gateways, fleet: Fleet, library: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Told]:
     """What the roles said when they were first run on gw1, which is bare before. Each test leaves gw1 as it is then."""
     folder = windows.home / "gw1"
     folder.mkdir()
+    (folder / "cim.json").write_text(json.dumps(WMI), "ascii")
     (folder / "defender.json").write_text(json.dumps(DEFENDER), "utf-8")
     return rollout(tmp_path_factory.mktemp("do"), windows, fleet, library, ROLES)
 
@@ -112,7 +117,9 @@ def test_what_differs_is_mended_and_put_back_and_a_connector_that_runs_is_stoppe
     windows.say("gw1", "Start-Service Spooler")
     state = 'Write-Output "$((Get-Service Spooler).Status)"'
     moved = with_package(fleet, "connector", newer(fleet))
-    moved = replace(moved, settings=replace(moved.settings, endpoints=("192.0.2.16", "192.0.2.9", "192.0.2.5")))
+    moved = replace(
+        moved, settings=replace(moved.settings, endpoints=("192.0.2.16", "192.0.2.9", "192.0.2.5", "192.0.2.25"))
+    )
     spooler: dict[str, Any] = {"connector_service": "Spooler", "connector_restart": True}
     jar = drive / "iPlato" / "connector.jar"
     checked = rollout(tmp_path / "check", windows, moved, library, ["connector"], "--check", **spooler)
@@ -127,7 +134,9 @@ def test_what_differs_is_mended_and_put_back_and_a_connector_that_runs_is_stoppe
     assert before(again)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties"}
     (kept,) = (drive / "ProgramData" / "provisioner" / "kept").glob("c.properties.*")
     assert kept.read_text("utf-8") == "by hand"
-    other_order = replace(moved, settings=replace(moved.settings, endpoints=("192.0.2.5", "192.0.2.9", "192.0.2.16")))
+    other_order = replace(
+        moved, settings=replace(moved.settings, endpoints=("192.0.2.5", "192.0.2.25", "192.0.2.9", "192.0.2.16"))
+    )
     still = rollout(tmp_path / "still", windows, other_order, library, ["firewall"])
     assert changed(still) == set()
 
