@@ -6,7 +6,8 @@ import pytest
 
 from provisioner.audit import evaluate
 from provisioner.model import Audit, Evidence, Fleet, Gateway, Problem, Role, Status
-from tests.audit.test_evaluate import AWAY, NOBODY, POLICY, Answer, fleet, gateway, judged
+from tests.audit.judging import AWAY, POLICY, Answer, fleet, gateway, judged
+from tests.audit.test_evaluate import NOBODY
 from tests.audit.test_facts import NOON
 
 

@@ -1,99 +1,46 @@
 """Facts and what people say in, findings out."""
 
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from provisioner import resources
-from provisioner.audit import evaluate, facts, policy
+from provisioner.audit import evaluate
 from provisioner.model import (
-    Control,
-    Evidence,
     Fact,
     Finding,
-    Fleet,
-    Gateway,
-    Impact,
-    Problem,
     Role,
     Statement,
     Status,
-    Waiver,
 )
-from tests.audit.test_facts import NOON, READY, SETTINGS, changed
+from tests.audit.judging import (
+    ANSWERS,
+    AWAY,
+    CONTROLS,
+    OFF,
+    POLICY,
+    Answer,
+    control,
+    fleet,
+    gateway,
+    judged,
+    said,
+    waived,
+)
+from tests.audit.test_facts import NOON, READY
 
-POLICY = policy.load(resources.root() / "policy", facts.NAMES)
-CONTROLS = {control.id: control for control in POLICY.controls}
 TODAY = NOON.date()
-
-
-def gateway(name: str, role: Role = Role.ACTIVE, practice: str = "A81001") -> Gateway:
-    return Gateway(
-        name=name, practice=practice, practice_name="", address=f"{name}.example", port=1, path="", role=role
-    )
-
-
-def fleet(*gateways: Gateway, statements: Sequence[Statement] = (), waivers: Sequence[Waiver] = ()) -> Fleet:
-    dedicated = [said("R3-dedicated", practice=practice) for practice in {one.practice for one in gateways}]
-    return Fleet(
-        folder="",
-        settings=SETTINGS,
-        gateways=gateways,
-        statements=(*dedicated, *statements),
-        waivers=tuple(waivers),
-        digest="",
-    )
-
-
-def said(control: str, name: str = "", practice: str = "A81001", until: date = date(2027, 6, 30)) -> Statement:
-    return Statement(
-        control=control, practice=practice, gateway=name, says="seen", by="P. Shah", on=date(2026, 1, 1), until=until,
-        ticket="CHG-7",
-    )  # fmt: skip
-
-
-def waived(control: str, until: date = date(2027, 6, 30), on: date = date(2026, 1, 1)) -> Waiver:
-    return Waiver(
-        control=control, practice="A81001", gateway="", says="agreed", by="J. Fox", on=on, until=until, ticket=""
-    )
-
-
-Answer = Mapping[str, Any] | Problem
-
-
-def judged(asked: Fleet, answers: Mapping[str, Answer], at: datetime = NOON) -> dict[str, dict[str, Finding]]:
-    """The findings of a fleet whose gateways answer as a good one does, but for what `answers` changes."""
-    evidence = []
-    for one in asked.known:
-        answer = answers.get(one.name, {})
-        if isinstance(answer, Problem):
-            evidence.append(Evidence(gateway=one.name, taken_at=at, seconds=1.0, error=answer))
-            continue
-        sections = deepcopy(READY)
-        for place, value in answer.items():
-            changed(place, value, sections)
-        evidence.append(Evidence(gateway=one.name, taken_at=at, seconds=1.0, sections=sections))
-    by_name = {one.name: one for one in asked.gateways}
-    known = {
-        one.gateway: facts.derive(one, by_name[one.gateway], SETTINGS, POLICY.lifecycle, at, None) for one in evidence
-    }
-    found: dict[str, dict[str, Finding]] = {one.gateway: {} for one in evidence}
-    for finding in evaluate.evaluate(asked, evidence, POLICY.controls, known, at):
-        found[finding.gateway][finding.control] = finding
-    assert all(list(each) == list(CONTROLS) for each in found.values()), "one finding a control, in the policy's order"
-    return found
 
 
 def ready(found: Mapping[str, Finding]) -> bool:
     return evaluate.ready(found.values(), POLICY.controls)
 
 
-OFF = {"service.service.state": "stopped", "connector.processes": []}
 NOBODY: dict[str, Any] = {"systmone.listeners": []}
+
+
 NOTHING: dict[str, Any] = {
     "service.service": None,
     "connector.present": False,
@@ -103,8 +50,6 @@ NOTHING: dict[str, Any] = {
     "antivirus.effective.excluded": None,
     "antivirus.defender.path_exclusions": [],
 }
-AWAY = Problem(kind="Unreachable", message="GW1 (gw1.example): no route", hint="Is it switched on?", absent=True)
-ANSWERS = Problem(kind="Unreachable", message="WinRM has no room", hint="Wait some minutes.")
 
 
 def test_a_good_gateway_is_ready() -> None:
@@ -173,9 +118,6 @@ def test_a_cause_names_no_gateway() -> None:
     causes = [one.cause for each in found.values() for one in each.values() if one.cause]
     assert len(causes) >= 3
     assert not [cause for cause in causes if "GW1" in cause or "GW2" in cause or "A81001" in cause]
-
-
-# What a control is not asked of
 
 
 def test_a_candidate_is_looked_at_and_nothing_is_wanted_of_it() -> None:
@@ -251,9 +193,6 @@ def test_what_cannot_be_told_of_a_condition_is_judged_by_the_fact_itself() -> No
     assert found["R12-managed"].status is Status.UNKNOWN
 
 
-# What people say
-
-
 def test_a_statement_answers_what_cannot_be_told() -> None:
     headless: dict[str, Any] = {"screen.adapters": []}
     found = judged(fleet(gateway("GW1")), {"GW1": headless})["GW1"]
@@ -313,90 +252,6 @@ def test_a_waiver_covers_no_pass_and_no_unknown() -> None:
     asked = fleet(gateway("GW1"), waivers=[waived("R1-physical"), waived("R9-screen")])
     found = judged(asked, {"GW1": {"screen.adapters": []}})["GW1"]
     assert (found["R1-physical"].status, found["R9-screen"].status) == (Status.PASSED, Status.UNKNOWN)
-
-
-# Over the practice
-
-
-def both(first: Answer, second: Answer, role: Role = Role.STANDBY, **kw: Any) -> dict[str, dict[str, Finding]]:
-    asked = fleet(gateway("GW1"), gateway("GW2", role), gateway("OTHER", practice="A81002"), **kw)
-    return judged(asked, {"GW1": first, "GW2": second})
-
-
-def test_two_running_connectors_are_named_once() -> None:
-    found = both({}, {})
-    finding = found["GW1"]["R17-one-active"]
-    assert finding.status is Status.FAILED
-    assert "a Connector runs on GW1 and on GW2" in finding.message
-    assert found["GW2"]["R17-one-active"].status is Status.NOT_APPLICABLE
-    assert found["GW2"]["R17-stopped"].status is Status.FAILED
-    assert found["OTHER"]["R17-one-active"].status is Status.PASSED
-
-
-@pytest.mark.parametrize("role", [Role.STANDBY, Role.RETIRED, Role.CANDIDATE])
-def test_one_on_the_wrong_pc_is_named(role: Role) -> None:
-    finding = both(OFF, {}, role)["GW1"]["R17-one-active"]
-    assert finding.status is Status.FAILED
-    assert f"a Connector runs on GW2, whose role is {role}" in finding.message
-
-
-def test_none_that_runs_is_said_by_what_asks_for_one() -> None:
-    found = both(OFF, OFF)["GW1"]
-    assert found["R17-one-active"].status is Status.NOT_APPLICABLE
-    assert found["R17-running"].status is Status.FAILED
-
-
-def test_one_that_could_not_be_read_might_run() -> None:
-    finding = both({}, AWAY)["GW1"]["R17-one-active"]
-    assert finding.status is Status.UNKNOWN and "(not read: GW2)" in finding.message
-    assert finding.cause and "GW2" not in finding.cause
-
-
-@pytest.mark.parametrize("statement", [said("only-connector"), said("R17-one-active", name="GW2")])
-def test_a_statement_speaks_for_one_that_could_not_be_read(statement: Statement) -> None:
-    assert both({}, AWAY, statements=[statement])["GW1"]["R17-one-active"].cause == ""
-
-
-@pytest.mark.parametrize(("answer", "answered"), [(AWAY, True), (ANSWERS, False)])
-def test_that_a_pc_is_off_speaks_for_it_only_while_nothing_there_accepts(answer: Answer, answered: bool) -> None:
-    finding = both({}, answer, statements=[said("switched-off", name="GW2")])["GW1"]["R17-one-active"]
-    assert finding.status is Status.UNKNOWN
-    assert (finding.cause == "") is answered
-
-
-def test_a_statement_about_the_wrong_gateway_does_not() -> None:
-    assert both({}, AWAY, statements=[said("only-connector", name="GW1")])["GW1"]["R17-one-active"].cause
-
-
-def test_a_running_connector_beats_one_that_could_not_be_read() -> None:
-    asked = fleet(gateway("GW1"), gateway("GW2", Role.STANDBY), gateway("GW3", Role.STANDBY))
-    finding = judged(asked, {"GW2": {}, "GW3": AWAY})["GW1"]["R17-one-active"]
-    assert finding.status is Status.FAILED
-
-
-def test_a_practice_without_an_active_gateway_is_judged_at_its_first() -> None:
-    asked = fleet(gateway("GW1", Role.CANDIDATE), gateway("GW2", Role.CANDIDATE))
-    found = judged(asked, {"GW1": OFF})
-    assert found["GW1"]["R17-one-active"].status is Status.FAILED
-
-
-def test_a_running_connector_with_a_gap_is_out_of_order() -> None:
-    found = judged(fleet(gateway("GW1")), {"GW1": {"hardware.model": "KVM"}})["GW1"]
-    assert found["R16-order"].status is Status.FAILED and "R1-physical" in found["R16-order"].actual
-    stopped = judged(fleet(gateway("GW1")), {"GW1": {"hardware.model": "KVM", **OFF}})["GW1"]
-    assert stopped["R16-order"].status is Status.PASSED
-    asked = fleet(gateway("GW1"), waivers=[waived("R1-physical")])
-    assert judged(asked, {"GW1": {"hardware.model": "KVM"}})["GW1"]["R16-order"].status is Status.PASSED
-
-
-# One control by itself
-
-
-def control(operator: str, operand: Any) -> Control:
-    return Control(
-        id="c", requirement="ours", title="T", impact=Impact.REQUIRED, fact="f", operator=operator, operand=operand,
-        owner="practice", wants="w", failed="F: {actual}.",
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,10 @@
 import base64
 import json
 import os
-import pkgutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing as closed
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPMessage
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +14,6 @@ import jsonschema
 import pytest
 from pypsrp.client import Client
 from pypsrp.exceptions import AuthenticationError
-from requests.exceptions import ConnectionError as NoConnection
-from requests.exceptions import ReadTimeout
 from winrm.exceptions import (
     InvalidCredentialsError,
     WinRMOperationTimeoutError,
@@ -29,120 +22,29 @@ from winrm.exceptions import (
 )
 from winrm.protocol import Protocol
 
-from provisioner.lab import Handle, running
-from provisioner.lab.windows.machine import FAULTS
-from provisioner.lab.wsman import answer as evidence
+from provisioner.lab import Handle
 from provisioner.lab.wsman import commands
 from provisioner.lab.wsman.shell import MOST_SHELLS
-from provisioner.transport import winrm
-from provisioner.transport.http import IDENTIFY
 from tests.fixtures.evidence import SHAPE
+from tests.lab.winrm import (
+    BOOT,
+    SCRIPT,
+    SETTINGS,
+    VARIABLE,
+    closing,
+    document,
+    has_variable,
+    lab,
+    payload,
+    protocol,
+    pywinrm,
+    read,
+    refused,
+    run,
+    set_variable,
+)
 
-BOOT = ["-NoProfile", "-NonInteractive", "-Command", winrm.BOOTSTRAP]
-SCRIPT = b"param($Settings)\n'the lab runs no PowerShell'\n"
-SETTINGS = {
-    "sections": sorted(evidence.SECTIONS),
-    "endpoints": ["192.0.2.5"],
-    "folder": "C:\\iPlato",
-    "image": "C:\\iPlato\\jre\\bin\\java.exe",
-    "java_home": "C:\\iPlato\\jre",
-    "service": "",
-    "files": [],
-    "product_ids": [],
-    "systmone": {"port": 40700, "folder": "C:\\apps\\Tpp", "gateway_mark": "rungenps"},
-    "firewall_name": "iPlato Connector",
-    "user_names": False,
-    "section_seconds": 20,
-}
-
-
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
-    names = ("A1", "A2", "A3")
-    with running(tmp_path_factory.mktemp("lab"), [{"practice": f"{name}0001"} for name in names]) as handle:
-        yield handle
-
-
-@pytest.fixture
-def lab(fleet: Handle) -> Iterator[Handle]:
-    yield fleet
-    fleet.set("*", "none")
-
-
-def pywinrm(lab: Handle, name: str = "A10001", *, tls: bool | None = None, **options: Any) -> Protocol:
-    """pywinrm on a gateway: over TLS where that is said, or by Basic, which a PC takes in no other way."""
-    tls = options.get("transport") == "basic" if tls is None else tls
-    place = f"https://127.0.0.1:{lab.tls_port}" if tls else f"http://127.0.0.1:{lab.port}"
-    account = {"transport": "ntlm", "username": lab.user, "password": lab.password}
-    given = {**account, "proxy": None, "ca_trust_path": str(lab.ca_file), **options}
-    return Protocol(f"{place}/{name}/wsman", **given)
-
-
-def closing(protocol: Protocol) -> None:
-    protocol.transport.close_session()
-
-
-def run(
-    protocol: Protocol, command: str, *arguments: str, given: bytes | None = None, **options: Any
-) -> tuple[Any, ...]:
-    """What a command in a shell of its own prints, and its exit code."""
-    shell = protocol.open_shell(codepage=options.pop("codepage", 65001))
-    try:
-        number = protocol.run_command(shell, command, arguments, console_mode_stdin=given is None, **options)
-        if given is not None:
-            protocol.send_command_input(shell, number, given, end=True)
-        answer = protocol.get_command_output(shell, number)
-        protocol.cleanup_command(shell, number)
-        return tuple(answer)
-    finally:
-        protocol.close_shell(shell)
-
-
-def read(protocol: Protocol, settings: dict[str, Any] = SETTINGS) -> bytes:
-    given = json.dumps(settings).encode("ascii") + b"\n" + SCRIPT
-    out: bytes = run(protocol, "powershell.exe", *BOOT, given=given)[0]
-    return out
-
-
-def document(answer: bytes) -> dict[str, Any]:
-    first, begin, said, end, rest = answer.decode("ascii").split("\r\n")
-    assert (first, begin, end, rest) == ("#provisioner FullLanguage", "#evidence begin", "#evidence end", "")
-    found: dict[str, Any] = json.loads(said)
-    return found
-
-
-def payload(
-    module: str,
-    arguments: dict[str, Any],
-    *,
-    changed: Callable[[str], str] = lambda script: script,
-    first: Any = {"name": "exec_wrapper", "params": {}},  # noqa: B006
-) -> tuple[list[str], bytes]:
-    """Command line and input as ansible-core sends them, with its own wrapper, `changed` as another release has it."""
-    script = changed((pkgutil.get_data("ansible.executor.powershell", "bootstrap_wrapper.ps1") or b"").decode())
-    encoded = base64.b64encode("\n".join(line.strip() for line in script.splitlines()).encode("utf-16-le")).decode()
-    variables = [{"Name": "complex_args", "Value": arguments, "Scope": "Global"}]
-    params = {"Script": f"{module}.ps1", "Environment": {}, "Variables": variables, "ForModule": True}
-    manifest = {"scripts": {}, "actions": [{"name": "module_wrapper.ps1", "params": params, "secure_params": {}}]}
-    given = json.dumps(first) + "\n\0\0\0\0\n" + json.dumps(manifest)
-    return ["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded], given.encode()
-
-
-VARIABLE = {"name": "LAB", "value": "1", "level": "machine", "state": "present"}
-
-
-def set_variable(protocol: Protocol, **more: Any) -> dict[str, Any]:
-    words, given = payload("ansible.windows.win_environment", {**VARIABLE, **more})
-    out = run(protocol, "PowerShell", *words, given=given)[0]
-    answer: dict[str, Any] = json.loads(out)
-    return answer
-
-
-def has_variable(lab: Handle) -> bool:
-    return "LAB" in lab.state()["A10001"]["environment"]["machine"]
-
-
-# Clients
+__all__ = ["lab", "protocol"]  # fixtures
 
 
 def test_the_bootstrap_is_the_one_that_remote_sends() -> None:
@@ -235,13 +137,6 @@ def test_anybody_may_identify(lab: Handle) -> None:
         assert b"OS: 0.0.0 SP: 0.0 Stack: 3.0" in answer.read()
 
 
-# Log-ins
-
-
-def refused(lab: Handle) -> list[str]:
-    return [event["user"] for event in lab.events() if event["event"] == "login_refused"]
-
-
 @pytest.mark.parametrize("options", [{}, {"transport": "basic"}, {"tls": True}], ids=["ntlm", "basic", "tls"])
 def test_a_wrong_password_is_refused_and_noted_once(lab: Handle, options: dict[str, Any]) -> None:
     before = len(refused(lab))
@@ -277,16 +172,6 @@ def test_ntlm_over_tls_must_be_bound_to_the_channel(lab: Handle) -> None:
     with pytest.raises(InvalidCredentialsError):
         protocol.open_shell()
     closing(protocol)
-
-
-# As strict as Windows
-
-
-@pytest.fixture
-def protocol(lab: Handle) -> Iterator[Protocol]:
-    found = pywinrm(lab, transport="basic", operation_timeout_sec=1, read_timeout_sec=20)
-    yield found
-    closing(found)
 
 
 def test_input_that_is_a_console_never_ends(protocol: Protocol) -> None:
@@ -386,9 +271,6 @@ def test_a_command_whose_client_is_gone_runs_to_its_end(lab: Handle) -> None:
     protocol = pywinrm(lab, transport="basic")
     set_variable(protocol, state="absent")
     closing(protocol)
-
-
-# Modules
 
 
 def test_a_module_changes_the_machine_and_not_in_check_mode(lab: Handle, protocol: Protocol) -> None:
@@ -498,203 +380,3 @@ def test_a_package_that_is_not_there_is_told_at_once(lab: Handle, protocol: Prot
     answer = json.loads(run(protocol, "PowerShell", *words, given=said)[0])
     assert answer["failed"]
     assert message in answer["msg"]
-
-
-# Faults of the line
-
-
-def test_every_fault_of_a_machine_is_known() -> None:
-    from provisioner.lab.faults import KNOWN
-
-    assert set(KNOWN) >= FAULTS
-
-
-def test_offline_breaks_every_connection_to_that_gateway_alone(lab: Handle) -> None:
-    lab.set("A10001", "offline")
-    protocol = pywinrm(lab, transport="basic")
-    with pytest.raises(NoConnection):
-        protocol.open_shell()
-    closing(protocol)
-    other = pywinrm(lab, "A20001", transport="basic")
-    assert run(other, "hostname")[2] == 0
-    closing(other)
-
-
-def test_refuses_login(lab: Handle) -> None:
-    lab.set("A10001", "refuses_login")
-    for transport in ("ntlm", "basic"):
-        protocol = pywinrm(lab, transport=transport)
-        with pytest.raises(InvalidCredentialsError):
-            protocol.open_shell()
-        closing(protocol)
-
-
-def test_a_locked_account_looks_like_a_wrong_password_but_for_the_gateways_own_log(lab: Handle) -> None:
-    lab.set("A10001", "locked_account")
-    for transport in ("ntlm", "basic"):
-        protocol = pywinrm(lab, transport=transport)
-        with pytest.raises(InvalidCredentialsError):
-            protocol.open_shell()
-        closing(protocol)
-        assert lab.events()[-1]["sub_status"] == "0xC0000234"
-
-
-@pytest.mark.parametrize(
-    ("fault", "offered"),
-    [
-        ("wrong_transport", ["Kerberos"]),
-        ("wrong_transport=negotiate", ["Negotiate"]),
-        ("wrong_transport=basic", ['Basic realm="WSMAN"']),
-        ("none", ["Negotiate"]),
-    ],
-)
-def test_the_ways_of_logging_in_that_are_offered(lab: Handle, fault: str, offered: list[str]) -> None:
-    lab.set("A10001", fault)
-    assert asked(lab)[1].get_all("WWW-Authenticate") == offered
-
-
-def asked(lab: Handle, **headers: str) -> tuple[int, HTTPMessage]:
-    """What comes back of an empty request."""
-    with closed(HTTPConnection("127.0.0.1", lab.port, timeout=10)) as connection:
-        connection.request("POST", "/A10001/wsman", b"", headers)
-        answer = connection.getresponse()
-        return answer.status, answer.headers
-
-
-def test_a_gateway_that_takes_basic_only_takes_no_ntlm(lab: Handle) -> None:
-    lab.set("A10001", "wrong_transport=basic")
-    before = len(refused(lab))
-    protocol = pywinrm(lab)
-    with pytest.raises(InvalidCredentialsError):
-        protocol.open_shell()
-    closing(protocol)
-    assert len(refused(lab)) == before
-    protocol = pywinrm(lab, transport="basic")
-    assert run(protocol, "hostname")[2] == 0
-    closing(protocol)
-
-
-def test_no_rights(lab: Handle, protocol: Protocol) -> None:
-    lab.set("A10001", "no_rights")
-    with pytest.raises(WSManFaultError) as raised:
-        protocol.open_shell()
-    assert (raised.value.wsman_fault_code, raised.value.fault_subcode) == (5, "w:AccessDenied")
-
-
-@pytest.mark.parametrize(("fault", "skew"), [("none", 0), ("clock_skew", 900), ("clock_skew=-3600", -3600)])
-def test_a_wrong_clock_is_in_the_headers_too(lab: Handle, fault: str, skew: int) -> None:
-    lab.set("A10001", fault)
-    for headers in ({}, {"WSMANIDENTIFY": "unauthenticated"}):
-        date = parsedate_to_datetime(asked(lab, **headers)[1]["Date"])
-        assert abs((date - datetime.now(UTC)).total_seconds() - skew) < 60
-
-
-@pytest.mark.parametrize(("fault", "status"), [("proxy", 503), ("proxy=407", 407)])
-def test_a_proxy_in_between(lab: Handle, fault: str, status: int) -> None:
-    lab.set("A10001", fault)
-    protocol = pywinrm(lab, transport="basic")
-    with pytest.raises(WinRMTransportError) as raised:
-        protocol.open_shell()
-    closing(protocol)
-    assert raised.value.code == status
-
-
-def test_a_gateway_that_hangs_answers_nothing(lab: Handle) -> None:
-    lab.set("A10001", "hangs")
-    with closed(HTTPConnection("127.0.0.1", lab.port, timeout=0.2)) as connection:
-        connection.request("POST", "/A10001/wsman", b"")
-        with pytest.raises(TimeoutError):
-            connection.getresponse()
-
-
-def test_a_gateway_that_hangs_in_the_log_in_answers_what_comes_before_it(lab: Handle) -> None:
-    lab.set("A10001", "hangs=login")
-    assert asked(lab)[0] == 401
-    protocol = pywinrm(lab, read_timeout_sec=2, operation_timeout_sec=1)
-    with pytest.raises(ReadTimeout):
-        protocol.open_shell()
-    closing(protocol)
-
-
-def test_who_has_logged_in_may_identify_too(lab: Handle) -> None:
-    protocol = pywinrm(lab, transport="basic")
-    assert b"IdentifyResponse" in protocol.transport.send_message(IDENTIFY)
-    closing(protocol)
-
-
-def test_shell_quota(lab: Handle, protocol: Protocol) -> None:
-    lab.set("A10001", "shell_quota")
-    with pytest.raises(WSManFaultError) as raised:
-        protocol.open_shell()
-    assert raised.value.wsman_fault_code == 2150859173
-
-
-@pytest.mark.parametrize(("fault", "there"), [("drops_midway=before", False), ("drops_midway=after", True)])
-def test_the_line_breaks_where_something_changes(lab: Handle, fault: str, there: bool) -> None:
-    lab.set("A10001", fault)
-    protocol = pywinrm(lab, transport="basic")
-    assert document(read(protocol))
-    assert set_variable(protocol, _ansible_check_mode=True)["changed"]
-    with pytest.raises(NoConnection):
-        set_variable(protocol)
-    assert has_variable(lab) is there
-    lab.set("A10001", "none")
-    assert set_variable(protocol, state="absent")["changed"] is there
-    closing(protocol)
-
-
-def test_the_line_breaks_at_every_command(lab: Handle) -> None:
-    lab.set("A10001", "drops_midway")
-    protocol = pywinrm(lab, transport="basic")
-    with pytest.raises(NoConnection):
-        read(protocol)
-    closing(protocol)
-
-
-def _nothing(answer: bytes) -> None:
-    assert answer == b""
-
-
-def _no_markers(answer: bytes) -> None:
-    assert b"#evidence end" not in answer
-
-
-def _not_json(answer: bytes) -> None:
-    said = answer.partition(b"#evidence begin\r\n")[2].partition(b"\r\n#evidence end")[0]
-    assert said
-    with pytest.raises(json.JSONDecodeError):
-        json.loads(said)
-
-
-def _not_utf8(answer: bytes) -> None:
-    assert "Caer\u00ebinion" in answer.decode("cp437")
-    with pytest.raises(UnicodeDecodeError):
-        answer.decode("utf-8")
-
-
-def _with_html(answer: bytes) -> None:
-    found = document(answer)
-    jsonschema.validate(found, SHAPE)
-    assert found["sections"]["identity"]["data"]["computer_name"].startswith("<script>")
-
-
-def _with_formulas(answer: bytes) -> None:
-    found = document(answer)
-    jsonschema.validate(found, SHAPE)
-    assert found["sections"]["identity"]["data"]["computer_name"].startswith("=HYPERLINK")
-
-
-@pytest.mark.parametrize(
-    ("kind", "check"),
-    [
-        ("empty", _nothing),
-        ("cut", _no_markers),
-        ("notjson", _not_json),
-        ("codepage", _not_utf8),
-        ("html", _with_html),
-        ("formulas", _with_formulas),
-    ],
-)
-def test_garbage(lab: Handle, protocol: Protocol, kind: str, check: Callable[[bytes], None]) -> None:
-    lab.set("A10001", f"garbage={kind}")
-    check(read(protocol))

@@ -1,0 +1,234 @@
+"""A run marks the gateways on which it works: who finds the marker waits, and none is left."""
+
+import json
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner import remedies, resources
+from provisioner.ansible import inventory, playbook
+from provisioner.ansible.playbook import Acted, Marker
+from provisioner.ansible.results import RELEASE
+from provisioner.execute import judge
+from provisioner.fleet import load
+from provisioner.lab import Handle
+from provisioner.model import Result, Step
+from provisioner.transport.credentials import LoginGuard
+from tests.ansible import test_playbook
+from tests.conftest import own_mark
+from tests.roles.markers import PLACE
+from tests.worlds.memory import World, fleet, gateway
+
+
+def work(pretend: Handle, *names: str) -> list[Step]:
+    """Steps of these remedies on all gateways of a lab."""
+    rows = load(pretend.folder)
+    found = [(row.name, *remedies.values(rows, row, name)) for row in rows.known for name in names]
+    return [replace(test_playbook.step(name, role), values=values) for name, role, values in found]
+
+
+def act(pretend: Handle, steps: Sequence[Step], journal: str = "j-1", **options: Any) -> dict[str, Acted]:
+    """The steps, under that journal's marker."""
+    rows = load(pretend.folder)
+    hosts = {row.name: inventory.connection(rows, row) for row in rows.known}
+    marker = Marker(journal=journal, known=(), by="{{ 6 * 7 }} Siân", minutes=60)
+    acted = playbook.run(steps, hosts, lambda name: pretend.password, mark=own_mark("m5"), marker=marker, **options)
+    assert pretend.password not in json.dumps([pretend.state(), pretend.events()]) + repr(acted)
+    return acted
+
+
+def there(pretend: Handle, name: str) -> dict[str, str] | None:
+    """The marker on a gateway."""
+    file = pretend.state()[name]["disk"]["files"].get(PLACE.lower())
+    return file and dict(json.loads(file["text"]))
+
+
+def results(acted: Mapping[str, Acted]) -> dict[str, tuple[str, bool]]:
+    return {step: (one.result, one.changed) for step, one in acted.items()}
+
+
+def test_a_gateway_is_marked_while_it_is_worked_on(lab: Callable[..., Handle]) -> None:
+    pretend = lab("A81001")
+    steps = work(pretend, "firewall")
+    assert results(act(pretend, steps, check=True)) == {"A81001-firewall": ("ok", True)}
+    assert pretend.events() == []
+    assert results(act(pretend, steps)) == {"A81001-firewall": ("ok", True)}
+    events = [(one["event"], one.get("path")) for one in pretend.events()]
+    assert events[:2] == [("folder_made", PLACE.rpartition("\\")[0]), ("file_written", PLACE)]
+    assert events[-1] == ("file_removed", PLACE)
+    assert len(events) == 4
+    assert results(act(pretend, steps)) == {"A81001-firewall": ("ok", False)}
+    assert len(pretend.events()) == 6
+
+
+def test_a_marker_that_is_left_keeps_another_team_away_until_it_is_over(
+    lab: Callable[..., Handle], tmp_path: Path
+) -> None:
+    pretend = lab("A81001", "A81002")
+    root = test_playbook.filled(tmp_path, {"quiet": test_playbook.ROLES["quiet"], "leaves": LEAVES})
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        leaves = test_playbook.step("A81001", "leaves", leaves_port=closed.getsockname()[1])
+        gone = act(pretend, [test_playbook.step("A81001", "quiet"), leaves], root=root)
+    # The work was done by then: that the line broke at the marker is no matter of the steps.
+    assert results(gone) == {"A81001-quiet": ("ok", False), "A81001-leaves": ("ok", False)}
+    left = there(pretend, "A81001")
+    assert left is not None
+    assert left == {
+        "journal": "j-1",
+        "step": "A81001-quiet, A81001-leaves",
+        "by": "{{ 6 * 7 }} Siân",
+        "since": left["since"],
+        "minutes": "60",
+    }
+
+    before = pretend.state()["A81001"]
+    held = act(pretend, work(pretend, "firewall", "antivirus"), journal="j-2")
+    assert results(held) == {
+        "A81001-firewall": ("held", False),
+        "A81001-antivirus": ("held", False),
+        "A81002-firewall": ("ok", True),
+        "A81002-antivirus": ("ok", True),
+    }
+    words = ", ".join(f"{name} {text}" for name, text in left.items())
+    assert {one.message for one in held.values()} == {
+        "",
+        f"another team works on this gateway: {words}; nothing was changed",
+    }
+    assert pretend.state()["A81001"] == before
+
+    # By the gateway's own clock, which is what both teams go by: it was set forward meanwhile.
+    pretend.set("A81001", "clock_skew=7200")
+    assert results(act(pretend, work(pretend, "firewall")[:1], journal="j-2")) == {"A81001-firewall": ("ok", True)}
+    assert there(pretend, "A81001") is None
+
+
+def test_a_role_that_fails_leaves_no_marker(lab: Callable[..., Handle]) -> None:
+    pretend = lab("A81001")
+    pretend.set("A81001", "tamper_protection")
+    acted = act(pretend, work(pretend, "antivirus", "firewall"))
+    assert [one.result for one in acted.values()] == ["failed", "skipped"]
+    assert "tamper protection is on" in acted["A81001-antivirus"].message
+    assert [(one["event"], one["path"]) for one in pretend.events()[-2:]] == [
+        ("file_written", PLACE),
+        ("file_removed", PLACE),
+    ]
+
+
+def test_a_line_that_breaks_breaks_at_the_work_and_not_at_its_marker(lab: Callable[..., Handle]) -> None:
+    pretend = lab("A81001")
+    pretend.set("A81001", "drops_midway=after")
+    acted = act(pretend, work(pretend, "firewall"), turn=LoginGuard().turn)
+    assert acted["A81001-firewall"].result == "unreachable"
+    assert "the connection broke in the middle of a task" in acted["A81001-firewall"].message
+    assert len(pretend.state()["A81001"]["firewall"]["rules"]) == 1
+    assert there(pretend, "A81001") is None
+
+
+STUB = """#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({name: {} for name in ("journal", "known", "step", "by", "minutes", "state")})
+if module.params["state"] == "absent":
+    module.fail_json(msg="the disk is gone", held=True)
+module.exit_json(changed=True)
+"""
+
+
+LEAVES = """
+- name: Go where nobody answers
+  ansible.builtin.set_fact:
+    ansible_connection: winrm
+    ansible_host: 127.0.0.1
+    ansible_port: "{{ leaves_port }}"
+    ansible_winrm_scheme: http
+    ansible_winrm_transport: ntlm
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before: {}
+"""
+
+
+def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
+    """On this computer, with a double of the module that cannot take its marker away."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "work_marker.py").write_text(STUB, "utf-8")
+    roles = {name: test_playbook.ROLES[name] for name in ("quiet", "breaks")}
+    root = test_playbook.filled(tmp_path, roles, str(tmp_path / "library"))
+    step = test_playbook.step
+    acted = test_playbook.run(
+        root,
+        *(step("B84001", "quiet"), step("B84002", "breaks"), step("B84002", "quiet")),
+        marker=Marker(journal="j-1", known=(), by="", minutes=60),
+    )
+    assert {id: (one.result, one.message) for id, one in acted.items()} == {
+        "B84001-quiet": ("ok", ""),
+        "B84002-breaks": ("failed", "Look at it: [31maccess denied"),
+        "B84002-quiet": ("skipped", "not tried, because breaks did not finish here"),
+    }
+
+
+def test_the_task_whose_trouble_does_not_count_is_in_the_playbook() -> None:
+    text = (resources.root() / "playbooks" / "rollout.yml").read_text("utf-8")
+    assert f"- name: {RELEASE}\n" in text
+
+
+WORDS = "another team works on this gateway: journal j-2, step s-1, for 60 minutes more at most"
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (None, ""),
+        ({"journal": "j-1"}, ""),
+        ({"journal": "j-2"}, WORDS),
+        ({"journal": "J-1", "step": ""}, WORDS.replace("j-2, step s-1", "J-1")),
+        ({"journal": "j-2", "seconds_left": 0}, ""),
+        ({"journal": "j-2", "seconds_left": -3600}, ""),
+        # The claim on the gateway knows how old it is.
+        ({"journal": "j-2", "seconds_left": None}, ""),
+        ({"journal": "", "step": "", "seconds_left": None}, ""),
+    ],
+)
+def test_a_marker_of_another_journal_is_told(there: Mapping[str, Any] | None, words: str) -> None:
+    marker = there and {"journal": "j-1", "step": "s-1", "seconds_left": 3541, **there}
+    evidence = World(fleet(gateway("B84001"))).evidence(gateway("B84001"))
+    evidence = replace(evidence, sections={"ours": {"marker": marker, "unfinished": [], "kept": 0}})
+    assert judge.marked_by_others(evidence, ["j-0", "j-1"]) == words
+    assert judge.marked_by_others(replace(evidence, sections={}), ["j-1"]) == ""
+
+
+def test_a_step_waits_for_another_team() -> None:
+    world = World(fleet(gateway("B84001")))
+    step = world.plan().steps[0]
+    reading = judge.Reading.of(*world.read(world.fleet.known, False))
+    theirs = {"journal": "j-2", "step": "A81001-firewall", "seconds_left": 90}
+    seen = {"ours": {"marker": theirs, "unfinished": [], "kept": 0}}
+    evidence = {"B84001": replace(reading.evidence["B84001"], sections=seen)}
+    marked = replace(reading, evidence=evidence)
+
+    def before(reading: judge.Reading, **asked: Any) -> judge.Verdict | None:
+        return judge.before(step, reading, begun=False, working=True, **asked)
+
+    verdict = before(marked, names=["j-1"])
+    assert verdict is not None
+    assert verdict[0] is Result.WAITING
+    assert verdict[1].startswith("another team works on this gateway: journal j-2, step A81001-firewall, for 2 minutes")
+    assert "the marker ends by itself" in verdict[1]
+    assert before(marked, names=["j-2"]) is before(reading, names=["j-1"]) is before(marked) is None
+
+
+def test_a_refused_claim_waits_whatever_the_reading_shows() -> None:
+    world = World(fleet(gateway("B84001")))
+    step = world.plan().steps[0]
+    world.machines["B84001"].rule = world.machines["B84001"].service = True
+    held = Acted(result="held", message="another team works on this gateway: journal j-2; nothing was changed")
+    for online in (True, False):
+        world.machines["B84001"].online = online
+        result, words = judge.after(step, held, judge.Reading.of(*world.read(world.fleet.known, False)))
+        assert result is Result.WAITING
+        assert words.startswith(held.message)
+        assert "the marker ends by itself" in words
