@@ -63,7 +63,7 @@ class Marker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acted:
+class StepResult:
     """What Ansible says of one step. `refused`: the gateway did not accept the log-in. `held`: another team's work is
     marked there. `late`: Ansible was not asked, for want of time; `lost`: for want of the gateway's lease. `unknown`:
     it says nothing.
@@ -92,7 +92,7 @@ def run(
     on_task: Callable[[str, str, str], None] = lambda gateway, role, task: None,
     cancelled: Callable[[], bool] = lambda: False,
     root: Path | None = None,
-) -> dict[str, Acted]:
+) -> dict[str, StepResult]:
     """Run the steps' roles on their gateways, each gateway by itself, in the order given; by step id, one for each.
 
     `hosts` has each gateway's connection variables; one without a step of its own lends its files to another's.
@@ -305,7 +305,9 @@ def _remark(before: Mapping[str, Any]) -> str:
     return "; ".join(words)
 
 
-def _by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: str, check: bool) -> dict[str, Acted]:
+def _by_step(
+    steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: str, check: bool
+) -> dict[str, StepResult]:
     roles = {(step.gateway, step.role): _Role() for step in steps}
     # Trouble outside any role of the gateway (the claim's, Ansible's own) is the first unfinished role's.
     order: dict[str, list[str]] = {}
@@ -324,10 +326,10 @@ def _by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: s
                 held[gateway] = _message(data["res"])
             role = next((one for one in order[gateway] if not roles[gateway, one].finished), order[gateway][-1])
         _note(roles[gateway, role], event["event"], data, check)
-    acted: dict[str, Acted] = {}
+    acted: dict[str, StepResult] = {}
     for step in steps:
         if step.gateway in held:
-            acted[step.id] = Acted(result="held", message=held[step.gateway])
+            acted[step.id] = StepResult(result="held", message=held[step.gateway])
             continue
         earlier = order[step.gateway][: order[step.gateway].index(step.role)]
         troubled = next((one for one in earlier if not roles[step.gateway, one].finished), "")
@@ -361,7 +363,7 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
                 role.before = _kept(facts[name])
 
 
-def _acted(role: _Role, troubled: str, said: str) -> Acted:
+def _acted(role: _Role, troubled: str, said: str) -> StepResult:
     result: Answer
     if role.finished:
         result, message = "ok", _remark(role.before)
@@ -371,7 +373,7 @@ def _acted(role: _Role, troubled: str, said: str) -> Acted:
         result, message = "skipped", f"not tried, because {troubled} did not finish here"
     else:
         result, message = "unknown", said
-    return Acted(
+    return StepResult(
         result=result,
         changed=role.changed,
         message=message,

@@ -13,11 +13,12 @@ from provisioner.cli.verbs.undo import acted_on
 from provisioner.errors import Fault, InputError, LeaseHeld, PlanRefused
 from provisioner.execute import budget as budgets
 from provisioner.execute import engine
-from provisioner.execute.engine import FINISHED, INTERRUPTED, Asked
+from provisioner.execute.admission import Asked
+from provisioner.execute.run import INTERRUPTED
 from provisioner.fleet import codes, csvfile
 from provisioner.journal import Journal, standing
 from provisioner.migration import stages
-from provisioner.model import Audit, Fleet, Move, Outcome, Plan, Reason, Result, Role, Step
+from provisioner.model import FINISHED, Audit, Fleet, Move, Outcome, Plan, Reason, Result, Role, Step
 from provisioner.model.results import Stands
 from provisioner.plan.rollout import budget_of
 from provisioner.report import words

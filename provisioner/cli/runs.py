@@ -13,15 +13,17 @@ import click
 
 from provisioner import processes, remedies
 from provisioner.ansible import playbook
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.cli.auditing import Auditor
 from provisioner.cli.console import as_json, confirm, out, say, table
 from provisioner.cli.options import common
 from provisioner.cli.progress import Watch
 from provisioner.execute import budget, engine
+from provisioner.execute.admission import Asked
+from provisioner.execute.ports import Apply, Ports
 from provisioner.fleet import rewrite
 from provisioner.journal import Journal, standing
-from provisioner.model import Evidence, Finding, Gateway, Plan, Result, Step
+from provisioner.model import FINISHED, Evidence, Finding, Gateway, Plan, Result, Step
 from provisioner.report import outcomes
 from provisioner.report.words import counted
 
@@ -83,7 +85,7 @@ class Interrupts:
             time.sleep(min(left, _BLINK))
 
 
-def run(plan: Plan, auditor: Auditor, asked: engine.Asked | None = None, unsure: str = "") -> engine.Ended:
+def run(plan: Plan, auditor: Auditor, asked: Asked | None = None, unsure: str = "") -> engine.Ended:
     """Do a plan. `unsure`: `go-on` or `stop` where it cannot be told after a wave; "" asks the person who looks on."""
     interrupts = Interrupts()
 
@@ -96,19 +98,19 @@ def run(plan: Plan, auditor: Auditor, asked: engine.Asked | None = None, unsure:
 
     durations, shard = auditor.journal.durations(), auditor.fleet.settings.rollout.shard
     with interrupts.caught(), Watch(plan, durations, shard) as watch:
-        hands = engine.Hands(
+        ports = Ports(
             read=read,
-            act=actor(auditor, watch.task, interrupts.twice, plan=plan.id),
-            say=watch.say,
+            apply=actor(auditor, watch.task, interrupts.twice, plan=plan.id),
+            notify=watch.say,
             now=lambda: datetime.now(UTC),
             pause=interrupts.pause,
             interrupted=interrupts.once,
             change_rows=lambda roles: rewrite.change_roles(Path(auditor.fleet.folder), roles),
-            knock=auditor.knock,
+            probe=auditor.knock,
             ask=lambda why: _goes_on(why, unsure, watch),
-            end=playbook.end_run,
+            kill_leftovers=playbook.end_run,
         )
-        return engine.run(plan, auditor.fleet, auditor.journal, hands, policy_digest=auditor.policy.digest, asked=asked)
+        return engine.run(plan, auditor.fleet, auditor.journal, ports, policy_digest=auditor.policy.digest, asked=asked)
 
 
 def _goes_on(why: str, unsure: str, watch: Watch) -> bool:
@@ -126,11 +128,11 @@ def actor(
     *,
     check: bool = False,
     plan: str = "",
-) -> engine.Act:
+) -> Apply:
     """What acts on gateways: Ansible, with this fleet's way in. What is replaced is kept there under the plan's id."""
     rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
 
-    def act(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
         lending = [step for step in steps if step.values.get("carry_from") and not step.restores]
         lenders = [str(step.values["carry_from"]) for step in lending]
         names = dict.fromkeys([*(step.gateway for step in steps), *lenders])
@@ -170,7 +172,7 @@ def show(plan: Plan, ended: engine.Ended, again: str, journal: Journal, also: Se
     if as_json():
         out(documents.outcomes(plan.id, ended.outcomes, stands))
         return
-    left = [one for one in ended.outcomes if one.result not in engine.FINISHED]
+    left = [one for one in ended.outcomes if one.result not in FINISHED]
     if left:
         table(tables.outcomes(plan, left))
     if ended.outcomes:
@@ -195,7 +197,7 @@ def _next(plan: Plan, ended: engine.Ended, again: str) -> str:
     """What is left to do, in one sentence."""
     if not plan.steps:
         return f"{plan.id}: nothing to do."
-    results = {one.result for one in ended.outcomes} - set(engine.FINISHED)
+    results = {one.result for one in ended.outcomes} - set(FINISHED)
     if results and not results - {Result.WAITING, Result.SKIPPED}:
         waits = "what it waits for is said above" if Result.WAITING in results else f"it was stopped ({ended.stopped})"
         return f"Nothing has failed; {waits}. To go on: {again}"

@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
 from provisioner.plan import proof
-from provisioner.plan.rollout import IDENTITY, SERVICES, START, Standing, fingerprint, going, strangers
+from provisioner.plan.guards import IDENTITY, SERVICES, START, going, strangers
+from provisioner.plan.rollout import fingerprint
+from provisioner.plan.statements import StatementsInForce
 
 WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
@@ -25,22 +27,22 @@ Verdict = tuple[Result, str] | tuple[Result, str, Reason]
 # How a step ends on the PC that is left, once that is stated to be off.
 UNNEEDED = (Result.UNCHANGED, "a person has stated that this PC is switched off and stays so", Reason.STATED_OFF)
 # What is said of a step that was not acted on.
-NOT_ACTED = Acted(result="skipped")
+NOT_ACTED = StepResult(result="skipped")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class Observation:
     """What some gateways answered: evidence by gateway, findings by gateway and control."""
 
     evidence: Mapping[str, Evidence]
     findings: Mapping[str, Mapping[str, Finding]]
 
     @classmethod
-    def of(cls, evidence: Sequence[Evidence], findings: Mapping[str, Sequence[Finding]]) -> "Reading":
+    def of(cls, evidence: Sequence[Evidence], findings: Mapping[str, Sequence[Finding]]) -> "Observation":
         """From what a reader gives."""
         return cls(
-            evidence={one.gateway: one for one in evidence},
-            findings={gateway: {one.control: one for one in found} for gateway, found in findings.items()},
+            evidence={answer.gateway: answer for answer in evidence},
+            findings={gateway: {finding.control: finding for finding in of} for gateway, of in findings.items()},
         )
 
     def trouble(self, gateway: str) -> str:
@@ -60,9 +62,9 @@ class Reading:
         identity = self.findings.get(gateway, {}).get(IDENTITY)
         return identity.message if identity and identity.status is Status.UNKNOWN else ""
 
-    def strangers(self, rows: Sequence[Gateway], said: Standing) -> frozenset[str]:
+    def strangers(self, rows: Sequence[Gateway], statements: StatementsInForce) -> frozenset[str]:
         """Those at whose address another PC may answer."""
-        return strangers(rows, (one for found in self.findings.values() for one in found.values()), said)
+        return strangers(rows, (finding for found in self.findings.values() for finding in found.values()), statements)
 
     def refused(self, gateway: str) -> bool:
         """Whether the gateway did not let us in, or had refused before."""
@@ -100,7 +102,7 @@ class Reading:
     def unfinished(self, gateway: str) -> str:
         """What of ours still runs on the gateway itself, in words; "" for nothing."""
         ours: Mapping[str, Any] = self.evidence[gateway].sections.get("ours") or {}
-        running = [f"{one['what']} (since {one['started'] or 'some time'})" for one in ours.get("unfinished") or ()]
+        running = [f"{work['what']} (since {work['started'] or 'some time'})" for work in ours.get("unfinished") or ()]
         return ", ".join(running)
 
     def unsaid(self, gateway: str) -> bool:
@@ -130,7 +132,7 @@ class Reading:
         )
 
 
-def moved(plan: Plan, row: Gateway | None, gateway: str) -> str:
+def why_stale(plan: Plan, row: Gateway | None, gateway: str) -> str:
     """Why a plan's steps are not for this row any more; "" where they are."""
     if row is None:
         return "it is not in the fleet any more"
@@ -158,9 +160,9 @@ def marked_by_others(evidence: Evidence, names: Collection[str]) -> str:
     )
 
 
-def before(
+def decide_before(
     step: Step,
-    reading: Reading,
+    reading: Observation,
     *,
     begun: bool,
     working: bool,
@@ -203,7 +205,7 @@ def before(
     return None
 
 
-def unmet(step: Step, row: Gateway, reading: Reading, said: Standing) -> list[str]:
+def unmet(step: Step, row: Gateway, reading: Observation, statements: StatementsInForce) -> list[str]:
     """The controls that must be settled before this step is done, and are not."""
     found = reading.findings.get(step.gateway, {})
     return [
@@ -211,12 +213,13 @@ def unmet(step: Step, row: Gateway, reading: Reading, said: Standing) -> list[st
         for control in step.needs
         if control not in found
         or not (
-            found[control].status in _SETTLED or (found[control].status is Status.UNKNOWN and said.covers(control, row))
+            found[control].status in _SETTLED
+            or (found[control].status is Status.UNKNOWN and statements.covers(control, row))
         )
     ]
 
 
-def after(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str]:
+def decide_after(step: Step, acted: StepResult, reading: Observation) -> tuple[Result, str]:
     """How a step ended: by the new reading first, then by what Ansible said."""
     if acted.result in ("late", "lost"):
         return Result.WAITING, acted.message
@@ -251,7 +254,7 @@ def after(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str]:
     return result.get(acted.result, Result.UNKNOWN), acted.message or still
 
 
-def _unseen(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str] | None:
+def _unseen(step: Step, acted: StepResult, reading: Observation) -> tuple[Result, str] | None:
     """How a step ended whose gateway the new reading does not show; None where it does."""
     if why := reading.another(step.gateway):
         return Result.UNKNOWN, f"another PC answers at this address since then: {why}"
@@ -263,10 +266,10 @@ def _unseen(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str] | 
     return (Result.UNKNOWN, f"it could not be read afterwards: {trouble}") if trouble else None
 
 
-def works(gateway: Gateway, reading: Reading, said: Standing) -> bool:
+def is_working(gateway: Gateway, reading: Observation, statements: StatementsInForce) -> bool:
     """Whether a started Connector is known to work: by the reading, or by a standing statement where that cannot
     tell."""
     finding = reading.findings.get(gateway.name, {}).get(WORKING)
     if finding is None or finding.status in _SETTLED:
         return True
-    return finding.status is Status.UNKNOWN and said.covers(WORKING, gateway)
+    return finding.status is Status.UNKNOWN and statements.covers(WORKING, gateway)

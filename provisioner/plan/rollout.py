@@ -36,7 +36,6 @@ from provisioner.plan.guards import (
     SERVICES,
     START,
     SWITCHED_OFF,
-    Standing,
     after_restart,
     by_hand,
     connector_runs,
@@ -49,6 +48,7 @@ from provisioner.plan.guards import (
     why_not_remove,
     why_not_start,
 )
+from provisioner.plan.statements import StatementsInForce
 
 __all__ = [
     "IDENTITY",
@@ -56,7 +56,6 @@ __all__ = [
     "SERVICES",
     "START",
     "SWITCHED_OFF",
-    "Standing",
     "before_start",
     "budget_of",
     "by_hand",
@@ -95,7 +94,7 @@ class _View:
 
     audit: Audit
     fleet: Fleet
-    said: Standing
+    said: StatementsInForce
     controls: Mapping[str, Control]
     findings: Mapping[str, tuple[Finding, ...]]
     evidence: Mapping[str, Evidence]
@@ -200,7 +199,7 @@ def _view(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, floa
     findings: dict[str, list[Finding]] = {gateway.name: [] for gateway in audit.gateways}
     for finding in audit.findings:
         findings.setdefault(finding.gateway, []).append(finding)
-    said = Standing.of(fleet, at.date())
+    said = StatementsInForce.of(fleet, at.date())
     return _View(
         audit=audit,
         fleet=fleet,

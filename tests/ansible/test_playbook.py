@@ -23,7 +23,7 @@ from provisioner import journal as journals
 from provisioner import processes, remedies, resources
 from provisioner.ansible import playbook
 from provisioner.ansible.broker import SecretsSocket
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.errors import InputError, NotTried
 from provisioner.fleet import load
 from provisioner.journal import Journal
@@ -187,7 +187,7 @@ def step(gateway: str, role: str, **values: Any) -> Step:
 
 def run(
     root: Path, *steps: Step, hosts: Mapping[str, Mapping[str, Any]] | None = None, **options: Any
-) -> dict[str, Acted]:
+) -> dict[str, StepResult]:
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     password = {"ansible_password": LOCAL["ansible_password"]}
     arguments: dict[str, Any] = {"mark": own_mark("m0"), "secrets": lambda name: f"{MARK}-{name}", "root": root}
@@ -508,7 +508,7 @@ def refusals(pretend: Handle) -> int:
     return sum(event["event"] == "login_refused" for event in pretend.events())
 
 
-def knocking(pretend: Handle, root: Path, guard: LoginGuard | None, **options: Any) -> list[Acted]:
+def knocking(pretend: Handle, root: Path, guard: LoginGuard | None, **options: Any) -> list[StepResult]:
     """What comes of reaching every gateway of the lab, over and over."""
     fleet = load(pretend.folder)
     steps = [step(row.name, "knocks") for row in fleet.known]

@@ -14,8 +14,8 @@ from provisioner.cli.console import as_json, confirm, out, say, whole_fleet
 from provisioner.cli.options import add_common_options, common
 from provisioner.cli.verbs.apply import reason, verified
 from provisioner.errors import InputError
-from provisioner.execute import engine
-from provisioner.execute.engine import Asked
+from provisioner.execute import admission
+from provisioner.execute.admission import Asked
 from provisioner.fleet import codes
 from provisioner.journal import Event, standing
 from provisioner.migration import stages
@@ -71,7 +71,7 @@ def start(
     wanted = moving.wanted(many) if many else [(practice or "", to or "")]
     with open_journal(fleet) as journal:
         verified(journal)
-        engine.at_home(journal)
+        admission.at_home(journal)
         auditor = Auditor(fleet, policy, journal)
         plans = moving.planned(auditor, wanted)
         if len(plans) > 1 or plans[0][1]:
@@ -162,11 +162,11 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], tup
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         verified(journal)
-        engine.at_home(journal)
+        admission.at_home(journal)
         migration = moving.open_migration(journal, practice)
         auditor = Auditor(fleet, policy, journal)
         plan, new = plan_of(auditor, migration)
-        engine.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not new)
+        admission.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not new)
         if new and not _agreed([plan], auditor):
             return 4
         for gap in plan.gaps:

@@ -13,7 +13,7 @@ from provisioner.cli.verbs.apply import verified, wanted_plan
 from provisioner.cli.verbs.plan import practice_names
 from provisioner.cli.verbs.plan import show as show_plan
 from provisioner.errors import InputError, PlanRefused
-from provisioner.execute.engine import Asked, at_home, refuse
+from provisioner.execute.admission import Asked, at_home, refuse
 from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.plan import undo
@@ -79,7 +79,7 @@ def _made(journal: Journal, done: Plan, fleet: Fleet) -> Plan:
     return undo.make(chosen, audit, acted_on(journal, done.id), at=at, plan_id=new_id("undo", at))
 
 
-def acted_on(journal: Journal, plan: str) -> dict[str, undo.Acted]:
+def acted_on(journal: Journal, plan: str) -> dict[str, undo.Attempts]:
     """What that plan began, by step."""
     events = journal.events(plan, kinds=("step_started", "step_ended"))
     return undo.acted_on((event.kind, event.step, event.body) for event in events)
