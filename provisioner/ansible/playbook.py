@@ -28,6 +28,8 @@ _PASSWORD = "ansible_password"  # noqa: S105 the name of a variable
 _WINRM, _GUARDED = "winrm", "guarded_winrm"
 # The task of rollout.yml that takes our marker away: whatever becomes of it, the work is done or failed already.
 _RELEASE = "Release the gateway"
+# Roles that other roles are made with.
+_HELPERS = frozenset({"package"})
 _LONGEST_SOCKET = 90
 _LONGEST_MESSAGE = 600
 _LONGEST_DIFFERENCE = 8000
@@ -198,16 +200,30 @@ def _secrets(steps: Iterable[Step]) -> set[str]:
 def _keeper(
     events: list[Mapping[str, Any]], on_task: Callable[[str, str, str], None]
 ) -> Callable[[Mapping[str, Any]], bool]:
+    under_way: dict[str, str] = {}
+
     def keep(event: Mapping[str, Any]) -> bool:
-        data = event.get("event_data") or {}
-        if "host" in data:
+        if "host" in (event.get("event_data") or {}):
+            event = _owned(event, under_way)
             events.append(event)
+            data = event["event_data"]
             if event["event"] == "runner_on_start" and data.get("role"):
                 on_task(data["host"], data["role"], data.get("task", ""))
         # ansible-runner throws away what is not answered with True, and with an OSError everything.
         return True
 
     return keep
+
+
+def _owned(event: Mapping[str, Any], under_way: dict[str, str]) -> Mapping[str, Any]:
+    """The event as one of the role whose work it is: what a helper does is done by the role that includes it.
+    `under_way` has that one by host, and is kept up to date."""
+    data = event["event_data"]
+    if role := data.get("role"):
+        if role in _HELPERS:
+            return {**event, "event_data": {**data, "role": under_way.get(data["host"], "")}}
+        under_way[data["host"]] = role
+    return event
 
 
 def _play(

@@ -65,6 +65,28 @@ ROLES = {
 - name: Do nothing
   ansible.builtin.meta: noop
 """,
+    "package": """
+- name: Write another file
+  ansible.builtin.copy:
+    dest: "{{ package_path }}"
+    content: "new\\n"
+    mode: "0600"
+  when: package_path != ""
+- name: Refuse
+  ansible.builtin.fail:
+    msg: the helper gave up
+  when: package_path == ""
+""",
+    "helped": """
+- name: Let a helper do it
+  ansible.builtin.include_role:
+    name: package
+  vars:
+    package_path: "{{ helped_path }}"
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before: {helped: true}
+""",
     "rescued": """
 - block:
     - ansible.builtin.fail:
@@ -227,6 +249,28 @@ def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
     assert acted["B84001-changes"].seconds > 0
     assert (tmp_path / "made").read_text() == "new\n"
     assert left_over(own_mark("m0")) == []
+
+
+def test_what_a_helper_does_is_done_by_the_role_that_includes_it(root: Path, tmp_path: Path) -> None:
+    heard: list[tuple[str, str, str]] = []
+    acted = run(
+        root,
+        step("B84001", "quiet"),
+        step("B84001", "helped", helped_path=str(tmp_path / "made")),
+        step("B84002", "helped", helped_path=""),
+        step("B84002", "quiet"),
+        on_task=lambda gateway, role, task: heard.append((gateway, role, task)),
+    )
+    assert {id: (one.result, one.changed) for id, one in acted.items()} == {
+        "B84001-quiet": ("ok", False),
+        "B84001-helped": ("ok", True),
+        "B84002-helped": ("failed", False),
+        "B84002-quiet": ("skipped", False),
+    }
+    assert "changed: Write another file" in acted["B84001-helped"].output
+    assert acted["B84002-helped"].message == "Refuse: the helper gave up"
+    assert ("B84001", "helped", "Write another file") in heard
+    assert "package" not in {role for _, role, _ in heard}
 
 
 def test_what_ansible_said_is_kept_a_line_a_task_without_what_is_hidden(root: Path, tmp_path: Path) -> None:
