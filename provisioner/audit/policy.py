@@ -3,7 +3,6 @@
 gateway.yml has one entry a control, which compares one named fact by one operator. What takes thought is a fact.
 """
 
-import difflib
 import hashlib
 import re
 from collections.abc import Collection, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from provisioner.errors import Fault, InputError
+from provisioner.errors import Fault, InputError, suggest
 from provisioner.model import Control, Impact, Role
 
 # Whose job it can be. How people call them is the reports' concern.
@@ -172,7 +171,7 @@ def _duplicate_keys(node: yaml.Node, file: str, faults: list[Fault]) -> None:
 def _entry_faults(entry: dict[str, Any], at: _At, folder: Path, fact_names: Collection[str]) -> list[Fault]:
     name = entry.get("id", "a control without id")
     found = [
-        at.fault(f"{name}: there is no key {key!r}.", _nearest(str(key), _KEYS)) for key in entry if key not in _KEYS
+        at.fault(f"{name}: there is no key {key!r}.", suggest(str(key), _KEYS)) for key in entry if key not in _KEYS
     ]
     for key in _TEXTS:
         if not _is_text(entry.get(key)):
@@ -203,7 +202,7 @@ def _value_faults(entry: dict[str, Any], name: str, at: _At) -> list[Fault]:
         found.append(at.fault(f"{name}: exactly one of remedy and owner says who mends it."))
     for key, value, known in (("remedy", remedy, REMEDIES), ("owner", owner, OWNERS)):
         if value is not None and value not in known:
-            found.append(at.fault(f"{name}: there is no {key} {value!r}.", _nearest(str(value), known)))
+            found.append(at.fault(f"{name}: there is no {key} {value!r}.", suggest(str(value), known)))
     return found
 
 
@@ -229,7 +228,7 @@ def _fact_faults(entry: dict[str, Any], name: str, at: _At, fact_names: Collecti
     facts = [("fact", entry.get("fact")), ("shows", entry.get("shows"))]
     facts += [("applies_when", key) for key in applies if key != "role"]
     found = [
-        at.fault(f"{name}: {key} names {fact}, which is no fact.", _nearest(str(fact), fact_names))
+        at.fault(f"{name}: {key} names {fact}, which is no fact.", suggest(str(fact), fact_names))
         for key, fact in facts
         if _is_text(fact) and fact not in fact_names
     ]
@@ -238,16 +237,11 @@ def _fact_faults(entry: dict[str, Any], name: str, at: _At, fact_names: Collecti
             found.append(at.fault(f"{name}: applies_when: {key} must be a list of texts (quote yes and no)."))
         elif key == "role":
             found += [
-                at.fault(f"{name}: there is no role {value}.", _nearest(value, list(Role)))
+                at.fault(f"{name}: there is no role {value}.", suggest(value, list(Role)))
                 for value in values
                 if value not in list(Role)
             ]
     return found
-
-
-def _nearest(word: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(word, [str(one) for one in known], 1)
-    return f"Is it {near[0]}?" if near else ""
 
 
 def _control(entry: dict[str, Any]) -> Control:

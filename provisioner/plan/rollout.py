@@ -1,6 +1,5 @@
 """Audit -> Plan: which steps, on which gateways, in which waves, and whose job the rest is. Pure."""
 
-import difflib
 import hashlib
 import json
 from collections import Counter
@@ -11,7 +10,7 @@ from typing import Any
 
 from provisioner import remedies as offered
 from provisioner.audit.facts.running import Programs, programs
-from provisioner.errors import InputError
+from provisioner.errors import InputError, suggest
 from provisioner.fleet import endpoints
 from provisioner.model import (
     Audit,
@@ -190,8 +189,7 @@ def by_practice(gateways: Iterable[Gateway]) -> dict[str, list[Gateway]]:
 
 def _refuse_unknown(asked: frozenset[str]) -> None:
     for name in sorted(asked - set(offered.ORDER)):
-        near = difflib.get_close_matches(name, offered.ORDER, 1)
-        hint = f"Is it {near[0]}?" if near else f"There are {', '.join(offered.ORDER)}."
+        hint = suggest(name, offered.ORDER) or f"There are {', '.join(offered.ORDER)}."
         raise InputError(f"there is no remedy {name!r}.", hint)
 
 
