@@ -14,11 +14,10 @@ from provisioner.errors import Fault, InputError, LeaseHeld, PlanRefused
 from provisioner.execute import budget as budgets
 from provisioner.execute import engine
 from provisioner.execute.admission import Asked
-from provisioner.execute.run import INTERRUPTED
 from provisioner.fleet import codes, csvfile
 from provisioner.journal import Journal, standing
 from provisioner.migration import stages
-from provisioner.model import FINISHED, Audit, Fleet, Move, Outcome, Plan, Reason, Result, Role, Step
+from provisioner.model import FINISHED, Audit, Fleet, Move, Outcome, Plan, Reason, Role, Step
 from provisioner.model.results import Stands
 from provisioner.plan.rollout import budget_of
 from provisioner.report import words
@@ -139,8 +138,8 @@ def stops(plans: Sequence[Plan], fleet: Fleet) -> str:
 
 def _past(auditor: Auditor, ended: Sequence[tuple[Plan, engine.Ended]]) -> str:
     """Why no further practice is begun; "" while one may be. A practice that waits for a person is no failure."""
-    if any(one.stopped == INTERRUPTED for _, one in ended):
-        return INTERRUPTED
+    if interrupted := next((one.stopped for _, one in ended if one.interrupted), ""):
+        return interrupted
     outcomes = [outcome for _, one in ended for outcome in one.outcomes]
     first = {outcome.step for outcome in ended[0][1].outcomes} if ended else set()
     return budgets.past(budget_of(auditor.fleet), outcomes, first)
@@ -228,6 +227,7 @@ class Stand:
     stands: dict[str, Stands]
     open: tuple[Step, ...]
     confirmed: dict[str, str]
+    unheeded: frozenset[str]
 
     def document(self) -> dict[str, Any]:
         """As JSON, in the shape that docs/json.md promises."""
@@ -260,8 +260,10 @@ class Stand:
 
     def _taken_up_next(self, step: Step) -> bool:
         """Whether a person has confirmed it since a run last looked: what that one said is out of date."""
-        told, confirmed = self.stands.get(step.id), self.confirmed.get(step.id, "")
-        return step in self.open and bool(confirmed) and not (told and confirmed in told.message)
+        if step not in self.open or step.id not in self.confirmed:
+            return False
+        stands = self.stands.get(step.id)
+        return step.id in self.unheeded or stands is None or stands.reason is not Reason.ASKED
 
     def _asks(self, step: Step) -> bool:
         """Whether that person is asked by now: one that was not even asked for waits for something else, which its line
@@ -304,9 +306,9 @@ def confirm_command(practice: str, step: Step) -> str:
 def confirming(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
     """How the steps that wait for a person are said to be done."""
     assert plan.move is not None
-    waiting = {one.step: one.message for one in outcomes if one.result is Result.WAITING}
-    asked = [step for step in plan.steps if step.kind == "person" and step.words in waiting.get(step.id, "")]
-    return [confirm_command(plan.move.practice, step) for step in asked]
+    asked = {outcome.step for outcome in outcomes if outcome.reason is Reason.ASKED}
+    waiting = [step for step in plan.steps if step.kind == "person" and step.id in asked]
+    return [confirm_command(plan.move.practice, step) for step in waiting]
 
 
 def stand(journal: Journal, migration_id: str) -> Stand:
@@ -320,6 +322,7 @@ def stand(journal: Journal, migration_id: str) -> Stand:
         stands=standing.stands(journal, plan.id),
         open=tuple(standing.open_steps(journal, plan)),
         confirmed=standing.confirmed(journal, plan.id),
+        unheeded=standing.unheeded(journal, plan.id),
     )
 
 

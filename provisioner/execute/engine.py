@@ -25,11 +25,12 @@ from provisioner.plan.guards import START
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a run ended: one outcome for each step, in the plan's order. `stopped` is "" where it went to its end.
-    Steps that were not begun are `skipped` here, and not in the journal."""
+    """How a run ended: one outcome for each step, in the plan's order. `stopped` is "" where it went to its end;
+    `interrupted`: the operator ended it. Steps that were not begun are `skipped` here, and not in the journal."""
 
     outcomes: tuple[Outcome, ...]
     stopped: str
+    interrupted: bool = False
     kind: str = "rollout"
 
     @property
@@ -69,7 +70,10 @@ def run(
             retry.wait(state, asked.wait_until)
         if len(state.outcomes) < len(plan.steps):
             state.stopped = state.why_stop()
-        ended = Ended(outcomes=state.all_outcomes(), stopped=state.stopped, kind=plan.kind)
+        interrupted = bool(state.stopped) and ports.interrupted()
+        ended = Ended(
+            outcomes=state.all_outcomes(), stopped=state.stopped, interrupted=interrupted, kind=plan.kind
+        )  # fmt: skip
         journal.append(_end(state, ended))
         failpoints.reached(Failpoint.RUN_END_NOTED)
     finally:

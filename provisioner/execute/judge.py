@@ -26,6 +26,8 @@ _SETTLED = (Status.PASSED, Status.WAIVED, Status.NOT_APPLICABLE)
 Verdict = tuple[Result, str] | tuple[Result, str, Reason]
 # How a step ends on the PC that is left, once that is stated to be off.
 UNNEEDED = (Result.UNCHANGED, "a person has stated that this PC is switched off and stays so", Reason.STATED_OFF)
+# What is said of a step that Ansible was never asked to do.
+NOT_ASKED = ("late", "lost")
 # What is said of a step that was not acted on.
 NOT_ACTED = StepResult(result="skipped")
 
@@ -64,7 +66,8 @@ class Observation:
 
     def strangers(self, rows: Sequence[Gateway], statements: StatementsInForce) -> frozenset[str]:
         """Those at whose address another PC may answer."""
-        return strangers(rows, (finding for found in self.findings.values() for finding in found.values()), statements)
+        findings = (finding for of_one in self.findings.values() for finding in of_one.values())
+        return strangers(rows, findings, statements)
 
     def refused(self, gateway: str) -> bool:
         """Whether the gateway did not let us in, or had refused before."""
@@ -75,9 +78,9 @@ class Observation:
         """Whether every control that the step is to prove is settled; of carried files, that they are there."""
         if "carry_paths" in step.values:
             return proof.carried(step, self.evidence)
-        found = self.findings.get(step.gateway, {})
+        findings = self.findings.get(step.gateway, {})
         return bool(step.proves) and all(
-            control in found and found[control].status in _SETTLED for control in step.proves
+            control in findings and findings[control].status in _SETTLED for control in step.proves
         )
 
     def as_before(self, step: Step) -> bool:
@@ -91,13 +94,13 @@ class Observation:
 
     def print_of(self, step: Step) -> str:
         """The fingerprint of what the step is to prove, as it is now."""
-        found = self.findings.get(step.gateway, {})
-        return fingerprint(found[control] for control in step.proves if control in found)
+        findings = self.findings.get(step.gateway, {})
+        return fingerprint(findings[control] for control in step.proves if control in findings)
 
-    def found(self, step: Step) -> str:
+    def shown(self, step: Step) -> str:
         """What the reading shows of the step's controls."""
-        found = self.findings.get(step.gateway, {})
-        return "; ".join(f"{control}: {found[control].actual}" for control in step.proves if control in found)
+        findings = self.findings.get(step.gateway, {})
+        return "; ".join(f"{control}: {findings[control].actual}" for control in step.proves if control in findings)
 
     def unfinished(self, gateway: str) -> str:
         """What of ours still runs on the gateway itself, in words; "" for nothing."""
@@ -111,24 +114,24 @@ class Observation:
 
     def lost(self, step: Step) -> str:
         """What was right when the step was planned, must stay so, and is not so now; "" for nothing."""
-        found = self.findings.get(step.gateway, {})
-        gone = [control for control in step.keeps if control in found and found[control].status is Status.FAILED]
-        return "; ".join(f"{control}: {found[control].actual or found[control].message}" for control in gone)
+        findings = self.findings.get(step.gateway, {})
+        gone = [control for control in step.keeps if control in findings and findings[control].status is Status.FAILED]
+        return "; ".join(f"{control}: {findings[control].actual or findings[control].message}" for control in gone)
 
     def still(self, step: Step) -> str:
         """What is still not as the step was to make it."""
         if step.restores:
             unseen = "no reading can show whether it is as before: look there"
-            return f"{unseen if self.untold(step) else 'it is not as before'} ({self.found(step)})"
+            return f"{unseen if self.untold(step) else 'it is not as before'} ({self.shown(step)})"
         if "carry_paths" in step.values:
             return f"the files are not the same on {step.values['carry_from']} and here"
-        found = self.findings.get(step.gateway, {})
+        findings = self.findings.get(step.gateway, {})
         return "; ".join(
-            f"{control}: {found[control].actual or found[control].message}"
-            if control in found
+            f"{control}: {findings[control].actual or findings[control].message}"
+            if control in findings
             else f"{control}: no answer"
             for control in step.proves
-            if control not in found or found[control].status not in _SETTLED
+            if control not in findings or findings[control].status not in _SETTLED
         )
 
 
@@ -207,21 +210,21 @@ def decide_before(
 
 def unmet(step: Step, row: Gateway, reading: Observation, statements: StatementsInForce) -> list[str]:
     """The controls that must be settled before this step is done, and are not."""
-    found = reading.findings.get(step.gateway, {})
+    findings = reading.findings.get(step.gateway, {})
     return [
         control
         for control in step.needs
-        if control not in found
+        if control not in findings
         or not (
-            found[control].status in _SETTLED
-            or (found[control].status is Status.UNKNOWN and statements.covers(control, row))
+            findings[control].status in _SETTLED
+            or (findings[control].status is Status.UNKNOWN and statements.covers(control, row))
         )
     ]
 
 
 def decide_after(step: Step, acted: StepResult, reading: Observation) -> tuple[Result, str]:
     """How a step ended: by the new reading first, then by what Ansible said."""
-    if acted.result in ("late", "lost"):
+    if acted.result in NOT_ASKED:
         return Result.WAITING, acted.message
     if acted.result == "held":
         # Nothing of ours was done there: whatever the reading shows is that team's doing.

@@ -67,12 +67,12 @@ def verdict(step: Step, reading: judge.Observation, confirmed: str) -> judge.Ver
         return Result.REFUSED if reading.refused(step.gateway) else Result.UNREACHABLE, trouble
     if step.proves and reading.proved(step):
         return Result.DONE, "shown by a reading"
-    found = reading.findings.get(step.gateway, {})
-    failed = [control for control in step.proves if control in found and found[control].status is Status.FAILED]
+    findings = reading.findings.get(step.gateway, {})
+    failed = [control for control in step.proves if control in findings and findings[control].status is Status.FAILED]
     if confirmed and not failed:
         return Result.DONE, confirmed
-    untold = [control for control in step.proves if control in found and found[control].status is Status.UNKNOWN]
-    now = " ".join(found[control].message for control in (failed or untold))
+    untold = [control for control in step.proves if control in findings and findings[control].status is Status.UNKNOWN]
+    now = " ".join(findings[control].message for control in (failed or untold))
     shown = f" (now: {now})" if now else ""
     against = f"; {confirmed}, but the gateway shows otherwise" if confirmed else ""
     return Result.WAITING, f"{step.who}: {step.words}{shown}{against}", Reason.ASKED

@@ -20,10 +20,8 @@ from provisioner.plan.statements import StatementsInForce
 
 # Longer than any wave; a lease is made longer with each.
 LEASE = timedelta(hours=4)
-# What is said of a step that Ansible was never asked to do.
-NOT_ASKED = ("late", "lost")
 # Why a run stopped that was asked to.
-INTERRUPTED = "the operator ended it"
+_INTERRUPTED = "the operator ended it"
 # Between two waves.
 _NO_WAVE = Wave(number=0, steps=())
 
@@ -121,7 +119,7 @@ class Run:
     def why_stop(self, also: Sequence[Outcome] = ()) -> str:
         """Why nothing further may start, should these outcomes come to those there are; "" while it may."""
         if self.ports.interrupted():
-            return INTERRUPTED
+            return _INTERRUPTED
         return self.stopped or budgets.past(self.plan.budget, [*self.outcomes.values(), *also], self._first)
 
     def through(self, steps: Iterable[Step]) -> bool:
@@ -168,7 +166,7 @@ class Run:
             reading_before=self.before.get(step.id, ""),
             reading_after=self.latest.get(step.gateway, ""),
             output=acted.output,
-            untouched=acted.result in ("held", *NOT_ASKED),
+            untouched=acted.result in ("held", *judge.NOT_ASKED),
             seconds=acted.seconds,
             reason=next(iter(reason), Reason.NONE),
         )

@@ -17,10 +17,10 @@ def shards(steps: Sequence[Step], largest: int, cores: int) -> list[list[Step]]:
     gateways = list(dict.fromkeys(step.gateway for step in steps))
     count = max(-(-len(gateways) // largest), min(cores, len(gateways) // _WORTH_IT), 1)
     shard_of = {gateway: place * count // len(gateways) for place, gateway in enumerate(gateways)}
-    found: list[list[Step]] = [[] for _ in range(count)]
+    parts: list[list[Step]] = [[] for _ in range(count)]
     for step in steps:
-        found[shard_of[step.gateway]].append(step)
-    return [shard for shard in found if shard]
+        parts[shard_of[step.gateway]].append(step)
+    return [part for part in parts if part]
 
 
 def in_shards(

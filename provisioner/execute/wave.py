@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from provisioner.execute import act, events, failpoints, judge, manual, rows, schedule, start
 from provisioner.execute.failpoints import Failpoint
-from provisioner.execute.run import LEASE, NOT_ASKED, Run, held_by
+from provisioner.execute.run import LEASE, Run, held_by
 from provisioner.journal import Lease, standing
 from provisioner.migration.stages import STOP
 from provisioner.model import Result, Step, Wave
@@ -148,7 +148,7 @@ def _act(run: Run, steps: Sequence[Step]) -> None:
     while left and not run.why_stop():
         acted, begun = act.act(run, left)
         done = [step for step in left if step.id in acted]
-        asked = [step for step in done if acted[step.id].result not in NOT_ASKED]
+        asked = [step for step in done if acted[step.id].result not in judge.NOT_ASKED]
         reading = act.observe(run, asked, peers=run.wave_policy.whole_practice)
         failpoints.reached(Failpoint.READ_AGAIN)
         run.begun -= {step.id for step in done if acted[step.id].result == "held"}
