@@ -30,7 +30,7 @@ from typing import Any
 from provisioner import cli, remedies, resources
 from provisioner import fleet as fleets
 from provisioner.audit import evaluate, facts, policy
-from provisioner.cli.auditing import readiness
+from provisioner.audit.evaluate import readiness
 from provisioner.cli.verbs import validate
 from provisioner.errors import ProvisionerError
 from provisioner.evidence import collect
@@ -276,10 +276,10 @@ def _moves(folder: Path) -> Target:
 
     def attempt(chance: random.Random) -> None:
         (folder / "moves.csv").write_bytes(spoilt(b"practice,to\nA84002,GW2\nA84005,GW9\n", chance))
-        from provisioner.cli import moving
+        from provisioner.fleet.moves import moves
 
         with suppress(ProvisionerError):
-            moving.wanted(folder / "moves.csv")
+            moves(folder / "moves.csv")
 
     return attempt
 

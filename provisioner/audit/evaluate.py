@@ -8,9 +8,22 @@ from typing import Any, TypeVar
 from provisioner.audit import practice
 from provisioner.audit.causes import ERRORS, causes, is_open
 from provisioner.audit.facts import OK
-from provisioner.model import Control, Evidence, Fact, Finding, Fleet, Gateway, Impact, Role, Statement, Status, Waiver
+from provisioner.model import (
+    Audit,
+    Control,
+    Evidence,
+    Fact,
+    Finding,
+    Fleet,
+    Gateway,
+    Impact,
+    Role,
+    Statement,
+    Status,
+    Waiver,
+)
 
-__all__ = ["causes", "evaluate", "is_open", "judge", "ready"]
+__all__ = ["causes", "evaluate", "is_open", "judge", "readiness", "ready"]
 
 Facts = Mapping[str, Fact]
 Said = TypeVar("Said", bound=Statement)
@@ -264,3 +277,8 @@ def ready(findings: Iterable[Finding], controls: Sequence[Control]) -> bool:
     required = {control.id for control in controls if control.impact is Impact.REQUIRED}
     found = list(findings)
     return bool(found) and not any(is_open(one) for one in found if one.control in required)
+
+
+def readiness(audit: Audit) -> dict[str, bool]:
+    """Which of the audited gateways are ready. One that was not read is not, whatever was stated of it."""
+    return {one.gateway: one.error is None and ready(audit.of(one.gateway), audit.controls) for one in audit.evidence}

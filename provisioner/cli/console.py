@@ -12,6 +12,7 @@ from provisioner import fleet
 from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import ods
+from provisioner.journal import Journal
 from provisioner.model import Fleet, Gateway
 
 
@@ -87,6 +88,23 @@ def whole_fleet(controls: Collection[str] | None = None) -> Fleet:
         raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
     warn(faults)
     return found
+
+
+def open_journal(folder: Fleet) -> Journal:
+    """The fleet's journal, made if there is none. One that is not where it was is said; it changes nothing so.
+
+    Errors: JournalError.
+    """
+    opened = Journal.of(folder)
+    if home := opened.moved():
+        say(f"This journal was at {home}: it was moved, or is a copy. See provisioner journal adopt.")
+    return opened
+
+
+def ask_password(question: str) -> str:
+    """A password that a person types, unseen."""
+    answer: str = click.prompt(question, hide_input=True, err=True)
+    return answer
 
 
 def one_gateway(fleet: Fleet, name: str) -> Gateway:

@@ -1,4 +1,4 @@
-"""What a person sees of a rollout while it runs, on stderr."""
+"""What a person sees on stderr while gateways are read, and while a rollout runs."""
 
 import os
 import statistics
@@ -17,10 +17,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from provisioner.cli.console import say
+from provisioner.audit.auditor import Auditor
+from provisioner.audit.policy import Policy
+from provisioner.cli.console import ask_password, say
 from provisioner.execute import events
 from provisioner.execute.estimate import State, Under, overdue, seconds_left
-from provisioner.model import Outcome, Plan, Result, Step
+from provisioner.journal import Journal
+from provisioner.model import Evidence, Fleet, Outcome, Plan, Result, Step
 from provisioner.report.words import counted
 
 # How many gateways each line of the board names.
@@ -261,3 +264,41 @@ def _some(names: Sequence[str]) -> str:
 def _span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def reading(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:
+    """The evidence as it comes, with progress on stderr: a bar with an estimate where a person looks on, one line a
+    gateway where not."""
+    return _with_bar(evidence, total) if sys.stderr.isatty() else _in_lines(evidence, total)
+
+
+def _in_lines(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:
+    begun = time.monotonic()
+    for number, one in enumerate(evidence, 1):
+        ending = f"{one.error.kind}: {one.error.message}" if one.error else f"read in {one.seconds:.1f} s"
+        say(f"audit {number}/{total} {one.gateway}: {ending} [{time.monotonic() - begun:.0f} s]")
+        yield one
+
+
+def _with_bar(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    try:
+        progress.start()
+    except RuntimeError:
+        yield from evidence  # no thread is left that could draw it
+        return
+    try:
+        task = progress.add_task("audit", total=total)
+        for one in evidence:
+            progress.advance(task)
+            yield one
+    finally:
+        progress.stop()
+
+
+def auditor(fleet: Fleet, policy: Policy, journal: Journal) -> Auditor:
+    """An auditor whose readings a person sees pass, and who is asked for the password. Errors: InputError."""
+    return Auditor(fleet, policy, journal, ask_password=ask_password, observe=reading)

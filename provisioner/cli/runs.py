@@ -3,32 +3,25 @@
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
-from provisioner import processes, remedies
-from provisioner.ansible import playbook
-from provisioner.ansible.playbook import StepResult
-from provisioner.cli.auditing import Auditor
+from provisioner.audit.auditor import Auditor
 from provisioner.cli.console import as_json, confirm, out, say, table
+from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
 from provisioner.cli.progress import Watch
-from provisioner.execute import budget, engine
+from provisioner.execute import budget, by_ansible, engine
 from provisioner.execute.admission import Asked
-from provisioner.execute.ports import Apply, Ports
-from provisioner.fleet import rewrite
+from provisioner.execute.by_ansible import Stopping
 from provisioner.journal import Journal, standing
-from provisioner.model import FINISHED, Evidence, Finding, Gateway, Plan, Result, Step
+from provisioner.model import FINISHED, Plan, Result
 from provisioner.report import outcomes
 from provisioner.report.words import counted
 
-# A marker on a gateway ends by itself, should nobody be left to take it away: after so many minutes of its own clock.
-_MARKED_FOR = 120
 _BLINK = 0.2
 
 
@@ -88,29 +81,17 @@ class Interrupts:
 def run(plan: Plan, auditor: Auditor, asked: Asked | None = None, unsure: str = "") -> engine.Ended:
     """Do a plan. `unsure`: `go-on` or `stop` where it cannot be told after a wave; "" asks the person who looks on."""
     interrupts = Interrupts()
-
-    def read(gateways: Sequence[Gateway], measure: bool) -> tuple[Sequence[Evidence], Mapping[str, Sequence[Finding]]]:
-        judged = auditor.look(gateways, measure=measure)
-        found: dict[str, list[Finding]] = {gateway.name: [] for gateway in gateways}
-        for finding in judged.findings:
-            found[finding.gateway].append(finding)
-        return judged.evidence, found
-
     durations, shard = auditor.journal.durations(), auditor.fleet.settings.rollout.shard
     with interrupts.caught(), Watch(plan, durations, shard) as watch:
-        ports = Ports(
-            read=read,
-            apply=actor(auditor, watch.task, interrupts.twice, plan=plan.id),
+        return by_ansible.run(
+            plan,
+            auditor,
+            asked,
             notify=watch.say,
-            now=lambda: datetime.now(UTC),
-            pause=interrupts.pause,
-            interrupted=interrupts.once,
-            change_rows=lambda roles: rewrite.change_roles(Path(auditor.fleet.folder), roles),
-            probe=auditor.knock,
+            on_task=watch.task,
             ask=lambda why: _goes_on(why, unsure, watch),
-            kill_leftovers=playbook.end_run,
+            stopping=Stopping(begin_nothing=interrupts.once, end_now=interrupts.twice, pause=interrupts.pause),
         )
-        return engine.run(plan, auditor.fleet, auditor.journal, ports, policy_digest=auditor.policy.digest, asked=asked)
 
 
 def _goes_on(why: str, unsure: str, watch: Watch) -> bool:
@@ -119,46 +100,6 @@ def _goes_on(why: str, unsure: str, watch: Watch) -> bool:
         return unsure == "go-on"
     with watch.away():
         return click.confirm(f"Cannot tell whether to go on: {why}. Go on?", err=True)
-
-
-def actor(
-    auditor: Auditor,
-    on_task: Callable[[str, str, str], None],
-    cancelled: Callable[[], bool],
-    *,
-    check: bool = False,
-    plan: str = "",
-) -> Apply:
-    """What acts on gateways: Ansible, with this fleet's way in. What is replaced is kept there under the plan's id."""
-    rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
-
-    def act(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
-        lending = [step for step in steps if step.values.get("carry_from") and not step.restores]
-        lenders = [str(step.values["carry_from"]) for step in lending]
-        names = dict.fromkeys([*(step.gateway for step in steps), *lenders])
-        own = {"provisioner_plan": plan}
-        hosts = {name: remedies.connection(auditor.fleet, rows[name]) | own for name in names}
-        return playbook.run(
-            steps, hosts, auditor.secret, mark=mark, check=check, turn=auditor.turn, on_task=on_task,
-            cancelled=cancelled, marker=_marker(auditor),
-        )  # fmt: skip
-
-    return act
-
-
-def _marker(auditor: Auditor) -> playbook.Marker:
-    """What is left on a gateway while it is worked on: which journal knows of it, who, and for how long at most."""
-    name, *before = auditor.journal.names()
-    return playbook.Marker(journal=name, known=tuple(before), by=str(processes.this()), minutes=_MARKED_FOR)
-
-
-def narrowed(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
-    """The plan with the steps that are wanted."""
-    waves = (replace(wave, steps=tuple(step for step in wave.steps if wanted(step))) for wave in plan.waves)
-    left = tuple(wave for wave in waves if wave.steps)
-    gateways = {step.gateway for wave in left for step in wave.steps}
-    places = {name: place for name, place in plan.places.items() if name in gateways}
-    return replace(plan, waves=left, places=places)
 
 
 def show(plan: Plan, ended: engine.Ended, again: str, journal: Journal, also: Sequence[str] = ()) -> None:

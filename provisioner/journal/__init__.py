@@ -18,14 +18,36 @@ from pydantic import TypeAdapter, ValidationError
 
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import events, file, leases, place, prune, readings, verify
-from provisioner.journal.entries import Entry, Event, Lease, Progress, Pruned, reasoned
+from provisioner.journal.entries import (
+    Entry,
+    Event,
+    Lease,
+    Progress,
+    Pruned,
+    broken_off,
+    ended,
+    new_id,
+    reasoned,
+    started,
+)
 from provisioner.journal.file import File
 from provisioner.journal.place import Place
-from provisioner.model import Audit, Evidence, Outcome, Plan, Result
+from provisioner.model import Audit, Evidence, Fleet, Outcome, Plan
 from provisioner.processes import Process
 from provisioner.record.chain import Link
 
-__all__ = ["Entry", "Event", "Journal", "Lease", "Progress", "Pruned", "broken_off", "ended", "started"]
+__all__ = [
+    "Entry",
+    "Event",
+    "Journal",
+    "Lease",
+    "Progress",
+    "Pruned",
+    "broken_off",
+    "ended",
+    "new_id",
+    "started",
+]
 
 _AUDIT: TypeAdapter[Audit] = TypeAdapter(Audit)
 # A preflight is an audit that a migration was made from: of two gateways, in roles that they do not have yet.
@@ -103,6 +125,11 @@ class Journal:
         if not read_only:
             journal._settle_in()
         return journal
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> Self:
+        """The journal that fleet.yml names, made if there is none. Errors: JournalError, as `open`."""
+        return cls.open(Path(fleet.folder) / fleet.settings.journal)
 
     def _settle_in(self) -> None:
         """Note the place of a journal that has none yet."""
@@ -374,34 +401,6 @@ class Journal:
         with self._file.write() as connection:
             connection.execute(gone, [{"name": gateway} for gateway in bodies])
             connection.execute(file.known.insert(), rows)
-
-
-def started(step: str, gateway: str, plan: str, at: datetime, mark: str) -> Event:
-    """That a step begins. `mark` is that of the run which does it."""
-    return Event(at=at, kind="step_started", plan=plan, step=step, gateway=gateway, body={"mark": mark})
-
-
-def ended(outcome: Outcome, plan: str) -> Event:
-    """That a step ended."""
-    body = _OUTCOME.dump_python(outcome, mode="json")
-    return Event(at=outcome.ended, kind="step_ended", plan=plan, step=outcome.step, gateway=outcome.gateway, body=body)
-
-
-def broken_off(begun: Event, at: datetime, why: str) -> Event:
-    """That a step or a claim, of which this was the beginning, has ended, and nobody knows how."""
-    if begun.kind == "claim_started":
-        body = {"result": "unknown", "message": why}
-        return Event(at=at, kind="claim_ended", plan=begun.plan, step=begun.step, gateway=begun.gateway, body=body)
-    outcome = Outcome(
-        step=begun.step,
-        gateway=begun.gateway,
-        result=Result.UNKNOWN,
-        changed=False,
-        started=begun.at,
-        ended=at,
-        message=why,
-    )
-    return ended(outcome, begun.plan)
 
 
 def _of(body: bytes) -> str:

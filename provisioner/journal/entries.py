@@ -1,13 +1,18 @@
-"""What the journal holds, as frozen data."""
+"""What the journal holds, as frozen data, and the events of a step."""
 
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from provisioner.model import Outcome, Reason
+from pydantic import TypeAdapter
+
+from provisioner.model import Outcome, Reason, Result
 from provisioner.processes import Process
+
+_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,3 +80,36 @@ def reasoned(outcome: Mapping[str, Any]) -> Mapping[str, Any]:
     said = str(outcome.get("message", ""))
     found = [reason for reason, words in _SAID_BEFORE if words.fullmatch(said)]
     return {"reason": found[0], **outcome} if found else outcome
+
+
+def new_id(kind: str, at: datetime) -> str:
+    """An id that sorts by time and can be said aloud, such as audit-20261123-201500-ab12."""
+    return f"{kind}-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def started(step: str, gateway: str, plan: str, at: datetime, mark: str) -> Event:
+    """That a step begins. `mark` is that of the run which does it."""
+    return Event(at=at, kind="step_started", plan=plan, step=step, gateway=gateway, body={"mark": mark})
+
+
+def ended(outcome: Outcome, plan: str) -> Event:
+    """That a step ended."""
+    body = _OUTCOME.dump_python(outcome, mode="json")
+    return Event(at=outcome.ended, kind="step_ended", plan=plan, step=outcome.step, gateway=outcome.gateway, body=body)
+
+
+def broken_off(begun: Event, at: datetime, why: str) -> Event:
+    """That a step or a claim, of which this was the beginning, has ended, and nobody knows how."""
+    if begun.kind == "claim_started":
+        body = {"result": "unknown", "message": why}
+        return Event(at=at, kind="claim_ended", plan=begun.plan, step=begun.step, gateway=begun.gateway, body=body)
+    outcome = Outcome(
+        step=begun.step,
+        gateway=begun.gateway,
+        result=Result.UNKNOWN,
+        changed=False,
+        started=begun.at,
+        ended=at,
+        message=why,
+    )
+    return ended(outcome, begun.plan)

@@ -14,9 +14,10 @@ import time_machine
 from click.testing import CliRunner, Result
 
 from provisioner import fleet as fleets
+from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.audit.causes import causes
+from provisioner.audit.evaluate import readiness
 from provisioner.cli import provisioner
-from provisioner.cli.auditing import Auditor, open_policy, readiness
 from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Evidence, Problem

@@ -112,7 +112,7 @@ def test_a_closed_stdout_is_no_place_for_the_journal(place: dict[str, str]) -> N
 
 def test_a_fault_of_ours_is_no_verdict_on_the_fleet(place: dict[str, str]) -> None:
     """Exit 1 says that findings failed."""
-    code = "import sys\nfrom provisioner.cli import main, validate\n"
+    code = "import sys\nfrom provisioner.cli import main\nfrom provisioner.cli.verbs import validate\n"
     code += "validate.fleet.check = lambda *_, **__: 1 / 0\nmain(['validate'])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=place["FLEET"],
                          env=environment(), timeout=60)  # fmt: skip

@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 import pytest
 
-from provisioner.cli import moving, provisioner, runs
-from provisioner.cli.auditing import causes
+from provisioner.cli import moves, provisioner, runs
 from provisioner.cli.options import Common
 from provisioner.cli.progress import Watch
 from provisioner.errors import InputError
 from provisioner.execute.events import PersonAwaited, StepEnded
 from provisioner.journal import Event, Journal
+from provisioner.migration import case
 from provisioner.model import Outcome, Plan, Reason, Result
+from provisioner.plan.causes import causes
 from provisioner.report.view import view
 from tests.execute.test_waves import apply
 from tests.migration.test_migration import NEW, OLD, Operator
@@ -94,7 +95,7 @@ def waiting(folder: Path) -> tuple[Operator, Plan]:
 
 def status(operator: Operator, planned: Plan) -> str:
     with operator.journal() as opened:
-        return moving.stand(opened, planned.id).text()
+        return moves.text(case.stand(opened, planned.id))
 
 
 def test_status_says_once_what_is_asked_and_how_it_is_confirmed(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_a_run_that_only_waits_says_so_and_how_to_confirm(tmp_path: Path, capsys
     operator, planned = waiting(tmp_path)
     ended = operator.run(planned)
     with operator.journal() as opened, within():
-        runs.show(planned, ended, moving.again(planned), opened, moving.confirming(planned, ended.outcomes))
+        runs.show(planned, ended, case.again(planned), opened, moves.confirming(planned, ended.outcomes))
     said = capsys.readouterr().out
     assert "Mend what is said above" not in said and "Nothing has failed" in said
     assert "provisioner migrate confirm B84001 online-record --by NAME" in said

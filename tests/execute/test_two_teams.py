@@ -21,7 +21,7 @@ from provisioner.model import Plan, Result, Role, Step
 from tests.execute.test_waves import apply
 from tests.fixtures.fleets import write
 from tests.migration.test_migration import NEW, OLD, Operator
-from tests.record.test_record import run
+from tests.record.records import run
 from tests.report.test_json import promised
 from tests.worlds import memory
 from tests.worlds.disk import LabWorld

@@ -17,7 +17,7 @@ from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal
 from provisioner.processes import Process
 from tests.fixtures.fleets import write
-from tests.record.test_record import run
+from tests.record.records import run
 from tests.report.test_json import promised
 from tests.worlds.memory import AT
 

@@ -6,20 +6,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.windows import Engine
-from tests.lab.test_against_engine import (
-    CHECK,
-    Put,
-    Step,
-    differing,
-    engine,
-    four,
-    played,
-    told,
-    tree,
-    web,
-    windows_home,
-    wine_engine,
-)
+from tests.lab.stories import CHECK, Put, Step, four, told, tree
+from tests.lab.test_against_engine import differing, engine, played, web, windows_home, wine_engine
 
 __all__ = ["engine", "web", "windows_home", "wine_engine"]
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from provisioner.cli import provisioner
-from provisioner.cli.verbs.undo import acted_on
+from provisioner.execute.undoing import acted_on
 from provisioner.journal import Journal, ended, standing
 from provisioner.model import Outcome, Result
 from provisioner.model.results import Stands, stands

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.cli.runs import narrowed
-from provisioner.cli.verbs import undo as cli
+from provisioner.cli.lookup import narrowed
+from provisioner.execute import undoing
 from provisioner.model import Audit, Evidence, Plan, Result, Step
 from provisioner.plan import proof, undo
 from provisioner.plan import rollout as planning
@@ -110,18 +110,18 @@ def test_an_undo_that_was_begun_goes_on_and_one_of_fewer_steps_does_not(operator
     small = way_back(operator, plan)
     with operator.journal() as journal:
         # Only planned: somebody said no to it.
-        assert cli.begun(journal, plan, small) is None
+        assert undoing.begun(journal, plan, small) is None
     operator.run(small, interrupted=lambda: True)
     with operator.journal() as journal:
-        assert cli.begun(journal, plan, replace(small, id="undo-x")) == small
+        assert undoing.begun(journal, plan, replace(small, id="undo-x")) == small
     operator.run(plan)
     whole = way_back(operator, plan)
     assert len(whole.steps) > len(small.steps) > 0
     with operator.journal() as journal:
-        assert cli.begun(journal, plan, whole) is None
+        assert undoing.begun(journal, plan, whole) is None
     assert set(results(operator.run(whole)).values()) == {"undone"}
     with operator.journal() as journal:
-        assert cli.begun(journal, plan, whole) is None
+        assert undoing.begun(journal, plan, whole) is None
 
 
 def step(role: str, values: Mapping[str, Any]) -> Step:

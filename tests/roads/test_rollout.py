@@ -15,10 +15,10 @@ import pytest
 
 from provisioner import fleet as fleets
 from provisioner import processes, remedies
-from provisioner.cli.auditing import Auditor, open_policy
-from provisioner.cli.reading import Reader
-from provisioner.cli.runs import actor
+from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.evidence.collect import SECTIONS
+from provisioner.evidence.reader import Reader
+from provisioner.execute.by_ansible import actor
 from provisioner.journal import Journal
 from provisioner.lab.process import client as process
 from provisioner.lab.process.client import Handle

@@ -15,8 +15,8 @@ from typing import Any
 from provisioner import fleet, resources
 from provisioner.ansible.playbook import StepResult
 from provisioner.audit import evaluate, facts, policy
-from provisioner.cli.reading import files_of
 from provisioner.evidence import collect
+from provisioner.evidence.reader import files_of
 from provisioner.execute.claims import MARKER, STAYS
 from provisioner.execute.events import Happening, PersonAwaited
 from provisioner.execute.ports import Ports

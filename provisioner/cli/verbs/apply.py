@@ -8,15 +8,14 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.ansible.playbook import StepResult
-from provisioner.cli import runs
-from provisioner.cli.auditing import Auditor, open_journal, open_policy
-from provisioner.cli.console import as_json, out, say, whole_fleet
-from provisioner.cli.moments import moment
-from provisioner.cli.options import common
+from provisioner.audit.auditor import Auditor, open_policy
+from provisioner.cli import progress, runs
+from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
+from provisioner.cli.lookup import narrowed, reason, verified, wanted_plan
+from provisioner.cli.options import common, moment
 from provisioner.cli.progress import Watch
-from provisioner.errors import InputError, JournalError
-from provisioner.execute import admission, engine, judge
-from provisioner.journal import Journal
+from provisioner.execute import admission, by_ansible, judge
+from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
 from provisioner.plan.rollout import START
 
@@ -59,48 +58,13 @@ def command(
         verified(journal)
         if not dry_run:
             admission.at_home(journal)
-        auditor = Auditor(fleet, policy, journal)
+        auditor = progress.auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
         runs.ask(found, journal)
         ended = runs.run(found, auditor, asked, unsure or "")
         runs.show(found, ended, f"provisioner apply {found.id}", journal)
     return ended.exit_code
-
-
-def reason(at_once: bool, because: str) -> str:
-    """Why hours do not count; "" where they do. Errors: InputError where --now has no reason."""
-    if at_once and not because.strip():
-        raise InputError("--now needs a reason, which is kept in the journal.", "Say it: --now --because TEXT.")
-    if because and not at_once:
-        raise InputError("--because belongs to --now.", "Say both, or none.")
-    return because.strip()
-
-
-def any_plan(journal: Journal, plan_id: str) -> Plan:
-    """The plan of that id. Errors: InputError where there is none."""
-    found = journal.load(plan_id)
-    if not isinstance(found, Plan):
-        raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
-    return found
-
-
-def wanted_plan(journal: Journal, plan_id: str) -> Plan:
-    """The plan of that id, to be done or undone. Errors: InputError where there is none, or it is a migration's."""
-    found = any_plan(journal, plan_id)
-    if found.move:
-        hint = f"provisioner migrate status {found.move.practice} says how to go on."
-        raise InputError(f"{plan_id} belongs to a migration of {found.move.practice}.", hint)
-    return found
-
-
-def verified(journal: Journal, *, whole: bool = False) -> None:
-    """Errors: JournalError where the journal was changed after it was written; `whole`: all of it is looked at, and not
-    only what came since it was looked at today."""
-    if wrong := journal.verify(None if whole else datetime.now(UTC)):
-        raise JournalError(
-            f"{journal.path}: {wrong}.", "Nothing is done by a journal that cannot be trusted: put a backup back."
-        )
 
 
 def _chosen(plan: Plan, fleet: Fleet) -> Plan:
@@ -111,7 +75,7 @@ def _chosen(plan: Plan, fleet: Fleet) -> Plan:
     def wanted(step: Step) -> bool:
         return (gateways is None or step.gateway in gateways) and (not asked or step.remedy in asked)
 
-    return runs.narrowed(plan, wanted)
+    return narrowed(plan, wanted)
 
 
 def _rehearse(plan: Plan, auditor: Auditor) -> int:
@@ -126,12 +90,11 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
         say(f"{name}: {problem}")
     interrupts = runs.Interrupts()
     with interrupts.caught(), Watch(plan) as watch:
-        act = runs.actor(auditor, watch.task, interrupts.once, check=True)
-        found = engine.rehearse(
-            runs.narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
-            auditor.fleet.settings.rollout.shard,
-            act,
-            interrupts.once,
+        found = by_ansible.rehearse(
+            narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
+            auditor,
+            on_task=watch.task,
+            stopping=Stopping(begin_nothing=interrupts.once),
         )
     if as_json():
         steps = [_rehearsed(step, acted) for step, acted in found.items()]

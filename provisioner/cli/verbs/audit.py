@@ -2,10 +2,13 @@
 
 import click
 
-from provisioner.cli.auditing import Auditor, causes, open_journal, open_policy, readiness
-from provisioner.cli.console import as_json, out, say, table, whole_fleet
+from provisioner.audit.auditor import open_policy
+from provisioner.audit.evaluate import readiness
+from provisioner.cli import progress
+from provisioner.cli.console import as_json, open_journal, out, say, table, whole_fleet
 from provisioner.cli.options import common
 from provisioner.model import Audit, Fleet, Impact, Role, Status
+from provisioner.plan.causes import causes
 
 
 @click.command("audit")
@@ -17,7 +20,7 @@ def command() -> int:
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
-        audit = Auditor(fleet, policy, journal).audit(common().only)
+        audit = progress.auditor(fleet, policy, journal).audit(common().only)
     show(audit, fleet)
     unknown = sum(not gateway.known for gateway in audit.gateways)
     if unknown:

@@ -11,14 +11,16 @@ from pathlib import Path
 import click
 
 from provisioner import fleet, resources
-from provisioner.cli import runs
-from provisioner.cli.auditing import Auditor, causes, open_journal, open_policy, readiness
-from provisioner.cli.console import out, table
+from provisioner.audit.auditor import open_policy
+from provisioner.audit.evaluate import readiness
+from provisioner.cli import progress, runs
+from provisioner.cli.console import open_journal, out, table
 from provisioner.cli.options import common
 from provisioner.cli.verbs import plan
 from provisioner.cli.verbs.report import document, practice_pages, write, write_pages
 from provisioner.errors import InputError
 from provisioner.model import Audit, Fleet, Plan, Result
+from provisioner.plan.causes import causes
 
 
 @click.command("demo")
@@ -54,7 +56,7 @@ def command(folder: Path, seed: int) -> int:
 
 def _road(estate: Fleet, folder: Path) -> int:
     with open_journal(estate) as journal:
-        auditor = Auditor(estate, open_policy(), journal)
+        auditor = progress.auditor(estate, open_policy(), journal)
         before = auditor.audit()
         _say("1. The audit: read-only, one script over WinRM, judged here.")
         table(_report(before, estate))

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from provisioner import processes
-from provisioner.cli.auditing import open_journal
-from provisioner.cli.console import as_json, confirm, open_fleet, out, say, table
+from provisioner.cli.console import as_json, confirm, open_fleet, open_journal, out, say, table
 from provisioner.errors import JournalError
 from provisioner.journal import Entry, Journal, Pruned
 from provisioner.report.words import counted

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import processes
-from provisioner.cli.auditing import open_journal
-from provisioner.cli.console import as_json, confirm, out, table, whole_fleet
+from provisioner.cli.console import as_json, confirm, open_journal, out, table, whole_fleet
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
 from provisioner.journal import Lease

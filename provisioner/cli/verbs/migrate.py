@@ -2,23 +2,24 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from provisioner.cli import moving, runs
-from provisioner.cli.auditing import Auditor, open_journal, open_policy
-from provisioner.cli.console import as_json, confirm, out, say, whole_fleet
+from provisioner.audit.auditor import Auditor, open_policy
+from provisioner.cli import moves, progress, runs
+from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
+from provisioner.cli.lookup import reason, verified
 from provisioner.cli.options import add_common_options, common
-from provisioner.cli.verbs.apply import reason, verified
 from provisioner.errors import InputError
 from provisioner.execute import admission
 from provisioner.execute.admission import Asked
 from provisioner.fleet import codes
-from provisioner.journal import Event, standing
-from provisioner.migration import stages
+from provisioner.fleet.moves import moves as moves_of
+from provisioner.journal import Journal, standing
+from provisioner.migration import case
+from provisioner.migration.case import Planned
 from provisioner.model import Plan
 from provisioner.processes import this
 
@@ -68,29 +69,33 @@ def start(
     asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
-    wanted = moving.wanted(many) if many else [(practice or "", to or "")]
+    wanted = moves_of(many) if many else [(practice or "", to or "")]
     with open_journal(fleet) as journal:
         verified(journal)
         admission.at_home(journal)
-        auditor = Auditor(fleet, policy, journal)
-        plans = moving.planned(auditor, wanted)
-        if len(plans) > 1 or plans[0][1]:
-            say(moving.stops([plan for plan, _ in plans], fleet))
-        if not _agreed([plan for plan, new in plans if new], auditor):
+        auditor = progress.auditor(fleet, policy, journal)
+        planned = case.planned(auditor, wanted)
+        for one in planned:
+            if one.remark:
+                say(one.remark)
+        plans = [one.plan for one in planned]
+        if len(planned) > 1 or planned[0].new:
+            say(case.stops(plans, fleet))
+        if not _agreed([one for one in planned if one.new], journal):
             return 4
-        return moving.run(auditor, [plan for plan, _ in plans], asked)
+        return moves.run(auditor, plans, asked)
 
 
-def _agreed(new: Sequence[Plan], auditor: Auditor) -> bool:
+def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
     """Show what is new and ask; nothing has been changed before the answer."""
     if not new:
         return True
-    for plan in new:
-        moving.show(plan, auditor.fleet)
+    for one in new:
+        moves.show(one.plan)
     if not common().yes:
-        confirm(f"Move {', '.join(plan.move.practice for plan in new if plan.move)}?")
-    for plan in new:
-        auditor.journal.save(plan, moving.title(plan))
+        confirm(f"Move {', '.join(one.plan.move.practice for one in new if one.plan.move)}?")
+    for one in new:
+        case.keep(journal, one)
     return True
 
 
@@ -103,18 +108,9 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
     """Say that a person's step is done, where no reading shows it. `migrate status` lists them."""
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        plan = moving.running_now(journal, practice)
-        persons = {one.remedy: one for one in plan.steps if one.kind == "person" or one.remedy == stages.CARRY}
-        if step not in persons:
-            raise InputError(f"{practice} has no step {step!r} of a person.", f"There are {', '.join(persons)}.")
-        if not by.strip():
-            raise InputError("Who did it?", "--by NAME: a person's name, for the record.")
-        moving.in_turn(journal, plan, persons[step])
-        body = {"step": step, "by": by.strip(), "words": words.strip(), "noted_by": str(this())}
-        at, done = datetime.now(UTC), persons[step]
-        journal.append([Event(at=at, kind="confirmed", plan=plan.id, step=done.id, gateway=done.gateway, body=body)])
+        plan = case.confirm(journal, practice, step, by=by, words=words)
     out(f"{practice}: {step} is confirmed by {by.strip()}.")
-    out(f"Next: {moving.again(plan)}")
+    out(f"Next: {case.again(plan)}")
     return 0
 
 
@@ -127,12 +123,12 @@ def status(practice: str | None) -> int:
         found = standing.open_migrations(journal)
         if wanted and wanted not in found:
             raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")
-        told = [moving.stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
+        told = [case.stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
     if as_json():
-        out(json.dumps({"version": 1, "migrations": [one.document() for one in told]}, indent=2))
+        out(json.dumps({"version": 1, "migrations": [moves.document(one) for one in told]}, indent=2))
     else:
         for one in told:
-            out(one.text())
+            out(moves.text(one))
         if not told:
             out("No migration is open.")
     return 4 if told else 0
@@ -144,7 +140,7 @@ def status(practice: str | None) -> int:
 def finish(practice: str, approved_by: str, ticket: str, at_once: bool, because: str) -> int:
     """Retire the old gateway: all of ours is taken away there. After it there is no way back."""
     asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
-    return _another(practice, asked, moving.finishing)
+    return _another(practice, asked, case.finishing)
 
 
 @migrations.command("undo")
@@ -153,28 +149,29 @@ def finish(practice: str, approved_by: str, ticket: str, at_once: bool, because:
 def undo(practice: str, approved_by: str, ticket: str, at_once: bool, because: str) -> int:
     """Lead back to the old gateway from wherever the migration stands. Exit 5: a person is needed."""
     asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
-    return _another(practice, asked, moving.going_back)
+    return _another(practice, asked, case.going_back)
 
 
-def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], tuple[Plan, bool]]) -> int:
+def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Planned]) -> int:
     """Do a plan that belongs to an open migration: its end, or its way back."""
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         verified(journal)
         admission.at_home(journal)
-        migration = moving.open_migration(journal, practice)
-        auditor = Auditor(fleet, policy, journal)
-        plan, new = plan_of(auditor, migration)
-        admission.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not new)
-        if new and not _agreed([plan], auditor):
+        migration = case.open_migration(journal, practice)
+        auditor = progress.auditor(fleet, policy, journal)
+        planned = plan_of(auditor, migration)
+        plan = planned.plan
+        admission.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not planned.new)
+        if planned.new and not _agreed([planned], journal):
             return 4
         for gap in plan.gaps:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         ended = runs.run(plan, auditor, asked)
-        runs.show(plan, ended, moving.again(plan), journal, moving.confirming(plan, ended.outcomes))
+        runs.show(plan, ended, case.again(plan), journal, moves.confirming(plan, ended.outcomes))
         if ended.exit_code == 5:
-            out(moving.by_hand(plan, ended))
+            out(moves.by_hand(plan, ended))
         return 5 if plan.gaps and plan.kind == "undo" and not ended.exit_code else ended.exit_code
 
 

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from provisioner.cli.console import as_json, open_fleet, out
-from provisioner.cli.reading import Reader
+from provisioner.cli.console import as_json, ask_password, open_fleet, out
+from provisioner.evidence.reader import Reader
 from provisioner.model import Evidence
 
 
@@ -18,7 +18,7 @@ def command() -> int:
     fleet = open_fleet()
     by_name = {gateway.name: gateway for gateway in fleet.known}
     answers = []
-    for evidence in Reader(fleet).read(fleet.known, lambda _: ("account", "windows")):
+    for evidence in Reader(fleet, ask_password).read(fleet.known, lambda _: ("account", "windows")):
         gateway = by_name[evidence.gateway]
         answer = {"gateway": gateway.name, "practice": gateway.practice, **_answer(evidence)}
         answers.append(answer)

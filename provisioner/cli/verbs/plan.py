@@ -8,12 +8,10 @@ from types import MappingProxyType
 import click
 
 from provisioner import fleet as fleets
-from provisioner.cli.auditing import new_id, open_journal
-from provisioner.cli.console import as_json, out, say, table, whole_fleet
-from provisioner.cli.kept import is_of, lookup
+from provisioner.cli.console import as_json, open_journal, out, say, table, whole_fleet
+from provisioner.cli.lookup import practice_names, wanted_audit
 from provisioner.cli.options import common
-from provisioner.errors import InputError
-from provisioner.journal import Journal
+from provisioner.journal import Journal, new_id
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.plan import rollout as planning
@@ -72,22 +70,6 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
     return made
 
 
-def wanted_audit(journal: Journal, audit_id: str | None, fleet: Fleet) -> Audit:
-    """The audit of that id, or the latest of the whole fleet.
-
-    Errors: InputError where there is none, or what is there is a plan, another fleet's, or a migration's.
-    """
-    found = lookup(journal, audit_id, fleet)
-    if not isinstance(found, Audit):
-        raise InputError(f"{found.id} is a plan, not an audit.", "provisioner history lists the audits.")
-    if not is_of(found, fleet):
-        raise InputError(f"{found.id} is an audit of another fleet folder: {found.folder}.", "Audit this one first.")
-    if found.id in journal.kept("preflight"):
-        hint = "provisioner audit makes one of the fleet as practices.csv has it."
-        raise InputError(f"{found.id} was made for a migration, in roles that the fleet does not have.", hint)
-    return found
-
-
 def show(made: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})) -> None:
     """A plan on stdout, in the format asked for; as JSON with what stands of its steps."""
     from provisioner.report import json
@@ -97,8 +79,3 @@ def show(made: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = Ma
         out(json.plan(made, stands))
     else:
         table(tables.plan(made, names))
-
-
-def practice_names(fleet: Fleet) -> dict[str, str]:
-    """Practice codes and names."""
-    return {gateway.practice: gateway.practice_name for gateway in fleet.gateways}

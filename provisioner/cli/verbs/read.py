@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from provisioner import files
-from provisioner.cli.console import as_json, one_gateway, open_fleet, out, say
-from provisioner.cli.reading import Reader, files_of
+from provisioner.cli.console import as_json, ask_password, one_gateway, open_fleet, out, say
 from provisioner.errors import InputError
 from provisioner.evidence import collect, redact
+from provisioner.evidence.reader import Reader, files_of
 from provisioner.model import Evidence, Fleet, Gateway
 
 
@@ -30,7 +30,7 @@ def command(gateway: str, sections: tuple[str, ...], output: Path | None) -> int
     fleet = open_fleet()
     row = one_gateway(fleet, gateway)
     wanted = sections or collect.SECTIONS
-    evidence = next(iter(Reader(fleet).read([row], lambda _: wanted)))
+    evidence = next(iter(Reader(fleet, ask_password).read([row], lambda _: wanted)))
     if output and evidence.error is None:
         _write(output, fleet, row, evidence)
     elif as_json():

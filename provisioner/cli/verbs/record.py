@@ -11,10 +11,8 @@ import click
 
 from provisioner import files as disk
 from provisioner import processes
-from provisioner.cli.auditing import open_journal
-from provisioner.cli.console import as_json, out, say, whole_fleet
-from provisioner.cli.verbs.apply import any_plan, verified
-from provisioner.cli.verbs.plan import practice_names
+from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
+from provisioner.cli.lookup import any_plan, practice_names, verified
 from provisioner.errors import Fault, InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Evidence, Fleet, Plan

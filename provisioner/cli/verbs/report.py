@@ -7,15 +7,15 @@ from types import MappingProxyType
 import click
 
 from provisioner import files
-from provisioner.cli.auditing import causes, open_journal, readiness
+from provisioner.audit.evaluate import readiness
 from provisioner.cli.console import document as put_out
-from provisioner.cli.console import say, whole_fleet
-from provisioner.cli.kept import lookup
-from provisioner.cli.verbs.plan import practice_names
+from provisioner.cli.console import open_journal, say, whole_fleet
+from provisioner.cli.lookup import lookup, practice_names
 from provisioner.errors import InputError
 from provisioner.journal import standing
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
+from provisioner.plan.causes import causes
 from provisioner.report import csv, html, json, junit
 
 # How an audit is written, by format, and how a plan is, which is no list of findings.

@@ -2,9 +2,8 @@
 
 import click
 
-from provisioner.cli.auditing import open_journal
-from provisioner.cli.console import as_json, out, table, whole_fleet
-from provisioner.cli.kept import lookup
+from provisioner.cli.console import as_json, open_journal, out, table, whole_fleet
+from provisioner.cli.lookup import lookup, practice_names
 from provisioner.cli.verbs import audit as audits
 from provisioner.cli.verbs import plan as plans
 from provisioner.journal import standing
@@ -25,7 +24,7 @@ def command(id_: str) -> int:
             return 0
         stands = standing.stands(journal, found.id)
         later = [(one, standing.stands(journal, one.id)) for one in journal.family(found)[1:]]
-    plans.show(found, plans.practice_names(fleet), stands)
+    plans.show(found, practice_names(fleet), stands)
     if as_json():
         return 0
     if stands:

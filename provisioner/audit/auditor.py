@@ -1,21 +1,18 @@
-"""Reading and judging a fleet for the verbs: evidence, facts, findings, and the Audit that holds them."""
+"""Reading and judging a fleet: evidence, facts, findings, and the Audit that holds them."""
 
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from provisioner import fleet, foreign, journal, resources
+from provisioner import fleet, foreign, resources
 from provisioner.audit import evaluate, facts, policy
-from provisioner.cli.console import say
-from provisioner.cli.kept import is_of
-from provisioner.cli.reading import Reader, watched
 from provisioner.evidence.collect import SECTIONS
-from provisioner.model import Audit, Cause, Evidence, Fact, Finding, Fleet, Gap, Gateway, Problem, Status
-from provisioner.plan import rollout as planning
+from provisioner.evidence.reader import AskPassword, Reader, nobody
+from provisioner.journal import Journal, new_id
+from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Problem, Status
+from provisioner.report.view import view
 
 # A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
 ENDPOINTS_LAST = timedelta(hours=1)
@@ -32,20 +29,12 @@ def open_policy() -> policy.Policy:
     return policy.load(resources.root() / "policy", facts.NAMES)
 
 
-def open_journal(folder: Fleet) -> journal.Journal:
-    """The fleet's journal, made if there is none. One that is not where it was is said; it changes nothing so.
-
-    Errors: JournalError.
-    """
-    opened = journal.Journal.open(Path(folder.folder) / folder.settings.journal)
-    if home := opened.moved():
-        say(f"This journal was at {home}: it was moved, or is a copy. See provisioner journal adopt.")
-    return opened
+Observe = Callable[[Iterator[Evidence], int], Iterator[Evidence]]
 
 
-def new_id(kind: str, at: datetime) -> str:
-    """An id that sorts by time and can be said aloud, such as audit-20261123-201500-ab12."""
-    return f"{kind}-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+def unobserved(evidence: Iterator[Evidence], _: int) -> Iterator[Evidence]:
+    """Readings pass, and nobody looks on."""
+    return evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +47,30 @@ class Judged:
 
 
 class Auditor:
-    """Reads and judges gateways of one fleet by one policy, with one journal to remember by."""
+    """Reads and judges gateways of one fleet by one policy, with one journal to remember by.
 
-    def __init__(self, whole: Fleet, rules: policy.Policy, kept: journal.Journal) -> None:
+    `ask_password` is asked where fleet.yml says `prompt`; `observe` (evidence as it comes, how many there will be) sees
+    an audit's readings pass. Errors: InputError where there is no credential.
+    """
+
+    def __init__(
+        self,
+        whole: Fleet,
+        rules: policy.Policy,
+        kept: Journal,
+        *,
+        ask_password: AskPassword = nobody,
+        observe: Observe = unobserved,
+    ) -> None:
         self.fleet = whole
         self.policy = rules
         self.journal = kept
-        self._reader = Reader(whole)
+        self._observe = observe
+        self._reader = Reader(whole, ask_password)
 
-    def look(self, gateways: Sequence[Gateway], *, measure: bool, what: str = "") -> Judged:
+    def look(self, gateways: Sequence[Gateway], *, measure: bool, observe: Observe = unobserved) -> Judged:
         """Read the gateways and judge them in the roles that they have here. `measure`: the endpoints too, even where
-        they were measured lately; `what`: shown as progress.
+        they were measured lately.
         """
         at = datetime.now(UTC)
         carried = {} if measure else self._carried(gateways, at)
@@ -76,7 +78,8 @@ class Auditor:
         def sections(gateway: Gateway) -> Iterable[str]:
             return (name for name in SECTIONS if not (name == "endpoints" and gateway.name in carried))
 
-        evidence = watched(self._reader.read(gateways, sections), gateways, what)
+        came = {one.gateway: one for one in observe(self._reader.read(gateways, sections), len(gateways))}
+        evidence = [came[gateway.name] for gateway in gateways]
         rows = {row.name: row for row in gateways}
         fleet = replace(self.fleet, gateways=tuple(rows.get(row.name, row) for row in self.fleet.gateways))
         judged = self._judge([_with_endpoints(one, carried) for one in evidence], fleet, at)
@@ -129,7 +132,7 @@ class Auditor:
         it is a migration's preflight, and no audit of the fleet."""
         at = datetime.now(UTC)
         self.journal.writable()
-        judged = self.look([one for one in gateways if one.known], measure=False, what="audit")
+        judged = self.look([one for one in gateways if one.known], measure=False, observe=self._observe)
         asked = {one.name for one in gateways}
         audit = Audit(
             id=new_id("audit", at),
@@ -145,9 +148,7 @@ class Auditor:
             left_out={one.name: one.practice for one in self.fleet.known if one.name not in asked},
             purpose=title,
         )
-        from provisioner.report.view import view  # what is loaded only by an audit
-
-        words = title or view(audit, readiness(audit), ()).sentence
+        words = title or view(audit, evaluate.readiness(audit), ()).sentence
         self.journal.save(audit, words, "preflight" if title else "")
         return audit
 
@@ -193,32 +194,3 @@ def _with_endpoints(evidence: Evidence, carried: Mapping[str, Mapping[str, Any]]
     if evidence.error or evidence.gateway not in carried or "endpoints" in evidence.sections:
         return evidence
     return replace(evidence, sections={**evidence.sections, "endpoints": carried[evidence.gateway]})
-
-
-def causes(audit: Audit, fleet: Fleet) -> tuple[Cause, ...]:
-    """The audit's causes, where a plan would do it only where a plan that is made now does: of the rest it is said why
-    not, and whose job that is."""
-    instead = planning.not_planned(audit, fleet, datetime.now(UTC)) if is_of(audit, fleet) else {}
-    found: list[Cause] = []
-    for cause in evaluate.causes(audit):
-        # The same reason at many gateways is one cause.
-        of: dict[tuple[str, str], list[str]] = {}
-        for gateway in cause.gateways:
-            gap = instead.get((gateway, cause.control)) if cause.remedy else None
-            of.setdefault((_why(gap, cause), gap.owner) if gap else ("", ""), []).append(gateway)
-        for (why, owner), gateways in of.items():
-            here = replace(cause, gateways=tuple(gateways))
-            found.append(replace(here, remedy="", owner=owner, text=f"{cause.text} ({why})") if why else here)
-    return tuple(found)
-
-
-def _why(gap: Gap, cause: Cause) -> str:
-    return gap.message if gap.control == cause.control else f"no plan does it before {gap.control} is settled"
-
-
-def readiness(audit: Audit) -> dict[str, bool]:
-    """Which of the audited gateways are ready. One that was not read is not, whatever was stated of it."""
-    return {
-        one.gateway: one.error is None and evaluate.ready(audit.of(one.gateway), audit.controls)
-        for one in audit.evidence
-    }

@@ -1,0 +1,118 @@
+"""What a verb takes from the journal: an audit or a plan by its id, and the audit that it takes by itself."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from provisioner.audit.scope import is_of, is_whole, not_asked, scoped
+from provisioner.cli.console import say
+from provisioner.errors import InputError, JournalError
+from provisioner.journal import Journal
+from provisioner.model import Audit, Fleet, Plan, Step
+from provisioner.report.view import part
+
+
+def lookup(journal: Journal, id_: str | None, fleet: Fleet) -> Audit | Plan:
+    """What the journal has under that id; for None the latest audit of this whole fleet. What is of a part, or
+    of another fleet folder, is said to be so.
+
+    Errors: InputError where there is nothing.
+    """
+    if not id_:
+        return latest(journal, fleet)
+    found = journal.load(id_)
+    if not isinstance(found, Audit):
+        return found
+    if not is_of(found, fleet):
+        say(f"warning: {id_} is an audit of another fleet folder{f' ({found.folder})' if found.folder else ''}.")
+        return found
+    return scoped(found, fleet)
+
+
+def latest(journal: Journal, fleet: Fleet) -> Audit:
+    """The latest audit of the whole fleet; where there is none the latest of a part of it, and that is said.
+
+    Errors: InputError where there is no audit of this fleet.
+    """
+    newest: Audit | None = None
+    for id_ in journal.kept("audit"):
+        found = journal.load(id_)
+        if not isinstance(found, Audit) or not is_of(found, fleet):
+            continue
+        found = scoped(found, fleet)
+        if is_whole(found, fleet):
+            if newest:
+                say(f"{newest.id} is newer, but of a part only ({part(newest)}); this is {found.id}, of all.")
+            if new := not_asked(found, fleet):
+                say(f"warning: {', '.join(new)} came into the fleet after {found.id}, which says nothing of it.")
+            return found
+        newest = newest or found
+    if newest is None:
+        raise InputError("There is no audit of this fleet in this journal yet.", "provisioner audit makes one.")
+    say(f"warning: {newest.id} is of a part only ({part(newest)}). provisioner audit makes one of the whole fleet.")
+    return newest
+
+
+def wanted_audit(journal: Journal, audit_id: str | None, fleet: Fleet) -> Audit:
+    """The audit of that id, or the latest of the whole fleet.
+
+    Errors: InputError where there is none, or what is there is a plan, another fleet's, or a migration's.
+    """
+    found = lookup(journal, audit_id, fleet)
+    if not isinstance(found, Audit):
+        raise InputError(f"{found.id} is a plan, not an audit.", "provisioner history lists the audits.")
+    if not is_of(found, fleet):
+        raise InputError(f"{found.id} is an audit of another fleet folder: {found.folder}.", "Audit this one first.")
+    if found.id in journal.kept("preflight"):
+        hint = "provisioner audit makes one of the fleet as practices.csv has it."
+        raise InputError(f"{found.id} was made for a migration, in roles that the fleet does not have.", hint)
+    return found
+
+
+def narrowed(plan: Plan, wanted: Callable[[Step], bool]) -> Plan:
+    """The plan with the steps that are wanted."""
+    waves = (replace(wave, steps=tuple(step for step in wave.steps if wanted(step))) for wave in plan.waves)
+    left = tuple(wave for wave in waves if wave.steps)
+    gateways = {step.gateway for wave in left for step in wave.steps}
+    places = {name: place for name, place in plan.places.items() if name in gateways}
+    return replace(plan, waves=left, places=places)
+
+
+def reason(at_once: bool, because: str) -> str:
+    """Why hours do not count; "" where they do. Errors: InputError where --now has no reason."""
+    if at_once and not because.strip():
+        raise InputError("--now needs a reason, which is kept in the journal.", "Say it: --now --because TEXT.")
+    if because and not at_once:
+        raise InputError("--because belongs to --now.", "Say both, or none.")
+    return because.strip()
+
+
+def any_plan(journal: Journal, plan_id: str) -> Plan:
+    """The plan of that id. Errors: InputError where there is none."""
+    found = journal.load(plan_id)
+    if not isinstance(found, Plan):
+        raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
+    return found
+
+
+def wanted_plan(journal: Journal, plan_id: str) -> Plan:
+    """The plan of that id, to be done or undone. Errors: InputError where there is none, or it is a migration's."""
+    found = any_plan(journal, plan_id)
+    if found.move:
+        hint = f"provisioner migrate status {found.move.practice} says how to go on."
+        raise InputError(f"{plan_id} belongs to a migration of {found.move.practice}.", hint)
+    return found
+
+
+def verified(journal: Journal, *, whole: bool = False) -> None:
+    """Errors: JournalError where the journal was changed after it was written; `whole`: all of it is looked at, and not
+    only what came since it was looked at today."""
+    if wrong := journal.verify(None if whole else datetime.now(UTC)):
+        raise JournalError(
+            f"{journal.path}: {wrong}.", "Nothing is done by a journal that cannot be trusted: put a backup back."
+        )
+
+
+def practice_names(fleet: Fleet) -> dict[str, str]:
+    """Practice codes and names."""
+    return {gateway.practice: gateway.practice_name for gateway in fleet.gateways}

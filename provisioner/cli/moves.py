@@ -1,0 +1,166 @@
+"""What the verbs of `migrate` print of migrations, and running many of them under one budget."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from provisioner.audit.auditor import Auditor
+from provisioner.cli import runs
+from provisioner.cli.console import out, say
+from provisioner.errors import LeaseHeld, PlanRefused
+from provisioner.execute import budget as budgets
+from provisioner.execute import engine
+from provisioner.execute.admission import Asked
+from provisioner.migration.case import Stand, again, confirm_command, title
+from provisioner.model import FINISHED, Outcome, Plan, Reason, Step
+from provisioner.plan.rollout import budget_of
+from provisioner.report import words
+
+
+def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
+    """Run migrations one after the other, under one budget. The exit code.
+
+    Errors: LeaseHeld, PlanRefused where it is only one; of many that one is said, and the others go on.
+    """
+    # Many practices are not waited for one by one: the first round prepares them and says what each waits for.
+    asked = replace(asked, patient=len(plans) == 1)
+    ended, left_out = list[tuple[Plan, engine.Ended]](), False
+    for plan in plans:
+        try:
+            one = runs.run(plan, auditor, asked)
+        except (LeaseHeld, PlanRefused) as error:
+            if len(plans) == 1:
+                raise
+            say(f"{title(plan)}: {error.message} {error.hint}")
+            left_out = True
+            continue
+        runs.show(plan, one, again(plan), auditor.journal, confirming(plan, one.outcomes))
+        ended.append((plan, one))
+        if why := _past(auditor, ended):
+            say(f"Stopped: {why}. The practices that are left were not touched.")
+            return 4
+    for plan, one in ended:
+        if one.exit_code == 0 and plan.move:
+            out(f"{plan.move.practice} has moved to {plan.move.new}. In some days: "
+                f"provisioner migrate finish {plan.move.practice}")  # fmt: skip
+    return max([4 if left_out else 0, *(one.exit_code for _, one in ended)])
+
+
+def _past(auditor: Auditor, ended: Sequence[tuple[Plan, engine.Ended]]) -> str:
+    """Why no further practice is begun; "" while one may be. A practice that waits for a person is no failure."""
+    if interrupted := next((one.stopped for _, one in ended if one.interrupted), ""):
+        return interrupted
+    outcomes = [outcome for _, one in ended for outcome in one.outcomes]
+    first = {outcome.step for outcome in ended[0][1].outcomes} if ended else set()
+    return budgets.past(budget_of(auditor.fleet), outcomes, first)
+
+
+def confirming(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
+    """How the steps that wait for a person are said to be done."""
+    assert plan.move is not None
+    asked = {outcome.step for outcome in outcomes if outcome.reason is Reason.ASKED}
+    waiting = [step for step in plan.steps if step.kind == "person" and step.id in asked]
+    return [confirm_command(plan.move.practice, step) for step in waiting]
+
+
+def show(plan: Plan) -> None:
+    """What a migration will do, stage by stage."""
+    assert plan.move is not None
+    does = {"migration": f"moves from {plan.move.old} to {plan.move.new}", "finish": f"retires {plan.move.old}"}
+    say(f"{plan.move.practice} {does.get(plan.kind, f'goes back to {plan.move.old}')}:")
+    for wave in plan.waves:
+        for step in wave.steps:
+            what = step.words if step.kind != "playbook" or step.words else f"{step.remedy} on {step.gateway}"
+            say(f"  {wave.number}. {step.who + ': ' if step.who else ''}{what}")
+
+
+def by_hand(plan: Plan, ended: engine.Ended) -> str:
+    """What a person has to do where the way back failed."""
+    assert plan.move is not None
+    failed = next((one for one in ended.outcomes if one.result not in FINISHED), None)
+    step = next((one for one in plan.steps if failed and one.id == failed.step), None)
+    lines = [f"The way back stopped at {step.remedy if step else 'its end'}: {failed.message if failed else ''}"]
+    lines.append(f"By hand: 1. on {plan.move.new}, stop the Connector's service and set it to Disabled;")
+    lines.append(f"2. see that it is stopped there; only then 3. on {plan.move.old}, start SystmOne by its Gateway")
+    lines.append(
+        "shortcut, set the service to Automatic (Delayed Start) and start it; then give the same command again."
+    )
+    return "\n".join(lines)
+
+
+def document(stand: Stand) -> dict[str, Any]:
+    """As JSON, in the shape that docs/json.md promises."""
+    move = stand.migration.move
+    assert move is not None
+    steps = [
+        {
+            "step": step.remedy,
+            "gateway": step.gateway,
+            "kind": step.kind,
+            "result": stand.stands[step.id].result if step.id in stand.stands else None,
+            "message": stand.stands[step.id].message if step.id in stand.stands else "",
+            "at": words.utc(stand.stands[step.id].outcome.ended) if step.id in stand.stands else "",
+            "by": stand.stands[step.id].by if step.id in stand.stands else "",
+            "confirmed": stand.confirmed.get(step.id, ""),
+        }
+        for step in stand.plan.steps
+    ]
+    return {
+        "practice": move.practice,
+        "old": move.old,
+        "new": move.new,
+        "migration": stand.migration.id,
+        "plan": stand.plan.id,
+        "kind": stand.plan.kind,
+        "through": not stand.open,
+        "next": again(stand.plan) if stand.open else _after(stand.plan),
+        "steps": steps,
+    }
+
+
+def _taken_up_next(stand: Stand, step: Step) -> bool:
+    """Whether a person has confirmed it since a run last looked: what that one said is out of date."""
+    if step not in stand.open or step.id not in stand.confirmed:
+        return False
+    stands = stand.stands.get(step.id)
+    return step.id in stand.unheeded or stands is None or stands.reason is not Reason.ASKED
+
+
+def _asks(stand: Stand, step: Step) -> bool:
+    """Whether that person is asked by now: one that was not even asked for waits for something else, which its line
+    has said."""
+    told = stand.stands.get(step.id)
+    return step.kind == "person" and (told is None or told.reason is Reason.ASKED)
+
+
+def _line(stand: Stand, step: Step) -> str:
+    """One step, with since when it stands so; what is open says why, but for what is said below or confirmed."""
+    told, first = stand.stands.get(step.id), stand.open[0] if stand.open else None
+    result, when = (told.result, f"{told.outcome.ended:%Y-%m-%d %H:%M}") if told else ("-", "")
+    said = f"  {told.message}" if told and told.message and step in stand.open else ""
+    if _taken_up_next(stand, step):
+        result, said = "confirmed", ""
+    elif step is first and _asks(stand, step):
+        said = ""
+    return f"  {result:<10} {step.remedy:<16} {step.gateway:<16} {when}{said}".rstrip()
+
+
+def text(stand: Stand) -> str:
+    """In words, for the screen."""
+    move = stand.migration.move
+    assert move is not None
+    lines = [f"{move.practice}: from {move.old} to {move.new} ({stand.plan.kind} {stand.plan.id})"]
+    lines += [_line(stand, step) for step in stand.plan.steps]
+    first = stand.open[0] if stand.open else None
+    if first and _taken_up_next(stand, first):
+        lines.append(f"{first.remedy} is {stand.confirmed[first.id]}; the next command takes that up.")
+    elif first and _asks(stand, first):
+        lines.append(f"Waits for the {first.who}: {first.words}.")
+        lines.append(f"  {confirm_command(move.practice, first)}")
+    lines.append(f"Next: {again(stand.plan) if stand.open else _after(stand.plan)}")
+    return "\n".join(lines)
+
+
+def _after(plan: Plan) -> str:
+    assert plan.move is not None
+    return f"in some days, once all works: provisioner migrate finish {plan.move.practice}"

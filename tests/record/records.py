@@ -1,0 +1,50 @@
+"""What the tests of record share."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from provisioner.cli import provisioner
+from provisioner.errors import ProvisionerError
+from tests.fixtures.fleets import write
+from tests.fixtures.records import PLAN, fill
+from tests.record.test_signing import private
+
+ONE, TWO = "A84002.json", "A84005.json"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fleet folder whose journal has a past."""
+    folder = write(tmp_path_factory.mktemp("fleet"), {})
+    fill(folder / ".provisioner" / "journal.db")
+    (folder / "key.pem").touch(mode=0o600)
+    (folder / "key.pem").write_text(private())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(fleet: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A record that nobody signed."""
+    return made(fleet, tmp_path_factory.mktemp("plain") / "record")
+
+
+def run(*arguments: str | Path) -> Result:
+    """A command; its own errors are raised."""
+    ran = CliRunner().invoke(provisioner, [str(one) for one in arguments], standalone_mode=False)
+    if isinstance(ran.exception, ProvisionerError):
+        raise ran.exception
+    assert ran.exception is None, ran.exception
+    return ran
+
+
+def made(fleet: Path, folder: Path, *more: str | Path) -> Path:
+    assert run("--fleet", fleet, "record", PLAN, "--output", folder, *more).return_value == 0
+    return folder
+
+
+def held(folder: Path, *more: str | Path) -> tuple[int, str]:
+    """How `record --verify` ends, and what it says."""
+    ran = run("record", "--verify", folder, *more)
+    return ran.return_value, ran.stdout + ran.stderr
