@@ -18,7 +18,8 @@ A message says what was tried and what came back; a hint says the likeliest caus
 Neither ever holds a secret.
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from provisioner import foreign
@@ -118,3 +119,10 @@ class BadAnswer(GatewayError):
 
 class NotTried(GatewayError):
     """No log-in was tried, because others were refused with the same account."""
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A hint with the known word that was likely meant, whatever its case; "" where none is near."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, 1)
+    return f"Did you mean {by_lower[near[0]]}?" if near else ""

@@ -84,9 +84,14 @@ def _turn(item: pytest.Item) -> int:
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
+# Of this pytest; its workers, and what tests start, inherit it.
+_THIS_PYTEST = os.environ.setdefault("THIS_PYTEST", f"{os.getpid():x}")
+
+
 def own_mark(name: str) -> str:
-    """A run's mark of this process among pytest's workers alone: what ends a run ends all that carries its mark."""
-    return name + os.environ.get("PYTEST_XDIST_WORKER", "")
+    """A run's mark of this worker of this pytest alone: what ends a run ends all on this machine that carries its mark,
+    be it another worker's or of another pytest in another folder."""
+    return f"{name}{os.environ.get('PYTEST_XDIST_WORKER', '')}{_THIS_PYTEST}"
 
 
 def rows(*codes: str, role: str = "active") -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from provisioner.execute.failpoints import Point
+from provisioner.execute.failpoints import Failpoint
 from provisioner.journal import Journal, standing
 from provisioner.lab.process import client
 from provisioner.lab.process.client import Handle
@@ -171,7 +171,7 @@ def _migration(folder: Path, chance: random.Random, survived: Counter[str]) -> N
     plan = operator.planned()
     for _ in range(chance.randrange(1, 7)):
         _spoil(operator, chance, survived)
-        point, nth = chance.choice(list(Point)), chance.randrange(1, 6)
+        point, nth = chance.choice(list(Failpoint)), chance.randrange(1, 6)
         survived["kills"] += dies(partial(operator.through, plan), point, nth)
         if plan.kind == "migration" and _is_open(operator, plan) and _maybe(chance):
             plan = operator.back(plan, number)

@@ -11,10 +11,10 @@ from typing import Any
 from provisioner import processes, resources
 from provisioner.ansible.broker import SecretsSocket, Turn
 from provisioner.ansible.inventory import Marker, of_run, secrets_of, tagged
-from provisioner.ansible.results import Acted, Answer, Difference, by_step, clean, last_words
+from provisioner.ansible.results import Answer, Difference, StepResult, by_step, clean, last_words, owned
 from provisioner.model import Step
 
-__all__ = ["Acted", "Answer", "Difference", "Marker", "end_run", "run"]
+__all__ = ["Answer", "Difference", "Marker", "StepResult", "end_run", "run"]
 
 # What Ansible needs of our environment; the rest may hold anything, and ansible-runner writes it into a file.
 _PASSED_ON = frozenset(
@@ -36,7 +36,7 @@ def run(
     on_task: Callable[[str, str, str], None] = lambda gateway, role, task: None,
     cancelled: Callable[[], bool] = lambda: False,
     root: Path | None = None,
-) -> dict[str, Acted]:
+) -> dict[str, StepResult]:
     """Run the steps' roles on their gateways, each gateway by itself, in the order given; by step id, one for each.
 
     `hosts` has each gateway's connection variables; one without a step of its own lends its files to another's.
@@ -80,10 +80,13 @@ def _prefix(mark: str) -> str:
 def _keeper(
     events: list[Mapping[str, Any]], on_task: Callable[[str, str, str], None]
 ) -> Callable[[Mapping[str, Any]], bool]:
+    under_way: dict[str, str] = {}
+
     def keep(event: Mapping[str, Any]) -> bool:
-        data = event.get("event_data") or {}
-        if "host" in data:
+        if "host" in (event.get("event_data") or {}):
+            event = owned(event, under_way)
             events.append(event)
+            data = event["event_data"]
             if event["event"] == "runner_on_start" and data.get("role"):
                 on_task(data["host"], data["role"], data.get("task", ""))
         # ansible-runner throws away what is not answered with True, and with an OSError everything.

@@ -10,6 +10,8 @@ from provisioner.model import Step
 from provisioner.transport import diagnosis
 
 # The task of rollout.yml that takes our marker away: whatever becomes of it, the work is done or failed already.
+# Roles that other roles are made with.
+_HELPERS = frozenset({"package"})
 RELEASE = "Release the gateway"
 _LONGEST_MESSAGE = 600
 _LONGEST_DIFFERENCE = 8000
@@ -34,7 +36,7 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acted:
+class StepResult:
     """What Ansible says of one step. `refused`: the gateway did not accept the log-in. `held`: another team's work is
     marked there. `late`: Ansible was not asked, for want of time; `lost`: for want of the gateway's lease. `unknown`:
     it says nothing.
@@ -81,7 +83,20 @@ def _remark(before: Mapping[str, Any]) -> str:
     return "; ".join(words)
 
 
-def by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: str, check: bool) -> dict[str, Acted]:
+def owned(event: Mapping[str, Any], under_way: dict[str, str]) -> Mapping[str, Any]:
+    """The event as one of the role whose work it is: what a helper does is done by the role that includes it.
+    `under_way` has that one by host, and is kept up to date."""
+    data = event["event_data"]
+    if role := data.get("role"):
+        if role in _HELPERS:
+            return {**event, "event_data": {**data, "role": under_way.get(data["host"], "")}}
+        under_way[data["host"]] = role
+    return event
+
+
+def by_step(
+    steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: str, check: bool
+) -> dict[str, StepResult]:
     """What became of each step, by its id, one for each. `said` is what Ansible printed last, for a step of which no
     event tells."""
     roles = {(step.gateway, step.role): _Role() for step in steps}
@@ -102,10 +117,10 @@ def by_step(steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: st
                 held[gateway] = _message(data["res"])
             role = next((one for one in order[gateway] if not roles[gateway, one].finished), order[gateway][-1])
         _note(roles[gateway, role], event["event"], data, check)
-    acted: dict[str, Acted] = {}
+    acted: dict[str, StepResult] = {}
     for step in steps:
         if step.gateway in held:
-            acted[step.id] = Acted(result="held", message=held[step.gateway])
+            acted[step.id] = StepResult(result="held", message=held[step.gateway])
             continue
         earlier = order[step.gateway][: order[step.gateway].index(step.role)]
         troubled = next((one for one in earlier if not roles[step.gateway, one].finished), "")
@@ -139,7 +154,7 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
                 role.before = _kept(facts[name])
 
 
-def _acted(role: _Role, troubled: str, said: str) -> Acted:
+def _acted(role: _Role, troubled: str, said: str) -> StepResult:
     result: Answer
     if role.finished:
         result, message = "ok", _remark(role.before)
@@ -149,7 +164,7 @@ def _acted(role: _Role, troubled: str, said: str) -> Acted:
         result, message = "skipped", f"not tried, because {troubled} did not finish here"
     else:
         result, message = "unknown", said
-    return Acted(
+    return StepResult(
         result=result,
         changed=role.changed,
         message=message,

@@ -3,7 +3,6 @@
 gateway.yml has one entry a control, which compares one named fact by one operator. What takes thought is a fact.
 """
 
-import difflib
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import remedies
-from provisioner.errors import Fault, InputError
+from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import yamlfile
 from provisioner.fleet.yamlfile import Document
 from provisioner.model import Control, Impact, Role
@@ -124,7 +123,7 @@ def _controls(document: Document, folder: Path, fact_names: Collection[str]) -> 
 
 def _entry_faults(entry: dict[str, Any], at: At, folder: Path, fact_names: Collection[str]) -> list[Fault]:
     name = entry.get("id", "a control without id")
-    found = [at(f"{name}: there is no key {key!r}.", _nearest(str(key), _KEYS)) for key in entry if key not in _KEYS]
+    found = [at(f"{name}: there is no key {key!r}.", suggest(str(key), _KEYS)) for key in entry if key not in _KEYS]
     for key in _TEXTS:
         if not _is_text(entry.get(key)):
             found.append(at(f"{name}: {key} is missing."))
@@ -154,7 +153,7 @@ def _value_faults(entry: dict[str, Any], name: str, at: At) -> list[Fault]:
         found.append(at(f"{name}: exactly one of remedy and owner says who mends it."))
     for key, value, known in (("remedy", remedy, remedies.order()), ("owner", owner, OWNERS)):
         if value is not None and value not in known:
-            found.append(at(f"{name}: there is no {key} {value!r}.", _nearest(str(value), known)))
+            found.append(at(f"{name}: there is no {key} {value!r}.", suggest(str(value), known)))
     return found
 
 
@@ -180,7 +179,7 @@ def _fact_faults(entry: dict[str, Any], name: str, at: At, fact_names: Collectio
     facts = [("fact", entry.get("fact")), ("shows", entry.get("shows"))]
     facts += [("applies_when", key) for key in applies if key != "role"]
     found = [
-        at(f"{name}: {key} names {fact}, which is no fact.", _nearest(str(fact), fact_names))
+        at(f"{name}: {key} names {fact}, which is no fact.", suggest(str(fact), fact_names))
         for key, fact in facts
         if _is_text(fact) and fact not in fact_names
     ]
@@ -189,16 +188,11 @@ def _fact_faults(entry: dict[str, Any], name: str, at: At, fact_names: Collectio
             found.append(at(f"{name}: applies_when: {key} must be a list of texts (quote yes and no)."))
         elif key == "role":
             found += [
-                at(f"{name}: there is no role {value}.", _nearest(value, list(Role)))
+                at(f"{name}: there is no role {value}.", suggest(value, list(Role)))
                 for value in values
                 if value not in list(Role)
             ]
     return found
-
-
-def _nearest(word: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(word, [str(one) for one in known], 1)
-    return f"Is it {near[0]}?" if near else ""
 
 
 def _control(entry: dict[str, Any]) -> Control:

@@ -10,7 +10,7 @@ import click
 
 from provisioner import fleet
 from provisioner.cli.options import common
-from provisioner.errors import Fault, InputError
+from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import ods
 from provisioner.journal import Journal
 from provisioner.model import Fleet, Gateway
@@ -112,7 +112,6 @@ def one_gateway(fleet: Fleet, name: str) -> Gateway:
 
     Errors: InputError where there is none, with the nearest name, or several.
     """
-    import difflib
 
     wanted = name.strip().upper()
     named = [gateway for gateway in fleet.known if wanted == gateway.name.upper()]
@@ -122,6 +121,6 @@ def one_gateway(fleet: Fleet, name: str) -> Gateway:
     if found:
         names = ", ".join(gateway.name for gateway in found)
         raise InputError(f"{name} has several gateways: {names}.", "Name one of them.")
-    near = difflib.get_close_matches(name, [gateway.name for gateway in fleet.known], 1)
-    hint = f"Did you mean {near[0]}?" if near else "See practices.csv; a gateway not known yet cannot be asked."
+    meant = suggest(name, (gateway.name for gateway in fleet.known))
+    hint = meant or "See practices.csv; a gateway not known yet cannot be asked."
     raise InputError(f"No gateway or practice {name} in this fleet.", hint)

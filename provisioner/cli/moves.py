@@ -10,9 +10,9 @@ from provisioner.cli.console import out, say
 from provisioner.errors import LeaseHeld, PlanRefused
 from provisioner.execute import budget as budgets
 from provisioner.execute import engine
-from provisioner.execute.engine import FINISHED, INTERRUPTED, Asked
+from provisioner.execute.admission import Asked
 from provisioner.migration.case import Stand, again, confirm_command, title
-from provisioner.model import Outcome, Plan, Reason, Result, Step
+from provisioner.model import FINISHED, Outcome, Plan, Reason, Step
 from provisioner.plan.rollout import budget_of
 from provisioner.report import words
 
@@ -48,8 +48,8 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
 
 def _past(auditor: Auditor, ended: Sequence[tuple[Plan, engine.Ended]]) -> str:
     """Why no further practice is begun; "" while one may be. A practice that waits for a person is no failure."""
-    if any(one.stopped == INTERRUPTED for _, one in ended):
-        return INTERRUPTED
+    if interrupted := next((one.stopped for _, one in ended if one.interrupted), ""):
+        return interrupted
     outcomes = [outcome for _, one in ended for outcome in one.outcomes]
     first = {outcome.step for outcome in ended[0][1].outcomes} if ended else set()
     return budgets.past(budget_of(auditor.fleet), outcomes, first)
@@ -58,9 +58,9 @@ def _past(auditor: Auditor, ended: Sequence[tuple[Plan, engine.Ended]]) -> str:
 def confirming(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
     """How the steps that wait for a person are said to be done."""
     assert plan.move is not None
-    waiting = {one.step: one.message for one in outcomes if one.result is Result.WAITING}
-    asked = [step for step in plan.steps if step.kind == "person" and step.words in waiting.get(step.id, "")]
-    return [confirm_command(plan.move.practice, step) for step in asked]
+    asked = {outcome.step for outcome in outcomes if outcome.reason is Reason.ASKED}
+    waiting = [step for step in plan.steps if step.kind == "person" and step.id in asked]
+    return [confirm_command(plan.move.practice, step) for step in waiting]
 
 
 def show(plan: Plan) -> None:
@@ -120,8 +120,10 @@ def document(stand: Stand) -> dict[str, Any]:
 
 def _taken_up_next(stand: Stand, step: Step) -> bool:
     """Whether a person has confirmed it since a run last looked: what that one said is out of date."""
-    told, confirmed = stand.stands.get(step.id), stand.confirmed.get(step.id, "")
-    return step in stand.open and bool(confirmed) and not (told and confirmed in told.message)
+    if step not in stand.open or step.id not in stand.confirmed:
+        return False
+    stands = stand.stands.get(step.id)
+    return step.id in stand.unheeded or stands is None or stands.reason is not Reason.ASKED
 
 
 def _asks(stand: Stand, step: Step) -> bool:

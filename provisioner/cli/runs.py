@@ -15,9 +15,10 @@ from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
 from provisioner.cli.progress import Watch
 from provisioner.execute import budget, by_ansible, engine
+from provisioner.execute.admission import Asked
 from provisioner.execute.by_ansible import Stopping
 from provisioner.journal import Journal, standing
-from provisioner.model import Plan, Result
+from provisioner.model import FINISHED, Plan, Result
 from provisioner.report import outcomes
 from provisioner.report.words import counted
 
@@ -77,7 +78,7 @@ class Interrupts:
             time.sleep(min(left, _BLINK))
 
 
-def run(plan: Plan, auditor: Auditor, asked: engine.Asked | None = None, unsure: str = "") -> engine.Ended:
+def run(plan: Plan, auditor: Auditor, asked: Asked | None = None, unsure: str = "") -> engine.Ended:
     """Do a plan. `unsure`: `go-on` or `stop` where it cannot be told after a wave; "" asks the person who looks on."""
     interrupts = Interrupts()
     durations, shard = auditor.journal.durations(), auditor.fleet.settings.rollout.shard
@@ -112,7 +113,7 @@ def show(plan: Plan, ended: engine.Ended, again: str, journal: Journal, also: Se
     if as_json():
         out(documents.outcomes(plan.id, ended.outcomes, stands))
         return
-    left = [one for one in ended.outcomes if one.result not in engine.FINISHED]
+    left = [one for one in ended.outcomes if one.result not in FINISHED]
     if left:
         table(tables.outcomes(plan, left))
     if ended.outcomes:
@@ -137,7 +138,7 @@ def _next(plan: Plan, ended: engine.Ended, again: str) -> str:
     """What is left to do, in one sentence."""
     if not plan.steps:
         return f"{plan.id}: nothing to do."
-    results = {one.result for one in ended.outcomes} - set(engine.FINISHED)
+    results = {one.result for one in ended.outcomes} - set(FINISHED)
     if results and not results - {Result.WAITING, Result.SKIPPED}:
         waits = "what it waits for is said above" if Result.WAITING in results else f"it was stopped ({ended.stopped})"
         return f"Nothing has failed; {waits}. To go on: {again}"

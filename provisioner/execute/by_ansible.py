@@ -1,4 +1,4 @@
-"""A plan done on real gateways: read by WinRM, acted on by Ansible. The one file that gives a run its hands."""
+"""A plan done on real gateways: read by WinRM, acted on by Ansible. The one file that gives a run its ports."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,9 +8,11 @@ from pathlib import Path
 
 from provisioner import processes
 from provisioner.ansible import inventory, playbook
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.audit.auditor import Auditor
 from provisioner.execute import engine, events
+from provisioner.execute.admission import Asked
+from provisioner.execute.ports import Apply, Ports
 from provisioner.fleet import rewrite
 from provisioner.model import Evidence, Finding, Gateway, Plan, Step
 
@@ -37,7 +39,7 @@ class Stopping:
 def run(
     plan: Plan,
     auditor: Auditor,
-    asked: engine.Asked | None = None,
+    asked: Asked | None = None,
     *,
     notify: Callable[[events.Happening], None] = lambda _: None,
     on_task: OnTask = lambda gateway, role, task: None,
@@ -59,19 +61,19 @@ def run(
             found[finding.gateway].append(finding)
         return judged.evidence, found
 
-    hands = engine.Hands(
+    ports = Ports(
         read=read,
-        act=actor(auditor, on_task, stopping.end_now, plan=plan.id),
-        say=notify,
+        apply=actor(auditor, on_task, stopping.end_now, plan=plan.id),
+        notify=notify,
         now=lambda: datetime.now(UTC),
         pause=stopping.pause,
         interrupted=stopping.begin_nothing,
         change_rows=lambda roles: rewrite.change_roles(Path(auditor.fleet.folder), roles),
-        knock=auditor.knock,
+        probe=auditor.knock,
         ask=ask,
-        end=playbook.end_run,
+        kill_leftovers=playbook.end_run,
     )
-    return engine.run(plan, auditor.fleet, auditor.journal, hands, policy_digest=auditor.policy.digest, asked=asked)
+    return engine.run(plan, auditor.fleet, auditor.journal, ports, policy_digest=auditor.policy.digest, asked=asked)
 
 
 def rehearse(
@@ -80,7 +82,7 @@ def rehearse(
     *,
     on_task: OnTask = lambda gateway, role, task: None,
     stopping: Stopping | None = None,
-) -> dict[str, Acted]:
+) -> dict[str, StepResult]:
     """What Ansible would change, by step, with differences; nothing is changed, no journal written, no lease taken."""
     stopping = stopping or Stopping()
     act = actor(auditor, on_task, stopping.begin_nothing, check=True)
@@ -94,11 +96,11 @@ def actor(
     *,
     check: bool = False,
     plan: str = "",
-) -> engine.Act:
+) -> Apply:
     """What acts on gateways: Ansible, with this fleet's way in. What is replaced is kept there under the plan's id."""
     rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
 
-    def act(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
         lending = [step for step in steps if step.values.get("carry_from") and not step.restores]
         lenders = [str(step.values["carry_from"]) for step in lending]
         names = dict.fromkeys([*(step.gateway for step in steps), *lenders])

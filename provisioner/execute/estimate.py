@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from provisioner.execute.shards import shards
 from provisioner.model import Plan, Step
-from provisioner.plan.rollout import START
+from provisioner.plan.guards import START
 
 # What is taken for a step of which nobody knows anything, in seconds.
 _UNKNOWN = 15.0

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Point(StrEnum):
+class Failpoint(StrEnum):
     """Between two of these nothing is written anywhere: not to the journal, not to a gateway, not to practices.csv."""
 
     PLAN_LEASED = "the plan is leased"
@@ -23,5 +23,5 @@ class Point(StrEnum):
     RUN_END_NOTED = "the run's end is in the journal"
 
 
-def reach(point: Point) -> None:
+def reached(point: Failpoint) -> None:
     """A run comes by that point."""

@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
 from provisioner.plan import proof
-from provisioner.plan.rollout import IDENTITY, START, Standing, fingerprint, going, strangers
+from provisioner.plan.guards import IDENTITY, START, going, strangers
+from provisioner.plan.rollout import fingerprint
+from provisioner.plan.statements import StatementsInForce
 from provisioner.remedies import carry, stops_service
 
 WORKING = "R17-working"
@@ -25,23 +27,25 @@ _SETTLED = (Status.PASSED, Status.WAIVED, Status.NOT_APPLICABLE)
 Verdict = tuple[Result, str] | tuple[Result, str, Reason]
 # How a step ends on the PC that is left, once that is stated to be off.
 UNNEEDED = (Result.UNCHANGED, "a person has stated that this PC is switched off and stays so", Reason.STATED_OFF)
+# What is said of a step that Ansible was never asked to do.
+NOT_ASKED = ("late", "lost")
 # What is said of a step that was not acted on.
-NOT_ACTED = Acted(result="skipped")
+NOT_ACTED = StepResult(result="skipped")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class Observation:
     """What some gateways answered: evidence by gateway, findings by gateway and control."""
 
     evidence: Mapping[str, Evidence]
     findings: Mapping[str, Mapping[str, Finding]]
 
     @classmethod
-    def of(cls, evidence: Sequence[Evidence], findings: Mapping[str, Sequence[Finding]]) -> "Reading":
+    def of(cls, evidence: Sequence[Evidence], findings: Mapping[str, Sequence[Finding]]) -> "Observation":
         """From what a reader gives."""
         return cls(
-            evidence={one.gateway: one for one in evidence},
-            findings={gateway: {one.control: one for one in found} for gateway, found in findings.items()},
+            evidence={answer.gateway: answer for answer in evidence},
+            findings={gateway: {finding.control: finding for finding in of} for gateway, of in findings.items()},
         )
 
     def trouble(self, gateway: str) -> str:
@@ -61,9 +65,10 @@ class Reading:
         identity = self.findings.get(gateway, {}).get(IDENTITY)
         return identity.message if identity and identity.status is Status.UNKNOWN else ""
 
-    def strangers(self, rows: Sequence[Gateway], said: Standing) -> frozenset[str]:
+    def strangers(self, rows: Sequence[Gateway], statements: StatementsInForce) -> frozenset[str]:
         """Those at whose address another PC may answer."""
-        return strangers(rows, (one for found in self.findings.values() for one in found.values()), said)
+        findings = (finding for of_one in self.findings.values() for finding in of_one.values())
+        return strangers(rows, findings, statements)
 
     def refused(self, gateway: str) -> bool:
         """Whether the gateway did not let us in, or had refused before."""
@@ -74,9 +79,9 @@ class Reading:
         """Whether every control that the step is to prove is settled; of carried files, that they are there."""
         if "carry_paths" in step.values:
             return carry.carried(step, self.evidence)
-        found = self.findings.get(step.gateway, {})
+        findings = self.findings.get(step.gateway, {})
         return bool(step.proves) and all(
-            control in found and found[control].status in _SETTLED for control in step.proves
+            control in findings and findings[control].status in _SETTLED for control in step.proves
         )
 
     def as_before(self, step: Step) -> bool:
@@ -90,18 +95,18 @@ class Reading:
 
     def print_of(self, step: Step) -> str:
         """The fingerprint of what the step is to prove, as it is now."""
-        found = self.findings.get(step.gateway, {})
-        return fingerprint(found[control] for control in step.proves if control in found)
+        findings = self.findings.get(step.gateway, {})
+        return fingerprint(findings[control] for control in step.proves if control in findings)
 
-    def found(self, step: Step) -> str:
+    def shown(self, step: Step) -> str:
         """What the reading shows of the step's controls."""
-        found = self.findings.get(step.gateway, {})
-        return "; ".join(f"{control}: {found[control].actual}" for control in step.proves if control in found)
+        findings = self.findings.get(step.gateway, {})
+        return "; ".join(f"{control}: {findings[control].actual}" for control in step.proves if control in findings)
 
     def unfinished(self, gateway: str) -> str:
         """What of ours still runs on the gateway itself, in words; "" for nothing."""
         ours: Mapping[str, Any] = self.evidence[gateway].sections.get("ours") or {}
-        running = [f"{one['what']} (since {one['started'] or 'some time'})" for one in ours.get("unfinished") or ()]
+        running = [f"{work['what']} (since {work['started'] or 'some time'})" for work in ours.get("unfinished") or ()]
         return ", ".join(running)
 
     def unsaid(self, gateway: str) -> bool:
@@ -110,28 +115,28 @@ class Reading:
 
     def lost(self, step: Step) -> str:
         """What was right when the step was planned, must stay so, and is not so now; "" for nothing."""
-        found = self.findings.get(step.gateway, {})
-        gone = [control for control in step.keeps if control in found and found[control].status is Status.FAILED]
-        return "; ".join(f"{control}: {found[control].actual or found[control].message}" for control in gone)
+        findings = self.findings.get(step.gateway, {})
+        gone = [control for control in step.keeps if control in findings and findings[control].status is Status.FAILED]
+        return "; ".join(f"{control}: {findings[control].actual or findings[control].message}" for control in gone)
 
     def still(self, step: Step) -> str:
         """What is still not as the step was to make it."""
         if step.restores:
             unseen = "no reading can show whether it is as before: look there"
-            return f"{unseen if self.untold(step) else 'it is not as before'} ({self.found(step)})"
+            return f"{unseen if self.untold(step) else 'it is not as before'} ({self.shown(step)})"
         if "carry_paths" in step.values:
             return f"the files are not the same on {step.values['carry_from']} and here"
-        found = self.findings.get(step.gateway, {})
+        findings = self.findings.get(step.gateway, {})
         return "; ".join(
-            f"{control}: {found[control].actual or found[control].message}"
-            if control in found
+            f"{control}: {findings[control].actual or findings[control].message}"
+            if control in findings
             else f"{control}: no answer"
             for control in step.proves
-            if control not in found or found[control].status not in _SETTLED
+            if control not in findings or findings[control].status not in _SETTLED
         )
 
 
-def moved(plan: Plan, row: Gateway | None, gateway: str) -> str:
+def why_stale(plan: Plan, row: Gateway | None, gateway: str) -> str:
     """Why a plan's steps are not for this row any more; "" where they are."""
     if row is None:
         return "it is not in the fleet any more"
@@ -159,9 +164,9 @@ def marked_by_others(evidence: Evidence, names: Collection[str]) -> str:
     )
 
 
-def before(
+def decide_before(
     step: Step,
-    reading: Reading,
+    reading: Observation,
     *,
     begun: bool,
     working: bool,
@@ -204,22 +209,23 @@ def before(
     return None
 
 
-def unmet(step: Step, row: Gateway, reading: Reading, said: Standing) -> list[str]:
+def unmet(step: Step, row: Gateway, reading: Observation, statements: StatementsInForce) -> list[str]:
     """The controls that must be settled before this step is done, and are not."""
-    found = reading.findings.get(step.gateway, {})
+    findings = reading.findings.get(step.gateway, {})
     return [
         control
         for control in step.needs
-        if control not in found
+        if control not in findings
         or not (
-            found[control].status in _SETTLED or (found[control].status is Status.UNKNOWN and said.covers(control, row))
+            findings[control].status in _SETTLED
+            or (findings[control].status is Status.UNKNOWN and statements.covers(control, row))
         )
     ]
 
 
-def after(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str]:
+def decide_after(step: Step, acted: StepResult, reading: Observation) -> tuple[Result, str]:
     """How a step ended: by the new reading first, then by what Ansible said."""
-    if acted.result in ("late", "lost"):
+    if acted.result in NOT_ASKED:
         return Result.WAITING, acted.message
     if acted.result == "held":
         # Nothing of ours was done there: whatever the reading shows is that team's doing.
@@ -252,7 +258,7 @@ def after(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str]:
     return result.get(acted.result, Result.UNKNOWN), acted.message or still
 
 
-def _unseen(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str] | None:
+def _unseen(step: Step, acted: StepResult, reading: Observation) -> tuple[Result, str] | None:
     """How a step ended whose gateway the new reading does not show; None where it does."""
     if why := reading.another(step.gateway):
         return Result.UNKNOWN, f"another PC answers at this address since then: {why}"
@@ -264,10 +270,10 @@ def _unseen(step: Step, acted: Acted, reading: Reading) -> tuple[Result, str] | 
     return (Result.UNKNOWN, f"it could not be read afterwards: {trouble}") if trouble else None
 
 
-def works(gateway: Gateway, reading: Reading, said: Standing) -> bool:
+def is_working(gateway: Gateway, reading: Observation, statements: StatementsInForce) -> bool:
     """Whether a started Connector is known to work: by the reading, or by a standing statement where that cannot
     tell."""
     finding = reading.findings.get(gateway.name, {}).get(WORKING)
     if finding is None or finding.status in _SETTLED:
         return True
-    return finding.status is Status.UNKNOWN and said.covers(WORKING, gateway)
+    return finding.status is Status.UNKNOWN and statements.covers(WORKING, gateway)

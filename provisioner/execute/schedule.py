@@ -1,31 +1,26 @@
 """Whether there is time: hours in which a practice may be touched, and what its steps will take."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from provisioner.execute.run import Run
 from provisioner.fleet import hours
 from provisioner.migration.stages import STOP
-from provisioner.model import Step, Wave
-
-if TYPE_CHECKING:
-    from provisioner.execute.run import Rollout
+from provisioner.model import Step
 
 _LONDON = ZoneInfo("Europe/London")
 # For reading a gateway before and after, and for Ansible's own beginning.
 _MARGIN = 60.0
 
 
-def shut(run: Rollout, gateway: str, steps: Sequence[Step]) -> str:
+def shut(run: Run, gateway: str, steps: Sequence[Step]) -> str:
     """Why these steps, which have to fit into one of the gateway's windows, are not begun now; "" where they may be."""
     text = run.row(gateway).hours
     # The way back is open at any hour: it is taken when something is wrong.
     if not text or run.now_because or run.plan.kind == "undo" or _between(run):
         return ""
-    now, needs = run.hands.now(), timedelta(seconds=_MARGIN + sum(seconds(run, step) for step in steps))
+    now, needs = run.ports.now(), timedelta(seconds=_MARGIN + sum(seconds(run, step) for step in steps))
     open_ = hours.parse(text)
     window = open_.window(now)
     if window and now + needs <= window.closes:
@@ -37,24 +32,25 @@ def shut(run: Rollout, gateway: str, steps: Sequence[Step]) -> str:
     return f"it takes about {_minutes(needs)} and its window closes at {_when(window.closes)}: {moved}"
 
 
-def _between(run: Rollout) -> bool:
+def _between(run: Run) -> bool:
     """Whether a migration has stopped the old gateway, or may have: the practice is not left without one until the
     next window."""
-    stops = [step for step in run.plan.steps if run.strict and step.remedy == STOP]
+    stops = [step for step in run.plan.steps if run.wave_policy.hands_over and step.remedy == STOP]
     return any(run.touched(step.gateway) or step not in run.left(step.gateway) for step in stops)
 
 
-def at_once(run: Rollout, step: Step, wave: Wave) -> list[Step]:
+def at_once(run: Run, step: Step) -> list[Step]:
     """What has to fit into the window together with a step: all that is left on its gateway. Of a migration what is
     left until the old gateway is stopped, which may be days later; and with that stop all that is left."""
-    if not run.strict:
+    if not run.wave_policy.in_sequence:
         return run.left(step.gateway)
-    stop = next((one.number for one in run.plan.waves if STOP in {step.remedy for step in one.steps}), 0)
-    waves = [one for one in run.plan.waves if one.number >= wave.number and (one.number < stop or wave.number >= stop)]
-    return [step for one in waves for step in one.steps if step in run.left(step.gateway)]
+    now = run.wave.number
+    stop = next((wave.number for wave in run.plan.waves if STOP in {step.remedy for step in wave.steps}), 0)
+    waves = [wave for wave in run.plan.waves if wave.number >= now and (wave.number < stop or now >= stop)]
+    return [step for wave in waves for step in wave.steps if step in run.left(step.gateway)]
 
 
-def seconds(run: Rollout, step: Step) -> float:
+def seconds(run: Run, step: Step) -> float:
     """What a step takes, by what was measured so far."""
     return max(step.seconds, run.durations.get(step.remedy, 0.0))
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.model import Step
 
 # Fewer gateways than this are not worth an ansible-playbook of their own, which takes a second to begin.
@@ -17,17 +17,17 @@ def shards(steps: Sequence[Step], largest: int, cores: int) -> list[list[Step]]:
     gateways = list(dict.fromkeys(step.gateway for step in steps))
     count = max(-(-len(gateways) // largest), min(cores, len(gateways) // _WORTH_IT), 1)
     shard_of = {gateway: place * count // len(gateways) for place, gateway in enumerate(gateways)}
-    found: list[list[Step]] = [[] for _ in range(count)]
+    parts: list[list[Step]] = [[] for _ in range(count)]
     for step in steps:
-        found[shard_of[step.gateway]].append(step)
-    return [shard for shard in found if shard]
+        parts[shard_of[step.gateway]].append(step)
+    return [part for part in parts if part]
 
 
 def in_shards(
     steps: Sequence[Step],
     largest: int,
-    do: Callable[[Sequence[Step]], Mapping[str, Acted]],
-    acted: dict[str, Acted],
+    do: Callable[[Sequence[Step]], Mapping[str, StepResult]],
+    acted: dict[str, StepResult],
     stop: Callable[[], bool],
 ) -> None:
     """Do the steps, shard by shard on each core, until `stop` says so; what was said of them goes into `acted`.
@@ -36,7 +36,7 @@ def in_shards(
     """
     cores = os.cpu_count() or 1
     left = iter(shards(steps, largest, cores))
-    running: set[Future[Mapping[str, Acted]]] = set()
+    running: set[Future[Mapping[str, StepResult]]] = set()
     with ThreadPoolExecutor(max_workers=cores) as pool:
         while True:
             while len(running) < cores and not stop() and (shard := next(left, None)):
@@ -44,5 +44,5 @@ def in_shards(
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            for one in done:
-                acted.update(one.result())
+            for shard_done in done:
+                acted.update(shard_done.result())

@@ -30,7 +30,7 @@ def keep(journal: Journal, done: Plan, back: Plan) -> None:
         journal.save(back, f"undo of {done.id}: {len(back.steps)} steps on {len(back.places)} gateways")
 
 
-def acted_on(journal: Journal, plan: str) -> dict[str, undo.Acted]:
+def acted_on(journal: Journal, plan: str) -> dict[str, undo.Attempts]:
     """What that plan began, by step."""
     events = journal.events(plan, kinds=("step_started", "step_ended"))
     return undo.acted_on((event.kind, event.step, event.body) for event in events)

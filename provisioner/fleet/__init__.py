@@ -11,10 +11,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from provisioner.errors import Fault, InputError
+from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import addresses, checks, schema, templates
 from provisioner.fleet.practices import Listed, Rows, rows
-from provisioner.fleet.schema import nearest
 from provisioner.fleet.statements import Known, statements, waivers
 from provisioner.fleet.yamlfile import Document, Place, is_file
 from provisioner.model import Fleet, Gateway
@@ -173,7 +172,7 @@ def _fits(fleet: Fleet, gateway: Gateway, pattern: str) -> bool:
         columns = list(cells)
         raise InputError(
             f"--only {pattern}: practices.csv has no column {column}.",
-            nearest(column, columns) or f"It has {', '.join(columns)}.",
+            suggest(column, columns) or f"It has {', '.join(columns)}.",
         )
     return _like(cells[column], value)
 
@@ -187,6 +186,6 @@ def _near(fleet: Fleet, pattern: str) -> str:
     column, equals, value = pattern.partition("=")
     if not equals:
         words = {text for gateway in fleet.gateways for text in (gateway.practice, gateway.name) if text}
-        return nearest(pattern, sorted(words)) or "Give a practice's code, a gateway's name, or column=value."
+        return suggest(pattern, sorted(words)) or "Give a practice's code, a gateway's name, or column=value."
     words = {_cells(gateway).get(column.strip().lower(), "") for gateway in fleet.gateways} - {""}
-    return nearest(value, sorted(words)) or f"No gateway has {value!r} there."
+    return suggest(value, sorted(words)) or f"No gateway has {value!r} there."

@@ -5,7 +5,6 @@ Every fault of the table itself is found here, with its line; what the cells mea
 
 import codecs
 import csv
-import difflib
 import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from provisioner import files
-from provisioner.errors import Fault, InputError
+from provisioner.errors import Fault, InputError, suggest
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SEPARATORS = (",", ";", "\t")
@@ -216,8 +215,8 @@ class _Reader:
             self._fault(line, f"the column {name} is there twice.", "Rename or remove one of them.")
         others = [name for name in names if name and name not in self._required]
         for name in missing:
-            near = difflib.get_close_matches(name, others, 1)
-            hint = f"Is it {near[0]}? Rename that." if near else f"The columns are to be: {','.join(self._required)}"
+            meant = suggest(name, others)
+            hint = f"{meant} Rename that." if meant else f"The columns are to be: {','.join(self._required)}"
             self._fault(line, f"there is no column {name}.", hint)
         if self._optional is not None and not missing:
             for name in others:

@@ -9,11 +9,10 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from provisioner.errors import Fault
+from provisioner.errors import Fault, suggest
 from provisioner.fleet import addresses, codes
 from provisioner.fleet.checks import why_not_hours, why_not_url_path
 from provisioner.fleet.csvfile import Row, Table, read
-from provisioner.fleet.schema import nearest
 from provisioner.model import Gateway, Role
 from provisioner.model.settings import Settings
 
@@ -164,7 +163,7 @@ class _Reader:
         given = row.cells["role"].lower() or Role.ACTIVE
         if given in list(Role):
             return Role(given)
-        self._fault(row.line, f"there is no role {row.cells['role']!r}.", nearest(given, Role) or f"{', '.join(Role)}")
+        self._fault(row.line, f"there is no role {row.cells['role']!r}.", suggest(given, Role) or f"{', '.join(Role)}")
         return None
 
     def _port(self, row: Row) -> int:

@@ -13,11 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from provisioner import files
-from provisioner.errors import InputError
+from provisioner.errors import InputError, suggest
 from provisioner.fleet import csvfile, schema
 from provisioner.fleet.csvfile import Row, Table
 from provisioner.fleet.practices import COLUMNS, FILE, judged
-from provisioner.fleet.schema import nearest
 from provisioner.model import Gateway, Role
 from provisioner.model.settings import Settings
 
@@ -88,7 +87,7 @@ def _all_there(gateways: Collection[Gateway], roles: Collection[str]) -> None:
     names = {gateway.name.lower(): gateway.name for gateway in gateways if gateway.known}
     for name in roles:
         if name.lower() not in names:
-            hint = nearest(name, names.values()) or "Was its row taken out, or is it not known any more?"
+            hint = suggest(name, names.values()) or "Was its row taken out, or is it not known any more?"
             raise InputError(f"{FILE} has no gateway {name}, whose role is to be written.", hint)
 
 

@@ -1,9 +1,8 @@
 """fleet.yml -> Settings: every key that does not exist and every value of the wrong kind, at once."""
 
 import dataclasses
-import difflib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, TypedDict
 
 from pydantic import TypeAdapter, ValidationError
 
-from provisioner.errors import Fault
+from provisioner.errors import Fault, suggest
 from provisioner.fleet.yamlfile import Document, Place, read
 from provisioner.model import settings as shapes
 from provisioner.model.product import PRODUCT
@@ -140,14 +139,14 @@ def _words(document: Document, place: Place, error: Wrong, is_key: bool) -> tupl
     if error["type"] == "missing":
         return f"{dotted(place)} is missing.", _missing_hint(place)
     if is_key:
-        return f"there is no {name} in {where}.", nearest(name, PRODUCT.packages)
+        return f"there is no {name} in {where}.", suggest(name, PRODUCT.packages)
     if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
         return f"there is no setting {name}{f' in {where}' if where else ''}.", _key_hint(place)
     text = document.texts.get(place, "this")
     message = error["msg"].removeprefix("Input ").removeprefix("should be ")
     if error["type"] == "literal_error":
         words = message.replace(" or ", ", ").replace("'", "").split(", ")
-        return f"{dotted(place)} is {text!r}; it is to be one of {', '.join(words)}.", nearest(text, words)
+        return f"{dotted(place)} is {text!r}; it is to be one of {', '.join(words)}.", suggest(text, words)
     wanted = {
         "dataclass_type": "settings of its own, one a line and indented",
         "mapping_type": "settings of its own, one a line and indented",
@@ -173,7 +172,7 @@ def _missing_hint(place: Place) -> str:
 def _key_hint(place: Place) -> str:
     """The nearest setting of the same section, or the section in which it would be right."""
     name = str(place[-1])
-    near = nearest(name, _keys(place[:-1]))
+    near = suggest(name, _keys(place[:-1]))
     if near:
         return near
     homes = [shape for shape, kind in _SHAPES.items() if name in {one.name for one in dataclasses.fields(kind)}]
@@ -186,13 +185,6 @@ def _keys(place: Place) -> Iterator[str]:
     for shape, kind in _SHAPES.items():
         if len(shape) == len(place) and all(want in ("*", have) for want, have in zip(shape, place, strict=True)):
             yield from (one.name for one in dataclasses.fields(kind))
-
-
-def nearest(name: str, words: Iterable[str]) -> str:
-    """A hint with the word that was likely meant; "" where none is near."""
-    by_lower = {word.lower(): word for word in words}
-    near = difflib.get_close_matches(name.lower(), by_lower, 1)
-    return f"Did you mean {by_lower[near[0]]}?" if near else ""
 
 
 def dotted(place: Place) -> str:

@@ -9,11 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from provisioner.errors import Fault
+from provisioner.errors import Fault, suggest
 from provisioner.fleet import codes
 from provisioner.fleet.csvfile import read as read_table
 from provisioner.fleet.practices import nearest_code
-from provisioner.fleet.schema import nearest
 from provisioner.fleet.yamlfile import is_missing
 from provisioner.fleet.yamlfile import read as read_yaml
 from provisioner.model import Statement, Waiver
@@ -104,7 +103,7 @@ def _cells(
     for key, value in entry.items():
         if key not in _KEYS:
             complain(
-                key, f"there is no {key} in a waiver.", nearest(key, _KEYS) or f"Known: {', '.join(_KEYS)}.", False
+                key, f"there is no {key} in a waiver.", suggest(key, _KEYS) or f"Known: {', '.join(_KEYS)}.", False
             )
         elif isinstance(value, (dict, list)):
             complain(key, f"{key} is to be one text.", "", False)
@@ -134,7 +133,7 @@ def _one(cells: dict[str, str], known: Known, complain: Complain, words: str) ->
     if known.controls is not None and control and control not in known.controls:
         also = () if words == "words" else UNASKED
         if control not in also:
-            hint = nearest(control, (*known.controls, *also))
+            hint = suggest(control, (*known.controls, *also))
             fault("control", f"there is no control {control}.", hint or "policy/controls/ has a page for each.")
     on, until = _date(cells["on"], "on", fault), _date(cells["until"], "until", fault)
     if on is None or until is None:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import files as disk
-from provisioner.errors import Fault
+from provisioner.errors import Fault, suggest
 from provisioner.fleet.csvfile import decode
-from provisioner.fleet.schema import nearest
 from provisioner.fleet.yamlfile import is_file
 from provisioner.model.settings import ConnectorFile
 
@@ -50,5 +49,5 @@ def _of(path: Path, file: ConnectorFile, known: Collection[str]) -> Iterator[Fau
         return
     ansible = {"lookup", "query", "q", "now", "omit", "undef"}
     for name in sorted(used - {*environment.globals, *known, *ansible}):
-        hint = nearest(name, known) or "Add the column to practices.csv, or the secret to connector.files."
+        hint = suggest(name, known) or "Add the column to practices.csv, or the secret to connector.files."
         yield Fault(file.template, None, f"uses {name}, which no column and no secret gives.", hint, warning=True)

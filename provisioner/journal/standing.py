@@ -6,10 +6,8 @@ from datetime import datetime
 from provisioner.errors import JournalError
 from provisioner.journal import Journal
 from provisioner.journal.file import DAMAGED
-from provisioner.model import Plan, Result, Step, results
+from provisioner.model import FINISHED, Plan, Step, results
 from provisioner.model.results import Stands
-
-_ENDED_WELL = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
 
 
 def open_migrations(journal: Journal) -> dict[str, str]:
@@ -41,7 +39,7 @@ def open_steps(journal: Journal, plan: Plan) -> list[Step]:
         for step in plan.steps
         if step.id in progress.unended
         or step.id not in progress.outcomes
-        or progress.outcomes[step.id].result not in _ENDED_WELL
+        or progress.outcomes[step.id].result not in FINISHED
     ]
 
 
@@ -62,6 +60,22 @@ def confirmed(journal: Journal, plan: str) -> dict[str, str]:
     }
 
 
+def unheeded(journal: Journal, plan: str) -> frozenset[str]:
+    """The steps that a person has confirmed since a run last took up what was confirmed of them."""
+    new: set[str] = set()
+    taken_up: set[str] = set()
+    for event in journal.events(plan, kinds=("confirmed", "run_started", "step_ended")):
+        if event.kind == "confirmed":
+            new.add(event.step)
+            taken_up.discard(event.step)
+        elif event.kind == "run_started":
+            # What is confirmed while it runs, it does not know.
+            taken_up |= new
+        elif event.step in taken_up:
+            new.discard(event.step)
+    return frozenset(new)
+
+
 def unsettled(journal: Journal, gateways: Collection[str], since: datetime) -> dict[str, datetime]:
     """By gateway when the latest step began there, since then and by any plan, of which no good end was heard."""
     found: dict[str, dict[tuple[str, str], datetime]] = {gateway: {} for gateway in gateways}
@@ -70,6 +84,6 @@ def unsettled(journal: Journal, gateways: Collection[str], since: datetime) -> d
             continue
         if event.kind == "step_started":
             found[event.gateway][event.plan, event.step] = event.at
-        elif event.body["result"] in _ENDED_WELL:
+        elif event.body["result"] in FINISHED:
             found[event.gateway].pop((event.plan, event.step), None)
     return {gateway: max(steps.values()) for gateway, steps in found.items() if steps}

@@ -1,10 +1,9 @@
 """The faults that a pretend gateway can have, by name, and how they are written: NAME or NAME=VALUE."""
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from provisioner.errors import LabError
+from provisioner.errors import LabError, suggest
 from provisioner.lab.windows.hosts import KINDS
 
 
@@ -95,8 +94,7 @@ def _parse(word: str) -> tuple[str, str]:
         return name, ""
     known = KNOWN.get(name)
     if known is None:
-        near = difflib.get_close_matches(name, KNOWN, 1)
-        hint = f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(KNOWN)}."
+        hint = suggest(name, KNOWN) or f"Known are: {', '.join(KNOWN)}."
         raise LabError(f"The lab knows no fault {name or word!r}.", hint)
     if equals and not known.value:
         raise LabError(f"The fault {name} takes no value, not {value!r}.", known.sentence)

@@ -8,12 +8,11 @@ from provisioner import processes
 from provisioner.audit.auditor import Auditor
 from provisioner.errors import Fault, InputError, PlanRefused
 from provisioner.execute import budget as budgets
-from provisioner.execute.engine import FINISHED
 from provisioner.execute.undoing import acted_on
 from provisioner.fleet import codes
 from provisioner.journal import Event, Journal, new_id, standing
 from provisioner.migration import stages
-from provisioner.model import Audit, Fleet, Move, Plan, Role, Step
+from provisioner.model import FINISHED, Audit, Fleet, Move, Plan, Role, Step
 from provisioner.model.results import Stands
 from provisioner.plan.rollout import budget_of
 
@@ -196,6 +195,7 @@ class Stand:
     stands: dict[str, Stands]
     open: tuple[Step, ...]
     confirmed: dict[str, str]
+    unheeded: frozenset[str]
 
 
 def confirm_command(practice: str, step: Step) -> str:
@@ -220,6 +220,7 @@ def stand(journal: Journal, migration_id: str) -> Stand:
         stands=standing.stands(journal, plan.id),
         open=tuple(standing.open_steps(journal, plan)),
         confirmed=standing.confirmed(journal, plan.id),
+        unheeded=standing.unheeded(journal, plan.id),
     )
 
 

@@ -13,6 +13,7 @@ from provisioner.model import Audit, Budget, Control, Fleet, Gap, Gateway, Move,
 from provisioner.plan import rollout as planning
 from provisioner.plan import undo
 from provisioner.plan.rollout import START
+from provisioner.plan.statements import StatementsInForce
 from provisioner.remedies import carry, service
 
 CARRY = carry.REMEDY.name
@@ -82,7 +83,7 @@ def moved(fleet: Fleet, practice: str, to: str, day: date) -> Move:
             f"{new.name} is {'the active gateway already' if new.role is Role.ACTIVE else 'retired'}.",
             "A migration leads to a standby or a candidate: see the column role of practices.csv.",
         )
-    if planning.Standing.of(fleet, day).names(planning.SWITCHED_OFF, new):
+    if StatementsInForce.of(fleet, day).names(planning.SWITCHED_OFF, new):
         raise InputError(
             f"statements.csv says that {new.name} is switched off and stays so.",
             "Is it the right PC? If it is on again, end that statement (column until); then give the same command.",
@@ -211,7 +212,7 @@ def back(
     migration: Plan,
     audit: Audit,
     fleet: Fleet,
-    acted: Mapping[str, undo.Acted],
+    acted: Mapping[str, undo.Attempts],
     outcomes: Mapping[str, Outcome],
     *,
     at: datetime,

@@ -22,6 +22,10 @@ class Result(StrEnum):
     SKIPPED = "skipped"
 
 
+# The results with which a step has ended well.
+FINISHED = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
+
+
 class Reason(StrEnum):
     """Why a step ended as it did, where something later depends on that; "" where nothing does.
 

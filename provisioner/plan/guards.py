@@ -1,12 +1,12 @@
 """Why a practice's Connector may not be started, or taken away, as gaps. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from provisioner.audit.facts import running
 from provisioner.audit.facts.context import listed
-from provisioner.model import Evidence, Finding, Fleet, Gap, Gateway, Role, Status
+from provisioner.model import Evidence, Finding, Gap, Gateway, Role, Status
+from provisioner.plan.statements import StatementsInForce
 from provisioner.remedies import service
 
 IDENTITY = "R5-identity"
@@ -22,34 +22,7 @@ SWITCHED_OFF = "switched-off"
 _CHECKED, _WHY = "WHAT WAS CHECKED", "WHY IT WANTS NONE"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """The statements that stand on a day, to be asked of many gateways: pairs of control and practice or gateway."""
-
-    day: date
-    practices: frozenset[tuple[str, str]]
-    gateways: frozenset[tuple[str, str]]
-
-    @classmethod
-    def of(cls, fleet: Fleet, day: date) -> "Standing":
-        """Those of a fleet."""
-        stand = [one for one in fleet.statements if one.stands(day)]
-        return cls(
-            day=day,
-            practices=frozenset((one.control, one.practice) for one in stand if not one.gateway),
-            gateways=frozenset((one.control, one.gateway) for one in stand if one.gateway),
-        )
-
-    def covers(self, control: str, gateway: Gateway) -> bool:
-        """Whether one speaks of the gateway: by name, or of its whole practice."""
-        return self.names(control, gateway) or (control, gateway.practice) in self.practices
-
-    def names(self, control: str, gateway: Gateway) -> bool:
-        """Whether one speaks of the gateway by name."""
-        return (control, gateway.name) in self.gateways
-
-
-def _is_stranger(gateway: Gateway, identity: Finding | None, said: Standing) -> bool:
+def _is_stranger(gateway: Gateway, identity: Finding | None, said: StatementsInForce) -> bool:
     """Whether the PC that answers may be another than it should be: by its finding of R5-identity, where no standing
     statement answers what the PC itself does not tell."""
     if identity is None:
@@ -58,7 +31,7 @@ def _is_stranger(gateway: Gateway, identity: Finding | None, said: Standing) -> 
     return untold or identity.status is Status.FAILED
 
 
-def strangers(rows: Iterable[Gateway], findings: Iterable[Finding], said: Standing) -> frozenset[str]:
+def strangers(rows: Iterable[Gateway], findings: Iterable[Finding], said: StatementsInForce) -> frozenset[str]:
     """The gateways at whose address another PC may answer: `findings` are theirs."""
     identity = {one.gateway: one for one in findings if one.control == IDENTITY}
     return frozenset(row.name for row in rows if _is_stranger(row, identity.get(row.name), said))
@@ -94,7 +67,7 @@ def by_hand(evidence: Evidence | None) -> str:
     return listed([running.words(one) for one in found]) if found else ""
 
 
-def why_not_beside(gateway: Gateway, said: Standing, evidence: Evidence | None) -> str:
+def why_not_beside(gateway: Gateway, said: StatementsInForce, evidence: Evidence | None) -> str:
     """Why the service may not be started on this gateway itself: a Connector runs there already without it, or that
     cannot be ruled out and no statement names the gateway; "" where it may, or runs."""
     if evidence is None or evidence.error:
@@ -110,7 +83,7 @@ def why_not_beside(gateway: Gateway, said: Standing, evidence: Evidence | None) 
 def why_not_start(
     gateway: Gateway,
     others: Sequence[Gateway],
-    said: Standing,
+    said: StatementsInForce,
     evidence: Mapping[str, Evidence],
     strangers: Collection[str] = (),
 ) -> Gap | None:
@@ -146,7 +119,10 @@ def why_not_start(
 
 
 def why_not_fenced(
-    others: Sequence[Gateway], said: Standing, evidence: Mapping[str, Evidence], strangers: Collection[str] = ()
+    others: Sequence[Gateway],
+    said: StatementsInForce,
+    evidence: Mapping[str, Evidence],
+    strangers: Collection[str] = (),
 ) -> str:
     """Why a practice's other gateways are not fenced: whether one's Connector runs, or could be started by anything
     but us; "" where all are.
@@ -174,7 +150,7 @@ def why_not_fenced(
     return ""
 
 
-def stated_off(gateway: Gateway, evidence: Evidence | None, said: Standing) -> bool:
+def stated_off(gateway: Gateway, evidence: Evidence | None, said: StatementsInForce) -> bool:
     """Whether a gateway at which nothing accepts a connection is one of which a person has stated that it is switched
     off and stays so. One that answers in any way is on, whatever is stated."""
     absent = evidence is not None and evidence.error is not None and evidence.error.absent
@@ -191,7 +167,7 @@ def _startable(evidence: Evidence) -> str:
 def why_not_remove(
     gateway: Gateway,
     others: Sequence[Gateway],
-    said: Standing,
+    said: StatementsInForce,
     evidence: Mapping[str, Evidence],
     strangers: Collection[str] = (),
 ) -> Gap | None:

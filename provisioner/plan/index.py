@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from provisioner.model import Audit, Control, Evidence, Finding, Fleet, Gateway, Status
-from provisioner.plan.guards import Standing, strangers
+from provisioner.plan.guards import strangers
+from provisioner.plan.statements import StatementsInForce
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,7 @@ class AuditIndex:
 
     audit: Audit
     fleet: Fleet
-    said: Standing
+    said: StatementsInForce
     controls: Mapping[str, Control]
     findings: Mapping[str, tuple[Finding, ...]]
     evidence: Mapping[str, Evidence]
@@ -31,7 +32,7 @@ def of_audit(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, f
     findings: dict[str, list[Finding]] = {gateway.name: [] for gateway in audit.gateways}
     for finding in audit.findings:
         findings.setdefault(finding.gateway, []).append(finding)
-    said = Standing.of(fleet, at.date())
+    said = StatementsInForce.of(fleet, at.date())
     return AuditIndex(
         audit=audit,
         fleet=fleet,

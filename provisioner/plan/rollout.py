@@ -1,6 +1,5 @@
 """Audit -> Plan: which steps, on which gateways, in which waves, and whose job the rest is. Pure."""
 
-import difflib
 import hashlib
 import json
 from collections import Counter
@@ -11,7 +10,7 @@ from typing import Any
 
 from provisioner import remedies as offered
 from provisioner.audit.facts.running import Programs, programs
-from provisioner.errors import InputError
+from provisioner.errors import InputError, suggest
 from provisioner.model import (
     Audit,
     Budget,
@@ -44,7 +43,6 @@ from provisioner.plan.guards import (
     START,
     STOPPED,
     SWITCHED_OFF,
-    Standing,
     after_restart,
     by_hand,
     connector_runs,
@@ -67,7 +65,6 @@ __all__ = [
     "START",
     "STOPPED",
     "SWITCHED_OFF",
-    "Standing",
     "before_start",
     "budget_of",
     "by_hand",
@@ -170,8 +167,7 @@ def fingerprint(findings: Iterable[Finding]) -> str:
 def _refuse_unknown(asked: frozenset[str]) -> None:
     order = offered.order()
     for name in sorted(asked - set(order)):
-        near = difflib.get_close_matches(name, order, 1)
-        hint = f"Is it {near[0]}?" if near else f"There are {', '.join(order)}."
+        hint = suggest(name, order) or f"There are {', '.join(order)}."
         raise InputError(f"there is no remedy {name!r}.", hint)
 
 

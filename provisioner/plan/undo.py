@@ -13,7 +13,7 @@ from provisioner.remedies.remedy import Back
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acted:
+class Attempts:
     """What the journal knows of a step that was begun: how often, and what its role first found (None: it never
     said)."""
 
@@ -29,7 +29,7 @@ class Undone:
     gaps: tuple[Gap, ...] = field(default=())
 
 
-def make(plan: Plan, audit: Audit, acted: Mapping[str, Acted], *, at: datetime, plan_id: str) -> Plan:
+def make(plan: Plan, audit: Audit, acted: Mapping[str, Attempts], *, at: datetime, plan_id: str) -> Plan:
     """The plan that undoes all steps of a rollout that were begun, in the same waves.
 
     `audit` is the one that the plan was made from; `acted` is by step.
@@ -59,7 +59,7 @@ def make(plan: Plan, audit: Audit, acted: Mapping[str, Acted], *, at: datetime, 
     )
 
 
-def gateway_back(steps: Sequence[Step], audit: Audit, acted: Mapping[str, Acted], plan_id: str) -> Undone:
+def gateway_back(steps: Sequence[Step], audit: Audit, acted: Mapping[str, Attempts], plan_id: str) -> Undone:
     """What leads one gateway back from those of these steps that were begun."""
     begun = [step for step in steps if step.kind == "playbook" and step.id in acted]
     ways, made = remedies.ways_back(), list[Step]()
@@ -78,28 +78,28 @@ def gateway_back(steps: Sequence[Step], audit: Audit, acted: Mapping[str, Acted]
     return Undone(steps=tuple(made), gaps=tuple(gaps))
 
 
-def acted_on(events: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, Acted]:
+def acted_on(events: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, Attempts]:
     """What was acted on, by step, from (kind, step, body) of the journal's events of one plan, oldest first."""
-    found: dict[str, Acted] = {}
+    found: dict[str, Attempts] = {}
     # What was known of a step that has no end yet, when it was begun.
-    earlier: dict[str, Acted | None] = {}
+    earlier: dict[str, Attempts | None] = {}
     for kind, step, body in events:
         so_far = found.get(step)
         if kind == "step_started":
             earlier[step] = so_far
             begun = so_far.begun + 1 if so_far and so_far.before is None else (so_far.begun if so_far else 1)
-            found[step] = Acted(begun=begun, before=so_far.before if so_far else None)
+            found[step] = Attempts(begun=begun, before=so_far.before if so_far else None)
         elif step in earlier:
             was = earlier.pop(step)
             if body.get("untouched"):
                 found.pop(step)
                 found |= {step: was} if was else {}
             elif so_far and so_far.before is None and body.get("before"):
-                found[step] = Acted(begun=so_far.begun, before=body["before"])
+                found[step] = Attempts(begun=so_far.begun, before=body["before"])
     return found
 
 
-def _why_by_hand(step: Step, acted: Acted, way: Back) -> str:
+def _why_by_hand(step: Step, acted: Attempts, way: Back) -> str:
     if acted.before is None:
         return "what was there before is not known: the run ended before Ansible had said it"
     if untold := acted.before.get("untold"):

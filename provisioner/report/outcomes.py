@@ -14,7 +14,7 @@ _OWN = re.compile(r"\b[0-9a-f]{6,}\b|\b\d[\d.:/-]*\b", re.I)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cause:
+class OutcomeCause:
     """The same result of the same remedy ("" for any) in the same words; `words` are those of the first gateway."""
 
     result: Result
@@ -23,7 +23,7 @@ class Cause:
     gateways: tuple[str, ...]
 
 
-def grouped(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[Cause, ...]:
+def grouped(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[OutcomeCause, ...]:
     """What did not end well, by cause: the worst result first, then what is at most gateways."""
     steps = {step.id: step for step in plan.steps}
     found: dict[tuple[Result, str, str], list[Outcome]] = {}
@@ -34,7 +34,7 @@ def grouped(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[Cause, ...]:
             key = (outcome.result, remedy, _plain(outcome, steps[outcome.step].practice))
             found.setdefault(key, []).append(outcome)
     causes = [
-        Cause(
+        OutcomeCause(
             result=result, remedy=remedy, words=of[0].message, gateways=tuple(dict.fromkeys(one.gateway for one in of))
         )
         for (result, remedy, _), of in found.items()
@@ -42,9 +42,9 @@ def grouped(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[Cause, ...]:
     return tuple(sorted(causes, key=lambda cause: (_LOOKED_AT.index(cause.result), -len(cause.gateways))))
 
 
-def counted(causes: Iterable[Cause]) -> str:
+def counted(causes: Iterable[OutcomeCause]) -> str:
     """Such as `7 failed, 2 causes; 4 unreachable, 1 cause`; "" where all went well."""
-    by_result: Mapping[Result, list[Cause]] = {}
+    by_result: Mapping[Result, list[OutcomeCause]] = {}
     for cause in causes:
         by_result = {**by_result, cause.result: [*by_result.get(cause.result, []), cause]}
     return "; ".join(

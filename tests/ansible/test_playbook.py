@@ -23,7 +23,7 @@ from provisioner import journal as journals
 from provisioner import processes, remedies, resources
 from provisioner.ansible import inventory, playbook, results
 from provisioner.ansible.broker import SecretsSocket
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.errors import InputError, NotTried
 from provisioner.fleet import load
 from provisioner.journal import Journal
@@ -64,6 +64,28 @@ ROLES = {
     "stops_early": """
 - name: Do nothing
   ansible.builtin.meta: noop
+""",
+    "package": """
+- name: Write another file
+  ansible.builtin.copy:
+    dest: "{{ package_path }}"
+    content: "new\\n"
+    mode: "0600"
+  when: package_path != ""
+- name: Refuse
+  ansible.builtin.fail:
+    msg: the helper gave up
+  when: package_path == ""
+""",
+    "helped": """
+- name: Let a helper do it
+  ansible.builtin.include_role:
+    name: package
+  vars:
+    package_path: "{{ helped_path }}"
+- name: Say what was there
+  ansible.builtin.set_fact:
+    provisioner_before: {helped: true}
 """,
     "rescued": """
 - block:
@@ -187,7 +209,7 @@ def step(gateway: str, role: str, **values: Any) -> Step:
 
 def run(
     root: Path, *steps: Step, hosts: Mapping[str, Mapping[str, Any]] | None = None, **options: Any
-) -> dict[str, Acted]:
+) -> dict[str, StepResult]:
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     password = {"ansible_password": LOCAL["ansible_password"]}
     arguments: dict[str, Any] = {"mark": own_mark("m0"), "secrets": lambda name: f"{MARK}-{name}", "root": root}
@@ -227,6 +249,28 @@ def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
     assert acted["B84001-changes"].seconds > 0
     assert (tmp_path / "made").read_text() == "new\n"
     assert left_over(own_mark("m0")) == []
+
+
+def test_what_a_helper_does_is_done_by_the_role_that_includes_it(root: Path, tmp_path: Path) -> None:
+    heard: list[tuple[str, str, str]] = []
+    acted = run(
+        root,
+        step("B84001", "quiet"),
+        step("B84001", "helped", helped_path=str(tmp_path / "made")),
+        step("B84002", "helped", helped_path=""),
+        step("B84002", "quiet"),
+        on_task=lambda gateway, role, task: heard.append((gateway, role, task)),
+    )
+    assert {id: (one.result, one.changed) for id, one in acted.items()} == {
+        "B84001-quiet": ("ok", False),
+        "B84001-helped": ("ok", True),
+        "B84002-helped": ("failed", False),
+        "B84002-quiet": ("skipped", False),
+    }
+    assert "changed: Write another file" in acted["B84001-helped"].output
+    assert acted["B84002-helped"].message == "Refuse: the helper gave up"
+    assert ("B84001", "helped", "Write another file") in heard
+    assert "package" not in {role for _, role, _ in heard}
 
 
 def test_what_ansible_said_is_kept_a_line_a_task_without_what_is_hidden(root: Path, tmp_path: Path) -> None:
@@ -508,7 +552,7 @@ def refusals(pretend: Handle) -> int:
     return sum(event["event"] == "login_refused" for event in pretend.events())
 
 
-def knocking(pretend: Handle, root: Path, guard: LoginGuard | None, **options: Any) -> list[Acted]:
+def knocking(pretend: Handle, root: Path, guard: LoginGuard | None, **options: Any) -> list[StepResult]:
     """What comes of reaching every gateway of the lab, over and over."""
     fleet = load(pretend.folder)
     steps = [step(row.name, "knocks") for row in fleet.known]

@@ -12,8 +12,9 @@ from provisioner.lab.windows.state import Loose
 from provisioner.lab.wsman.answer import document
 from provisioner.model import Evidence, Gateway, Role
 from provisioner.model.settings import Service, Settings
-from provisioner.plan.rollout import Standing, by_hand, connector_runs, why_not_beside, why_not_fenced, why_not_start
+from provisioner.plan.rollout import by_hand, connector_runs, why_not_beside, why_not_fenced, why_not_start
 from provisioner.plan.rollout import why_not_remove as removal
+from provisioner.plan.statements import StatementsInForce
 from tests.fixtures.lab import ENDPOINTS, IMAGE, NOW, SERVICE, one, run, settings
 
 AT = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -30,9 +31,9 @@ def reading(machine: Machine, name: str = "NEW") -> Evidence:
     return Evidence(gateway=name, taken_at=AT, seconds=1.0, sections={one: part["data"] for one, part in told.items()})
 
 
-def said(*names: str) -> Standing:
+def said(*names: str) -> StatementsInForce:
     gateways = frozenset(("only-connector", name) for name in names)
-    return Standing(day=AT.date(), practices=frozenset({("only-connector", "A81001")}), gateways=gateways)
+    return StatementsInForce(day=AT.date(), practices=frozenset({("only-connector", "A81001")}), gateways=gateways)
 
 
 def started_by_hand(*, service: str = "running") -> Machine:

@@ -132,6 +132,7 @@ def test_a_confirmation_that_the_gateway_belies_is_not_taken_for_an_answer(tmp_p
     with operator.journal() as opened:
         from provisioner.journal import ended
 
+        opened.append([Event(at=at, kind="run_started", plan=planned.id, body={"words": ""})])
         opened.append([ended(outcome, planned.id)])
         opened.append([Event(at=at, kind="run_ended", plan=planned.id, body={"words": ""})])
     assert "Waits for the practice" in status(operator, planned)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from provisioner.errors import LeaseHeld, PlanRefused
-from provisioner.execute.failpoints import Point
+from provisioner.execute.failpoints import Failpoint
 from provisioner.journal import standing
 from provisioner.model import Plan
 from tests.fixtures.dying import dies
@@ -53,8 +53,8 @@ class Evening(RuleBasedStateMachine):
     def goes_on(self) -> None:
         self._command()
 
-    @rule(point=st.sampled_from(list(Point)), nth=st.integers(1, 4))
-    def is_killed(self, point: Point, nth: int) -> None:
+    @rule(point=st.sampled_from(list(Failpoint)), nth=st.integers(1, 4))
+    def is_killed(self, point: Failpoint, nth: int) -> None:
         dies(self._command, point, nth)
 
     @rule(remedy=st.sampled_from(["java", "service", "stop", "start", "carry", "firewall"]))

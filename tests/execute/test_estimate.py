@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.cli.progress import Board
 from provisioner.execute.estimate import Running, State, Under, overdue, seconds_left
 from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
@@ -139,11 +139,11 @@ def test_a_person_who_is_waited_for_is_no_work(journal: Journal) -> None:
     planned = world.plan()
     looker = Looker(world, planned)
 
-    def act(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
         world.clock += timedelta(seconds=20)
         return world.act(steps, mark)
 
-    apply(world, planned, journal, say=looker.hear, act=act)
+    apply(world, planned, journal, notify=looker.hear, apply=act)
     assert looker.told(PersonAwaited) == ["0:40 of work; it waits"]
     assert world.clock - AT >= timedelta(seconds=400)
     assert looker.seen[-1][1] == "0:40 of work"
@@ -156,7 +156,7 @@ def test_a_run_that_goes_on_does_not_begin_at_nothing(journal: Journal) -> None:
     apply(world, planned, journal, interrupted=lambda: next(stops))
     before = Board(planned)
     looker = Looker(world, planned, {"firewall": 100.0})
-    apply(world, planned, journal, say=looker.hear)
+    apply(world, planned, journal, notify=looker.hear)
     whole = before.left()
     begun = looker.told(RunStarted)[0]
     assert "left" in whole and begun != whole

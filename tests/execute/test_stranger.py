@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import pytest
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.execute import judge
 from provisioner.model import Evidence, Fleet, Plan, Result, Role, Statement, Status
-from provisioner.plan.rollout import Standing, make, why_not_fenced, why_not_remove, why_not_start
+from provisioner.plan.rollout import make, why_not_fenced, why_not_remove, why_not_start
+from provisioner.plan.statements import StatementsInForce
 from tests.worlds.memory import AT, Machine, World, fleet, gateway, no_connector, only_connector
 
 
@@ -24,8 +25,8 @@ def untold(rows: Fleet, **machines: Machine) -> World:
 
 def before(world: World, **asked: Any) -> judge.Verdict | None:
     step = World(world.fleet, B84001=Machine()).plan().steps[0]
-    reading = judge.Reading.of(*world.read(world.fleet.known, False))
-    return judge.before(step, reading, begun=False, working=True, **asked)
+    reading = judge.Observation.of(*world.read(world.fleet.known, False))
+    return judge.decide_before(step, reading, begun=False, working=True, **asked)
 
 
 def test_nothing_is_planned_for_a_pc_that_cannot_be_told() -> None:
@@ -56,13 +57,13 @@ def test_a_step_is_not_proved_by_another_pc(result: Literal["ok", "failed", "unr
     world = World(fleet(gateway("B84001")), B84001=Machine())
     step = world.plan().steps[0]
     world.machines["B84001"] = Machine(rule=True, service=True, right_pc=False)
-    reading = judge.Reading.of(*world.read(world.fleet.known, False))
-    verdict = judge.after(step, Acted(result=result), reading)
+    reading = judge.Observation.of(*world.read(world.fleet.known, False))
+    verdict = judge.decide_after(step, StepResult(result=result), reading)
     assert verdict[0] is Result.UNKNOWN and "another PC" in verdict[1]
 
 
 OLD, NEW = gateway("B84001", Role.STANDBY, "B84001"), gateway("B84002", Role.ACTIVE, "B84001")
-SAID = Standing.of(fleet(OLD, NEW, statements=[only_connector("B84001")]), AT.date())
+SAID = StatementsInForce.of(fleet(OLD, NEW, statements=[only_connector("B84001")]), AT.date())
 
 
 def stopped() -> dict[str, Evidence]:
@@ -82,10 +83,10 @@ def test_another_pc_at_a_gateways_address_that_runs_no_connector_fences_nothing(
 def test_another_pc_that_runs_a_connector_is_no_active_gateway_that_does() -> None:
     evidence = stopped()
     retired = replace(OLD, role=Role.RETIRED)
-    nothing = Standing.of(fleet(OLD, NEW), AT.date())
+    nothing = StatementsInForce.of(fleet(OLD, NEW), AT.date())
     assert why_not_remove(retired, [NEW], nothing, evidence) is None
     assert why_not_remove(retired, [NEW], nothing, evidence, {"B84002"}) is not None
-    closed = Standing.of(fleet(OLD, NEW, statements=[no_connector("B84001")]), AT.date())
+    closed = StatementsInForce.of(fleet(OLD, NEW, statements=[no_connector("B84001")]), AT.date())
     assert why_not_remove(retired, [NEW], closed, evidence, {"B84002"}) is None
 
 
@@ -113,8 +114,8 @@ def test_nor_where_it_was_marked_after_the_plan(remedy: str) -> None:
     said = [only_connector("B84001")]
     world = World(fleet(gateway("B84001"), statements=said), B84001=Machine())
     step = next(one for one in world.plan().steps if one.remedy == remedy)
-    reading = judge.Reading.of(*world.read(world.fleet.known, False))
+    reading = judge.Observation.of(*world.read(world.fleet.known, False))
     reading = replace(reading, evidence={name: going(one) for name, one in reading.evidence.items()})
-    verdict = judge.before(step, reading, begun=False, working=True)
+    verdict = judge.decide_before(step, reading, begun=False, working=True)
     assert verdict is not None and verdict[0] is Result.WAITING and "at its next restart" in verdict[1]
     assert reading.findings["B84001"]["R5-identity"].status is Status.PASSED

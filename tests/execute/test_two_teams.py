@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 
 from provisioner import processes
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.errors import InputError, JournalError
 from provisioner.execute import claims, engine
-from provisioner.execute.engine import Asked
+from provisioner.execute.admission import Asked
 from provisioner.journal import Event, Journal, started
 from provisioner.model import Plan, Result, Role, Step
 from tests.execute.test_waves import apply
@@ -52,7 +52,7 @@ def test_a_connector_that_another_team_starts_at_the_same_moment_is_seen_and_our
     world, stopped = practice(), list[str]()
     plan = the_start(world)
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         said = world.act(steps, mark)
         if any(step.remedy == "start" for step in steps):
             world.machines["B84001B"].running = True
@@ -63,7 +63,7 @@ def test_a_connector_that_another_team_starts_at_the_same_moment_is_seen_and_our
         return said
 
     with Journal.open(tmp_path / "journal.db") as journal:
-        ended = apply(world, plan, journal, act=act)
+        ended = apply(world, plan, journal, apply=act)
         (outcome,) = ended.outcomes
         assert outcome.result is Result.FAILED
         assert "a Connector runs on B84001B, of the same practice: this one was stopped again" in outcome.message
@@ -78,7 +78,7 @@ def test_nothing_is_stopped_because_of_a_pc_that_is_not_the_practices(tmp_path: 
     """Right after the start another PC, with a Connector of its own, answers at one of the two addresses."""
     world, asked = practice(), list[str]()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         said = world.act(steps, mark)
         asked.extend(step.id for step in steps)
         if any(step.remedy == "start" for step in steps):
@@ -87,7 +87,7 @@ def test_nothing_is_stopped_because_of_a_pc_that_is_not_the_practices(tmp_path: 
         return said
 
     with Journal.open(tmp_path / "journal.db") as journal:
-        (outcome,) = apply(world, the_start(world), journal, act=act).outcomes
+        (outcome,) = apply(world, the_start(world), journal, apply=act).outcomes
     assert not [id_ for id_ in asked if id_.endswith("-taken-back")]
     assert outcome.result is (Result.UNKNOWN if swapped == "B84001" else Result.DONE)
 
@@ -95,14 +95,14 @@ def test_nothing_is_stopped_because_of_a_pc_that_is_not_the_practices(tmp_path: 
 def test_one_that_cannot_be_stopped_again_is_said_aloud(tmp_path: Path) -> None:
     world = practice()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         if any(step.values.get("service_state") == "disabled" for step in steps):
             raise OSError("no room for Ansible")
         world.machines["B84001B"].running = any(step.remedy == "start" for step in steps)
         return world.act(steps, mark)
 
     with Journal.open(tmp_path / "journal.db") as journal:
-        (outcome,) = apply(world, the_start(world), journal, act=act).outcomes
+        (outcome,) = apply(world, the_start(world), journal, apply=act).outcomes
         assert outcome.result is Result.FAILED
         assert "could not be stopped again (OSError: no room for Ansible)" in outcome.message
         assert "have one of the two stopped at once" in outcome.message
@@ -111,13 +111,13 @@ def test_one_that_cannot_be_stopped_again_is_said_aloud(tmp_path: Path) -> None:
 def test_a_start_waits_while_another_team_has_a_gateway_of_the_practice(tmp_path: Path) -> None:
     world, asked = practice(), list[tuple[str, Any]]()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         asked.extend((step.id, step.values.get(claims.STAYS)) for step in steps)
-        held = Acted(result="held", message="another team works on this gateway: journal j-2")
-        return {step.id: held if step.gateway == "B84001B" else Acted(result="ok") for step in steps}
+        held = StepResult(result="held", message="another team works on this gateway: journal j-2")
+        return {step.id: held if step.gateway == "B84001B" else StepResult(result="ok") for step in steps}
 
     with Journal.open(tmp_path / "journal.db") as journal:
-        (outcome,) = apply(world, the_start(world), journal, act=act).outcomes
+        (outcome,) = apply(world, the_start(world), journal, apply=act).outcomes
         assert outcome.result is Result.WAITING
         assert "B84001B, of the same practice: another team works on this gateway" in outcome.message
         # What was claimed is released again, and nothing was started.
@@ -128,14 +128,14 @@ def test_a_start_waits_while_another_team_has_a_gateway_of_the_practice(tmp_path
 def test_the_peers_are_looked_at_again_once_our_marker_is_on_them(tmp_path: Path) -> None:
     world = practice()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         # The other team was through before our marker was there.
         world.machines["B84001B"].running = True
         assert all(step.role == claims.MARKER for step in steps)
-        return {step.id: Acted(result="ok") for step in steps}
+        return {step.id: StepResult(result="ok") for step in steps}
 
     with Journal.open(tmp_path / "journal.db") as journal:
-        (outcome,) = apply(world, the_start(world), journal, act=act).outcomes
+        (outcome,) = apply(world, the_start(world), journal, apply=act).outcomes
     assert outcome.result is Result.STALE
     assert "a Connector runs on B84001B" in outcome.message
 
@@ -161,13 +161,13 @@ def test_one_that_comes_back_while_the_others_are_marked_makes_the_start_wait(tm
     world.fleet = replace(world.fleet, statements=(*world.fleet.statements, memory.only_connector("B84001", "B84001B")))
     world.machines["B84001B"].online = False
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         assert all(step.role == claims.MARKER and step.gateway == "B84001" for step in steps)
         world.machines["B84001B"].online = True
-        return {step.id: Acted(result="ok") for step in steps}
+        return {step.id: StepResult(result="ok") for step in steps}
 
     with Journal.open(tmp_path / "journal.db") as journal:
-        (outcome,) = apply(world, replace(the_start(practice()), roles={}), journal, act=act).outcomes
+        (outcome,) = apply(world, replace(the_start(practice()), roles={}), journal, apply=act).outcomes
     assert outcome.result is Result.WAITING
     assert "B84001B, of the same practice, was away and answers now" in outcome.message
 
@@ -178,12 +178,12 @@ def test_nothing_is_written_on_a_pc_that_is_not_the_practices(tmp_path: Path) ->
     world.fleet = replace(world.fleet, statements=(*world.fleet.statements, memory.only_connector("B84001", "B84001B")))
     world.machines["B84001B"].right_pc = False
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         marked.update(step.gateway for step in steps)
         return world.act(steps, mark)
 
     with Journal.open(tmp_path / "journal.db") as journal:
-        (outcome,) = apply(world, replace(the_start(practice()), roles={}), journal, act=act).outcomes
+        (outcome,) = apply(world, replace(the_start(practice()), roles={}), journal, apply=act).outcomes
     assert (outcome.result, marked) == (Result.DONE, {"B84001"})
 
 
@@ -355,12 +355,12 @@ def test_the_mover_and_an_older_clone_never_both_start(tmp_path: Path) -> None:
                 places={OLD: ("B84001", rows[OLD].address)}, waves=(replace(plan.waves[0], steps=(begin,), roles={}),),
                 budget=plan.budget,
             )  # fmt: skip
-            tried.append(engine.run(older, fleet, clone, world.hands(clone), policy_digest="p1", asked=Asked()))
+            tried.append(engine.run(older, fleet, clone, world.ports(clone), policy_digest="p1", asked=Asked()))
         return world.act(steps, journal.names())
 
     with operator.journal() as journal:
         for _ in range(12):
-            engine.run(plan, world.fleet, journal, world.hands(journal, act=act), policy_digest="p1", asked=Asked())
+            engine.run(plan, world.fleet, journal, world.ports(journal, apply=act), policy_digest="p1", asked=Asked())
             if tried:
                 break
             for step in plan.steps:

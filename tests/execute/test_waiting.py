@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from provisioner import processes
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.errors import InputError, JournalError
 from provisioner.execute import budget as budgets
 from provisioner.execute.events import Happening, Queued
@@ -67,11 +67,11 @@ def test_a_window_that_closes_in_the_middle_of_a_wave_ends_it(journal: Journal) 
     plan = world.plan(remedies=["firewall"])
     assert len(plan.waves) == 1
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         world.clock += timedelta(minutes=6)
         return world.act(steps, mark)
 
-    ended = apply(world, plan, journal, act=act)
+    ended = apply(world, plan, journal, apply=act)
     found = list(results(ended).values())
     assert found.count("done") >= 2
     assert found.count("waiting") >= 2
@@ -90,11 +90,11 @@ def test_a_start_for_which_the_window_has_closed_is_moved(journal: Journal) -> N
     world = timed("Mon-Fri 19:00-20:45")
     plan = world.plan()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         world.clock += timedelta(minutes=40)
         return world.act(steps, mark)
 
-    ended = apply(world, plan, journal, act=act)
+    ended = apply(world, plan, journal, apply=act)
     assert results(ended)["B84000-service"] == "done"
     assert results(ended)["B84000-start"] == "waiting"
     assert "B84000-start" not in world.acts
@@ -113,7 +113,7 @@ def test_a_rollout_that_waits_goes_on_when_the_window_opens(journal: Journal) ->
     world = timed("Mon 23:00-24:00")
     said = list[Happening]()
     plan = world.plan(remedies=["firewall"])
-    ended = apply(world, plan, journal, say=said.append, wait_until=AT + timedelta(hours=6))
+    ended = apply(world, plan, journal, notify=said.append, wait_until=AT + timedelta(hours=6))
     assert results(ended) == {"B84000-firewall": "done"}
     assert ended.exit_code == 0
     assert world.clock >= datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
@@ -157,12 +157,12 @@ def test_a_run_whose_lease_was_broken_and_taken_begins_nothing_further(journal: 
     plan = world.plan(remedies=["firewall"])
     alice = processes.Process(user="alice", host="elsewhere", pid=3, started="x")
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         journal.break_lease(plan.id, "alice", "it hangs", world.clock)
         journal.take([plan.id], alice, "apply", world.clock, world.clock + timedelta(hours=4))
         return world.act(steps, mark)
 
-    ended = apply(world, plan, journal, act=act)
+    ended = apply(world, plan, journal, apply=act)
     assert list(results(ended).values()) == ["done", "skipped", "skipped"]
     assert "was taken from this run: alice@elsewhere" in ended.stopped
     assert ended.exit_code == 4
@@ -184,7 +184,7 @@ def test_a_gateway_that_answers_and_then_does_not_is_asked_again_later(journal: 
     plan = world.plan(remedies=["firewall"])
     world.machines["B84001"].online = False
     ended = apply(
-        world, plan, journal, knock=lambda row: True, wait_until=AT + timedelta(minutes=5)
+        world, plan, journal, probe=lambda row: True, wait_until=AT + timedelta(minutes=5)
     )  # fmt: skip
     assert results(ended)["B84001-firewall"] == "unreachable"
     assert len(world.readings) < 60
@@ -287,7 +287,7 @@ def test_a_full_disk_under_the_journal_begins_nothing_further_and_loses_nothing(
     world = some(3)
     plan = world.plan(remedies=["firewall"])
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         said = world.act(steps, mark)
         limit_pages(journal, 1)
         for size in (4000, 400, 40, 1):
@@ -297,7 +297,7 @@ def test_a_full_disk_under_the_journal_begins_nothing_further_and_loses_nothing(
         return said
 
     with pytest.raises(JournalError, match="the disk is full"):
-        apply(world, plan, journal, act=act)
+        apply(world, plan, journal, apply=act)
     assert world.acts == ["B84000-firewall"]
     limit_pages(journal, 2**30)
     world.acts.clear()

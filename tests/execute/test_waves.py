@@ -17,16 +17,16 @@ import sqlalchemy as sa
 
 from provisioner import journal as journals
 from provisioner import processes
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.errors import InputError, JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
+from provisioner.execute import admission, engine
 from provisioner.execute import budget as budgets
-from provisioner.execute import engine
-from provisioner.execute.engine import Asked
+from provisioner.execute.admission import Asked
 from provisioner.execute.events import Happening, PersonAwaited, RunStarted
 from provisioner.execute.shards import shards
 from provisioner.journal import Event, Journal, file, started
 from provisioner.model import Budget, Outcome, Plan, Result, Role, Step
-from tests.worlds.memory import AT, Machine, World, fleet, gateway, hands, no_connector
+from tests.worlds.memory import AT, Machine, World, fleet, gateway, no_connector, ports
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def apply(world: World, plan: Plan, journal: Journal, **changes: Any) -> engine.
     asked = {name: changes.pop(name) for name in tuple(changes) if name in Asked.__dataclass_fields__}
     digest = changes.pop("policy_digest", "p1")
     return engine.run(
-        plan, world.fleet, journal, hands(world, **changes), policy_digest=digest, asked=Asked(**asked)
+        plan, world.fleet, journal, ports(world, **changes), policy_digest=digest, asked=Asked(**asked)
     )  # fmt: skip
 
 
@@ -126,11 +126,11 @@ def test_what_another_team_changed_meanwhile_is_not_taken_for_our_own_doing(jour
     world = some(1)
     plan = world.plan(remedies=["firewall"])
 
-    def held(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def held(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         world.machines["B84000"].other_rule = "a rule for three"
-        return {step.id: Acted(result="held", message="another team works on this gateway") for step in steps}
+        return {step.id: StepResult(result="held", message="another team works on this gateway") for step in steps}
 
-    assert results(apply(world, plan, journal, act=held)) == {"B84000-firewall": "waiting"}
+    assert results(apply(world, plan, journal, apply=held)) == {"B84000-firewall": "waiting"}
     assert results(apply(world, plan, journal)) == {"B84000-firewall": "stale"}
     assert world.acts == []
 
@@ -139,10 +139,10 @@ def test_ansible_ok_without_proof_is_a_failure(journal: Journal) -> None:
     world = some(1)
     plan = world.plan(remedies=["firewall"])
 
-    def says_ok(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
-        return {step.id: Acted(result="ok", changed=True) for step in steps}
+    def says_ok(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+        return {step.id: StepResult(result="ok", changed=True) for step in steps}
 
-    ended = apply(world, plan, journal, act=says_ok)
+    ended = apply(world, plan, journal, apply=says_ok)
     assert results(ended) == {"B84000-firewall": "failed"}
     assert ended.outcomes[0].message == "Ansible said ok, but the reading does not show it: R14-rule: no rule"
 
@@ -151,23 +151,23 @@ def test_a_proof_counts_whatever_ansible_says(journal: Journal) -> None:
     world = some(1)
     plan = world.plan(remedies=["firewall"])
 
-    def loses_the_answer(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def loses_the_answer(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         world.act(steps, mark)
         return {}
 
-    assert results(apply(world, plan, journal, act=loses_the_answer)) == {"B84000-firewall": "done"}
+    assert results(apply(world, plan, journal, apply=loses_the_answer)) == {"B84000-firewall": "done"}
 
 
 def test_an_act_that_breaks_costs_its_shard_only(journal: Journal) -> None:
     world = some(4, waves=(), shard=1, unknown=None)
     plan = replace(world.plan(remedies=["firewall"]), budget=Budget(first_wave=9, unknown=None))
 
-    def breaks(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def breaks(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         if steps[0].gateway == "B84001":
             raise RuntimeError("no such thing")
         return world.act(steps, mark)
 
-    ended = apply(world, plan, journal, act=breaks)
+    ended = apply(world, plan, journal, apply=breaks)
     assert sorted(results(ended).values()) == ["done", "done", "done", "unknown"]
     assert "no such thing" in next(one.message for one in ended.outcomes if one.result is Result.UNKNOWN)
 
@@ -211,10 +211,10 @@ def test_shards_that_ansibles_words_held_up_are_done_when_the_reading_says_bette
     world = some(12, waves=(), shard=1)
     plan = replace(world.plan(remedies=["firewall"]), budget=Budget(first_wave=99))
 
-    def complains(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def complains(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         return {id: replace(said, result="failed") for id, said in world.act(steps, mark).items()}
 
-    ended = apply(world, plan, journal, act=complains)
+    ended = apply(world, plan, journal, apply=complains)
     assert set(results(ended).values()) == {"done"}
     assert len(world.acts) == 12
 
@@ -231,7 +231,7 @@ def test_unreachable_gateways_do_not_stop_the_rest(journal: Journal) -> None:
 
 def test_the_budget_is_said_before_anything_is_done(journal: Journal) -> None:
     world, said = some(26), list[Happening]()
-    apply(world, world.plan(remedies=["firewall"]), journal, say=said.append)
+    apply(world, world.plan(remedies=["firewall"]), journal, notify=said.append)
     assert isinstance(said[0], RunStarted)
     assert said[0].budget == (
         "Stops when the first gateway of the first wave fails or ends unknown, or a second of all 26 fails, or a "
@@ -255,7 +255,7 @@ def test_the_budget_counts_each_kind_apart() -> None:
 def test_a_first_start_waits_for_approve_and_goes_on(journal: Journal) -> None:
     world = World(fleet(gateway("B84001"), approve_wait=6.0), B84001=Machine(approved=False))
     plan, said = world.plan(), list[Happening]()
-    ended = apply(world, plan, journal, say=said.append)
+    ended = apply(world, plan, journal, notify=said.append)
     assert results(ended)["B84001-start"] == "waiting"
     assert "Approve" in ended.outcomes[-1].message
     assert ended.exit_code == 4
@@ -310,7 +310,7 @@ def test_going_on_after_a_death_ends_what_was_left_and_lets_the_reading_judge(jo
     )
     world.machines["B84000"].rule = True
     ended_marks: list[str] = []
-    ended = apply(world, plan, journal, end=ended_marks.append)
+    ended = apply(world, plan, journal, kill_leftovers=ended_marks.append)
     assert ended_marks == ["m1"]
     assert results(ended) == {"B84000-firewall": "unchanged", "B84001-firewall": "done"}
     assert world.acts == ["B84001-firewall"]
@@ -328,11 +328,11 @@ def test_what_a_dead_run_of_another_plan_left_is_ended_before_anything_is_done(j
     journal.take(["plan-alive"], alice, "apply", AT, AT.replace(year=2027))
     log: list[str] = []
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         log.extend(step.id for step in steps)
         return world.act(steps, mark)
 
-    apply(world, plan, journal, act=act, end=log.append)
+    apply(world, plan, journal, apply=act, kill_leftovers=log.append)
     assert log == ["m1", "B84000-firewall", "B84001-firewall"]
     assert journal.progress("plan-dead").outcomes["B84001-service"].result is Result.UNKNOWN
     assert list(journal.progress("plan-alive").unended) == ["B84009-service"]
@@ -357,7 +357,7 @@ def test_a_run_that_ends_while_another_looks_for_dead_ones_is_not_taken_for_one(
 
     monkeypatch.setattr(journal, "take", it_ends_first)
     marks: list[str] = []
-    apply(world, plan, journal, end=marks.append)
+    apply(world, plan, journal, kill_leftovers=marks.append)
     assert marks == []
     assert journal.progress("plan-alive").outcomes["B84009-service"].result is Result.DONE
 
@@ -382,11 +382,11 @@ def test_an_interrupt_ends_what_runs_and_begins_nothing_further(journal: Journal
     world, asked = some(3), threading.Event()
     plan = world.plan(remedies=["firewall"])
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         asked.set()
         return world.act(steps, mark)
 
-    ended = apply(world, plan, journal, act=act, interrupted=asked.is_set)
+    ended = apply(world, plan, journal, apply=act, interrupted=asked.is_set)
     assert list(results(ended).values()) == ["done", "skipped", "skipped"]
     assert ended.stopped == "the operator ended it"
     assert ended.exit_code == 4
@@ -438,12 +438,12 @@ def test_a_step_is_in_the_journal_before_it_is_done(journal: Journal) -> None:
     plan = world.plan(remedies=["firewall"])
     seen: list[Event] = []
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         seen.extend(journal.progress(plan.id).unended.values())
         assert seen[0].body["mark"] == mark
         return world.act(steps, mark)
 
-    assert results(apply(world, plan, journal, act=act)) == {"B84000-firewall": "done"}
+    assert results(apply(world, plan, journal, apply=act)) == {"B84000-firewall": "done"}
     assert [event.step for event in seen] == ["B84000-firewall"]
 
 
@@ -454,16 +454,16 @@ def test_what_a_plan_may_not_be_applied_to(journal: Journal) -> None:
         apply(world, plan, journal, policy_digest="p2")
     closed = replace(world.fleet, settings=replace(world.fleet.settings, read_only=True))
     with pytest.raises(ReadOnlyFleet):
-        engine.refuse(plan, closed, "p1", Asked())
+        admission.refuse(plan, closed, "p1", Asked())
     rollout = replace(world.fleet.settings.rollout, approval=True)
     strict = replace(world.fleet, settings=replace(world.fleet.settings, rollout=rollout))
     with pytest.raises(InputError, match="approval"):
-        engine.refuse(plan, strict, "p1", Asked())
-    engine.refuse(plan, strict, "p1", Asked(approved_by="B. Person", ticket="CHG-7"))
-    engine.refuse(plan, closed, "p1", Asked(), rehearsal=True)
+        admission.refuse(plan, strict, "p1", Asked())
+    admission.refuse(plan, strict, "p1", Asked(approved_by="B. Person", ticket="CHG-7"))
+    admission.refuse(plan, closed, "p1", Asked(), rehearsal=True)
     elsewhere = replace(world.fleet, gateways=tuple(replace(one, address="192.0.2.9") for one in world.fleet.gateways))
     with pytest.raises(PlanRefused, match="not for this fleet"):
-        engine.refuse(plan, elsewhere, "p1", Asked())
+        admission.refuse(plan, elsewhere, "p1", Asked())
     assert world.acts == []
 
 
@@ -543,7 +543,7 @@ def test_who_approved_it_is_in_the_journal(journal: Journal) -> None:
 def test_a_rehearsal_leaves_the_journal_and_the_starts_alone(journal: Journal) -> None:
     world = some(3)
     found = engine.rehearse(
-        world.plan(), 2, lambda steps, mark: {step.id: Acted(result="ok") for step in steps}, lambda: False
+        world.plan(), 2, lambda steps, mark: {step.id: StepResult(result="ok") for step in steps}, lambda: False
     )
     assert sorted(found) == [f"B8400{number}-{remedy}" for number in range(3) for remedy in ("firewall", "service")]
     assert journal.events() == []
@@ -558,7 +558,7 @@ class Kept(World):
         if path.exists():
             self.machines, self.acts = pickle.loads(path.read_bytes())
 
-    def act(self, steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(self, steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         said = super().act(steps, mark)
         self.path.write_bytes(pickle.dumps((self.machines, self.acts)))
         return said

@@ -135,7 +135,7 @@ def test_rows_after_a_broken_one_are_still_checked(tmp_path: Path) -> None:
 
 def test_a_column_that_is_nearly_right_is_suggested(tmp_path: Path) -> None:
     _, (fault,) = check(put(tmp_path, b"practice,name,gateway,adress,role\n"))
-    assert fault.hint == "Is it adress? Rename that."
+    assert fault.hint == "Did you mean adress? Rename that."
 
 
 def test_bytes_that_are_no_text_name_their_line(tmp_path: Path) -> None:

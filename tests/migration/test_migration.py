@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import engine, judge
-from provisioner.execute.engine import FINISHED, Asked
-from provisioner.execute.failpoints import Point
+from provisioner.execute.admission import Asked
+from provisioner.execute.failpoints import Failpoint
 from provisioner.journal import Event, Journal, standing
 from provisioner.migration import stages
-from provisioner.model import Audit, Plan, Result, Role, Step, Wave
+from provisioner.model import FINISHED, Audit, Plan, Result, Role, Step, Wave
 from provisioner.plan import rollout as planning
 from provisioner.plan import undo
 from tests.fixtures.dying import dies
@@ -57,7 +57,7 @@ class Operator:
         world = self.world()
         with self.journal() as journal:
             ended = engine.run(
-                plan, world.fleet, journal, world.hands(journal, **changes), policy_digest="p1", asked=Asked()
+                plan, world.fleet, journal, world.ports(journal, **changes), policy_digest="p1", asked=Asked()
             )
         world.save()
         return ended
@@ -172,7 +172,7 @@ def test_nothing_starts_behind_a_fence_that_does_not_hold(operator: Operator) ->
     """Somebody starts the old one by hand while the practice logs in to SystmOne on the new one."""
     plan = operator.planned()
     world = operator.world()
-    hands = world.hands()
+    ports = world.ports()
 
     def meddles(happening: object) -> None:
         world.say(happening)  # type: ignore[arg-type]
@@ -180,7 +180,9 @@ def test_nothing_starts_behind_a_fence_that_does_not_hold(operator: Operator) ->
             world._service(world.machines[OLD], run=True)
 
     with operator.journal() as journal:
-        ended = engine.run(plan, world.fleet, journal, replace(hands, say=meddles), policy_digest="p1", asked=Asked())
+        ended = engine.run(
+            plan, world.fleet, journal, replace(ports, notify=meddles), policy_digest="p1", asked=Asked()
+        )
     world.save()
     start = next(one for one in ended.outcomes if one.step == f"{NEW}-start")
     assert start.result is Result.STALE
@@ -206,7 +208,7 @@ def test_hours_hold_a_move_up_before_the_old_one_is_stopped_and_not_after(operat
 
     world = operator.world()
     world.clock += timedelta(hours=23, minutes=30)
-    hands = world.hands()
+    ports = world.ports()
 
     def slow(happening: object) -> None:
         if "start SystmOne" in getattr(happening, "words", ""):
@@ -214,7 +216,7 @@ def test_hours_hold_a_move_up_before_the_old_one_is_stopped_and_not_after(operat
         world.say(happening)  # type: ignore[arg-type]
 
     with operator.journal() as journal:
-        engine.run(plan, world.fleet, journal, replace(hands, say=slow), policy_digest="p1", asked=Asked())
+        engine.run(plan, world.fleet, journal, replace(ports, notify=slow), policy_digest="p1", asked=Asked())
     assert world.runs() == {NEW}
     assert world.two_at_once() == []
 
@@ -230,21 +232,21 @@ def test_a_stop_of_which_no_answer_came_counts_as_a_stop(operator: Operator, how
     world = operator.world()
     world.obliging = False
 
-    def loses_the_answer(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+    def loses_the_answer(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
         world.act(steps, mark)
         if how == "killed":
             raise Killed
-        return {step.id: Acted(result="unreachable", message="the line broke") for step in steps}
+        return {step.id: StepResult(result="unreachable", message="the line broke") for step in steps}
 
-    hands = world.hands(act=loses_the_answer)
+    ports = world.ports(apply=loses_the_answer)
     world.tick()
     if how == "by hand":
         world._service(world.machines[OLD], run=False)
     with nullcontext() if how != "killed" else pytest.raises(Killed), operator.journal() as journal:
-        engine.run(plan, world.fleet, journal, hands, policy_digest="p1", asked=Asked(patient=False))
+        engine.run(plan, world.fleet, journal, ports, policy_digest="p1", asked=Asked(patient=False))
     # A command that comes to nothing: it notes that the end of the killed one is not known.
     with operator.journal() as journal:
-        engine.run(plan, world.fleet, journal, world.hands(interrupted=lambda: True), policy_digest="p1")
+        engine.run(plan, world.fleet, journal, world.ports(interrupted=lambda: True), policy_digest="p1")
     world.obliging = True
     world.clock += timedelta(hours=2)
     world.save()
@@ -442,7 +444,11 @@ def stop_after(operator: Operator, plan: Plan, last: str) -> None:
 
         with operator.journal() as journal:
             ended = engine.run(
-                plan, world.fleet, journal, world.hands(say=say, interrupted=lambda: last in seen), policy_digest="p1"
+                plan,
+                world.fleet,
+                journal,
+                world.ports(notify=say, interrupted=lambda: last in seen),
+                policy_digest="p1",
             )
         world.save()
         if last in seen:
@@ -531,7 +537,7 @@ def test_a_second_operators_migration_begins_after_the_first_ones_look(operator:
         if not said:
             said.append(in_another_process(lambda: operator.run(replace(plan, id="move-2"))))
 
-    operator.run(plan, say=while_it_begins)
+    operator.run(plan, notify=while_it_begins)
     assert said == ["LeaseHeld"]
     with operator.journal() as journal:
         assert [event.plan for event in journal.events(kinds=("migration_opened",))] == ["move-1"]
@@ -585,13 +591,13 @@ def test_a_migration_that_opens_during_a_rollout_is_seen_by_its_next_wave(tmp_pa
     assert [step.gateway for step in rollout.steps] == [OLD, "OLD-B84002"]
     move = {"practice": "B84002", "old": "OLD-B84002", "new": "NEW-B84002"}
 
-    def meanwhile(steps: Sequence[Step], mark: str) -> Mapping[str, Acted]:
+    def meanwhile(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
         with operator.journal() as journal:
             journal.append([Event(at=world.now(), kind="migration_opened", plan="move-2", body=move)])
         return world.act(steps, mark)
 
     with operator.journal() as journal:
-        ended = engine.run(rollout, world.fleet, journal, world.hands(act=meanwhile), policy_digest="p1")
+        ended = engine.run(rollout, world.fleet, journal, world.ports(apply=meanwhile), policy_digest="p1")
     assert [outcome.result for outcome in ended.outcomes] == [Result.DONE, Result.WAITING]
     assert "move-2" in ended.outcomes[1].message
 
@@ -644,9 +650,9 @@ def test_a_start_whose_end_nobody_heard_is_waited_for_before_the_other_starts(op
     assert operator.world().runs() == {OLD}
 
 
-@pytest.mark.parametrize("point", list(Point), ids=lambda point: point.name)
+@pytest.mark.parametrize("point", list(Failpoint), ids=lambda point: point.name)
 @pytest.mark.parametrize("nth", [1, 4, 9])
-def test_killed_at_any_point_a_migration_goes_on(tmp_path: Path, point: Point, nth: int) -> None:
+def test_killed_at_any_point_a_migration_goes_on(tmp_path: Path, point: Failpoint, nth: int) -> None:
     """Killed with -9 at the first, a middle and a late passing of the point, then the same command: the machines are
     the judge. `make soak` goes through all passings."""
     operator = Operator(tmp_path)
@@ -658,9 +664,9 @@ def test_killed_at_any_point_a_migration_goes_on(tmp_path: Path, point: Point, n
     judged(operator, {NEW}, {OLD: "standby", NEW: "active"})
 
 
-@pytest.mark.parametrize("point", list(Point), ids=lambda point: point.name)
+@pytest.mark.parametrize("point", list(Failpoint), ids=lambda point: point.name)
 @pytest.mark.parametrize("nth", [2, 8])
-def test_killed_at_any_point_a_migration_goes_back(tmp_path: Path, point: Point, nth: int) -> None:
+def test_killed_at_any_point_a_migration_goes_back(tmp_path: Path, point: Failpoint, nth: int) -> None:
     operator = Operator(tmp_path)
     LabWorld.make(tmp_path)
     plan = operator.planned()

@@ -198,7 +198,7 @@ def test_only_the_remedies_asked_for() -> None:
     assert steps(World(fleet(gateway("B84001"))).plan(remedies=["firewall"])) == ["B84001-firewall"]
     with pytest.raises(InputError, match="firwall") as caught:
         World(fleet(gateway("B84001"))).plan(remedies=["firwall"])
-    assert caught.value.hint == "Is it firewall?"
+    assert caught.value.hint == "Did you mean firewall?"
 
 
 def test_a_service_without_a_name_is_asked_of_the_vendor() -> None:

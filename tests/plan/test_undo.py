@@ -13,7 +13,7 @@ from provisioner.execute import undoing
 from provisioner.model import Audit, Evidence, Plan, Result, Step
 from provisioner.plan import proof, undo
 from provisioner.plan import rollout as planning
-from provisioner.plan.undo import Acted
+from provisioner.plan.undo import Attempts
 from tests.migration.test_migration import NEW, OLD, Operator, results
 from tests.worlds.disk import LabWorld
 
@@ -219,10 +219,10 @@ def test_what_was_there_before_counts_from_the_first_time() -> None:
         ]
     )
     assert found == {
-        "a": Acted(begun=1, before={"exists": False}),
-        "b": Acted(begun=2, before={"exists": True}),
-        "c": Acted(begun=1, before=None),
-        "d": Acted(begun=1, before={"exists": True}),
+        "a": Attempts(begun=1, before={"exists": False}),
+        "b": Attempts(begun=2, before={"exists": True}),
+        "c": Attempts(begun=1, before=None),
+        "d": Attempts(begun=1, before={"exists": True}),
     }
 
 
@@ -243,7 +243,7 @@ def test_exclusions_that_nobody_could_see_are_not_undone(operator: Operator) -> 
     values = {"antivirus_paths": ["C:\\a.exe"], "antivirus_processes": [], "antivirus_state": "present"}
     one = replace(step("antivirus", values), gateway=NEW)
     before = {"path": [], "process": [], "untold": ["C:\\a.exe"]}
-    back = undo.gateway_back([one], audit, {one.id: Acted(begun=1, before=before)}, "plan-1")
+    back = undo.gateway_back([one], audit, {one.id: Attempts(begun=1, before=before)}, "plan-1")
     assert back.steps == ()
     assert "C:\\a.exe could not be read" in back.gaps[0].message
 
@@ -271,8 +271,8 @@ def test_what_a_dead_run_may_have_made_is_not_put_back_as_what_was_there(
     values = {"antivirus_paths": [], "antivirus_processes": [], "carry_paths": [], f"{role}_state": "present"}
     one = replace(step(role, values), gateway=NEW)
     for begun in (1, 2):
-        back = undo.gateway_back([one], audit, {one.id: Acted(begun=begun, before=before)}, "plan-1")
+        back = undo.gateway_back([one], audit, {one.id: Attempts(begun=begun, before=before)}, "plan-1")
         assert [len(back.steps), len(back.gaps)] == ([1, 0] if known or begun == 1 else [0, 1]), begun
     gone = replace(one, values={**values, f"{role}_state": "absent"})
-    back = undo.gateway_back([gone], audit, {gone.id: Acted(begun=2, before=before)}, "plan-1")
+    back = undo.gateway_back([gone], audit, {gone.id: Attempts(begun=2, before=before)}, "plan-1")
     assert bool(back.steps) is (role == "connector")

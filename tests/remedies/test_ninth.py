@@ -12,7 +12,7 @@ from provisioner.audit import policy
 from provisioner.execute.estimate import takes
 from provisioner.model import Audit, Evidence, Finding, Fleet, Gateway, Plan, Role, Status, Step
 from provisioner.plan import proof, rollout, undo
-from provisioner.plan.undo import Acted
+from provisioner.plan.undo import Attempts
 from provisioner.remedies.remedy import Back, Need, Remedy, Removal, Risk, Sections, Values, all_comes_back
 from provisioner.report import html
 from tests.audit.test_policy import GOOD, NAMES, written
@@ -138,7 +138,7 @@ def test_what_stays_on_a_retired_gateway_is_said(monkeypatch: pytest.MonkeyPatch
 
 def test_it_is_undone_and_proved_by_what_it_shows() -> None:
     plan, audit = planned()
-    acted = {step(plan).id: Acted(begun=1, before={"name": "old"})}
+    acted = {step(plan).id: Attempts(begun=1, before={"name": "old"})}
     (back,) = undo.make(plan, audit, acted, at=AT, plan_id="undo-1").steps
     assert (back.id, back.restores) == ("B84001-undo-proxy", True)
     assert back.values == {
@@ -157,7 +157,7 @@ def test_it_is_undone_and_proved_by_what_it_shows() -> None:
 def test_begun_twice_it_goes_back_only_where_nothing_had_been_there() -> None:
     plan, audit = planned()
     for before, undone in (({"name": ""}, 1), ({"name": "old"}, 0)):
-        acted = {step(plan).id: Acted(begun=2, before=before)}
+        acted = {step(plan).id: Attempts(begun=2, before=before)}
         made = undo.make(plan, audit, acted, at=AT, plan_id="undo-1")
         assert (len(made.steps), len(made.gaps)) == (undone, 1 - undone)
 
@@ -165,7 +165,7 @@ def test_begun_twice_it_goes_back_only_where_nothing_had_been_there() -> None:
 def test_without_a_way_back_it_is_a_gap_and_nothing_proves_it(monkeypatch: pytest.MonkeyPatch) -> None:
     plan, audit = planned()
     monkeypatch.setattr(remedies, "REMEDIES", (*remedies.REMEDIES[:-1], replace(NINTH, back=None)))
-    made = undo.make(plan, audit, {step(plan).id: Acted(begun=1, before={"name": "old"})}, at=AT, plan_id="undo-1")
+    made = undo.make(plan, audit, {step(plan).id: Attempts(begun=1, before={"name": "old"})}, at=AT, plan_id="undo-1")
     assert not made.steps
     assert [gap.control for gap in made.gaps] == ["B84001-proxy"]
     assert "knows no way back" in made.gaps[0].message

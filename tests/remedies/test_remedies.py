@@ -20,7 +20,7 @@ from tests.worlds import disk
 
 ROLES = resources.root() / "roles"
 # It does nothing: what is around it leaves our marker.
-HELPERS = {"marker"}
+HELPERS = {"marker", "package"}
 
 
 def options(role: str) -> Mapping[str, Any]:

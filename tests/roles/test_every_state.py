@@ -13,12 +13,12 @@ import pytest
 
 from provisioner import remedies
 from provisioner.ansible import playbook
-from provisioner.ansible.playbook import Acted, Marker
+from provisioner.ansible.playbook import Marker, StepResult
 from provisioner.execute import engine
 from provisioner.journal import Journal
 from provisioner.lab.estate import machines as estate
 from provisioner.migration import stages
-from provisioner.model import Budget, Move, Outcome, Plan, Result, Role, Step, Wave
+from provisioner.model import FINISHED, Budget, Move, Outcome, Plan, Result, Role, Step, Wave
 from provisioner.plan import rollout as planning
 from provisioner.plan import undo
 from tests.conftest import own_mark
@@ -105,7 +105,7 @@ class Estate(LabWorld):
     def save(self) -> None:
         """Nothing of it outlives the test."""
 
-    def act(self, steps: Sequence[Step], names: Sequence[str] = ()) -> dict[str, Acted]:
+    def act(self, steps: Sequence[Step], names: Sequence[str] = ()) -> dict[str, StepResult]:
         """By a real Ansible."""
         marker = Marker(journal=names[0], known=tuple(names[1:]), by="a test", minutes=120) if names else None
         lenders = [str(step.values.get("carry_from") or step.gateway) for step in steps]
@@ -124,7 +124,7 @@ class Estate(LabWorld):
         with Journal.open(self.folder / "journal.db") as journal:
             if plan.steps:
                 engine.run(
-                    replace(plan, budget=_UNLIMITED), self.fleet, journal, self.hands(journal), policy_digest="p1"
+                    replace(plan, budget=_UNLIMITED), self.fleet, journal, self.ports(journal), policy_digest="p1"
                 )
             return dict(journal.progress(plan.id).outcomes)
 
@@ -176,10 +176,10 @@ def _wrong(world: Estate, plan: Plan, outcomes: Mapping[str, Outcome]) -> list[s
         outcome, state = outcomes[step.id], world.states[step.gateway]
         said = f"{world.named(step.gateway)}: {step.id} is {outcome.result}: {outcome.message}"
         if state.held:
-            right = outcome.result not in engine.FINISHED and (state.held in outcome.message or step.remedy == "start")
+            right = outcome.result not in FINISHED and (state.held in outcome.message or step.remedy == "start")
             if not right:
                 wrong.append(f"{said} (and should be held)")
-        elif outcome.result not in engine.FINISHED or "Ansible said" in outcome.message:
+        elif outcome.result not in FINISHED or "Ansible said" in outcome.message:
             wrong.append(said)
         elif outcome.result is Result.DONE and not outcome.before:
             wrong.append(f"{said}, and what was there before is not kept")
@@ -204,7 +204,7 @@ def _undone(world: Estate, plan: Plan, audit: Any, outcomes: Mapping[str, Outcom
     back = world.back(plan, audit)
     said = [(gap.gateway, gap.control, False, gap.message) for gap in back.gaps]
     said += [
-        (one.gateway, one.step, one.result in engine.FINISHED and "Ansible said" not in one.message, one.message)
+        (one.gateway, one.step, one.result in FINISHED and "Ansible said" not in one.message, one.message)
         for one in world.run(back).values()
     ]
     wrong = []

@@ -11,7 +11,7 @@ import pytest
 
 from provisioner import remedies, resources
 from provisioner.ansible import inventory, playbook
-from provisioner.ansible.playbook import Acted, Marker
+from provisioner.ansible.playbook import Marker, StepResult
 from provisioner.ansible.results import RELEASE
 from provisioner.execute import judge
 from provisioner.fleet import load
@@ -31,7 +31,7 @@ def work(pretend: Handle, *names: str) -> list[Step]:
     return [replace(test_playbook.step(name, role), values=values) for name, role, values in found]
 
 
-def act(pretend: Handle, steps: Sequence[Step], journal: str = "j-1", **options: Any) -> dict[str, Acted]:
+def act(pretend: Handle, steps: Sequence[Step], journal: str = "j-1", **options: Any) -> dict[str, StepResult]:
     """The steps, under that journal's marker."""
     rows = load(pretend.folder)
     hosts = {row.name: inventory.connection(rows, row) for row in rows.known}
@@ -47,7 +47,7 @@ def there(pretend: Handle, name: str) -> dict[str, str] | None:
     return file and dict(json.loads(file["text"]))
 
 
-def results(acted: Mapping[str, Acted]) -> dict[str, tuple[str, bool]]:
+def results(acted: Mapping[str, StepResult]) -> dict[str, tuple[str, bool]]:
     return {step: (one.result, one.changed) for step, one in acted.items()}
 
 
@@ -204,14 +204,14 @@ def test_a_marker_of_another_journal_is_told(there: Mapping[str, Any] | None, wo
 def test_a_step_waits_for_another_team() -> None:
     world = World(fleet(gateway("B84001")))
     step = world.plan().steps[0]
-    reading = judge.Reading.of(*world.read(world.fleet.known, False))
+    reading = judge.Observation.of(*world.read(world.fleet.known, False))
     theirs = {"journal": "j-2", "step": "A81001-firewall", "seconds_left": 90}
     seen = {"ours": {"marker": theirs, "unfinished": [], "kept": 0}}
     evidence = {"B84001": replace(reading.evidence["B84001"], sections=seen)}
     marked = replace(reading, evidence=evidence)
 
-    def before(reading: judge.Reading, **asked: Any) -> judge.Verdict | None:
-        return judge.before(step, reading, begun=False, working=True, **asked)
+    def before(reading: judge.Observation, **asked: Any) -> judge.Verdict | None:
+        return judge.decide_before(step, reading, begun=False, working=True, **asked)
 
     verdict = before(marked, names=["j-1"])
     assert verdict is not None
@@ -225,10 +225,10 @@ def test_a_refused_claim_waits_whatever_the_reading_shows() -> None:
     world = World(fleet(gateway("B84001")))
     step = world.plan().steps[0]
     world.machines["B84001"].rule = world.machines["B84001"].service = True
-    held = Acted(result="held", message="another team works on this gateway: journal j-2; nothing was changed")
+    held = StepResult(result="held", message="another team works on this gateway: journal j-2; nothing was changed")
     for online in (True, False):
         world.machines["B84001"].online = online
-        result, words = judge.after(step, held, judge.Reading.of(*world.read(world.fleet.known, False)))
+        result, words = judge.decide_after(step, held, judge.Observation.of(*world.read(world.fleet.known, False)))
         assert result is Result.WAITING
         assert words.startswith(held.message)
         assert "the marker ends by itself" in words

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner import remedies
 from provisioner.ansible import inventory, playbook
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.fleet import load
 from provisioner.lab import Handle
 from provisioner.lab.estate import drift
@@ -50,7 +50,7 @@ class Gateways:
     handle: Handle
     fleet: Fleet
 
-    def run(self, wanted: Wanted, *, check: bool = False) -> dict[str, Acted]:
+    def run(self, wanted: Wanted, *, check: bool = False) -> dict[str, StepResult]:
         """By gateway the roles in their order, with variables beyond those of the fleet; what is said of each step,
         by `gateway-role`."""
         rows = {row.name: row for row in self.fleet.known}
@@ -70,7 +70,7 @@ class Gateways:
         ]
         return playbook.run(steps, hosts, lambda _: self.handle.password, mark=own_mark("undo"), check=check)
 
-    def done(self, wanted: Wanted, *, check: bool = False) -> dict[str, Acted]:
+    def done(self, wanted: Wanted, *, check: bool = False) -> dict[str, StepResult]:
         """As `run`, where every step must end well."""
         acted = self.run(wanted, check=check)
         wrong = "\n".join(f"{name}: {one.message}" for name, one in acted.items() if one.result != "ok")
@@ -94,12 +94,12 @@ def comparable(machine: dict[str, Any]) -> dict[str, Any]:
     return {**machine, "disk": {"files": files, "folders": folders}, "registry": values, "firewall": firewall}
 
 
-def changed(acted: Mapping[str, Acted]) -> set[str]:
+def changed(acted: Mapping[str, StepResult]) -> set[str]:
     """The steps that changed something, or would."""
     return {name for name, one in acted.items() if one.changed}
 
 
-def undoing(wanted: Wanted, acted: Mapping[str, Acted], **more: Any) -> Wanted:
+def undoing(wanted: Wanted, acted: Mapping[str, StepResult], **more: Any) -> Wanted:
     """The steps that put back what these had found, the last first."""
     return {
         name: {

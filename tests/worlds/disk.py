@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import fleet, resources
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.audit import evaluate, facts, policy
 from provisioner.evidence import question
 from provisioner.evidence.reader import files_of
 from provisioner.execute.claims import MARKER, STAYS
-from provisioner.execute.engine import Hands
 from provisioner.execute.events import Happening, PersonAwaited
+from provisioner.execute.ports import Ports
 from provisioner.fleet import rewrite
 from provisioner.journal import Journal
 from provisioner.lab import modules
@@ -176,18 +176,19 @@ class LabWorld:
 
     # What a run does things with
 
-    def hands(self, journal: Journal | None = None, **changes: Any) -> Hands:
-        """The hands of a run here; with its journal, whose marker is on a gateway while it is worked on."""
+    def ports(self, journal: Journal | None = None, **changes: Any) -> Ports:
+        """The ports of a run here; with its journal, whose marker is on a gateway while it is worked on."""
 
-        def act(steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+        def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
             return self.act(steps, journal.names() if journal else ())
 
         whole: dict[str, Any] = {
-            "read": self.read, "act": act, "say": self.say, "now": self.now, "pause": self.pause,
-            "interrupted": lambda: False, "end": lambda mark: 0, "knock": lambda row: row.name not in self.offline,
+            "read": self.read, "apply": act, "notify": self.say, "now": self.now, "pause": self.pause,
+            "interrupted": lambda: False, "kill_leftovers": lambda mark: 0,
+            "probe": lambda row: row.name not in self.offline,
             "change_rows": lambda roles: rewrite.change_roles(self.folder, roles), "ask": lambda why: True,
         }  # fmt: skip
-        return Hands(**whole | changes)
+        return Ports(**whole | changes)
 
     def audit(self, rows: Sequence[Gateway]) -> Audit:
         """An audit of these gateways in these roles."""
@@ -226,10 +227,10 @@ class LabWorld:
         sections = {name: one["data"] for name, one in said["sections"].items()}
         return Evidence(gateway=row.name, taken_at=self.clock, seconds=1.0, sections=sections)
 
-    def act(self, steps: Sequence[Step], names: Sequence[str] = ()) -> dict[str, Acted]:
+    def act(self, steps: Sequence[Step], names: Sequence[str] = ()) -> dict[str, StepResult]:
         """Do the steps as playbooks/rollout.yml would, under the marker of the journal of these names if there is one;
         each step's effect is kept before the next."""
-        said: dict[str, Acted] = {}
+        said: dict[str, StepResult] = {}
         for gateway, own in groupby(sorted(steps, key=lambda one: one.gateway), key=lambda one: one.gateway):
             these = list(own)
             held = self._mark(gateway, names, these, "present")
@@ -246,28 +247,28 @@ class LabWorld:
     def between(self) -> None:
         """Before and after each step, for who else is at work in this world."""
 
-    def _mark(self, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str) -> Acted | None:
+    def _mark(self, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str) -> StepResult | None:
         """Claim or release a gateway by the lab's own module; what is said of all its steps where that fails."""
         if not names:
             return None
         if gateway in self.offline:
-            return Acted(result="unreachable", message="no route to it")
+            return StepResult(result="unreachable", message="no route to it")
         given = {"journal": names[0], "known": list(names[1:]), "step": steps[0].id, "minutes": 120, "state": state}
         machine = self.machines[gateway]
         machine.on_event = lambda event: None
         answer = modules.run(
             machine, "work_marker", given, check=False, diff=False, fetch=_nothing, now=self.clock.timestamp()
         )
-        return Acted(result="held", message=answer["msg"]) if answer.get("held") else None
+        return StepResult(result="held", message=answer["msg"]) if answer.get("held") else None
 
-    def _one(self, step: Step) -> Acted:
+    def _one(self, step: Step) -> StepResult:
         machine = self.machines[step.gateway]
         machine.on_event = self._hears(machine)
         self.clock += timedelta(seconds=3)
         if step.gateway in self.offline | self.mute:
-            return Acted(result="unreachable", message="no route to it")
+            return StepResult(result="unreachable", message="no route to it")
         if why := self.broken.get(f"{step.gateway}/{step.remedy}") or self.broken.get(step.remedy):
-            return Acted(result="failed", message=why)
+            return StepResult(result="failed", message=why)
         before = self._found(machine, step)
         if step.restores:
             self._restore(machine, step)
@@ -275,10 +276,10 @@ class LabWorld:
             try:
                 _ACTS[step.remedy](self, machine, step)
             except WillNotStart as failure:
-                return Acted(result="failed", message=str(failure), before=before)
+                return StepResult(result="failed", message=str(failure), before=before)
         if step.remedy in self.lost:
-            return Acted(result="unreachable", message="the line broke")
-        return Acted(result="ok", changed=True, before=before, seconds=3.0, output=(f"changed: {step.remedy}",))
+            return StepResult(result="unreachable", message="the line broke")
+        return StepResult(result="ok", changed=True, before=before, seconds=3.0, output=(f"changed: {step.remedy}",))
 
     def _found(self, machine: Machine, step: Step) -> dict[str, Any]:
         """What the step's role says that it found: as far as anything here asks for it, in that role's own words."""

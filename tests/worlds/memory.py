@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.execute.claims import MARKER
-from provisioner.execute.engine import Hands
+from provisioner.execute.ports import Ports
 from provisioner.model import (
     Audit,
     Control,
@@ -174,18 +174,20 @@ class World:
         rows = (replace(row, role=roles.get(row.name, row.role)) for row in self.fleet.gateways)
         self.fleet = replace(self.fleet, gateways=tuple(rows))
 
-    def act(self, steps: Sequence[Step], mark: str) -> dict[str, Acted]:
+    def act(self, steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
         return {step.id: self._one(step) for step in steps}
 
-    def _one(self, step: Step) -> Acted:
+    def _one(self, step: Step) -> StepResult:
         machine = self.machines[step.gateway]
         if step.remedy == MARKER:
-            return Acted(result="ok" if machine.online else "unreachable", message="" if machine.online else "no route")
+            return StepResult(
+                result="ok" if machine.online else "unreachable", message="" if machine.online else "no route"
+            )
         self.acts.append(step.id)
         if not machine.online:
-            return Acted(result="unreachable", message="no route")
+            return StepResult(result="unreachable", message="no route")
         if step.remedy in machine.broken:
-            return Acted(result="failed", message=machine.broken[step.remedy])
+            return StepResult(result="failed", message=machine.broken[step.remedy])
         if step.remedy == "firewall":
             machine.rule = not step.removes
         elif step.remedy == "service":
@@ -193,7 +195,7 @@ class World:
             machine.running &= machine.service
         elif step.remedy in ("start", "stop"):
             machine.running = step.remedy == "start"
-        return Acted(result="ok", changed=True, before={"was": "nothing"}, seconds=2.0)
+        return StepResult(result="ok", changed=True, before={"was": "nothing"}, seconds=2.0)
 
     def audit(self) -> Audit:
         rows = self.fleet.gateways
@@ -208,14 +210,14 @@ class World:
         return planning.make(self.audit(), self.fleet, at=self.clock, plan_id=f"plan-{number}", **options)
 
 
-def hands(world: World, **changes: Any) -> Hands:
-    """The hands of a run in that world; nobody knocks in vain, and whoever is asked says to go on."""
+def ports(world: World, **changes: Any) -> Ports:
+    """The ports of a run in that world; nobody is probed in vain, and whoever is asked says to go on."""
     whole: dict[str, Any] = {
-        "read": world.read, "act": world.act, "say": lambda happening: None, "now": world.now, "pause": world.pause,
-        "interrupted": lambda: False, "end": lambda mark: 0, "change_rows": world.change_rows,
-        "knock": lambda row: world.machines[row.name].online, "ask": lambda why: True,
+        "read": world.read, "apply": world.act, "notify": lambda happening: None, "now": world.now,
+        "pause": world.pause, "interrupted": lambda: False, "kill_leftovers": lambda mark: 0,
+        "change_rows": world.change_rows, "probe": lambda row: world.machines[row.name].online, "ask": lambda why: True,
     }  # fmt: skip
-    return Hands(**whole | changes)
+    return Ports(**whole | changes)
 
 
 def _finding(row: Gateway, id: str, status: Status, found: str) -> Finding:

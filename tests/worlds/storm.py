@@ -17,14 +17,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.errors import JournalError, ProvisionerError
 from provisioner.execute import engine
-from provisioner.execute.engine import FINISHED, Asked
+from provisioner.execute.admission import Asked
 from provisioner.fleet import rewrite
 from provisioner.journal import Event, Journal, standing
 from provisioner.migration import stages
-from provisioner.model import Audit, Gateway, Plan, Result, Step
+from provisioner.model import FINISHED, Audit, Gateway, Plan, Result, Step
 from provisioner.plan import rollout as planning
 from provisioner.plan import undo
 from tests.worlds import judge
@@ -81,7 +81,7 @@ class Place(LabWorld):
     def between(self) -> None:
         self.passing()
 
-    def _mark(self, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str) -> Acted | None:
+    def _mark(self, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str) -> StepResult | None:
         """Who has a gateway is who was let in there; another one that is let in beside is a violation."""
         said = super()._mark(gateway, names, steps, state)
         if said is None and state == "absent":
@@ -202,16 +202,16 @@ class Team:
                 return
 
     def _run(self, journal: Journal, plan: Plan) -> engine.Ended:
-        hands = self.world.hands(
+        ports = self.world.ports(
             journal,
             read=self._read,
-            act=lambda steps, mark: self._act(journal, steps),
+            apply=lambda steps, mark: self._act(journal, steps),
             now=self._now,
             pause=self._pause,
             change_rows=lambda roles: rewrite.change_roles(self.folder, roles),
         )
         try:
-            return engine.run(plan, self.world.fleet, journal, hands, policy_digest="p1", asked=Asked())
+            return engine.run(plan, self.world.fleet, journal, ports, policy_digest="p1", asked=Asked())
         except JournalError:
             self.told["copies"] += 1
             journal.adopt(self.name, self._now())
@@ -231,7 +231,7 @@ class Team:
         self._pass()
         return found
 
-    def _act(self, journal: Journal, steps: Sequence[Step]) -> dict[str, Acted]:
+    def _act(self, journal: Journal, steps: Sequence[Step]) -> dict[str, StepResult]:
         self._pass()
         return self.world.act(steps, journal.names())
 

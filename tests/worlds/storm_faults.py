@@ -9,38 +9,43 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.execute import claims, judge, start
-from provisioner.execute import run as rollout
+from provisioner.execute import run as runs
 from provisioner.journal import Journal
 from provisioner.lab.windows.machine import stamp
 from provisioner.model import Evidence, Gateway, Step
 from provisioner.plan import guards
-from provisioner.plan.rollout import SWITCHED_OFF, Standing
+from provisioner.plan.rollout import SWITCHED_OFF
+from provisioner.plan.statements import StatementsInForce
 from tests.worlds.storm import Place
 
 _MARKER = "C:\\ProgramData\\provisioner\\marker.json"
 _to_mark, _mark = claims._to_mark, Place._mark
 
 
-def _off(gateway: Gateway, evidence: Evidence | None, said: Standing) -> bool:
+def _off(gateway: Gateway, evidence: Evidence | None, said: StatementsInForce) -> bool:
     unreachable = evidence is not None and evidence.error is not None and evidence.error.kind == "Unreachable"
     return unreachable and said.names(SWITCHED_OFF, gateway)
 
 
-def _those_that_answer(run: Any, step: Step, reading: judge.Reading) -> list[Gateway]:
+def _those_that_answer(run: Any, step: Step, reading: judge.Observation) -> list[Gateway]:
     rows = _to_mark(run, step, reading)
     return [
-        row for row in rows if row.name == step.gateway or not _off(row, reading.evidence.get(row.name), run.said())
+        row
+        for row in rows
+        if row.name == step.gateway or not _off(row, reading.evidence.get(row.name), run.statements())
     ]
 
 
 @contextmanager
-def _on_none(run: Any, steps: Sequence[Step], reading: judge.Reading) -> Iterator[dict[str, judge.Verdict]]:
+def _on_none(run: Any, steps: Sequence[Step], reading: judge.Observation) -> Iterator[dict[str, judge.Verdict]]:
     yield {}
 
 
-def _by_our_clock(self: Place, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str) -> Acted | None:
+def _by_our_clock(
+    self: Place, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str
+) -> StepResult | None:
     said = _mark(self, gateway, names, steps, state)
     machine = self.machines[gateway]
     file = machine.disk.file(_MARKER)
@@ -55,7 +60,7 @@ OLD: Mapping[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
     # A1: every kind of not getting in counted as "off".
     "a-pc-that-answers": (
         (guards, "stated_off", _off),
-        (rollout, "stated_off", _off),
+        (runs, "stated_off", _off),
         (claims, "_to_mark", _those_that_answer),
     ),
     # A2: the other gateways were read once before a start, and marked by nobody.

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import fleet as fleets
-from provisioner.ansible.playbook import Acted
+from provisioner.ansible.playbook import StepResult
 from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, verified, wanted_plan
 from provisioner.cli.options import common, moment
 from provisioner.cli.progress import Watch
-from provisioner.execute import by_ansible, engine, judge
+from provisioner.execute import admission, by_ansible, judge
 from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
 from provisioner.plan.rollout import START
@@ -44,7 +44,7 @@ def command(
     The same command again goes on where it stopped. Ctrl-C once: what runs ends, nothing further starts; twice: at
     once. Exit 0: all done; 4: stopped or waiting; 3: gateways were unreachable; 5: a way back failed.
     """
-    asked = engine.Asked(
+    asked = admission.Asked(
         approved_by=approved_by,
         ticket=ticket,
         now_because=reason(at_once, because),
@@ -54,10 +54,10 @@ def command(
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         found = _chosen(wanted_plan(journal, plan), fleet)
-        engine.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
+        admission.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
         verified(journal)
         if not dry_run:
-            engine.at_home(journal)
+            admission.at_home(journal)
         auditor = progress.auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
@@ -80,7 +80,7 @@ def _chosen(plan: Plan, fleet: Fleet) -> Plan:
 
 def _rehearse(plan: Plan, auditor: Auditor) -> int:
     rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
-    moved = {name: why for name in plan.places if (why := judge.moved(plan, rows.get(name), name))}
+    moved = {name: why for name in plan.places if (why := judge.why_stale(plan, rows.get(name), name))}
     for name, why in moved.items():
         say(f"{name}: left out: {why}")
     gateways = [rows[name] for name in plan.places if name not in moved]
@@ -108,7 +108,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     return 3 if lost or moved or any(acted.result != "ok" for acted in found.values()) else 0
 
 
-def _rehearsed(step: str, acted: Acted) -> dict[str, object]:
+def _rehearsed(step: str, acted: StepResult) -> dict[str, object]:
     return {
         "id": step,
         "result": acted.result,
@@ -118,7 +118,7 @@ def _rehearsed(step: str, acted: Acted) -> dict[str, object]:
     }
 
 
-def _show_rehearsed(step: str, acted: Acted) -> None:
+def _show_rehearsed(step: str, acted: StepResult) -> None:
     if acted.result != "ok":
         out(f"{step}: {acted.result}: {acted.message}")
         return

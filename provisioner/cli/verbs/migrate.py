@@ -13,8 +13,8 @@ from provisioner.cli.console import as_json, confirm, open_journal, out, say, wh
 from provisioner.cli.lookup import reason, verified
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
-from provisioner.execute import engine
-from provisioner.execute.engine import Asked
+from provisioner.execute import admission
+from provisioner.execute.admission import Asked
 from provisioner.fleet import codes
 from provisioner.fleet.moves import moves as moves_of
 from provisioner.journal import Journal, standing
@@ -72,7 +72,7 @@ def start(
     wanted = moves_of(many) if many else [(practice or "", to or "")]
     with open_journal(fleet) as journal:
         verified(journal)
-        engine.at_home(journal)
+        admission.at_home(journal)
         auditor = progress.auditor(fleet, policy, journal)
         planned = case.planned(auditor, wanted)
         for one in planned:
@@ -158,12 +158,12 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         verified(journal)
-        engine.at_home(journal)
+        admission.at_home(journal)
         migration = case.open_migration(journal, practice)
         auditor = progress.auditor(fleet, policy, journal)
         planned = plan_of(auditor, migration)
         plan = planned.plan
-        engine.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not planned.new)
+        admission.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not planned.new)
         if planned.new and not _agreed([planned], journal):
             return 4
         for gap in plan.gaps:

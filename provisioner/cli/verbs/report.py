@@ -1,6 +1,6 @@
 """`provisioner report`: an audit or a plan as html, csv, json or junit."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,12 +18,22 @@ from provisioner.model.results import Stands
 from provisioner.plan.causes import causes
 from provisioner.report import csv, html, json, junit
 
-FORMATS = ("html", "csv", "json", "junit")
+# How an audit is written, by format, and how a plan is, which is no list of findings.
+_AUDITS: Mapping[str, Callable[[Audit, Fleet], str]] = {
+    "html": lambda audit, fleet: html.audit(audit, readiness(audit), causes(audit, fleet)),
+    "csv": lambda audit, fleet: csv.audit(audit, readiness(audit), causes(audit, fleet)),
+    "json": lambda audit, fleet: json.audit(audit, readiness(audit)),
+    "junit": lambda audit, fleet: junit.audit(audit, readiness(audit)),
+}
+_PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
+    "html": lambda plan, fleet, stands: html.plan(plan, practice_names(fleet), stands),
+    "json": lambda plan, fleet, stands: json.plan(plan, stands),
+}
 
 
 @click.command("report")
 @click.argument("id_", metavar="[AUDIT|PLAN]", required=False)
-@click.option("--as", "as_", type=click.Choice(FORMATS), default="html", show_default=True, help="The format.")
+@click.option("--as", "as_", type=click.Choice(list(_AUDITS)), default="html", show_default=True, help="The format.")
 @click.option("--output", type=click.Path(path_type=Path), help="The file, or the folder with --per-practice.")
 @click.option("--per-practice", is_flag=True, help="A page for each practice, which shows nobody else. html only.")
 def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) -> int:
@@ -53,16 +63,11 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
 
 def document(found: Audit | Plan, as_: str, fleet: Fleet, stands: Mapping[str, Stands] = MappingProxyType({})) -> str:
     """The whole document as text. Errors: InputError for a format that a plan has not."""
-    if isinstance(found, Plan):
-        if as_ not in {"html", "json"}:
-            raise InputError(f"A plan cannot be written as {as_}.", "It can as html and as json.")
-        return html.plan(found, practice_names(fleet), stands) if as_ == "html" else json.plan(found, stands)
-    ready = readiness(found)
-    if as_ == "html":
-        return html.audit(found, ready, causes(found, fleet))
-    if as_ == "csv":
-        return csv.audit(found, ready, causes(found, fleet))
-    return json.audit(found, ready) if as_ == "json" else junit.audit(found, ready)
+    if isinstance(found, Audit):
+        return _AUDITS[as_](found, fleet)
+    if as_ not in _PLANS:
+        raise InputError(f"A plan cannot be written as {as_}.", f"It can as {' and as '.join(_PLANS)}.")
+    return _PLANS[as_](found, fleet, stands)
 
 
 def practice_pages(audit: Audit, fleet: Fleet) -> dict[str, str]:

@@ -9,7 +9,7 @@ from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, practice_names, verified, wanted_plan
 from provisioner.cli.options import common
 from provisioner.cli.verbs.plan import show as show_plan
-from provisioner.execute.engine import Asked, at_home, refuse
+from provisioner.execute.admission import Asked, at_home, refuse
 from provisioner.execute.undoing import keep, way_back
 from provisioner.model import Fleet, Plan
 

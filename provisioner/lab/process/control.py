@@ -1,7 +1,6 @@
 """How the verbs speak with a lab that is up: one JSON line there, one JSON document back, over a Unix socket."""
 
 import asyncio
-import difflib
 import fnmatch
 import json
 import random
@@ -11,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from provisioner.errors import LabError
+from provisioner.errors import LabError, suggest
 from provisioner.lab.wsman.server import Lab
 
 _LONGEST_REQUEST = 2**20
@@ -72,8 +71,7 @@ def _named(pattern: str, names: Iterable[str]) -> list[str]:
     found = [name for name in known if fnmatch.fnmatchcase(name.lower(), pattern.lower())]
     if found:
         return found
-    near = difflib.get_close_matches(pattern.upper(), known, 1)
-    hint = f"Did you mean {near[0]}?" if near else "See provisioner lab state for their names."
+    hint = suggest(pattern, known) or "See provisioner lab state for their names."
     raise LabError(f"No gateway {pattern} in this lab.", hint)
 
 

@@ -1,0 +1,80 @@
+"""Whether a plan may be run at all: by this fleet, this policy, this person, this journal."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from provisioner.errors import InputError, JournalError, PlanRefused, ReadOnlyFleet
+from provisioner.execute import judge
+from provisioner.journal import Journal, standing
+from provisioner.model import Fleet, Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a person asks of a run beside its plan: who approved it under which ticket, why hours do not count
+    (`now_because`), until when gateways that are away are waited for, and whether persons are waited for at all."""
+
+    approved_by: str = ""
+    ticket: str = ""
+    now_because: str = ""
+    wait_until: datetime | None = None
+    patient: bool = True
+
+
+def at_home(journal: Journal) -> None:
+    """Errors: JournalError where the journal is not where it was, and may be a copy of one that others work with."""
+    if home := journal.moved():
+        raise JournalError(
+            f"{journal.path} is a journal that was at {home} when it was last written to: it was moved, or is a copy.",
+            "Both would take each other's work on a gateway for their own. If this is the one to go on with: "
+            "provisioner journal adopt",
+        )
+
+
+def refuse(
+    plan: Plan,
+    fleet: Fleet,
+    policy_digest: str,
+    asked: Asked,
+    *,
+    operator: str = "",
+    rehearsal: bool = False,
+    begun: bool = False,
+) -> None:
+    """Errors: ReadOnlyFleet, PlanRefused, InputError where this plan may not be applied to this fleet as it is.
+
+    A `rehearsal` changes nothing, and needs no approval; `begun`: whether the plan has been run before.
+    """
+    if fleet.settings.read_only and not rehearsal:
+        raise ReadOnlyFleet("fleet.yml says read_only: nothing is changed.", "Audits, plans and --dry-run work.")
+    # The way back is never barred by a policy that has changed since, nor the rest of a migration that has begun.
+    barred = plan.kind != "undo" and not (plan.move and begun)
+    if plan.policy_digest != policy_digest and barred:
+        raise PlanRefused(f"{plan.id} was made by another policy than the one of now.", "Audit and plan again.")
+    if fleet.settings.rollout.approval and not rehearsal:
+        _refuse_unapproved(asked, operator)
+    rows = {gateway.name: gateway for gateway in fleet.gateways}
+    why = {gateway: judge.why_stale(plan, rows.get(gateway), gateway) for gateway in plan.places}
+    if why and all(why.values()):
+        first = next(iter(why))
+        raise PlanRefused(f"{plan.id} is not for this fleet: {first}: {why[first]}.", "Audit and plan again.")
+
+
+def _refuse_unapproved(asked: Asked, operator: str) -> None:
+    if not (asked.approved_by and asked.ticket):
+        raise InputError("fleet.yml asks for an approval.", "Say whose: --approved-by NAME, and --ticket ID.")
+    if asked.approved_by.strip().lower() == operator.lower():
+        raise InputError(
+            f"{asked.approved_by} runs this command, and cannot approve it too.", "Somebody else has to: --approved-by."
+        )
+
+
+def refuse_over(plan: Plan, practice: str, journal: Journal) -> None:
+    """Errors: PlanRefused where another migration of the practice is open, or the plan's own is over: it has been
+    finished or undone since the plan was looked for."""
+    ours, open_ = plan.of or plan.id, standing.open_migrations(journal).get(practice, "")
+    hint = f"provisioner migrate status {practice}"
+    if open_ not in ("", ours):
+        raise PlanRefused(f"{practice}: another migration is open: {open_}.", f"{hint}; finish or undo that one first.")
+    if not open_ and (plan.of or standing.was_opened(journal, ours)):
+        raise PlanRefused(f"{practice}: the migration {ours} is over, finished or undone.", f"{hint}; or begin anew.")
