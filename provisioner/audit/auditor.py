@@ -12,12 +12,12 @@ from provisioner.evidence.question import SECTIONS
 from provisioner.evidence.reader import AskPassword, Reader, nobody
 from provisioner.journal import Journal, new_id
 from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Problem, Status
+from provisioner.model.controls import IDENTITY
 from provisioner.report.view import view
 
 # A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
 ENDPOINTS_LAST = timedelta(hours=1)
 
-IDENTITY = "R5-identity"
 # A named person's waiver accepts another PC in the old one's place, and a statement one that cannot be told from it:
 # from then on it is the one that was seen.
 _ACCEPTED = (Status.PASSED, Status.WAIVED, Status.UNKNOWN)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from provisioner.model import Audit, Cause, Control, Finding, Impact, Role, Status
+from provisioner.model.controls import CLOCK, IDENTITY, INTERNET, LOGGED_IN, ONE_ACTIVE, REACHABLE, RULE_BY_POLICY
 
 # What a gateway that could not be read is grouped by: its own words name it.
 ERRORS = {
@@ -16,11 +17,14 @@ ERRORS = {
 # Where many practices have the same gap at once, something that they share is the likelier reason: control (for a
 # gateway that could not be read: the kind of error) -> whom to ask first, and what is said.
 _SHARED = {
-    "R2-logged-in": ("tpp", "Nobody is logged in at {n}: look at SystmOne itself before each PC."),
-    "R11-internet": ("network", "No clean connection to the vendor at {n}: look at what opens TLS before each PC."),
-    "R14-reachable": ("network", "The vendor cannot be reached from {n}: look at the network and the vendor first."),
-    "R14-policy": ("desktop", "The firewall rule is overridden at {n}: look at the policy before each PC."),
-    "clock": ("desktop", "The clock is wrong at {n}: look at the time source, and at this computer's own clock."),
+    LOGGED_IN: ("tpp", "Nobody is logged in at {n}: look at SystmOne itself before each PC."),
+    INTERNET: ("network", "No clean connection to the vendor at {n}: look at what opens TLS before each PC."),
+    REACHABLE: ("network", "The vendor cannot be reached from {n}: look at the network and the vendor first."),
+    RULE_BY_POLICY: ("desktop", "The firewall rule is overridden at {n}: look at the policy before each PC."),
+    CLOCK: (
+        "desktop",
+        "The clock is wrong at {n}: look at the time source, and at this computer's own clock.",
+    ),
     "Unreachable": ("network", "{n} cannot be reached: look at the network, the VPN and the WinRM policy first."),
     "TimedOut": ("network", "{n} do not answer in time: look at the network and at this computer's load first."),
     "Refused": ("icb-it", "{n} refuse the log-in: look at the account before each PC."),
@@ -58,7 +62,7 @@ def causes(audit: Audit) -> tuple[Cause, ...]:
 
 
 # What hurts most: two Connectors at work, or a PC that is not the one meant, about which nothing else then counts.
-_FIRST = frozenset({"R17-one-active", "R5-identity"})
+_FIRST = frozenset({ONE_ACTIVE, IDENTITY})
 
 _Groups = Mapping[tuple[str, Status, str], Sequence[str]]
 

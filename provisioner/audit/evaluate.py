@@ -22,6 +22,7 @@ from provisioner.model import (
     Status,
     Waiver,
 )
+from provisioner.model.controls import ONLY_CONNECTOR, SWITCHED_OFF
 
 __all__ = ["causes", "evaluate", "is_open", "judge", "readiness", "ready"]
 
@@ -29,10 +30,8 @@ Facts = Mapping[str, Fact]
 Said = TypeVar("Said", bound=Statement)
 
 # A statement that no other PC of the practice runs a Connector answers what could not be read of the others.
-ONLY_CONNECTOR = "only-connector"
 # A statement that a PC is switched off and stays so: that nothing accepts a connection there is then as it should be.
 # Of one that answers in any way it says nothing: that PC is on.
-SWITCHED_OFF = "switched-off"
 ONE_CONNECTOR = "practice.one_connector"
 IN_ORDER = "gateway.in_order"
 

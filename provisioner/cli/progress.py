@@ -21,7 +21,7 @@ from provisioner.audit.auditor import Auditor
 from provisioner.audit.policy import Policy
 from provisioner.cli.console import ask_password, say
 from provisioner.execute import events
-from provisioner.execute.estimate import State, Under, overdue, seconds_left
+from provisioner.execute.estimate import Under, UnderWay, overdue, seconds_left
 from provisioner.journal import Journal
 from provisioner.model import Evidence, Fleet, Outcome, Plan, Result, Step
 from provisioner.report.words import counted
@@ -162,7 +162,7 @@ class Board:
         self._count()
         worked = f"{_span(self._worked)} of work"
         ended = self._results.keys() | self._before | self._acted
-        state = State(ended=ended, running=self._running, waiting=self._waits)
+        state = UnderWay(ended=ended, running=self._running, waiting=self._waits)
         now = self._clock()
         seconds = seconds_left(self._plan, state, self._durations, now, shard=self._shard, cores=self._cores)
         if seconds is None:

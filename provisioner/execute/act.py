@@ -14,12 +14,13 @@ from provisioner.execute.run import Run, held_by
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Lease
 from provisioner.model import Result, Step
+from provisioner.model.controls import INTERNET, REACHABLE
 
 # A step's verdict, what was said of the act, and when it began.
 Ending = tuple[Step, judge.Verdict, StepResult, datetime]
 
 # What these controls say comes from the endpoints section: a proof of them measures.
-_MEASURED = frozenset({"R11-internet", "R14-reachable"})
+_MEASURED = frozenset({INTERNET, REACHABLE})
 # What Ansible says of a step that is no proof yet, but enough to begin nothing further.
 _BAD = {"failed": Result.FAILED, "refused": Result.REFUSED, "unreachable": Result.UNREACHABLE}
 

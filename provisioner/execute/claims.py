@@ -20,7 +20,7 @@ from provisioner.execute.run import Run
 from provisioner.execute.shards import in_shards
 from provisioner.journal import Event
 from provisioner.model import Gateway, Result, Step
-from provisioner.plan.guards import ONLY_CONNECTOR, SWITCHED_OFF
+from provisioner.model.controls import ONLY_CONNECTOR, SWITCHED_OFF
 
 # The role that does nothing but what the playbook does around all: claim the gateway, and release it.
 MARKER = "marker"

@@ -30,7 +30,7 @@ Running = Mapping[str, Under]
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class UnderWay:
     """Where a run is. `ended`: the steps with an end, in this run or well in an earlier one, and those that Ansible is
     through with; `waiting`: a person, an hour or a gateway is waited for, and nobody knows how long."""
 
@@ -40,7 +40,7 @@ class State:
 
 
 def seconds_left(
-    plan: Plan, state: State, durations: Mapping[str, float], now: float, *, shard: int, cores: int
+    plan: Plan, state: UnderWay, durations: Mapping[str, float], now: float, *, shard: int, cores: int
 ) -> float | None:
     """Seconds until the last of the steps that nobody has to do by hand is through; None while something is waited for
     of which nobody knows how long it takes.
@@ -63,7 +63,7 @@ def seconds_left(
     return left
 
 
-def overdue(state: State, durations: Mapping[str, float], now: float) -> bool:
+def overdue(state: UnderWay, durations: Mapping[str, float], now: float) -> bool:
     """Whether something that runs takes longer than was thought."""
     every = [under for one in state.running for under in one.values() if under.steps]
     return any(now - under.since > takes(under.steps[0], durations) for under in every)

@@ -6,13 +6,13 @@ from typing import Any
 
 from provisioner.ansible.playbook import StepResult
 from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
+from provisioner.model.controls import IDENTITY, WORKING
 from provisioner.plan import proof
-from provisioner.plan.guards import IDENTITY, START, going, strangers
+from provisioner.plan.guards import START, going, strangers
 from provisioner.plan.rollout import fingerprint
 from provisioner.plan.statements import StatementsInForce
 from provisioner.remedies import carry, stops_service
 
-WORKING = "R17-working"
 APPROVE = "somebody at the practice has to press Approve in SystmOne on this gateway"
 HELD = "wait, or ask that team, and give the same command again; the marker ends by itself"
 _NAME_IT = (

@@ -6,8 +6,8 @@ from datetime import timedelta
 from provisioner.execute import act, events, judge
 from provisioner.execute.ports import POLL
 from provisioner.execute.run import Run
-from provisioner.migration.stages import GATEWAY_ENDED
 from provisioner.model import Reason, Result, Status, Step
+from provisioner.model.plan import GATEWAY_ENDED
 
 
 def wait_for(run: Run, steps: Sequence[Step]) -> None:

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from provisioner.execute.run import Run
 from provisioner.fleet import hours
-from provisioner.migration.stages import STOP
 from provisioner.model import Step
+from provisioner.model.plan import STOP
 
 _LONDON = ZoneInfo("Europe/London")
 # For reading a gateway before and after, and for Ansible's own beginning.

@@ -14,8 +14,8 @@ from provisioner.execute import act, claims, events, judge
 from provisioner.execute.ports import POLL, applied
 from provisioner.execute.run import Run
 from provisioner.journal.standing import unsettled
-from provisioner.migration import stages
 from provisioner.model import Result, Step
+from provisioner.plan import stopping
 from provisioner.plan.guards import connector_runs, why_not_beside, why_not_fenced, why_not_start
 
 
@@ -137,7 +137,7 @@ def _taken_back(run: Run, step: Step, others: Sequence[str]) -> judge.Verdict:
 
     Done whatever else holds the run up: two active Connectors send everything to patients twice.
     """
-    stop = replace(stages.stop(run.fleet, run.row(step.gateway)), id=f"{step.id}-taken-back")
+    stop = replace(stopping.stop(run.fleet, run.row(step.gateway)), id=f"{step.id}-taken-back")
     at, mark = run.ports.now(), secrets.token_hex(6)
     run.journal.append([journals.started(stop.id, stop.gateway, run.plan.id, at, mark)])
     acted = applied(run.ports, [claims.staying(stop)], mark)[stop.id]

@@ -6,9 +6,10 @@ from provisioner.execute import act, events, failpoints, judge, manual, rows, sc
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.run import LEASE, Run, held_by
 from provisioner.journal import Lease, standing
-from provisioner.migration.stages import STOP
 from provisioner.model import Result, Step, Wave
-from provisioner.plan.guards import IDENTITY, START, connector_runs, why_not_remove
+from provisioner.model.controls import IDENTITY
+from provisioner.model.plan import STOP
+from provisioner.plan.guards import START, connector_runs, why_not_remove
 
 
 def do(run: Run, wave: Wave) -> None:

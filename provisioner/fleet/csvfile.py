@@ -67,7 +67,7 @@ def parse(name: str, data: bytes, required: Sequence[str], optional: Collection[
     except ValueError as error:
         table.faults.append(Fault(name, None, str(error), "Save it as CSV UTF-8."))
         return table
-    _Reader(name, table, required, optional).read()
+    _Cells(name, table, required, optional).read()
     return table
 
 
@@ -156,7 +156,7 @@ def _widest(text: str) -> tuple[int, str]:
     return skipped, max((*_SEPARATORS, "|"), key=width)
 
 
-class _Reader:
+class _Cells:
     """Reads one text into one table."""
 
     def __init__(self, name: str, table: Table, required: Sequence[str], optional: Collection[str] | None) -> None:

@@ -25,7 +25,7 @@ _UNTIL = " Until then R11 and R14 are not judged, and no firewall rule is made."
 
 
 @dataclass(frozen=True)
-class Complaint:
+class AddressComplaint:
     """What is wrong with one endpoint, counted from 0, or (index None) with all of them together. A warning where it
     only is not known yet: the fleet can be audited without."""
 
@@ -51,21 +51,21 @@ def why_not_all(addresses: Sequence[str]) -> str:
     return f"fleet.yml has {known or 'none'} of the vendor's {PRODUCT.how_many} endpoints"
 
 
-def complaints(addresses: Sequence[str], *, lab: bool) -> list[Complaint]:
+def complaints(addresses: Sequence[str], *, lab: bool) -> list[AddressComplaint]:
     """All that is wrong with these endpoints; `lab` allows the addresses that are kept for documentation."""
     found = []
     if not addresses:
         words = f"there are no endpoints yet: the vendor has {PRODUCT.how_many}."
-        found.append(Complaint(None, words, _ASK + _UNTIL, warning=True))
+        found.append(AddressComplaint(None, words, _ASK + _UNTIL, warning=True))
     elif len(addresses) != len(_PUBLISHED):
         fewer = len(addresses) < len(_PUBLISHED)
         words = f"the vendor has {PRODUCT.how_many} endpoints, and here are {len(addresses)}."
-        found.append(Complaint(None, words, _ASK + _UNTIL if fewer else _ASK, warning=fewer))
+        found.append(AddressComplaint(None, words, _ASK + _UNTIL if fewer else _ASK, warning=fewer))
     good: dict[int, IPv4Address] = {}
     for index, text in enumerate(addresses):
         why = _why_not_address(text) or _why_not_server(IPv4Address(text), lab)
         if why:
-            found.append(Complaint(index, *why, warning=bool(_TOO_FEW.fullmatch(text))))
+            found.append(AddressComplaint(index, *why, warning=bool(_TOO_FEW.fullmatch(text))))
         else:
             good[index] = IPv4Address(text)
     return found + list(_doubles(good)) + list(_unlike_published(good))
@@ -111,22 +111,22 @@ def _documentation(address: IPv4Address) -> bool:
     return any(address in network for network in _DOCUMENTATION)
 
 
-def _doubles(good: dict[int, IPv4Address]) -> Iterator[Complaint]:
+def _doubles(good: dict[int, IPv4Address]) -> Iterator[AddressComplaint]:
     first: dict[IPv4Address, int] = {}
     for index, address in good.items():
         if first.setdefault(address, index) != index:
             hint = f"The vendor has {PRODUCT.how_many} different endpoints. " + _ASK + _UNTIL
-            yield Complaint(index, f"{address} is here twice.", hint, warning=True)
+            yield AddressComplaint(index, f"{address} is here twice.", hint, warning=True)
 
 
-def _unlike_published(good: dict[int, IPv4Address]) -> Iterator[Complaint]:
+def _unlike_published(good: dict[int, IPv4Address]) -> Iterator[AddressComplaint]:
     """Warnings: the vendor may have moved, so these are questions."""
     tails = {index: str(address).partition(".")[2] for index, address in good.items() if not _documentation(address)}
     for index, tail in tails.items():
         if tail not in _PUBLISHED:
             message = f"{good[index]} does not end as the vendor prints its endpoints ({', '.join(_PUBLISHED)})."
-            yield Complaint(index, message, "Ask the vendor whether it has moved.", warning=True)
+            yield AddressComplaint(index, message, "Ask the vendor whether it has moved.", warning=True)
     missing = [tail for tail in _PUBLISHED if tail not in tails.values()]
     if missing and len(tails) == len(set(good.values())) == len(_PUBLISHED) and set(tails.values()) <= set(_PUBLISHED):
         message = f"no endpoint ends in {', '.join(missing)}, as the vendor prints."
-        yield Complaint(None, message, "Ask the vendor whether it has moved.", warning=True)
+        yield AddressComplaint(None, message, "Ask the vendor whether it has moved.", warning=True)

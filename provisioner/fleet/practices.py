@@ -68,7 +68,7 @@ def rows(folder: Path, settings: Settings, lab_known: bool, listed: Mapping[str,
 
 def judged(table: Table, settings: Settings, lab_known: bool, listed: Mapping[str, Listed] | None) -> Rows:
     """The same of a table that is read already."""
-    reader = _Reader(table, settings, listed, lab_known)
+    reader = _Rows(table, settings, listed, lab_known)
     found = [gateway for row in table.rows if (gateway := reader.gateway(row))]
     reader.over_all(found)
     mentioned: dict[str, list[str]] = {}
@@ -79,7 +79,7 @@ def judged(table: Table, settings: Settings, lab_known: bool, listed: Mapping[st
     return Rows(tuple(found), faults, mentioned if table.columns else None)
 
 
-class _Reader:
+class _Rows:
     """Makes gateways of rows, and puts what is wrong with them to the table's faults."""
 
     def __init__(self, table: Table, settings: Settings, listed: Mapping[str, Listed] | None, lab_known: bool) -> None:

@@ -16,12 +16,13 @@ from provisioner.fleet.practices import nearest_code
 from provisioner.fleet.yamlfile import is_missing
 from provisioner.fleet.yamlfile import read as read_yaml
 from provisioner.model import Statement, Waiver
+from provisioner.model.controls import NO_CONNECTOR, ONLY_CONNECTOR, SWITCHED_OFF
 
 COLUMNS = ("practice", "gateway", "control", "says", "by", "on", "until", "ticket")
 STATEMENTS, WAIVERS = "statements.csv", "waivers.yml"
 # What no reading shows and no control asks: no other PC of the practice runs a Connector; the practice wants none; a PC
 # is switched off and stays so.
-UNASKED = ("only-connector", "no-connector-wanted", "switched-off")
+UNASKED = (ONLY_CONNECTOR, NO_CONNECTOR, SWITCHED_OFF)
 
 _KEYS = ("control", "practice", "gateway", "words", "by", "on", "until", "ticket")
 # ISO, and what spreadsheets with British settings make of it; the day comes first.

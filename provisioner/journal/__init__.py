@@ -6,7 +6,6 @@ before. Everything that the file or the disk can do wrong is a JournalError.
 
 import hashlib
 import json
-import statistics
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 
 from provisioner.errors import InputError, JournalError
-from provisioner.journal import events, file, leases, place, prune, readings, verify
+from provisioner.journal import events, file, known, leases, place, prune, readings, verify
 from provisioner.journal.entries import (
     Entry,
     Event,
@@ -354,28 +353,31 @@ class Journal:
 
     def seen(self) -> dict[str, dict[str, str]]:
         """The identity last seen at each gateway: computer_name, serial, machine_guid."""
-        return {gateway: body for gateway, (_, body) in self._all_known("identity").items()}
+        with self._file.read() as connection:
+            return {gateway: body for gateway, (_, body) in known.every(connection, "identity").items()}
 
     def see(self, identities: Mapping[str, Mapping[str, str]], at: datetime) -> None:
         """Keep the identities of gateways as they are from now on."""
-        self._keep_known("identity", {gateway: (at, body) for gateway, body in identities.items()})
+        self._keep("identity", {gateway: (at, body) for gateway, body in identities.items()})
 
     def endpoints(self) -> dict[str, tuple[datetime, dict[str, Any]]]:
         """Each gateway's `endpoints` section as last measured, and when."""
-        return self._all_known("endpoints")
+        with self._file.read() as connection:
+            return known.every(connection, "endpoints")
 
     def keep_endpoints(self, measured: Mapping[str, tuple[datetime, Mapping[str, Any]]]) -> None:
         """Keep `endpoints` sections as just measured."""
-        self._keep_known("endpoints", measured)
+        self._keep("endpoints", measured)
+
+    def _keep(self, what: str, bodies: known.Bodies) -> None:
+        if bodies:
+            with self._file.write() as connection:
+                known.keep(connection, what, bodies)
 
     def durations(self) -> dict[str, float]:
         """What each remedy took on a gateway, in seconds: the median of all that was measured."""
         with self._file.read() as connection:
-            rows = connection.execute(sa.select(file.durations.c.remedy, file.durations.c.seconds)).all()
-        by_remedy: dict[str, list[float]] = {}
-        for row in rows:
-            by_remedy.setdefault(row.remedy, []).append(row.seconds)
-        return {remedy: statistics.median(seconds) for remedy, seconds in by_remedy.items()}
+            return known.medians(connection)
 
     def took(self, measured: Sequence[tuple[str, float]]) -> None:
         """Keep what remedies took, in seconds."""
@@ -384,23 +386,6 @@ class Journal:
         with self._file.write() as connection:
             rows = [{"remedy": remedy, "seconds": seconds} for remedy, seconds in measured]
             connection.execute(file.durations.insert(), rows)
-
-    def _all_known(self, what: str) -> dict[str, tuple[datetime, Any]]:
-        with self._file.read() as connection:
-            rows = connection.execute(sa.select(file.known).where(file.known.c.what == what))
-            return {row.gateway: (file.time(row.at), json.loads(row.body)) for row in rows}
-
-    def _keep_known(self, what: str, bodies: Mapping[str, tuple[datetime, Mapping[str, Any]]]) -> None:
-        if not bodies:
-            return
-        gone = file.known.delete().where(file.known.c.what == what, file.known.c.gateway == sa.bindparam("name"))
-        rows = [
-            {"gateway": gateway, "what": what, "at": file.text(at), "body": json.dumps(body)}
-            for gateway, (at, body) in bodies.items()
-        ]
-        with self._file.write() as connection:
-            connection.execute(gone, [{"name": gateway} for gateway in bodies])
-            connection.execute(file.known.insert(), rows)
 
 
 def _of(body: bytes) -> str:

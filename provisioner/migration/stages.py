@@ -9,16 +9,40 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from provisioner.errors import InputError
-from provisioner.model import Audit, Budget, Control, Fleet, Gap, Gateway, Move, Outcome, Plan, Role, Step, Wave
+from provisioner.model import (
+    Audit,
+    Budget,
+    Control,
+    Fleet,
+    Gap,
+    Gateway,
+    Move,
+    Outcome,
+    Plan,
+    Role,
+    Step,
+    Wave,
+)
+from provisioner.model.controls import (
+    GATEWAY_MODE,
+    LOGGED_IN,
+    NO_GATEWAY,
+    ONE_ACTIVE,
+    RECOVERY,
+    RUNNING,
+    SERVICE_SET,
+    SWITCHED_OFF,
+    WORKING,
+)
+from provisioner.model.plan import GATEWAY_ENDED, STOP
 from provisioner.plan import rollout as planning
 from provisioner.plan import undo
 from provisioner.plan.rollout import START
 from provisioner.plan.statements import StatementsInForce
+from provisioner.plan.stopping import stop
 from provisioner.remedies import carry, service
 
 CARRY = carry.REMEDY.name
-STOP = "stop"
-GATEWAY_ENDED = "gateway-ended"
 # Nothing may go wrong in a migration: the next stage would stand on it.
 _BUDGET = Budget(failed=0, unreachable=0, refused=0, unknown=0)
 
@@ -27,17 +51,17 @@ _PERSONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     GATEWAY_ENDED: (
         "practice",
         "end SystmOne's Gateway on {gateway}: log out of SystmOne there, and do not start the Gateway again",
-        ("R2-no-gateway",),
+        (NO_GATEWAY,),
     ),
     "gateway-started": (
         "practice",
         "start SystmOne on {gateway} by its Gateway shortcut, log in, and lock the screen instead of logging out",
-        ("R2-logged-in", "R2-gateway-mode"),
+        (LOGGED_IN, GATEWAY_MODE),
     ),
     "approve": (
         "practice",
         "press Approve in SystmOne on {gateway}, where it asks for the Connector",
-        ("R17-working",),
+        (WORKING,),
     ),
     "online-record": (
         "practice",
@@ -45,7 +69,11 @@ _PERSONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "Working & Integration > Device Manager), and set it alike",
         (),
     ),
-    "working": ("icb-it", "see that the Connector works on {gateway}, and no other", ("R17-working", "R17-one-active")),
+    "working": (
+        "icb-it",
+        "see that the Connector works on {gateway}, and no other",
+        (WORKING, ONE_ACTIVE),
+    ),
     "vendor-page": (
         "practice",
         "look at the Gateway page of the vendor's console (role All Access): it shows {gateway}, and no other",
@@ -83,7 +111,7 @@ def moved(fleet: Fleet, practice: str, to: str, day: date) -> Move:
             f"{new.name} is {'the active gateway already' if new.role is Role.ACTIVE else 'retired'}.",
             "A migration leads to a standby or a candidate: see the column role of practices.csv.",
         )
-    if StatementsInForce.of(fleet, day).names(planning.SWITCHED_OFF, new):
+    if StatementsInForce.of(fleet, day).names(SWITCHED_OFF, new):
         raise InputError(
             f"statements.csv says that {new.name} is switched off and stays so.",
             "Is it the right PC? If it is on again, end that statement (column until); then give the same command.",
@@ -163,7 +191,7 @@ def _set_service(ready: Fleet, move: Move) -> Step:
     """The service on the new gateway, disabled; shown by what an active gateway asks of one that does not run."""
     row = next(row for row in ready.gateways if row.name == move.new)
     step = service.REMEDY.step(row, service.REMEDY.values(ready, row))
-    return replace(step, because=("R17-service",), proves=("R17-service", "R17-recovery"))
+    return replace(step, because=(SERVICE_SET,), proves=(SERVICE_SET, RECOVERY))
 
 
 def _switch(audit: Audit, fleet: Fleet, move: Move) -> list[Stage]:
@@ -264,24 +292,12 @@ def _person(name: str, row: Gateway) -> Step:
     )
 
 
-def stop(fleet: Fleet, row: Gateway) -> Step:
-    """Stop and disable whatever service of the Connector's is there; nothing else of it is touched."""
-    values = service.REMEDY.values(fleet, replace(row, role=Role.STANDBY))
-    return replace(
-        service.REMEDY.step(row, {**values, "service_state": "disabled"}),
-        id=f"{row.name}-{STOP}",
-        remedy=STOP,
-        because=("R17-stopped",),
-        proves=("R17-stopped", "R17-service"),
-    )
-
-
 def _start(controls: Iterable[Control], fleet: Fleet, row: Gateway, must: Sequence[str] | None = None) -> Step:
     """Enable and start. `must` are the controls that have to be settled first; all that planning knows by default."""
     return replace(
         service.START.step(row, service.START.values(fleet, row)),
-        because=("R17-running",),
-        proves=("R17-running", "R17-service"),
+        because=(RUNNING,),
+        proves=(RUNNING, SERVICE_SET),
         needs=planning.before_start(controls) if must is None else tuple(must),
         # It is enabled by the same step.
         seconds=service.REMEDY.seconds,

@@ -7,6 +7,10 @@ from typing import Any
 
 from provisioner.model.fleet import Role
 
+# Steps of a migration that a run knows by name: the old Connector is stopped, and its person has ended the Gateway.
+STOP = "stop"
+GATEWAY_ENDED = "gateway-ended"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:

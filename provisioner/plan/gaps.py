@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from provisioner.fleet import endpoints
 from provisioner.model import Control, Finding, Gap, Gateway, Impact, Status
-from provisioner.plan.guards import IDENTITY, ONE_ACTIVE, RUNNING, SERVICE, START, gap, why_not_remove, why_not_start
+from provisioner.model.controls import IDENTITY, ONE_ACTIVE, RUNNING, WORKING
+from provisioner.plan.guards import SERVICE, START, gap, why_not_remove, why_not_start
 from provisioner.plan.index import AuditIndex, others_of, place_of
 from provisioner.remedies import firewall
 
 # What cannot be told as long as the vendor's endpoints are not all known.
 _OF_ENDPOINTS = frozenset({"endpoints.tls", "endpoints.reachable", "firewall.rule", "firewall.override"})
 # What is so only once a Connector runs.
-_FOLLOWS = frozenset({"R17-working", ONE_ACTIVE})
+_FOLLOWS = frozenset({WORKING, ONE_ACTIVE})
 
 
 def why_not_at_all(index: AuditIndex, gateway: Gateway, findings: Sequence[Finding]) -> Gap | None:

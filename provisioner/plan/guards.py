@@ -6,18 +6,12 @@ from datetime import date
 from provisioner.audit.facts import running
 from provisioner.audit.facts.context import listed
 from provisioner.model import Evidence, Finding, Gap, Gateway, Role, Status
+from provisioner.model.controls import IDENTITY, NO_CONNECTOR, ONLY_CONNECTOR, RUNNING, SWITCHED_OFF
 from provisioner.plan.statements import StatementsInForce
 from provisioner.remedies import service
 
-IDENTITY = "R5-identity"
-RUNNING = "R17-running"
-STOPPED = "R17-stopped"
-ONE_ACTIVE = "R17-one-active"
 START = service.START.name
 SERVICE = service.REMEDY.name
-ONLY_CONNECTOR = "only-connector"
-NO_CONNECTOR = "no-connector-wanted"
-SWITCHED_OFF = "switched-off"
 
 _CHECKED, _WHY = "WHAT WAS CHECKED", "WHY IT WANTS NONE"
 

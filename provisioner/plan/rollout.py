@@ -26,6 +26,7 @@ from provisioner.model import (
     Step,
     Wave,
 )
+from provisioner.model.controls import IDENTITY, ONE_ACTIVE, RUNNING, STOPPED
 from provisioner.plan.gaps import (
     asked_of_vendor,
     before_start,
@@ -35,14 +36,8 @@ from provisioner.plan.gaps import (
     why_not_at_all,
 )
 from provisioner.plan.guards import (
-    IDENTITY,
-    ONE_ACTIVE,
-    ONLY_CONNECTOR,
-    RUNNING,
     SERVICE,
     START,
-    STOPPED,
-    SWITCHED_OFF,
     after_restart,
     by_hand,
     connector_runs,
@@ -59,12 +54,7 @@ from provisioner.plan.index import AuditIndex, by_practice, is_stated, of_audit,
 from provisioner.remedies.remedy import Remedy
 
 __all__ = [
-    "IDENTITY",
-    "ONE_ACTIVE",
-    "ONLY_CONNECTOR",
     "START",
-    "STOPPED",
-    "SWITCHED_OFF",
     "before_start",
     "budget_of",
     "by_hand",

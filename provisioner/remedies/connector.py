@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.model import Fleet, Gateway
+from provisioner.model.controls import FILES
 from provisioner.model.settings import ConnectorFile, Settings
 from provisioner.remedies.package import package
 from provisioner.remedies.remedy import (
@@ -62,7 +63,7 @@ REMEDY = Remedy(
     role="connector",
     values=_values,
     # Who may write to the folder is set without a package too.
-    needs=Need(words="packages.connector", given=_given, removal=True, control="R17-files"),
+    needs=Need(words="packages.connector", given=_given, removal=True, control=FILES),
     seconds=30.0,
     planned=True,
     stops_service=True,

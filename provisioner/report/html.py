@@ -53,7 +53,7 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class WaveRow:
     """One gateway in a wave, with what is done there."""
 
     gateway: str
@@ -180,12 +180,12 @@ def _anchors(shown: View) -> dict[str, str]:
     return {machine.gateway.name: f"gateway-{number}" for number, machine in enumerate(shown.machines, 1)}
 
 
-def _places(steps: Iterable[Step], plan: Plan, names: Mapping[str, str]) -> list[Place]:
+def _places(steps: Iterable[Step], plan: Plan, names: Mapping[str, str]) -> list[WaveRow]:
     found: dict[str, list[Step]] = {}
     for step in steps:
         found.setdefault(step.gateway, []).append(step)
     return [
-        Place(
+        WaveRow(
             gateway=gateway,
             practice=its[0].practice,
             name=names.get(its[0].practice, ""),

@@ -64,7 +64,7 @@ _WEIGHT = {kind: weight for weight, kind in enumerate(Kind)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class FindingRow:
     """One finding with its control and the fact behind it."""
 
     finding: Finding
@@ -93,7 +93,7 @@ class Machine:
 
     gateway: Gateway
     state: State
-    rows: tuple[Row, ...]
+    rows: tuple[FindingRow, ...]
     evidence: Evidence | None
 
     @property
@@ -103,17 +103,17 @@ class Machine:
         return "retired, something is left" if left else STATES[self.state]
 
     @property
-    def open(self) -> tuple[Row, ...]:
+    def open(self) -> tuple[FindingRow, ...]:
         """What somebody should mend, answer or at least know."""
         return tuple(row for row in self.rows if row.kind in (Kind.BAD, Kind.ASK, Kind.ADVICE))
 
     @property
-    def settled(self) -> tuple[Row, ...]:
+    def settled(self) -> tuple[FindingRow, ...]:
         """What asks nothing of anybody."""
         return tuple(row for row in self.rows if row.kind not in (Kind.BAD, Kind.ASK, Kind.ADVICE, Kind.ERROR))
 
     @property
-    def missing(self) -> Mapping[str, tuple[Row, ...]]:
+    def missing(self) -> Mapping[str, tuple[FindingRow, ...]]:
         """What keeps it from being ready, by whose job it is."""
         return by_whose(row for row in self.rows if row.blocks)
 
@@ -175,9 +175,9 @@ def part(audit: Audit, practice: str = "") -> str:
     return f"{asked:,} of {words.counted(asked + left, 'gateway')}{where}" if left else ""
 
 
-def by_whose(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
+def by_whose(rows: Iterable[FindingRow]) -> Mapping[str, tuple[FindingRow, ...]]:
     """Findings by whose job they are, in the order in which they come."""
-    groups: defaultdict[str, list[Row]] = defaultdict(list)
+    groups: defaultdict[str, list[FindingRow]] = defaultdict(list)
     for row in rows:
         groups[row.whose].append(row)
     return {whose: tuple(group) for whose, group in groups.items()}
@@ -199,13 +199,13 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
     first = not_by_a_plan(causes)
     controls = {control.id: control for control in audit.controls}
     evidence = {one.gateway: one for one in audit.evidence}
-    findings: defaultdict[str, list[Row]] = defaultdict(list)
+    findings: defaultdict[str, list[FindingRow]] = defaultdict(list)
     for finding in audit.findings:
         control = controls[finding.control]
         fact = audit.facts.get(finding.gateway, {}).get(control.fact)
         kind = _kind(finding, control, (finding.gateway, finding.control) in unanswered)
         who = first.get((finding.gateway, finding.control), "") if control.remedy and kind is not Kind.ASK else ""
-        findings[finding.gateway].append(Row(finding=finding, control=control, kind=kind, fact=fact, first=who))
+        findings[finding.gateway].append(FindingRow(finding=finding, control=control, kind=kind, fact=fact, first=who))
     machines = [
         Machine(
             gateway=gateway,
@@ -232,7 +232,7 @@ def _kind(finding: Finding, control: Control, unanswered: bool) -> Kind:
     }[finding.status]
 
 
-def _state(gateway: Gateway, evidence: Evidence | None, ready: bool, rows: Sequence[Row]) -> State:
+def _state(gateway: Gateway, evidence: Evidence | None, ready: bool, rows: Sequence[FindingRow]) -> State:
     if not gateway.known:
         return State.NOT_KNOWN
     if evidence is None or evidence.error is not None:

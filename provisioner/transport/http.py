@@ -27,7 +27,7 @@ IDENTIFY = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Endpoint:
     """Where one gateway listens, and until when (time.monotonic) all of the conversation must be over."""
 
     host: str
@@ -54,13 +54,13 @@ class Answer:
         return self.headers.get_all("WWW-Authenticate", [])
 
 
-class Line:
+class HttpConnection:
     """One kept-open HTTP connection, never opened twice. Not for several threads.
 
     Errors: Unreachable, TimedOut, BadAnswer.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Endpoint) -> None:
         self.place = place
         # When (time.monotonic) all must be over. Waiting for the guard's turn does not count.
         self.deadline = place.deadline
@@ -204,7 +204,7 @@ class _Timed:
         return io.BufferedReader(_Pieces(self))
 
     def close(self) -> None:
-        """The socket itself is the Line's: http.client lets go of it while the answer is still being read."""
+        """The socket itself is the HttpConnection's: http.client lets go of it while the answer is still being read."""
 
 
 class _Pieces(io.RawIOBase):
@@ -234,12 +234,12 @@ def _to(sock: socket.socket, address: Any, seconds: float) -> socket.socket:
     return sock
 
 
-def identify(place: Place) -> bool:
+def identify(place: Endpoint) -> bool:
     """Whether WinRM answers there, without logging in. Never raises for what the other side can do.
 
     A gateway that guards even this question answers 401, and offers what only WinRM does: that is WinRM too.
     """
-    line = Line(place)
+    line = HttpConnection(place)
     try:
         line.open()
         # Windows must answer this of anybody: [MS-WSMV] 3.1.4.1.23.

@@ -2,7 +2,7 @@
 
 Takes the place of pywinrm's own transport (`Protocol.transport`), which costs several times the CPU, is not safe
 in threads and calls every 401 a rejected password (docs/architecture.md, "Why our own transport").
-Sealed messages are numbered: after one that failed the connection is dead, and so is the Wire.
+Sealed messages are numbered: after one that failed the connection is dead, and so is the Session.
 """
 
 import base64
@@ -22,7 +22,7 @@ from winrm.exceptions import WinRMTransportError
 
 from provisioner.errors import BadAnswer, GatewayError, Unreachable
 from provisioner.transport import diagnosis
-from provisioner.transport.http import IDENTIFY, Answer, Line, Place
+from provisioner.transport.http import IDENTIFY, Answer, Endpoint, HttpConnection
 
 # A gateway that takes a connection and then says nothing must not hold the turn of all others for long.
 LOGIN_SECONDS = 15.0
@@ -47,15 +47,15 @@ class Login:
         return self.user or "the ticket's owner"
 
 
-class Wire:
+class Session:
     """One conversation with one gateway. Not for several threads.
 
     Errors: Unreachable, Refused, TimedOut, BadAnswer, NotTried; WinRMTransportError for an answer that carries a
     SOAP fault, which pywinrm's Protocol takes apart.
     """
 
-    def __init__(self, place: Place, login: Login) -> None:
-        self._line = Line(place)
+    def __init__(self, place: Endpoint, login: Login) -> None:
+        self._line = HttpConnection(place)
         self._login = login
         self._seal: spnego.ContextProxy | None = None
         self._basic = ""
@@ -204,10 +204,10 @@ class Wire:
         return BadAnswer(words, "See connection.transport and connection.user in fleet.yml.")
 
 
-_GREETINGS: dict[str, Callable[[Wire], tuple[spnego.ContextProxy | None, bytes | None]]] = {
-    "basic": Wire._greet_basic,
-    "ntlm": Wire._greet_ntlm,
-    "kerberos": Wire._greet_kerberos,
+_GREETINGS: dict[str, Callable[[Session], tuple[spnego.ContextProxy | None, bytes | None]]] = {
+    "basic": Session._greet_basic,
+    "ntlm": Session._greet_ntlm,
+    "kerberos": Session._greet_kerberos,
 }
 
 

@@ -17,8 +17,8 @@ from provisioner.errors import BadAnswer, GatewayError, InputError, TimedOut
 from provisioner.model import Gateway
 from provisioner.model.settings import Connection
 from provisioner.transport import diagnosis
-from provisioner.transport.http import Place, identify
-from provisioner.transport.session import Login, Wire
+from provisioner.transport.http import Endpoint, identify
+from provisioner.transport.session import Login, Session
 
 # `$input` at the top level is what makes PowerShell read stdin; it works in constrained language mode too, where
 # the first line of the answer says so. Never -EncodedCommand: security teams alert on it.
@@ -70,11 +70,11 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
     if len(given) > LARGEST_INPUT:
         raise InputError(f"script and settings are {len(given)} bytes, the most is {LARGEST_INPUT}.")
     deadline = time.monotonic() + caller.connection.deadline
-    wire = Wire(_place(gateway, caller, deadline), caller.login)
-    protocol = _protocol(wire)
+    session = Session(_endpoint(gateway, caller, deadline), caller.login)
+    protocol = _protocol(session)
     try:
         # Asked for anew each time: what was waited for one's turn to log in does not count.
-        return converse(protocol, given, lambda: wire.deadline)
+        return converse(protocol, given, lambda: session.deadline)
     except GatewayError:
         raise
     except (WinRMError, WinRMTransportError, WinRMOperationTimeoutError, OSError, http.client.HTTPException) as error:
@@ -83,7 +83,7 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
         # pywinrm takes answers apart without looking: whatever it trips over is the answer's fault.
         raise BadAnswer(f"an answer that is not WinRM ({type(error).__name__})", "Is this a Windows PC?") from error
     finally:
-        wire.close_session()
+        session.close_session()
 
 
 def knock(gateway: Gateway, caller: Caller, seconds: float = 5.0) -> bool:
@@ -92,18 +92,18 @@ def knock(gateway: Gateway, caller: Caller, seconds: float = 5.0) -> bool:
     False for whatever else a gateway can do, a certificate that is not trusted too. A name server that does not
     answer takes its own time, besides these seconds.
     """
-    return identify(_place(gateway, caller, time.monotonic() + seconds))
+    return identify(_endpoint(gateway, caller, time.monotonic() + seconds))
 
 
-def _place(gateway: Gateway, caller: Caller, deadline: float) -> Place:
-    return Place(host=gateway.address, port=gateway.port, path=gateway.path, deadline=deadline, tls=caller.tls)
+def _endpoint(gateway: Gateway, caller: Caller, deadline: float) -> Endpoint:
+    return Endpoint(host=gateway.address, port=gateway.port, path=gateway.path, deadline=deadline, tls=caller.tls)
 
 
-def _protocol(wire: Wire) -> Protocol:
-    """pywinrm's Protocol on our wire. Its own __init__ only builds the transport that we replace."""
+def _protocol(session: Session) -> Protocol:
+    """pywinrm's Protocol on our session. Its own __init__ only builds the transport that we replace."""
     protocol: Any = Protocol.__new__(Protocol)
     protocol.operation_timeout_sec = Protocol.DEFAULT_OPERATION_TIMEOUT_SEC
-    protocol.transport = wire
+    protocol.transport = session
     return protocol  # type: ignore[no-any-return]
 
 

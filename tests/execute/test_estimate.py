@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from provisioner.ansible.playbook import StepResult
 from provisioner.cli.progress import Board
-from provisioner.execute.estimate import Running, State, Under, overdue, seconds_left
+from provisioner.execute.estimate import Running, Under, UnderWay, overdue, seconds_left
 from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
 from provisioner.journal import Journal
 from provisioner.model import Outcome, Plan, Result, Step, Wave
@@ -46,25 +46,25 @@ def under(since: float, *steps: Step) -> Running:
 
 NONE: Mapping[str, float] = {}
 # What is planned, where it stands, what was measured, now; gateways in a shard, cores; seconds.
-TABLE: Sequence[tuple[str, Plan, State, Mapping[str, float], float, int, int, float | None]] = (
-    ("nothing planned", plan(), State(), NONE, 0, 5, 2, 0),
-    ("a gateway's steps follow each other", plan([A, B]), State(), NONE, 0, 5, 2, 15),
-    ("gateways of one shard go together", plan([A, B, C, D]), State(), NONE, 0, 5, 1, 30),
-    ("shards on two cores", plan([A, B, C]), State(), NONE, 0, 1, 2, 15),
-    ("shards on one core", plan([A, B, C]), State(), NONE, 0, 1, 1, 25),
-    ("a wave after the other", plan([A, B], [C]), State(), NONE, 0, 5, 2, 25),
-    ("a start when all else is through", plan([A, START, D]), State(), NONE, 0, 5, 2, 37),
-    ("what was measured counts for more", plan([A, B]), State(), {"java": 40}, 0, 5, 2, 45),
-    ("of what nobody knows", plan([step("a", "odd", 0)]), State(), NONE, 0, 5, 2, 15),
-    ("a person's step is nobody's work", plan([A, PERSON]), State(), NONE, 0, 5, 2, 10),
-    ("what is done counts as done", plan([A, B], [C]), State(ended={A.id, B.id}), NONE, 0, 5, 2, 10),
-    ("all done", plan([A, B]), State(ended={A.id, B.id}), NONE, 0, 5, 2, 0),
-    ("what runs has run for a while", plan([A, B]), State(running=[under(100, A, B)]), NONE, 104, 5, 2, 11),
-    ("the next of them", plan([A, B]), State(ended={A.id}, running=[under(110, B)]), NONE, 111, 5, 2, 4),
-    ("overdue counts as nearly through", plan([A, B]), State(running=[under(100, A, B)]), NONE, 900, 5, 2, 5),
-    ("a shard waits for a free core", plan([A, C, D]), State(running=[under(0, A)]), NONE, 4, 1, 1, 46),
-    ("and has one", plan([A, C, D]), State(running=[under(0, D), under(0, A)]), NONE, 4, 1, 2, 26),
-    ("a person is waited for", plan([A, B]), State(waiting=True), NONE, 0, 5, 2, None),
+TABLE: Sequence[tuple[str, Plan, UnderWay, Mapping[str, float], float, int, int, float | None]] = (
+    ("nothing planned", plan(), UnderWay(), NONE, 0, 5, 2, 0),
+    ("a gateway's steps follow each other", plan([A, B]), UnderWay(), NONE, 0, 5, 2, 15),
+    ("gateways of one shard go together", plan([A, B, C, D]), UnderWay(), NONE, 0, 5, 1, 30),
+    ("shards on two cores", plan([A, B, C]), UnderWay(), NONE, 0, 1, 2, 15),
+    ("shards on one core", plan([A, B, C]), UnderWay(), NONE, 0, 1, 1, 25),
+    ("a wave after the other", plan([A, B], [C]), UnderWay(), NONE, 0, 5, 2, 25),
+    ("a start when all else is through", plan([A, START, D]), UnderWay(), NONE, 0, 5, 2, 37),
+    ("what was measured counts for more", plan([A, B]), UnderWay(), {"java": 40}, 0, 5, 2, 45),
+    ("of what nobody knows", plan([step("a", "odd", 0)]), UnderWay(), NONE, 0, 5, 2, 15),
+    ("a person's step is nobody's work", plan([A, PERSON]), UnderWay(), NONE, 0, 5, 2, 10),
+    ("what is done counts as done", plan([A, B], [C]), UnderWay(ended={A.id, B.id}), NONE, 0, 5, 2, 10),
+    ("all done", plan([A, B]), UnderWay(ended={A.id, B.id}), NONE, 0, 5, 2, 0),
+    ("what runs has run for a while", plan([A, B]), UnderWay(running=[under(100, A, B)]), NONE, 104, 5, 2, 11),
+    ("the next of them", plan([A, B]), UnderWay(ended={A.id}, running=[under(110, B)]), NONE, 111, 5, 2, 4),
+    ("overdue counts as nearly through", plan([A, B]), UnderWay(running=[under(100, A, B)]), NONE, 900, 5, 2, 5),
+    ("a shard waits for a free core", plan([A, C, D]), UnderWay(running=[under(0, A)]), NONE, 4, 1, 1, 46),
+    ("and has one", plan([A, C, D]), UnderWay(running=[under(0, D), under(0, A)]), NONE, 4, 1, 2, 26),
+    ("a person is waited for", plan([A, B]), UnderWay(waiting=True), NONE, 0, 5, 2, None),
 )  # fmt: skip
 
 
@@ -74,14 +74,14 @@ TABLE: Sequence[tuple[str, Plan, State, Mapping[str, float], float, int, int, fl
     ids=[row[0] for row in TABLE],
 )
 def test_what_is_left(
-    planned: Plan, state: State, durations: Mapping[str, float], now: float, shard: int, cores: int,
+    planned: Plan, state: UnderWay, durations: Mapping[str, float], now: float, shard: int, cores: int,
     seconds: float | None,
 ) -> None:  # fmt: skip
     assert seconds_left(planned, state, durations, now, shard=shard, cores=cores) == seconds
 
 
 def test_what_takes_longer_is_said() -> None:
-    state = State(running=[under(0, A)])
+    state = UnderWay(running=[under(0, A)])
     assert not overdue(state, {}, 10) and overdue(state, {}, 11) and not overdue(state, {"java": 60}, 11)
 
 
@@ -94,7 +94,7 @@ def test_it_never_grows_for_want_of_news(
 ) -> None:
     made = {f"g{at}-{remedy}": step(f"g{at}", remedy, seconds) for at, remedy, seconds in steps}
     rows = [one for one in made.values() if one.remedy != "start"]
-    state = State(running=[under(0, one) for one in rows[: min(running, cores)]])
+    state = UnderWay(running=[under(0, one) for one in rows[: min(running, cores)]])
     planned = plan(list(made.values()), [step("z", "java", 3)])
     told = [seconds_left(planned, state, {}, now, shard=shard, cores=cores) for now in sorted(times)]
     assert all(a is not None and b is not None and a >= b for a, b in itertools.pairwise(told))

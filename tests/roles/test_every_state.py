@@ -20,7 +20,7 @@ from provisioner.lab.estate import machines as estate
 from provisioner.migration import stages
 from provisioner.model import FINISHED, Budget, Move, Outcome, Plan, Result, Role, Step, Wave
 from provisioner.plan import rollout as planning
-from provisioner.plan import undo
+from provisioner.plan import stopping, undo
 from tests.conftest import own_mark
 from tests.fixtures import states as states_fixtures
 from tests.fixtures.lab import CONNECTOR, ENDPOINTS, FOLDER, JRE, SERVICE, zipped
@@ -256,7 +256,7 @@ def by_hand(world: Estate, steps: Sequence[Step], role: Role) -> Plan:
 
 def test_every_service_can_be_stopped_for_a_migration(estates: Any) -> None:
     world = estates(list(states_fixtures.services("active", "stop")))
-    steps = [stages.stop(world.fleet, row) for row in world.fleet.known]
+    steps = [stopping.stop(world.fleet, row) for row in world.fleet.known]
     plan = by_hand(world, steps, Role.STANDBY)
     wrong = _wrong(world, plan, world.run(plan))
     wrong += _again(world, [step for step in steps if not _held(world, step)])

@@ -47,8 +47,8 @@ def serving(answer: Callable[[socket.socket], None]) -> Iterator[int]:
             thread.join(10)
 
 
-def place(port: int, tls: ssl.SSLContext | None = None, seconds: float = 10.0) -> line.Place:
-    return line.Place(host="127.0.0.1", port=port, path="/wsman", deadline=time.monotonic() + seconds, tls=tls)
+def place(port: int, tls: ssl.SSLContext | None = None, seconds: float = 10.0) -> line.Endpoint:
+    return line.Endpoint(host="127.0.0.1", port=port, path="/wsman", deadline=time.monotonic() + seconds, tls=tls)
 
 
 def certificate(folder: Path, name: str, since: timedelta, until: timedelta) -> Path:
@@ -93,7 +93,7 @@ def test_certificates_are_told_apart(
             secured.recv(1)
 
     with serving(answer) as port, pytest.raises(Unreachable, match=words) as caught:
-        line.Line(place(port, ours)).open()
+        line.HttpConnection(place(port, ours)).open()
     assert f"no connection to 127.0.0.1 port {port}" in caught.value.message
     assert hint in caught.value.hint
 
@@ -118,7 +118,7 @@ def plain_http(taken: socket.socket) -> None:
 )
 def test_tls_that_does_not_begin(answer: Callable[[socket.socket], None], words: str, hint: str) -> None:
     with serving(answer) as port, pytest.raises(Unreachable, match=words) as caught:
-        line.Line(place(port, ssl.create_default_context())).open()
+        line.HttpConnection(place(port, ssl.create_default_context())).open()
     assert hint in caught.value.hint
 
 
@@ -127,7 +127,7 @@ def test_tls_that_does_not_begin(answer: Callable[[socket.socket], None], words:
 )
 def test_plain_where_tls_is_spoken(answer: Callable[[socket.socket], None], words: str) -> None:
     with serving(answer) as port:
-        ours = line.Line(place(port))
+        ours = line.HttpConnection(place(port))
         ours.open()
         with pytest.raises(Unreachable, match=words) as caught:
             ours.exchange(b"", {})
@@ -363,13 +363,13 @@ def test_by_all_of_its_addresses_it_is_told_whether_anything_accepts(
         answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in found]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
         with pytest.raises(Unreachable, match=words) as caught:
-            line.Line(place(5985, seconds=1.0)).open()
+            line.HttpConnection(place(5985, seconds=1.0)).open()
     assert caught.value.absent is absent
 
 
 def test_what_accepts_and_then_says_nothing_in_tls_is_on() -> None:
     with serving(lambda taken: time.sleep(1)) as port, pytest.raises(TimedOut, match="said nothing in TLS") as caught:
-        line.Line(place(port, ssl.create_default_context(), seconds=0.3)).open()
+        line.HttpConnection(place(port, ssl.create_default_context(), seconds=0.3)).open()
     assert not caught.value.absent
 
 

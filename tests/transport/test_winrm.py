@@ -210,18 +210,18 @@ def test_one_that_begins_to_drip_later_is_left_at_the_deadline(
     def meanwhile(self: Protocol, *arguments: Any, **options: Any) -> str:
         shared.set("A84005", f"drips={stage}")
         begun[0] = time.monotonic() + 0.5
-        vars(session.Wire)["deadline"].fset(self.transport, begun[0])
+        vars(session.Session)["deadline"].fset(self.transport, begun[0])
         return run_command(self, *arguments, **options)
 
     begun = [0.0]
-    monkeypatch.setattr(session.Wire, "deadline", property(lambda self: self._line.deadline, _set_deadline))
+    monkeypatch.setattr(session.Session, "deadline", property(lambda self: self._line.deadline, _set_deadline))
     monkeypatch.setattr(Protocol, "run_command", meanwhile)
     with pytest.raises(TimedOut, match="before the deadline"):
         call("A84005")
     assert time.monotonic() - begun[0] < 3
 
 
-def _set_deadline(ours: session.Wire, deadline: float) -> None:
+def _set_deadline(ours: session.Session, deadline: float) -> None:
     ours._line.deadline = deadline
 
 

@@ -15,8 +15,8 @@ from provisioner.execute import run as runs
 from provisioner.journal import Journal
 from provisioner.lab.windows.machine import stamp
 from provisioner.model import Evidence, Gateway, Step
+from provisioner.model.controls import SWITCHED_OFF
 from provisioner.plan import guards
-from provisioner.plan.rollout import SWITCHED_OFF
 from provisioner.plan.statements import StatementsInForce
 from tests.worlds.storm import Place
 

@@ -1,0 +1,22 @@
+"""The controls that code speaks of by name: policy/gateway.yml says what each asks. A test holds that each is there."""
+
+LOGGED_IN = "R2-logged-in"
+GATEWAY_MODE = "R2-gateway-mode"
+NO_GATEWAY = "R2-no-gateway"
+IDENTITY = "R5-identity"
+INTERNET = "R11-internet"
+RULE_BY_POLICY = "R14-policy"
+REACHABLE = "R14-reachable"
+FILES = "R17-files"
+SERVICE_SET = "R17-service"
+RECOVERY = "R17-recovery"
+RUNNING = "R17-running"
+STOPPED = "R17-stopped"
+WORKING = "R17-working"
+ONE_ACTIVE = "R17-one-active"
+CLOCK = "clock"
+
+# What a named person can state that is no control of one gateway (docs/operations.md, "Statements").
+ONLY_CONNECTOR = "only-connector"
+NO_CONNECTOR = "no-connector-wanted"
+SWITCHED_OFF = "switched-off"
