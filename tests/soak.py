@@ -26,7 +26,7 @@ from provisioner.lab.process.client import Handle
 from provisioner.model import Plan
 from tests.conftest import command, environment
 from tests.fixtures.dying import dies
-from tests.migration.test_migration import NEW, OLD, Operator
+from tests.migration.operators import NEW, OLD, Operator
 from tests.worlds import judge, storm, storm_faults
 from tests.worlds.disk import LabWorld
 

@@ -18,8 +18,8 @@ from provisioner.migration import case
 from provisioner.model import Outcome, Plan, Reason, Result
 from provisioner.plan.causes import causes
 from provisioner.report.view import view
-from tests.execute.test_waves import apply
-from tests.migration.test_migration import NEW, OLD, Operator
+from tests.execute.plans import apply
+from tests.migration.operators import NEW, OLD, Operator
 from tests.worlds.disk import LabWorld
 from tests.worlds.memory import AT, Machine, World, fleet, gateway
 

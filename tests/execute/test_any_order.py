@@ -16,7 +16,7 @@ from provisioner.execute.failpoints import Failpoint
 from provisioner.journal import standing
 from provisioner.model import Plan
 from tests.fixtures.dying import dies
-from tests.migration.test_migration import NEW, OLD, Operator, state
+from tests.migration.operators import NEW, OLD, Operator, state
 from tests.worlds import judge
 from tests.worlds.disk import LabWorld
 

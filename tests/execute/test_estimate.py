@@ -18,7 +18,7 @@ from provisioner.execute.estimate import Running, Under, UnderWay, overdue, seco
 from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
 from provisioner.journal import Journal
 from provisioner.model import Outcome, Plan, Result, Step, Wave
-from tests.execute.test_waves import apply
+from tests.execute.plans import apply
 from tests.worlds.memory import AT, World, fleet, gateway
 
 

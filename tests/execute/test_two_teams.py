@@ -18,9 +18,9 @@ from provisioner.execute import claims, engine
 from provisioner.execute.admission import Asked
 from provisioner.journal import Event, Journal, started
 from provisioner.model import Plan, Result, Role, Step
-from tests.execute.test_waves import apply
+from tests.execute.plans import apply
 from tests.fixtures.fleets import write
-from tests.migration.test_migration import NEW, OLD, Operator
+from tests.migration.operators import NEW, OLD, Operator
 from tests.record.records import run
 from tests.report.test_json import promised
 from tests.worlds import memory

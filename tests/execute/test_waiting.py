@@ -18,7 +18,7 @@ from provisioner.journal import Event, Journal
 from provisioner.model import Evidence, Gateway, Outcome, Problem, Result, Step
 from provisioner.model.settings import Rollout
 from provisioner.report import outcomes
-from tests.execute.test_waves import apply, results, some
+from tests.execute.plans import apply, results, some
 from tests.worlds.memory import AT, World, fleet, gateway
 
 # A Monday, 20:15 in London.

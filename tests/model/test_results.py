@@ -16,7 +16,7 @@ from provisioner.journal import Journal, ended, standing
 from provisioner.model import Outcome, Result
 from provisioner.model.results import Stands, stands
 from provisioner.record import document
-from tests.execute.test_waves import apply, some
+from tests.execute.plans import apply, some
 from tests.fixtures.fleets import write
 from tests.fixtures.records import PLAN, fill
 from tests.worlds.memory import AT

@@ -14,7 +14,7 @@ from provisioner.model import Audit, Evidence, Plan, Result, Step
 from provisioner.plan import proof, undo
 from provisioner.plan import rollout as planning
 from provisioner.plan.undo import Attempts
-from tests.migration.test_migration import NEW, OLD, Operator, results
+from tests.migration.operators import NEW, OLD, Operator, results
 from tests.worlds.disk import LabWorld
 
 

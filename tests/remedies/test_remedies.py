@@ -16,7 +16,7 @@ from provisioner.model import Role
 from provisioner.model.settings import Antivirus, Settings
 from provisioner.remedies.remedy import Remedy
 from tests.fixtures.remedies import FULL, SHA, fleet, gateway
-from tests.worlds import disk
+from tests.worlds import acts
 
 ROLES = resources.root() / "roles"
 # It does nothing: what is around it leaves our marker.
@@ -50,7 +50,7 @@ def test_each_remedy_has_all_of_its_parts(remedy: Remedy) -> None:
     if remedy.needs:
         assert remedy.needs.given(FULL)
         assert not remedy.needs.given(Settings(version=1))
-    assert remedy.name in disk._ACTS
+    assert remedy.name in acts.ACTS
 
 
 def test_no_two_remedies_have_one_place() -> None:

@@ -26,7 +26,8 @@ from tests.fixtures import states as states_fixtures
 from tests.fixtures.lab import CONNECTOR, ENDPOINTS, FOLDER, JRE, SERVICE, zipped
 from tests.fixtures.states import State
 from tests.worlds import ansible_here
-from tests.worlds.disk import BEGIN, LabWorld
+from tests.worlds.acts import BEGIN
+from tests.worlds.disk import LabWorld
 
 # Ten times what it takes where nothing else runs.
 pytestmark = pytest.mark.timeout(900)

@@ -18,7 +18,7 @@ from provisioner.fleet import load
 from provisioner.lab import Handle
 from provisioner.model import Result, Step
 from provisioner.transport.credentials import LoginGuard
-from tests.ansible import test_playbook
+from tests.ansible import playbooks
 from tests.conftest import own_mark
 from tests.roles.markers import PLACE
 from tests.worlds.memory import World, fleet, gateway
@@ -28,7 +28,7 @@ def work(pretend: Handle, *names: str) -> list[Step]:
     """Steps of these remedies on all gateways of a lab."""
     rows = load(pretend.folder)
     found = [(row.name, *remedies.values(rows, row, name)) for row in rows.known for name in names]
-    return [replace(test_playbook.step(name, role), values=values) for name, role, values in found]
+    return [replace(playbooks.step(name, role), values=values) for name, role, values in found]
 
 
 def act(pretend: Handle, steps: Sequence[Step], journal: str = "j-1", **options: Any) -> dict[str, StepResult]:
@@ -69,11 +69,11 @@ def test_a_marker_that_is_left_keeps_another_team_away_until_it_is_over(
     lab: Callable[..., Handle], tmp_path: Path
 ) -> None:
     pretend = lab("A81001", "A81002")
-    root = test_playbook.filled(tmp_path, {"quiet": test_playbook.ROLES["quiet"], "leaves": LEAVES})
+    root = playbooks.filled(tmp_path, {"quiet": playbooks.ROLES["quiet"], "leaves": LEAVES})
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        leaves = test_playbook.step("A81001", "leaves", leaves_port=closed.getsockname()[1])
-        gone = act(pretend, [test_playbook.step("A81001", "quiet"), leaves], root=root)
+        leaves = playbooks.step("A81001", "leaves", leaves_port=closed.getsockname()[1])
+        gone = act(pretend, [playbooks.step("A81001", "quiet"), leaves], root=root)
     # The work was done by then: that the line broke at the marker is no matter of the steps.
     assert results(gone) == {"A81001-quiet": ("ok", False), "A81001-leaves": ("ok", False)}
     left = there(pretend, "A81001")
@@ -156,10 +156,10 @@ def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
     """On this computer, with a double of the module that cannot take its marker away."""
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "work_marker.py").write_text(STUB, "utf-8")
-    roles = {name: test_playbook.ROLES[name] for name in ("quiet", "breaks")}
-    root = test_playbook.filled(tmp_path, roles, str(tmp_path / "library"))
-    step = test_playbook.step
-    acted = test_playbook.run(
+    roles = {name: playbooks.ROLES[name] for name in ("quiet", "breaks")}
+    root = playbooks.filled(tmp_path, roles, str(tmp_path / "library"))
+    step = playbooks.step
+    acted = playbooks.run(
         root,
         *(step("B84001", "quiet"), step("B84002", "breaks"), step("B84002", "quiet")),
         marker=Marker(journal="j-1", known=(), by="", minutes=60),

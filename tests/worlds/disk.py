@@ -5,9 +5,9 @@ Reads as an audit does (the lab's evidence, real facts, real policy); acts as th
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,20 @@ from provisioner.ansible.playbook import StepResult
 from provisioner.audit import evaluate, facts, policy
 from provisioner.evidence import question
 from provisioner.evidence.reader import files_of
-from provisioner.execute.claims import MARKER, STAYS
+from provisioner.execute.claims import STAYS
 from provisioner.execute.events import Happening, PersonAwaited
 from provisioner.execute.ports import Ports
 from provisioner.fleet import rewrite
 from provisioner.journal import Journal
 from provisioner.lab import modules
 from provisioner.lab.estate import machines as estate
-from provisioner.lab.windows.hosts import PROCRUN
-from provisioner.lab.windows.machine import Machine, WillNotStart, stamp
-from provisioner.lab.windows.package import MANIFEST, put, take_away
+from provisioner.lab.windows.machine import Machine, WillNotStart
 from provisioner.lab.wsman.answer import document
 from provisioner.model import Audit, Evidence, Finding, Fleet, Gateway, Problem, Role, Step
-from tests.fixtures.lab import CONNECTOR, ENDPOINTS, FOLDER, IMAGE, JAVA_HOME, JRE, PACKAGES, SERVICE
+from tests.fixtures.lab import CONNECTOR, ENDPOINTS, FOLDER, JRE, PACKAGES, SERVICE
 from tests.worlds import judge
+from tests.worlds.acts import ACTS, BEGIN, Killed, Roles
 
-BEGIN = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
 POLICY = policy.load(resources.root() / "policy", facts.NAMES)
 
 _FLEET = """\
@@ -54,27 +52,18 @@ rollout: {{approve_wait: 5, settle: 60}}
 _FLEETS: dict[bytes, Fleet] = {}
 
 
-class Killed(BaseException):
-    """The run dies here, as by kill -9: nothing of it is cleaned up."""
-
-
 @dataclass
-class LabWorld:
+class LabWorld(Roles):
     """Machines by gateway, a clock, and all that happened. `late` are effects on their way: a command whose client is
     gone runs to its end. `mute` ones are on, and give no reading. `broken` maps a step's remedy to what the
     role says when it fails; of those in `lost` it does its work, and the line breaks before it can say so."""
 
-    folder: Path
-    machines: dict[str, Machine] = field(default_factory=dict)
-    clock: datetime = BEGIN
     happened: list[dict[str, Any]] = field(default_factory=list)
-    late: list[dict[str, Any]] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     offline: set[str] = field(default_factory=set)
     mute: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     obliging: bool = True
-    slow_start: float = 0.0
 
     @classmethod
     def make(cls, folder: Path, practices: Sequence[str] = ("B84001",), new: str = "candidate") -> "LabWorld":
@@ -113,8 +102,8 @@ class LabWorld:
         for name, machine in machines.items():
             machine.systmone.press_at = said["press_at"][name]
         return cls(
-            folder, machines, datetime.fromisoformat(said["clock"]), said["happened"], said["late"], said["broken"],
-            set(said["offline"]), set(said["mute"]), set(said["lost"]), said["obliging"], said["slow_start"],
+            folder, machines, datetime.fromisoformat(said["clock"]), said["late"], said["slow_start"], said["happened"],
+            said["broken"], set(said["offline"]), set(said["mute"]), set(said["lost"]), said["obliging"],
         )  # fmt: skip
 
     def save(self) -> None:
@@ -274,117 +263,12 @@ class LabWorld:
             self._restore(machine, step)
         else:
             try:
-                _ACTS[step.remedy](self, machine, step)
+                ACTS[step.remedy](self, machine, step)
             except WillNotStart as failure:
                 return StepResult(result="failed", message=str(failure), before=before)
         if step.remedy in self.lost:
             return StepResult(result="unreachable", message="the line broke")
         return StepResult(result="ok", changed=True, before=before, seconds=3.0, output=(f"changed: {step.remedy}",))
-
-    def _found(self, machine: Machine, step: Step) -> dict[str, Any]:
-        """What the step's role says that it found: as far as anything here asks for it, in that role's own words."""
-        match step.role:
-            case "java" | "connector":
-                folder = JAVA_HOME if step.role == "java" else FOLDER
-                return {"package": machine.disk.exists(f"{folder}\\{MANIFEST}")}
-            case "antivirus":
-                return {"path": IMAGE in machine.defender.paths, "process": False}
-            case "carry":
-                there = [path for path in step.values["carry_paths"] if machine.disk.file(path)]
-                return {"files": dict.fromkeys(there, "checksum")}
-            case "firewall":
-                return {"exists": bool(machine.firewall.rules)}
-        return {"exists": bool(machine.services)}
-
-    def _restore(self, machine: Machine, step: Step) -> None:
-        was = step.values[f"{step.role}_before"]
-        if step.role == "service" and not was["exists"]:
-            self._service(machine, run=False)
-            machine.services.clear()
-            machine.disk.remove(f"{FOLDER}\\{SERVICE}.exe")
-        elif step.role == "firewall":
-            machine.firewall.rules.clear()
-        elif step.role == "antivirus":
-            machine.defender.paths.clear()
-        elif step.role in ("connector", "java") and not was["package"]:
-            folder = FOLDER if step.role == "connector" else JAVA_HOME
-            take_away(machine.disk, folder, f"{folder}\\{MANIFEST}", with_folder=True)
-            if not list(machine.disk.under(FOLDER)):
-                machine.disk.remove(FOLDER)
-        elif step.role == "carry":
-            machine.disk.remove(f"{FOLDER}\\device.dat")
-        machine.happened("put_back", role=step.role)
-
-    def _service(self, machine: Machine, *, run: bool) -> None:
-        now = self.clock.timestamp()
-        for service in machine.services:
-            if run and service.state != "running":
-                service.start_mode = "delayed"
-                machine.start(service, now)
-            elif not run and service.state == "running":
-                machine.stop(service)
-
-    def _start(self, machine: Machine, step: Step) -> None:
-        if self.slow_start:
-            at = (self.clock + timedelta(seconds=self.slow_start)).isoformat()
-            self.late.append({"gateway": machine.name, "at": at})
-            self.save()
-            raise Killed
-        self._service(machine, run=True)
-
-    def _disable(self, machine: Machine, step: Step) -> None:
-        for service in machine.services:
-            service.start_mode = "disabled"
-        self._service(machine, run=False)
-
-    def _set_service(self, machine: Machine, step: Step) -> None:
-        if step.values["service_state"] == "disabled":
-            self._disable(machine, step)
-        elif step.values["service_state"] == "absent":
-            self._service(machine, run=False)
-            machine.services.clear()
-        elif machine.services:
-            machine.services[0].start_mode = step.values["service_start_mode"]
-        else:
-            made = estate._service(f"{FOLDER}\\{SERVICE}.exe", False, stamp(self.clock.timestamp()))
-            machine.disk.write(f"{FOLDER}\\{SERVICE}.exe", b"MZ")
-            machine.services.append(made)
-            machine.registry.put(f"{PROCRUN}\\{SERVICE}\\Parameters\\Start", "Image", "String", IMAGE)
-        machine.happened("service_set", start_mode=[one.start_mode for one in machine.services])
-
-    def _put(self, machine: Machine, step: Step) -> None:
-        if step.values[f"{step.role}_state"] == "absent":
-            machine.disk.remove(JAVA_HOME if step.role == "java" else FOLDER)
-        else:
-            machine.disk.make(FOLDER)
-            machine.disk.folders[FOLDER.lower()].protected = True
-            machine.disk.folders[FOLDER.lower()].writers = []
-            if step.role == "java":
-                put(machine.disk, JAVA_HOME, estate._files({"jre": PACKAGES["jre"]}, "jre"), _sha256("jre"))
-            else:
-                put(machine.disk, FOLDER, estate._files(PACKAGES, "connector"), _sha256("connector"))
-        machine.happened("files", role=step.role)
-
-    def _rule(self, machine: Machine, step: Step) -> None:
-        machine.firewall.rules.clear()
-        if step.values["firewall_state"] == "present":
-            machine.firewall.rules.append(estate._rule(machine, ENDPOINTS))
-        machine.happened("rule")
-
-    def _exclude(self, machine: Machine, step: Step) -> None:
-        machine.defender.paths = [IMAGE] if step.values["antivirus_state"] == "present" else []
-        machine.happened("exclusion")
-
-    def _carry(self, machine: Machine, step: Step) -> None:
-        for path in step.values["carry_paths"]:
-            file = self.machines[step.values["carry_from"]].disk.file(path)
-            assert file is not None and file.content is not None
-            machine.disk.write(path, file.content)
-        machine.happened("carried")
-
-    def _power(self, machine: Machine, step: Step) -> None:
-        machine.power.sleep_seconds = 0
-        machine.happened("power")
 
     def _hears(self, machine: Machine) -> Callable[[dict[str, Any]], None]:
         def hear(event: dict[str, Any]) -> None:
@@ -414,27 +298,9 @@ def _nothing(url: str) -> bytes:
     raise OSError("404")
 
 
-_ACTS: Mapping[str, Callable[[LabWorld, Machine, Step], None]] = {
-    "java": LabWorld._put,
-    "connector": LabWorld._put,
-    "firewall": LabWorld._rule,
-    "antivirus": LabWorld._exclude,
-    "service": LabWorld._set_service,
-    "stop": LabWorld._disable,
-    "start": LabWorld._start,
-    "carry": LabWorld._carry,
-    "power": LabWorld._power,
-    MARKER: lambda world, machine, step: None,
-}
-
-
 def _row(practice: str, gateway: str, role: str) -> dict[str, str]:
     return {"practice": practice, "name": f"Practice {practice}", "gateway": gateway, "address": "127.0.0.1",
             "role": role, "path": f"/{gateway}/wsman"}  # fmt: skip
-
-
-def _sha256(name: str) -> str:
-    return str(PACKAGES[name]["sha256"])
 
 
 __all__ = ["CONNECTOR", "JRE", "POLICY", "Killed", "LabWorld", "Role"]

@@ -1,0 +1,84 @@
+"""What Ansible said, as it is kept and shown: in one line, within an end, without what is hidden or obeyed."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+
+from provisioner import journal as journals
+from provisioner.ansible import inventory, results
+from provisioner.journal import Journal
+from provisioner.model import Outcome, Result
+from tests.ansible.playbooks import LOCAL, root, run, step
+
+__all__ = ["root"]  # fixtures
+
+
+def test_what_ansible_brings_of_a_gateway_can_be_kept_and_shown(tmp_path: Path) -> None:
+    """A name with half a character in it, as a module hands it on; what is put back stays as it was otherwise."""
+    found = {"image": "C:\\Caf\u00e9 \u00a0x\ud800\0.exe", "delay": 5}
+    facts = {"provisioner_found": found, "provisioner_before": found}
+    ok = {"host": "B84001", "role": "quiet", "task": "t", "res": {"changed": True, "ansible_facts": facts}}
+    bad = {"host": "B84002", "role": "quiet", "task": "t", "res": {"msg": "no\a \u202e\x1b[2J\ud800\r\nmore"}}
+    events = [{"event": "runner_on_ok", "event_data": ok}, {"event": "runner_on_failed", "event_data": bad}]
+    said = results.by_step([step("B84001", "quiet"), step("B84002", "quiet")], events, "", False)
+    assert said["B84001-quiet"].before == {"image": "C:\\Caf\u00e9 \u00a0x\ufffd\ufffd.exe", "delay": 5}
+    failed = said["B84002-quiet"]
+    assert (failed.message + "".join(failed.output)).isprintable()
+    with Journal.open(tmp_path / "journal.db") as kept:
+        for acted in said.values():
+            at = datetime(2026, 11, 23, tzinfo=UTC)
+            outcome = Outcome(
+                step="s", gateway="g", result=Result.DONE, changed=True, started=at, ended=at,
+                message=acted.message, before=acted.before, output=acted.output,
+            )  # fmt: skip
+            kept.append([journals.ended(outcome, "p")])
+            assert kept.progress("p").outcomes["s"] == outcome
+
+
+@pytest.mark.parametrize("found", [{"size": float("nan")}, {"size": 10**400}])
+def test_what_cannot_be_kept_at_all_is_not_known(found: dict[str, float]) -> None:
+    facts = {"provisioner_before": found}
+    data = {"host": "B84001", "role": "quiet", "task": "t", "res": {"ansible_facts": facts}}
+    said = results.by_step([step("B84001", "quiet")], [{"event": "runner_on_ok", "event_data": data}], "", False)
+    assert (said["B84001-quiet"].result, said["B84001-quiet"].before) == ("ok", {"untold": ["all of it"]})
+
+
+def test_what_a_row_says_is_never_a_template(root: Path, tmp_path: Path) -> None:
+    text = "{{ lookup('pipe', 'touch " + str(tmp_path / "run") + "') }}"
+    acted = run(root, step("B84001", "quiet", quiet_text=text))
+    assert acted["B84001-quiet"].before == {"rule": text}
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_text_stays_a_text(root: Path) -> None:
+    texts = ["0042", "", "null", "True", "no", "1:30", "2025-01-05", "*", "=", "<<", "- a: b", "#", "!x", "{ a", "{% a"]
+    acted = run(root, step("B84001", "quiet", quiet_text=texts))
+    assert acted["B84001-quiet"].before == {"rule": texts}
+
+
+def test_a_difference_that_a_module_has_put_together_is_taken_apart() -> None:
+    result = {"changed": True, "diff": {"prepared": "-[rule]\n-Enabled='False'\n+[rule]\n+Enabled='True'\n"}}
+    (difference,) = results.differences("The rule", result)
+    assert (difference.before, difference.after) == ("[rule]\nEnabled='False'", "[rule]\nEnabled='True'")
+
+
+def test_an_empty_text_stays_one() -> None:
+    """Ansible makes null of an empty text that is tagged, and `None` of that in a text."""
+    loaded = DataLoader().load(f'{{"a": {inventory.tagged("")}, "b": {inventory.tagged("x")}}}')
+    assert loaded == {"a": "", "b": "x"}
+
+
+def test_inventory_text_is_json_but_for_its_tags() -> None:
+    """What Ansible may evaluate is known by its place, not by its words: a row could hold the same words."""
+    own = inventory.Template(LOCAL["ansible_password"])
+    tagged = inventory.tagged({"a": ['x "y"\n', None, True, 1.5], "b": LOCAL["ansible_password"], "password": own})
+    assert json.loads(tagged.replace("!unsafe ", "")) == {
+        "a": ['x "y"\n', None, True, 1.5],
+        "b": LOCAL["ansible_password"],
+        "password": LOCAL["ansible_password"],
+    }
+    assert tagged.count("!unsafe") == 1
+    assert f'"b": !unsafe {json.dumps(LOCAL["ansible_password"])}' in tagged
