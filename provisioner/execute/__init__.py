@@ -2,5 +2,5 @@
 
 `Run` (run.py) is what a run knows, and what is done to it are functions. The files import upwards never: events, ports,
 judge, budget, shards, failpoints, estimate, admission | run | claims, schedule, act, start, manual, rows, recovery |
-wave, retry, engine.
+wave, retry, engine | by_ansible. What undoing.py makes is a plan as any other.
 """
