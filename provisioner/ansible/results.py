@@ -100,7 +100,7 @@ def by_step(
     """What became of each step, by its id, one for each. `said` is what Ansible printed last, for a step of which no
     event tells."""
     roles = {(step.gateway, step.role): _Role() for step in steps}
-    # Trouble outside any role of the gateway (the claim's, Ansible's own) is the first unfinished role's.
+    # Diagnosis outside any role of the gateway (the claim's, Ansible's own) is the first unfinished role's.
     order: dict[str, list[str]] = {}
     held: dict[str, str] = {}
     for step in steps:

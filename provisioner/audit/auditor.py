@@ -86,9 +86,9 @@ class Auditor:
         self._remember(evidence, judged.findings)
         return judged
 
-    def knock(self, gateway: Gateway) -> bool:
+    def probe(self, gateway: Gateway) -> bool:
         """Whether that gateway is back."""
-        return self._reader.knock(gateway)
+        return self._reader.probe(gateway)
 
     def secret(self, name: str) -> str:
         """A gateway's password, or with `secret:NAME` a secret of the Connector's files."""

@@ -47,9 +47,9 @@ class Reader:
         self._caller = caller(fleet, self._guard, ask_password)
         self._script = question.script()
 
-    def knock(self, gateway: Gateway) -> bool:
+    def probe(self, gateway: Gateway) -> bool:
         """Whether the gateway answers again, by its WinRM and without a log-in."""
-        return winrm.knock(gateway, self._caller)
+        return winrm.probe(gateway, self._caller)
 
     def secret(self, name: str) -> str:
         """A gateway's password, or with `secret:NAME` a secret of the Connector's files. Errors: InputError."""

@@ -69,7 +69,7 @@ def run(
         pause=stopping.pause,
         interrupted=stopping.begin_nothing,
         change_rows=lambda roles: rewrite.change_roles(Path(auditor.fleet.folder), roles),
-        probe=auditor.knock,
+        probe=auditor.probe,
         ask=ask,
         kill_leftovers=playbook.end_run,
     )

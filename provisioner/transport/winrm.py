@@ -86,7 +86,7 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
         session.close_session()
 
 
-def knock(gateway: Gateway, caller: Caller, seconds: float = 5.0) -> bool:
+def probe(gateway: Gateway, caller: Caller, seconds: float = 5.0) -> bool:
     """Whether WinRM answers on the gateway, found out without a log-in: cheap enough to ask again and again.
 
     False for whatever else a gateway can do, a certificate that is not trusted too. A name server that does not

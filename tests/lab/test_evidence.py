@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 from provisioner.evidence import question
-from provisioner.lab.windows.machine import FAULTS, Machine, stamp
+from provisioner.lab.faults import KNOWN
+from provisioner.lab.windows.machine import Machine, stamp
 from provisioner.lab.wsman.answer import SECTIONS, document
 from tests.fixtures.evidence import SHAPE
 from tests.fixtures.lab import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
@@ -16,7 +17,7 @@ VALID = jsonschema.Draft202012Validator(SHAPE)
 
 
 @pytest.mark.parametrize("state", ["fresh", "ready", "mixed"])
-@pytest.mark.parametrize("fault", ["", *sorted(FAULTS)])
+@pytest.mark.parametrize("fault", ["", *sorted(KNOWN)])
 def test_every_machine_answers_with_a_valid_document(state: str, fault: str) -> None:
     for machine in fleet(26, state).values():
         if fault:

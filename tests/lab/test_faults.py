@@ -19,7 +19,6 @@ from winrm.exceptions import (
 from winrm.protocol import Protocol
 
 from provisioner.lab import Handle
-from provisioner.lab.windows.machine import FAULTS
 from provisioner.transport.http import IDENTIFY
 from tests.fixtures.evidence import SHAPE
 from tests.lab.winrm import (
@@ -37,12 +36,6 @@ from tests.lab.winrm import (
 )
 
 __all__ = ["lab", "protocol"]  # fixtures
-
-
-def test_every_fault_of_a_machine_is_known() -> None:
-    from provisioner.lab.faults import KNOWN
-
-    assert set(KNOWN) >= FAULTS
 
 
 def test_offline_breaks_every_connection_to_that_gateway_alone(lab: Handle) -> None:

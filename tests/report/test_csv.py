@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provisioner.report import csv as report
 from tests.fixtures.goldens import matches
 from tests.fixtures.hostile import NASTY, hostile
-from tests.fixtures.reports import FEW, PRACTICES, estate
+from tests.fixtures.reports import PRACTICES, TWO, estate
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -20,7 +20,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(
     ("name", "audit", "ready"),
-    [("estate.csv", *estate(FEW)[:2]), ("hostile.csv", *hostile()[:2])],
+    [("estate.csv", *estate(TWO)[:2]), ("hostile.csv", *hostile()[:2])],
     ids=lambda v: str(v)[:12],
 )
 def test_is_as_the_golden_file(name: str, audit: object, ready: object) -> None:

@@ -12,12 +12,12 @@ import pytest
 from provisioner.report import json as report
 from tests.fixtures.goldens import matches
 from tests.fixtures.hostile import NASTY, hostile
-from tests.fixtures.reports import FEW, estate, outcomes, plan
+from tests.fixtures.reports import TWO, estate, outcomes, plan
 
 DOC = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
 DOCUMENTS: dict[str, Callable[[], str]] = {
-    "audit": lambda: report.audit(*estate(FEW)[:2]),
-    "plan": lambda: report.plan(plan()),
+    "audit": lambda: report.audit(*estate(TWO)[:2]),
+    "plan": lambda: report.plan(plan(2)),
     "outcomes": lambda: report.outcomes("p-1", outcomes()),
 }
 

@@ -10,11 +10,11 @@ from provisioner.model import Impact, Status
 from provisioner.report import junit, words
 from tests.fixtures.goldens import matches
 from tests.fixtures.hostile import hostile
-from tests.fixtures.reports import FEW, estate
+from tests.fixtures.reports import TWO, estate
 
 
 def test_is_as_the_golden_file() -> None:
-    assert matches("estate.xml", junit.audit(*estate(FEW)[:2]))
+    assert matches("estate.xml", junit.audit(*estate(TWO)[:2]))
     assert matches("hostile.xml", junit.audit(*hostile()[:2]))
 
 

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from provisioner.errors import BadAnswer, GatewayError, TimedOut, Unreachable
 from provisioner.transport import diagnosis
 from provisioner.transport import http as line
-from provisioner.transport.diagnosis import Trouble
+from provisioner.transport.diagnosis import Diagnosis
 from tests.transport.gss import GssError
 
 
@@ -237,13 +237,13 @@ ABSENT = [
 ]  # fmt: skip
 
 
-def every_trouble() -> set[Trouble]:
+def every_trouble() -> set[Diagnosis]:
     """All there are, in tables and beside them."""
     found = set()
     for module in pkgutil.iter_modules(diagnosis.__path__, "provisioner.transport.diagnosis."):
         for one in vars(importlib.import_module(module.name)).values():
             each = one.values() if isinstance(one, Mapping) else [one]
-            found |= {trouble for trouble in each if isinstance(trouble, Trouble)}
+            found |= {trouble for trouble in each if isinstance(trouble, Diagnosis)}
     return found
 
 
@@ -262,13 +262,13 @@ def untrusted(code: int) -> ssl.SSLCertVerificationError:
 def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that no answer leads to is a cause that nobody is ever told."""
     seen = set()
-    after = Trouble.after
+    after = Diagnosis.after
 
-    def noted(self: Trouble, tried: str, more: str = "") -> GatewayError:
+    def noted(self: Diagnosis, tried: str, more: str = "") -> GatewayError:
         seen.add(self)
         return after(self, tried, more)
 
-    monkeypatch.setattr(Trouble, "after", noted)
+    monkeypatch.setattr(Diagnosis, "after", noted)
     numbers = [number for number in errno.errorcode if number != errno.ETIMEDOUT]
     names = {getattr(socket, name) for name in dir(socket) if name.startswith("EAI_")}
     for error in (*(OSError(number, "x") for number in numbers), *(socket.gaierror(name, "x") for name in names)):
@@ -313,9 +313,9 @@ def test_nothing_but_a_trouble_says_that_nothing_accepted_a_connection() -> None
         for call in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
             name = ast.unparse(call.func).rpartition(".")[2]
             says = [ast.unparse(one.value) for one in call.keywords if one.arg == "absent"]
-            assert name != "Trouble" or id(call) not in inner, f"{path.name}:{call.lineno}"
+            assert name != "Diagnosis" or id(call) not in inner, f"{path.name}:{call.lineno}"
             assert says in ([], ["self.absent"], ["error.absent"]) or (name, path.parent.name) == (
-                "Trouble",
+                "Diagnosis",
                 "diagnosis",
             )
 

@@ -34,7 +34,7 @@ def knock(shared: Handle) -> Iterator[Callable[..., bool]]:
         )  # fmt: skip
         login = Login(transport="ntlm", user="nobody", password="wrong", turn=LoginGuard().turn)
         caller = winrm.Caller(connection=connection, tls=winrm.tls_context(connection, Path()), login=login)
-        return winrm.knock(gateway, caller, seconds)
+        return winrm.probe(gateway, caller, seconds)
 
     yield run
     shared.set("*", "none")

@@ -20,7 +20,7 @@ from provisioner.audit.facts import (
     virtual,
     windows,
 )
-from provisioner.audit.facts.context import OK, CannotTell, FactOf, Reading
+from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf
 from provisioner.audit.policy import Lifecycle
 from provisioner.model import Evidence, Fact, Gateway
 from provisioner.model.settings import Settings
@@ -60,11 +60,11 @@ def derive(
     """
     if evidence.error:
         return {name: Fact(value=None, reason=evidence.error.message) for name in FACTS}
-    reading = Reading(evidence=evidence, gateway=gateway, settings=settings, lifecycle=lifecycle, at=at, seen=seen)
+    reading = FactContext(evidence=evidence, gateway=gateway, settings=settings, lifecycle=lifecycle, at=at, seen=seen)
     return {name: _fact(told, reading) for name, told in FACTS.items()}
 
 
-def _fact(told: FactOf, reading: Reading) -> Fact:
+def _fact(told: FactOf, reading: FactContext) -> Fact:
     try:
         return Fact(value=told(reading))
     except CannotTell as error:

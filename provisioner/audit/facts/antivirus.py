@@ -6,8 +6,8 @@ from typing import Any
 from provisioner.audit.facts.context import (
     OK,
     CannotTell,
+    FactContext,
     FactOf,
-    Reading,
     listed,
     path_key,
     problems,
@@ -22,7 +22,7 @@ _DEFENDER = "Microsoft Defender"
 _AT_WORK = 0x1000
 
 
-def _others(reading: Reading) -> list[str]:
+def _others(reading: FactContext) -> list[str]:
     """Other makers' products that are at work."""
     products = reading.section("antivirus")["products"] or []
     return sorted(
@@ -34,7 +34,7 @@ def _others(reading: Reading) -> list[str]:
     )
 
 
-def _defender_scans(reading: Reading) -> bool:
+def _defender_scans(reading: FactContext) -> bool:
     """Whether Defender says itself that it is the one that scans. It goes passive where another product really is in
     charge: then what Security Center lists beside it may be what an uninstall left there [docs/windows.md,
     "antivirus"]."""
@@ -44,7 +44,7 @@ def _defender_scans(reading: Reading) -> bool:
     )
 
 
-def _product(reading: Reading) -> str:
+def _product(reading: FactContext) -> str:
     if others := _others(reading):
         return f"{_DEFENDER} and {_beside(others)}" if _defender_scans(reading) else listed(others)
     defender = reading.section("antivirus")["defender"]
@@ -61,12 +61,12 @@ def _beside(others: list[str]) -> str:
     return f"{listed(others)} (which Security Center lists as at work: perhaps what an uninstall left there)"
 
 
-def _defender_works(reading: Reading) -> bool:
+def _defender_works(reading: FactContext) -> bool:
     defender = reading.section("antivirus")["defender"]
     return bool(defender and defender["running"] and (defender["mode"] or "Normal").lower() == "normal")
 
 
-def _defender(reading: Reading) -> Any:
+def _defender(reading: FactContext) -> Any:
     """Defender, where it is the antivirus at work. Raises CannotTell where another is: its own console alone shows
     what it leaves alone."""
     product = _product(reading)
@@ -76,7 +76,7 @@ def _defender(reading: Reading) -> Any:
     return reading.section("antivirus")["defender"]
 
 
-def _ask_others(reading: Reading) -> None:
+def _ask_others(reading: FactContext) -> None:
     """Raises CannotTell where another product may be at work beside Defender."""
     if others := _others(reading):
         raise CannotTell(
@@ -85,7 +85,7 @@ def _ask_others(reading: Reading) -> None:
         )
 
 
-def _effective(reading: Reading) -> bool:
+def _effective(reading: FactContext) -> bool:
     """Whether Defender leaves the Connector alone. Its own answer comes before the lists, which may hold what it
     ignores."""
     defender, found = _defender(reading), real(reading)
@@ -95,7 +95,7 @@ def _effective(reading: Reading) -> bool:
     return by_program(found, lambda image: OK if _left_alone(reading, image) else ["no"]) == OK
 
 
-def _left_alone(reading: Reading, image: str) -> bool:
+def _left_alone(reading: FactContext, image: str) -> bool:
     """Whether Defender leaves that program alone."""
     defender, antivirus, settings = _defender(reading), reading.section("antivirus"), reading.settings
     if settings.antivirus.exclude == "process":
@@ -113,7 +113,7 @@ def _left_alone(reading: Reading, image: str) -> bool:
     return _in_list(reading, "path", wanted)
 
 
-def _in_list(reading: Reading, kind: str, wanted: str) -> bool:
+def _in_list(reading: FactContext, kind: str, wanted: str) -> bool:
     """Whether an exclusion that holds it is listed. One that Defender may ignore says nothing."""
     exclusions = _defender(reading)[f"{kind}_exclusions"]
     if exclusions is None:
@@ -130,7 +130,7 @@ def _excludes(exclusion: str, wanted: str) -> bool:
     return same_path(exclusion, wanted) or within(wanted, exclusion)
 
 
-def _hindrances(reading: Reading) -> list[str]:
+def _hindrances(reading: FactContext) -> list[str]:
     """Why an exclusion that is set on this PC would not take effect. Tamper protection alone does not hinder one: only
     protected exclusions or merging switched off do [docs/windows.md, "antivirus"]."""
     defender, found = _defender(reading), []
@@ -141,7 +141,7 @@ def _hindrances(reading: Reading) -> list[str]:
     return found
 
 
-def _exclusion_by(reading: Reading) -> str:
+def _exclusion_by(reading: FactContext) -> str:
     """Who can make an exclusion that takes effect: an administrator of this PC (local), Defender's management, or the
     team of another product. Of two that may be at work it is Defender's: antivirus.management asks for the other."""
     if _others(reading) and not _defender_scans(reading):
@@ -151,7 +151,7 @@ def _exclusion_by(reading: Reading) -> str:
     return "management" if _hindrances(reading) else "local"
 
 
-def _management(reading: Reading) -> str | list[str]:
+def _management(reading: FactContext) -> str | list[str]:
     """Whether the exclusion is there, or can be made from here; else why it is a request to somebody."""
     hindrances = _hindrances(reading)
     if not hindrances or _effective(reading):
@@ -161,7 +161,7 @@ def _management(reading: Reading) -> str | list[str]:
     return problems([f"{_DEFENDER} is managed{managed}: {' and '.join(hindrances)}"])
 
 
-def _removal_by(reading: Reading) -> str:
+def _removal_by(reading: FactContext) -> str:
     """Who can take an exclusion away and see that it is gone, as in antivirus.exclusion_by: where Defender hides its
     exclusions, that is its management; where it has none left, the team of a product that may be at work beside it."""
     by = _exclusion_by(reading)
@@ -170,7 +170,7 @@ def _removal_by(reading: Reading) -> str:
     return "product" if by == "local" and _others(reading) and not _known_left_alone(reading) else by
 
 
-def _exclusion_left(reading: Reading) -> str | list[str]:
+def _exclusion_left(reading: FactContext) -> str | list[str]:
     """What of the Connector a retired gateway's antivirus still leaves alone: that is open to whoever makes the folder
     anew."""
     if found := _known_left_alone(reading):
@@ -182,12 +182,12 @@ def _exclusion_left(reading: Reading) -> str | list[str]:
     return OK
 
 
-def _lists(reading: Reading) -> list[list[str] | None]:
+def _lists(reading: FactContext) -> list[list[str] | None]:
     defender = reading.section("antivirus")["defender"] or {}
     return [defender.get("path_exclusions"), defender.get("process_exclusions")]
 
 
-def _known_left_alone(reading: Reading) -> list[str]:
+def _known_left_alone(reading: FactContext) -> list[str]:
     """What of the Connector Defender is known to leave alone."""
     settings, lists = reading.settings, _lists(reading)
     image, folder = settings.connector.image, settings.connector.folder

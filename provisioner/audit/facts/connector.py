@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from provisioner.audit.facts import running
-from provisioner.audit.facts.context import OK, CannotTell, FactOf, Reading, listed, problems, same_path, within
+from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf, listed, problems, same_path, within
 from provisioner.fleet import endpoints
 from provisioner.model.settings import Package
 
@@ -23,15 +23,15 @@ _USERS = {
 }
 
 
-def _present(reading: Reading) -> str:
+def _present(reading: FactContext) -> str:
     return "yes" if reading.section("connector")["present"] else "no"
 
 
-def _version(reading: Reading) -> str:
+def _version(reading: FactContext) -> str:
     return str(reading.value("connector", "version", "the Connector's version"))
 
 
-def _files(reading: Reading) -> str | list[str]:
+def _files(reading: FactContext) -> str | list[str]:
     connector, settings = reading.section("connector"), reading.settings
     if not connector["present"]:
         return [f"there is no folder {settings.connector.folder}"]
@@ -53,7 +53,7 @@ def _files(reading: Reading) -> str | list[str]:
     return problems(found)
 
 
-def _package_problems(reading: Reading, package: Package | None) -> list[str]:
+def _package_problems(reading: FactContext, package: Package | None) -> list[str]:
     connector = reading.section("connector")
     if package is None:
         return []
@@ -68,7 +68,7 @@ def _package_problems(reading: Reading, package: Package | None) -> list[str]:
     return []
 
 
-def _products(reading: Reading, package: Package) -> list[Any]:
+def _products(reading: FactContext, package: Package) -> list[Any]:
     """What Windows lists as installed of a package that an installer brings."""
     installed = reading.section("connector")["installed"]
     if installed is None:
@@ -85,7 +85,7 @@ def _product_problems(package: Package, ours: Sequence[Any]) -> list[str]:
     return []
 
 
-def _access(reading: Reading) -> str | list[str]:
+def _access(reading: FactContext) -> str | list[str]:
     connector = reading.section("connector")
     if not connector["present"]:
         raise CannotTell(f"there is no folder {reading.settings.connector.folder} yet")
@@ -103,7 +103,7 @@ def _who(writer: Any) -> str:
     return _USERS.get(writer["sid"]) or writer["name"] or writer["sid"]
 
 
-def _java(reading: Reading) -> str | list[str]:
+def _java(reading: FactContext) -> str | list[str]:
     java, wanted = reading.section("java"), reading.settings.java.version
     if not java["present"]:
         return [f"there is no Java runtime in {reading.settings.java.home}"]
@@ -122,14 +122,14 @@ def version_begins(version: str, wanted: str) -> bool:
     return version.startswith(wanted) and (not rest or wanted[-1:] in "._+-" or rest[0] in "._+-")
 
 
-def _java_version(reading: Reading) -> str:
+def _java_version(reading: FactContext) -> str:
     java = reading.section("java")
     if not java["present"]:
         return "none"
     return " ".join(text for text in (java["version"] or "of unknown version", java["vendor"]) if text)
 
 
-def runs(reading: Reading) -> bool:
+def runs(reading: FactContext) -> bool:
     """Whether a Connector runs on this PC, as a service or by itself."""
     found = running.runs(reading.evidence.sections)
     if found is None:
@@ -139,11 +139,11 @@ def runs(reading: Reading) -> bool:
     return found
 
 
-def _runs_words(reading: Reading) -> str:
+def _runs_words(reading: FactContext) -> str:
     return "yes" if runs(reading) else "no"
 
 
-def _at_work(reading: Reading) -> str:
+def _at_work(reading: FactContext) -> str:
     """What runs, in words; what no service runs is named, because it has to be ended by hand."""
     reading.section("service")
     reading.section("connector")
@@ -157,7 +157,7 @@ def _at_work(reading: Reading) -> str:
     return "; ".join(said) or listed([f"{running.words(one)} runs" for one in running.processes(sections)])
 
 
-def _several(reading: Reading) -> str | list[str]:
+def _several(reading: FactContext) -> str | list[str]:
     """Whether more than one Connector works on this PC: beside the service's one that somebody started by hand."""
     sections = reading.evidence.sections
     reading.section("connector")
@@ -178,7 +178,7 @@ def _several(reading: Reading) -> str | list[str]:
     return OK
 
 
-def _working(reading: Reading) -> bool:
+def _working(reading: FactContext) -> bool:
     reading.section("connector")
     found = running.processes(reading.evidence.sections)
     if not found:
@@ -199,14 +199,14 @@ def _working(reading: Reading) -> bool:
     )
 
 
-def _files_left(reading: Reading) -> str | list[str]:
+def _files_left(reading: FactContext) -> str | list[str]:
     """What a retired gateway still has of the Connector's files, and of its installer."""
     settings, there = reading.settings, reading.section("connector")["present"]
     found = [f"the folder {settings.connector.folder} is still there"] if there else []
     return problems(found + _still_listed(reading, settings.packages.get("connector")))
 
 
-def _java_left(reading: Reading) -> str | list[str]:
+def _java_left(reading: FactContext) -> str | list[str]:
     """What a retired gateway still has of our Java runtime. In the Connector's folder it goes with that; without
     packages.jre it is not ours."""
     settings, found = reading.settings, []
@@ -218,7 +218,7 @@ def _java_left(reading: Reading) -> str | list[str]:
     return problems(found + _still_listed(reading, package))
 
 
-def _still_listed(reading: Reading, package: Package | None) -> list[str]:
+def _still_listed(reading: FactContext, package: Package | None) -> list[str]:
     if package is None or not package.product_id:
         return []
     return [f"Windows still lists {one['name'] or one['product_id']}" for one in _products(reading, package)]

@@ -21,7 +21,7 @@ class CannotTell(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class FactContext:
     """One gateway's evidence with all that it is read against.
 
     `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid), None at first sight.
@@ -50,10 +50,10 @@ class Reading:
         return found
 
 
-FactOf = Callable[[Reading], Any]
+FactOf = Callable[[FactContext], Any]
 
 
-def known_endpoints(reading: Reading) -> list[str]:
+def known_endpoints(reading: FactContext) -> list[str]:
     """The vendor's addresses as far as fleet.yml has them. Raises CannotTell where it has none."""
     found = list(endpoints.whole(reading.settings.endpoints))
     if not found:
@@ -61,7 +61,7 @@ def known_endpoints(reading: Reading) -> list[str]:
     return found
 
 
-def over_endpoints(reading: Reading, found: list[str]) -> str | list[str]:
+def over_endpoints(reading: FactContext, found: list[str]) -> str | list[str]:
     """The problems with the endpoints that are known. Without any raises CannotTell where not all four are known."""
     if not found and (why := endpoints.why_not_all(reading.settings.endpoints)):
         raise CannotTell(why)

@@ -5,8 +5,8 @@ from typing import Any
 
 from provisioner.audit.facts.addresses import covers, is_any, ports_cover, ports_cross
 from provisioner.audit.facts.context import (
+    FactContext,
     FactOf,
-    Reading,
     known_endpoints,
     listed,
     over_endpoints,
@@ -24,7 +24,7 @@ _EPHEMERAL = (49152, 65535)
 _PROFILES = ("domain", "private", "public")
 
 
-def _rule(reading: Reading) -> str | list[str]:
+def _rule(reading: FactContext) -> str | list[str]:
     """Whether enabled allow rules let the program that really runs reach all addresses, in every profile. Whether
     they take effect is another question: firewall.override."""
     endpoints, found = known_endpoints(reading), real(reading)
@@ -33,7 +33,7 @@ def _rule(reading: Reading) -> str | list[str]:
 
 
 def _rule_problems(
-    reading: Reading, rules: Sequence[Any], image: str, found: Programs, endpoints: list[str]
+    reading: FactContext, rules: Sequence[Any], image: str, found: Programs, endpoints: list[str]
 ) -> str | list[str]:
     allowing = [one for one in rules if one["action"].lower() == "allow"]
     missing = _missing(endpoints, [one for one in allowing if not _faults(one, image, found)])
@@ -102,7 +102,7 @@ def _profiles(rule: Any) -> str:
     return listed(sorted(one.lower() for one in rule["profiles"])) if rule["profiles"] else "all"
 
 
-def _deaf(reading: Reading) -> list[str]:
+def _deaf(reading: FactContext) -> list[str]:
     """The profiles in which a policy switches local rules off."""
     profiles = reading.section("firewall")["profiles"]
     return [
@@ -112,18 +112,18 @@ def _deaf(reading: Reading) -> list[str]:
     ]
 
 
-def _rule_by(reading: Reading) -> str:
+def _rule_by(reading: FactContext) -> str:
     """Whose rules count on this PC: its own (local), or only those of its policy."""
     return "policy" if _deaf(reading) else "local"
 
 
-def _override(reading: Reading) -> str | list[str]:
+def _override(reading: FactContext) -> str | list[str]:
     """What makes a rule of ours void, whether it is there or not: a policy, or a rule that blocks."""
     found = real(reading)
     return by_program(found, lambda image: _hindrances(reading, image, found))
 
 
-def _hindrances(reading: Reading, image: str, program: Programs) -> str | list[str]:
+def _hindrances(reading: FactContext, image: str, program: Programs) -> str | list[str]:
     endpoints, deaf = known_endpoints(reading), _deaf(reading)
     rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
     found = []
@@ -158,7 +158,7 @@ def _blocks(rule: Any, endpoint: str, image: str, own: str, deaf: Sequence[str])
     )
 
 
-def filters_outbound(reading: Reading) -> bool:
+def filters_outbound(reading: FactContext) -> bool:
     """Whether this PC's firewall blocks what no rule allows; then our probe, which is not the Connector's program,
     may be blocked where the Connector is not."""
     firewall = reading.evidence.sections.get("firewall")
@@ -168,13 +168,13 @@ def filters_outbound(reading: Reading) -> bool:
     return any(one["outbound_blocked"] and one["enabled"] is not False for one in each)
 
 
-def _rule_left(reading: Reading) -> str | list[str]:
+def _rule_left(reading: FactContext) -> str | list[str]:
     """Whether a retired gateway still has the rule that the firewall role makes."""
     ours = [one for one in reading.section("firewall")["rules"] if is_ours(one)]
     return problems([f"the rule '{PRODUCT.firewall_rule}' is still there"] if ours else [])
 
 
-def _policy_left(reading: Reading) -> str | list[str]:
+def _policy_left(reading: FactContext) -> str | list[str]:
     """Whether a policy still lets the Connector out: by the name of our rule, or by its program."""
     rules = [one for one in reading.section("firewall")["rules"] if one["store"] != "local" and one["enabled"]]
     allowing = [one for one in rules if one["direction"].lower() == "out" and one["action"].lower() == "allow"]
@@ -182,7 +182,7 @@ def _policy_left(reading: Reading) -> str | list[str]:
     return problems([f"the {one['store']} rule '{one['name']}' still lets the Connector out" for one in found])
 
 
-def _for_connector(program: str, reading: Reading) -> bool:
+def _for_connector(program: str, reading: FactContext) -> bool:
     connector = reading.settings.connector
     return same_path(program, connector.image) or within(program, connector.folder)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import Enum
 
-from provisioner.audit.facts.context import OK, CannotTell, FactOf, Reading
+from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf
 from provisioner.evidence import serials
 
 
@@ -15,11 +15,11 @@ class _Held(Enum):
     SILENT = "silent"
 
 
-def _computer_name(reading: Reading) -> str:
+def _computer_name(reading: FactContext) -> str:
     return str(reading.section("identity")["computer_name"])
 
 
-def _same(reading: Reading) -> str | list[str]:
+def _same(reading: FactContext) -> str | list[str]:
     """The name must be the row's, where the row has one, and the PC the one seen before. A serial number tells, where
     both have one: another number is another PC. That a single mark is the same is not enough where the others differ:
     serial numbers are filled in for a whole series, and a clone has the Windows installation of its model."""

@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.audit.facts.context import CannotTell, FactOf, Reading, listed, problems
+from provisioner.audit.facts.context import CannotTell, FactContext, FactOf, listed, problems
 
 _GIB = 1024**3
 
@@ -12,18 +12,18 @@ _GIB = 1024**3
 _TWO_GHZ = 2000 * 0.99
 
 
-def _account(reading: Reading) -> str:
+def _account(reading: FactContext) -> str:
     return str(reading.section("account")["user"])
 
 
-def _administrator(reading: Reading) -> str | list[str]:
+def _administrator(reading: FactContext) -> str | list[str]:
     account = reading.section("account")
     if not account["administrator"]:
         return ["the account that connects is no administrator of this PC"]
     return problems([] if account["elevated"] else ["the account that connects is an administrator, but not elevated"])
 
 
-def _cpu(reading: Reading) -> str | list[str]:
+def _cpu(reading: FactContext) -> str | list[str]:
     cores = reading.value("hardware", "logical_cores", "how many processor cores it has")
     if cores < 2:
         return ["one processor core"]
@@ -35,7 +35,7 @@ def _cpu(reading: Reading) -> str | list[str]:
     return [_cores(reading)]
 
 
-def _cores(reading: Reading) -> str:
+def _cores(reading: FactContext) -> str:
     cores = reading.value("hardware", "logical_cores", "how many processor cores it has")
     clock = reading.section("hardware")["clock_mhz"]
     return f"{cores} core{'s' if cores > 1 else ''}" + (f" at {clock / 1000:.2f} GHz" if clock else "")
@@ -46,24 +46,24 @@ def _floor(size: int) -> float:
     return math.floor(size / _GIB * 100) / 100
 
 
-def _free(reading: Reading) -> float:
+def _free(reading: FactContext) -> float:
     return _floor(reading.value("disk", "free_bytes", "how much of its disk is free"))
 
 
-def _memory(reading: Reading) -> float:
+def _memory(reading: FactContext) -> float:
     return _floor(reading.value("memory", "total_bytes", "how much memory it has"))
 
 
-def _available(reading: Reading) -> float:
+def _available(reading: FactContext) -> float:
     return _floor(reading.value("memory", "available_bytes", "how much memory is free"))
 
 
-def _screen(reading: Reading) -> str:
+def _screen(reading: FactContext) -> str:
     sizes = [f"{width} x {height}" for width, height in _sizes(reading)]
     return listed(sizes) if sizes else "no monitor that shows a size"
 
 
-def _large_enough(reading: Reading) -> bool:
+def _large_enough(reading: FactContext) -> bool:
     sizes = _sizes(reading)
     if any(width >= 1024 and height >= 720 for width, height in sizes):
         return True
@@ -74,12 +74,12 @@ def _large_enough(reading: Reading) -> bool:
     return False
 
 
-def _sizes(reading: Reading) -> list[tuple[int, int]]:
+def _sizes(reading: FactContext) -> list[tuple[int, int]]:
     adapters = reading.section("screen")["adapters"]
     return [(one["width"], one["height"]) for one in adapters if one["width"] and one["height"]]
 
 
-def _plan(reading: Reading) -> str | list[str]:
+def _plan(reading: FactContext) -> str | list[str]:
     """What the PC's own power plan does, where no policy decides."""
     power, found = reading.section("power"), []
     if power["policy_sleep_seconds"] is None and (seconds := _seconds(reading, "sleep_seconds", "sleeps")):
@@ -90,11 +90,11 @@ def _plan(reading: Reading) -> str | list[str]:
     return problems(found)
 
 
-def _seconds(reading: Reading, name: str, what: str) -> int:
+def _seconds(reading: FactContext, name: str, what: str) -> int:
     return int(reading.value("power", name, f"when it {what}"))
 
 
-def _power_policy(reading: Reading) -> str | list[str]:
+def _power_policy(reading: FactContext) -> str | list[str]:
     power, found = reading.section("power"), []
     if power["policy_sleep_seconds"]:
         found.append(f"a policy makes the PC sleep after {_minutes(power['policy_sleep_seconds'])}")
@@ -107,14 +107,14 @@ def _minutes(seconds: int) -> str:
     return f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes"
 
 
-def _restart(reading: Reading) -> str | list[str]:
+def _restart(reading: FactContext) -> str | list[str]:
     pending = reading.value("reboot", "pending", "whether a restart is due")
     reasons = reading.section("reboot")["reasons"]
     said = f" ({listed(sorted(reasons))})" if reasons else ""
     return problems([f"Windows waits for a restart{said}"] if pending else [])
 
 
-def _skew(reading: Reading) -> int:
+def _skew(reading: FactContext) -> int:
     """Seconds that the gateway's clock is fast (or slow, below 0), beyond what the reading itself took."""
     shown = moment(reading.section("clock")["utc"])
     late = (shown - reading.evidence.taken_at).total_seconds()
@@ -122,19 +122,19 @@ def _skew(reading: Reading) -> int:
     return 0 if late <= 0 <= early else round(late if late > 0 else early)
 
 
-def _skew_size(reading: Reading) -> int:
+def _skew_size(reading: FactContext) -> int:
     return abs(_skew(reading))
 
 
-def _https(reading: Reading) -> str:
+def _https(reading: FactContext) -> str:
     return "yes" if _certificates(reading) else "no"
 
 
-def _certificates(reading: Reading) -> list[Any]:
+def _certificates(reading: FactContext) -> list[Any]:
     return [one for one in reading.section("winrm")["listeners"] if one["transport"].lower() == "https"]
 
 
-def _certificate_days(reading: Reading) -> int:
+def _certificate_days(reading: FactContext) -> int:
     ends = [one["certificate_not_after"] for one in _certificates(reading) if one["certificate_not_after"]]
     if not ends:
         raise CannotTell("the gateway does not tell when its WinRM certificate ends")

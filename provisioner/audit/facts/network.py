@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from provisioner.audit.facts.context import CannotTell, FactOf, Reading, known_endpoints, listed, over_endpoints
+from provisioner.audit.facts.context import CannotTell, FactContext, FactOf, known_endpoints, listed, over_endpoints
 from provisioner.audit.facts.firewall import filters_outbound
 
 
-def _results(reading: Reading) -> list[Any]:
+def _results(reading: FactContext) -> list[Any]:
     wanted = known_endpoints(reading)
     results = {one["address"]: one for one in reading.section("endpoints")["results"]}
     unmeasured = [one for one in wanted if one not in results]
@@ -15,7 +15,7 @@ def _results(reading: Reading) -> list[Any]:
     return [results[one] for one in wanted]
 
 
-def _reachable(reading: Reading) -> str | list[str]:
+def _reachable(reading: FactContext) -> str | list[str]:
     results = _results(reading)
     silent = [one["address"] for one in results if not one["tcp"]]
     if not silent:
@@ -32,12 +32,12 @@ def _reachable(reading: Reading) -> str | list[str]:
     return [f"no answer from {listed(silent)}"]
 
 
-def _connector_connects(reading: Reading) -> bool:
+def _connector_connects(reading: FactContext) -> bool:
     connector = reading.evidence.sections.get("connector", {"processes": ()})
     return any(one["endpoint_connections"] for one in connector["processes"])
 
 
-def _tls(reading: Reading) -> str | list[str]:
+def _tls(reading: FactContext) -> str | list[str]:
     """Whether TLS comes to an end that Windows trusts, at each endpoint that answers at all."""
     answering = [one for one in _results(reading) if one["tcp"]]
     if not answering:
@@ -66,7 +66,7 @@ def _which(some: list[str], answering: list[Any]) -> str:
     return f"{listed(some)} {'answers' if len(some) == 1 else 'answer'} with"
 
 
-def _measured_at(reading: Reading) -> str:
+def _measured_at(reading: FactContext) -> str:
     return str(reading.section("endpoints")["measured_at"])
 
 

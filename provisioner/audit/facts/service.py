@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from provisioner.audit.facts.context import OK, CannotTell, FactOf, Reading, listed, problems, same_path
+from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf, listed, problems, same_path
 from provisioner.audit.facts.running import Programs, by_program, programs
 from provisioner.model import Role
 from provisioner.model.accounts import account_key
 
 
-def service(reading: Reading) -> Any:
+def service(reading: FactContext) -> Any:
     """The Connector's service, or None where there is none: the one that fleet.yml names, else the only one whose
     program lies in the Connector's folder. Raises CannotTell where fleet.yml names none and none stands out."""
     section = reading.section("service")
@@ -25,12 +25,12 @@ def service(reading: Reading) -> Any:
     raise CannotTell("fleet.yml has no service.name, and no service lies in the Connector's folder")
 
 
-def real(reading: Reading) -> Programs:
+def real(reading: FactContext) -> Programs:
     """Which program is the Connector, as far as this reading shows it."""
     return programs(reading.evidence.sections, reading.settings)
 
 
-def _image(reading: Reading) -> str:
+def _image(reading: FactContext) -> str:
     """The program that the service is set to run, where its host tells or it is stopped; else what runs."""
     try:
         known = service(reading)
@@ -46,16 +46,16 @@ def _image(reading: Reading) -> str:
     raise CannotTell(found.why)
 
 
-def _none(reading: Reading) -> str:
+def _none(reading: FactContext) -> str:
     return f"there is no service {reading.settings.service.name}"
 
 
-def _state(reading: Reading) -> str:
+def _state(reading: FactContext) -> str:
     found = service(reading)
     return (found["state"] or "unknown") if found else "no service"
 
 
-def _running(reading: Reading) -> bool:
+def _running(reading: FactContext) -> bool:
     found = service(reading)
     if found is None:
         return False
@@ -64,7 +64,7 @@ def _running(reading: Reading) -> bool:
     return bool(found["state"] == "running")
 
 
-def _start_mode(reading: Reading) -> str:
+def _start_mode(reading: FactContext) -> str:
     found = service(reading)
     return (found["start_mode"] or "unknown") if found else "no service"
 
@@ -75,7 +75,7 @@ def marked_for_deletion(found: Any) -> bool:
     return bool(found and found.get("marked_for_deletion"))
 
 
-def _settings(reading: Reading) -> str | list[str]:
+def _settings(reading: FactContext) -> str | list[str]:
     """Whether the service is there and set as the gateway's role wants it. Account, program, and how soon it starts are
     ours to say only where procrun hosts it: a service of the vendor's own keeps the vendor's."""
     found = service(reading)
@@ -93,7 +93,7 @@ def _settings(reading: Reading) -> str | list[str]:
     return problems(wrong)
 
 
-def _program_problems(reading: Reading, *, told: bool) -> list[str]:
+def _program_problems(reading: FactContext, *, told: bool) -> list[str]:
     """What is wrong with the program. Raises CannotTell where that cannot be told, if `told` asks for it; of a service
     that a standby gateway has disabled nobody asks."""
     wanted = reading.settings.connector.image
@@ -123,7 +123,7 @@ def _start_problems(found: Any, role: Role, *, hosted: bool) -> list[str]:
     return ["it does not start by itself"]
 
 
-def _recovery(reading: Reading) -> str | list[str]:
+def _recovery(reading: FactContext) -> str | list[str]:
     found = service(reading)
     if found is None:
         return [_none(reading)]
@@ -143,13 +143,13 @@ def _recovery(reading: Reading) -> str | list[str]:
     return problems(wrong)
 
 
-def _left(reading: Reading) -> str | list[str]:
+def _left(reading: FactContext) -> str | list[str]:
     """What a retired gateway still has of the service that fleet.yml names."""
     found = reading.section("service")["service"]
     return problems([_still_there(reading.settings.service.name, found)] if found else [])
 
 
-def _others_left(reading: Reading) -> str | list[str]:
+def _others_left(reading: FactContext) -> str | list[str]:
     """The services whose program lies in the Connector's folder and that fleet.yml does not name."""
     return problems([_still_there(one["name"], one) for one in reading.section("service")["others"]])
 

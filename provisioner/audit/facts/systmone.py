@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from provisioner.audit.facts.context import CannotTell, FactOf, Reading
+from provisioner.audit.facts.context import CannotTell, FactContext, FactOf
 
 
-def _listeners(reading: Reading) -> list[Any]:
+def _listeners(reading: FactContext) -> list[Any]:
     """The listeners that may be SystmOne's. Another program's leaves nothing to be told."""
     systmone = reading.section("systmone")
     found = systmone["listeners"]
@@ -18,16 +18,16 @@ def _listeners(reading: Reading) -> list[Any]:
     return likely
 
 
-def _logged_in(reading: Reading) -> bool:
+def _logged_in(reading: FactContext) -> bool:
     """SystmOne opens its local port as soon as somebody has logged in [docs/windows.md, "systmone"]."""
     return bool(_listeners(reading))
 
 
-def _logged_in_words(reading: Reading) -> str:
+def _logged_in_words(reading: FactContext) -> str:
     return "yes" if _logged_in(reading) else "no"
 
 
-def _gateway_mode(reading: Reading) -> bool:
+def _gateway_mode(reading: FactContext) -> bool:
     marks = [one["gateway_mode"] for one in _listeners(reading)]
     if True in marks:
         return True
@@ -38,13 +38,13 @@ def _gateway_mode(reading: Reading) -> bool:
     return False
 
 
-def _dedicated(reading: Reading) -> bool:
+def _dedicated(reading: FactContext) -> bool:
     hints = _hints(reading)
     seen = f" (seen: {hints})" if hints else ""
     raise CannotTell(f"only the practice can say whether anybody works on this PC{seen}")
 
 
-def _hints(reading: Reading) -> str:
+def _hints(reading: FactContext) -> str:
     users = reading.section("users")
     hints = ["Office is open"] if users["office_running"] else []
     if len(users["sessions"]) > 1:
@@ -52,7 +52,7 @@ def _hints(reading: Reading) -> str:
     return ", ".join(hints)
 
 
-def _sessions(reading: Reading) -> str:
+def _sessions(reading: FactContext) -> str:
     sessions = reading.section("users")["sessions"]
     said = [f"{one['name'] or 'somebody'} ({one['kind']}{', locked' if one['locked'] else ''})" for one in sessions]
     return ", ".join(said) or "nobody"

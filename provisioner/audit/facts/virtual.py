@@ -2,7 +2,7 @@
 
 import re
 
-from provisioner.audit.facts.context import CannotTell, FactOf, Reading
+from provisioner.audit.facts.context import CannotTell, FactContext, FactOf
 
 # How the words begin that a virtual machine says of itself, as maker, as model or in its firmware [docs/windows.md,
 # "hardware"]. A hypervisor that is merely present proves nothing: Windows itself runs under one on many physical PCs.
@@ -18,7 +18,7 @@ _SIGN = re.compile("|".join(rf" {sign}" for sign in _SIGNS))
 _NOTHING = frozenset({"", "none", "n/a", "unknown", "not specified", "not available", "not applicable", "null"})
 
 
-def _said(reading: Reading) -> tuple[list[str], list[str]]:
+def _said(reading: FactContext) -> tuple[list[str], list[str]]:
     """What maker and model are, and what the firmware says; without what says nothing."""
     hardware = reading.section("hardware")
     names = [hardware["manufacturer"], hardware["model"]]
@@ -35,7 +35,7 @@ def _is_virtual(texts: list[str]) -> bool:
     return bool(_SIGN.search(f" {words} "))
 
 
-def _model(reading: Reading) -> str:
+def _model(reading: FactContext) -> str:
     names, firmware = _said(reading)
     telling = [text for text in firmware if _is_virtual([text])]
     if telling and not _is_virtual(names):
@@ -45,7 +45,7 @@ def _model(reading: Reading) -> str:
     return " ".join(names)
 
 
-def _physical(reading: Reading) -> bool:
+def _physical(reading: FactContext) -> bool:
     """Whether neither maker and model nor the firmware is a virtual machine's."""
     _model(reading)
     names, firmware = _said(reading)

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from provisioner.audit.facts.context import CannotTell, FactOf, Reading, problems
+from provisioner.audit.facts.context import CannotTell, FactContext, FactOf, problems
 from provisioner.audit.policy import Release
 
 _RT = 97  # PRODUCT_CORE_ARM
@@ -10,7 +10,7 @@ _SERVERS = (2, 3)
 _SERVER_GROUPS = frozenset({"SERVER_AC"})
 
 
-def _is_server(reading: Reading) -> bool:
+def _is_server(reading: FactContext) -> bool:
     """By the edition, where the lifecycle table knows it: the multi-session editions have a server's product type."""
     product: int = reading.value("windows", "product_type", "whether it is a workstation or a server")
     edition = reading.section("windows")["edition_id"] or ""
@@ -19,12 +19,12 @@ def _is_server(reading: Reading) -> bool:
     return product in _SERVERS or edition.lower().startswith("server")
 
 
-def _group(reading: Reading, edition: str) -> str:
+def _group(reading: FactContext, edition: str) -> str:
     """The group of editions that is serviced alike; "" for one that the table does not know."""
     return reading.lifecycle.editions.get(edition.strip().lower(), "")
 
 
-def _release(reading: Reading) -> Release:
+def _release(reading: FactContext) -> Release:
     """The row of the lifecycle table. Never found by the product's name: Windows 11 still says Windows 10 there."""
     server = _is_server(reading)
     build: int = reading.value("windows", "build", "its Windows build")
@@ -49,7 +49,7 @@ def _release(reading: Reading) -> Release:
     return fitting[0]
 
 
-def _name(reading: Reading) -> str:
+def _name(reading: FactContext) -> str:
     windows = reading.section("windows")
     edition, build = windows["edition_id"] or "unknown edition", windows["build"]
     try:
@@ -59,7 +59,7 @@ def _name(reading: Reading) -> str:
     return f"{name} {edition} (build {build})"
 
 
-def _supported_until(reading: Reading) -> str:
+def _supported_until(reading: FactContext) -> str:
     """The last day of security updates that this PC gets, ISO 8601."""
     release, today = _release(reading), reading.at.date()
     if today <= release.servicing_end or not _may_be_extended(release, today):
@@ -80,11 +80,11 @@ def _may_be_extended(release: Release, today: date) -> bool:
     return release.esu_end is not None and today <= release.esu_end
 
 
-def _supported(reading: Reading) -> bool:
+def _supported(reading: FactContext) -> bool:
     return reading.at.date() <= date.fromisoformat(_supported_until(reading))
 
 
-def _support(reading: Reading) -> str:
+def _support(reading: FactContext) -> str:
     """Windows and its support in words, the same for all PCs of that kind."""
     release = _release(reading)
     end = _supported_until(reading)
@@ -96,13 +96,13 @@ def _support(reading: Reading) -> str:
     return f"{release.name}, whose support ended {ended}{without}"
 
 
-def _extended(reading: Reading) -> str:
+def _extended(reading: FactContext) -> str:
     """What the PC says of extended updates (ESU)."""
     licensed = reading.value("windows", "esu", "whether it has extended updates (ESU)")
     return reading.section("windows")["esu_reason"] or ("yes" if licensed else "no")
 
 
-def _client(reading: Reading) -> str | list[str]:
+def _client(reading: FactContext) -> str | list[str]:
     windows, found = reading.section("windows"), []
     if _is_server(reading):
         found.append("Windows Server, for which TPP does not license its client")

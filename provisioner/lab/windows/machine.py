@@ -40,24 +40,6 @@ from provisioner.lab.windows.state import (
     Windows,
 )
 
-FAULTS = frozenset(
-    {
-        "clock_skew",
-        "disk_full",
-        "network_blocks_endpoint",
-        "no_approve",
-        "policy_overrides_firewall",
-        "reboot_pending",
-        "service_hangs",
-        "service_will_not_start",
-        "slow_installer",
-        "systmone",
-        "tamper_protection",
-        "third_party_antivirus",
-        "wrong_machine",
-    }
-)
-
 _APPROVE_AFTER = 1.5
 # Where a service that is under way to a state arrives.
 _SETTLED = {

@@ -18,11 +18,11 @@ from provisioner.transport.diagnosis.lines import (
     trickling,
 )
 from provisioner.transport.diagnosis.logins import LARGEST_SKEW, clock_apart, no_challenge, not_offered, refused
+from provisioner.transport.diagnosis.shape import SLOW, Diagnosis, plain
 from provisioner.transport.diagnosis.tickets import kerberos
-from provisioner.transport.diagnosis.trouble import SLOW, Trouble, plain
 
 __all__ = [
-    "BROKE", "LARGEST_SKEW", "NOT_TRIED", "SLOW", "Trouble", "breaking", "broke", "clock_apart", "connecting", "fault",
-    "kerberos", "late", "no_challenge", "not_offered", "plain", "refused", "rejected", "securing", "silent", "status",
-    "too_much", "trickling", "unmarked", "waited",
+    "BROKE", "LARGEST_SKEW", "NOT_TRIED", "SLOW", "Diagnosis", "breaking", "broke", "clock_apart", "connecting",
+    "fault", "kerberos", "late", "no_challenge", "not_offered", "plain", "refused", "rejected", "securing", "silent",
+    "status", "too_much", "trickling", "unmarked", "waited",
 ]  # fmt: skip

@@ -4,57 +4,57 @@ import re
 from collections.abc import Iterable, Mapping
 
 from provisioner.errors import BadAnswer, GatewayError, Refused, TimedOut
-from provisioner.transport.diagnosis.trouble import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Trouble
+from provisioner.transport.diagnosis.shape import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Diagnosis
 
 _LONGEST_REASON = 300
 
-_NO_ROOM = Trouble(
+_NO_ROOM = Diagnosis(
     "WinRM has no room", "Too many shells are open there. They end by themselves in some minutes; not a wrong password."
 )
-_NO_RIGHTS = Trouble(
+_NO_RIGHTS = Diagnosis(
     "logged in, but the account has no rights there",
     "The account must be an administrator of that PC, and a local one must not be filtered over the network [R15].",
     Refused,
 )
-_NOT_GRANTED = Trouble(
+_NOT_GRANTED = Diagnosis(
     "the account may not log on over the network there",
     'Policy: "Access this computer from the network", or a "Deny" beside it that names local accounts.',
     Refused,
 )
-_LOCKED = Trouble("the account is locked", f"{ACCOUNT} Who else uses it with an old password?", Refused)
-_DISABLED = Trouble("the account is disabled", ACCOUNT, Refused)
-_ENDING = Trouble("WinRM or the PC is being stopped", "Try again in some minutes.")
-_ENDED = Trouble(
+_LOCKED = Diagnosis("the account is locked", f"{ACCOUNT} Who else uses it with an old password?", Refused)
+_DISABLED = Diagnosis("the account is disabled", ACCOUNT, Refused)
+_ENDING = Diagnosis("WinRM or the PC is being stopped", "Try again in some minutes.")
+_ENDED = Diagnosis(
     "what ran for us there was ended",
     "Nothing is known of what it did: try again. If it stays so: who or what ends it there, an antivirus?",
 )
-_SHELL_ENDED = Trouble("our shell there was ended", "Was WinRM restarted there? Try again.")
-_NO_HOST = Trouble(
+_SHELL_ENDED = Diagnosis("our shell there was ended", "Was WinRM restarted there? Try again.")
+_NO_HOST = Diagnosis(
     "WinRM cannot start its host process there",
     "Try again in a minute: it passes where the account's profile was just being unloaded. If it stays so, have WinRM "
     "restarted there, and the antivirus looked at.",
 )
-_NO_MEMORY = Trouble("the PC has no memory left", "A restart helps, by somebody there.")
-_NO_DISK = Trouble("its disk is full", "Have room made on drive C, by somebody there.")
-_WAITED = Trouble("WinRM gave up waiting for itself", "A very busy PC? Try again.", TimedOut)
-_TOO_LARGE = Trouble(
+_NO_MEMORY = Diagnosis("the PC has no memory left", "A restart helps, by somebody there.")
+_NO_DISK = Diagnosis("its disk is full", "Have room made on drive C, by somebody there.")
+_WAITED = Diagnosis("WinRM gave up waiting for itself", "A very busy PC? Try again.", TimedOut)
+_TOO_LARGE = Diagnosis(
     "its WinRM takes no message of that size", "Is MaxEnvelopeSizekb there smaller than 150?", BadAnswer
 )
-_NO_SHELL = Trouble(
+_NO_SHELL = Diagnosis(
     "its WinRM has no command shell to offer",
     "Was the plugin for remote shells taken out (winrm enumerate winrm/config/plugin)? Is it a Windows PC at all?",
     BadAnswer,
 )
-_MISCONFIGURED = Trouble(
+_MISCONFIGURED = Diagnosis(
     "WinRM's own configuration there is damaged",
     "See it with winrm get winrm/config there; winrm invoke Restore winrm/config puts Windows' own back.",
     BadAnswer,
 )
-_WRONG_PAIR = Trouble("the name or the password is wrong", ACCOUNT, Refused)
-_RESTRICTED = Trouble("the account is restricted there", ACCOUNT, Refused)
-_ITS_DOMAIN = Trouble("its domain controller does not answer it", "A matter of its network, or of its domain.")
-_NO_TRUST = Trouble("the PC has lost its trust with the domain", "The desktop team must join it again.", Refused)
-_NOT_ALLOWED = Trouble(
+_WRONG_PAIR = Diagnosis("the name or the password is wrong", ACCOUNT, Refused)
+_RESTRICTED = Diagnosis("the account is restricted there", ACCOUNT, Refused)
+_ITS_DOMAIN = Diagnosis("its domain controller does not answer it", "A matter of its network, or of its domain.")
+_NO_TRUST = Diagnosis("the PC has lost its trust with the domain", "The desktop team must join it again.", Refused)
+_NOT_ALLOWED = Diagnosis(
     "remote shells are not allowed there",
     'Policy: "Allow Remote Shell Access" of Windows Remote Shell must not be disabled.',
     Refused,
@@ -62,7 +62,7 @@ _NOT_ALLOWED = Trouble(
 
 # By number: of WS-Management (0x8033....), of COM or security (0x8008...., 0x8009....), of Windows, or of Windows in an
 # HRESULT (0x8007....).
-_FAULTS: Mapping[int, Trouble] = {
+_FAULTS: Mapping[int, Diagnosis] = {
     **dict.fromkeys((0x8033803F, *range(0x803381A5, 0x803381A9), 0x803381AB, *range(0x803381E4, 0x803381EB)), _NO_ROOM),
     **dict.fromkeys((0x80338026, 0x80338047, 0x80338048, 0x80338049, 0x8033806E, 0x8033806F, 0x80338111), _TOO_LARGE),
     **dict.fromkeys((0x80338000, 0x80338001, 0x80338002, 0x80338013, 0x8033803B, 0x8033815B), _NO_SHELL),
@@ -84,18 +84,18 @@ _FAULTS: Mapping[int, Trouble] = {
     **dict.fromkeys((1311, 1355, 1908, 0x80090311), _ITS_DOMAIN),
     **dict.fromkeys((1326, 0x8009030C, 0x80338036), _WRONG_PAIR),
     **dict.fromkeys((1327, 1329), _RESTRICTED),
-    1328: Trouble("the account may not log on at this hour", ACCOUNT, Refused),
+    1328: Diagnosis("the account may not log on at this hour", ACCOUNT, Refused),
     1330: PASSWORD_EXPIRED,
     1331: _DISABLED,
     1385: _NOT_GRANTED,
     **dict.fromkeys((1398, 0x80090324), CLOCKS_APART),
     **dict.fromkeys((1786, 1787, 1788, 1789), _NO_TRUST),
-    1793: Trouble("the account has expired", ACCOUNT, Refused),
+    1793: Diagnosis("the account has expired", ACCOUNT, Refused),
     1907: PASSWORD_EXPIRED,
     1909: _LOCKED,
 }
 # By a fault's subcode, where no number is known.
-_SUBCODES: Mapping[str, Trouble] = {
+_SUBCODES: Mapping[str, Diagnosis] = {
     "QuotaLimit": _NO_ROOM,
     "AccessDenied": _NO_RIGHTS,
     "EncodingLimit": _TOO_LARGE,

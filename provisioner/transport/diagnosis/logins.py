@@ -5,7 +5,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from provisioner.errors import GatewayError, Refused
-from provisioner.transport.diagnosis.trouble import Trouble
+from provisioner.transport.diagnosis.shape import Diagnosis
 
 # What Kerberos takes, in seconds (RFC 4120, 1.6; Windows' "Maximum tolerance for computer clock synchronization").
 LARGEST_SKEW = 300.0
@@ -16,19 +16,19 @@ _WHICH = (
     "says which, in event 4625, sub status: 0xC000006A wrong password, 0xC0000234 locked, 0xC0000072 disabled, "
     "0xC0000071 expired, 0xC000015B not over the network."
 )
-_REFUSALS: Mapping[str, Trouble] = {
-    "ntlm": Trouble(
+_REFUSALS: Mapping[str, Diagnosis] = {
+    "ntlm": Diagnosis(
         "a wrong password, or an account that is locked, disabled, expired or not allowed there (NTLM does not say "
         "which)",
         _WHICH,
         Refused,
     ),
-    "basic": Trouble(
+    "basic": Diagnosis(
         "a wrong password, or an account that is locked, disabled or of a domain (Basic takes local ones only)",
         _WHICH,
         Refused,
     ),
-    "kerberos": Trouble(
+    "kerberos": Diagnosis(
         "the gateway does not take our ticket",
         "Likeliest: the account may not log on over the network there, or the name belongs to another computer. "
         "The gateway's Security log says which, in event 4625.",

@@ -4,31 +4,33 @@ import re
 from collections.abc import Mapping
 
 from provisioner.errors import GatewayError, Refused
-from provisioner.transport.diagnosis.trouble import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Trouble, plain
+from provisioner.transport.diagnosis.shape import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Diagnosis, plain
 
 # Kerberos: below 128 the protocol's own numbers (RFC 4120, 7.5.9), from there on those of the library (krb5_err.et).
 _KRB5 = -1765328384
-_NO_TICKET = Trouble("there is no ticket", "Get one (kinit USER@REALM), and look at it (klist).", Refused)
-_TICKET_EXPIRED = Trouble("the ticket has expired", "Get a new one (kinit), for longer than the run takes.", Refused)
-_NO_DOMAIN = Trouble(
+_NO_TICKET = Diagnosis("there is no ticket", "Get one (kinit USER@REALM), and look at it (klist).", Refused)
+_TICKET_EXPIRED = Diagnosis("the ticket has expired", "Get a new one (kinit), for longer than the run takes.", Refused)
+_NO_DOMAIN = Diagnosis(
     "no domain controller answers", "Is there a way to the domain (VPN, port 88)? Does /etc/krb5.conf name the realm?"
 )
-_REVOKED = Trouble(
+_REVOKED = Diagnosis(
     "the account is locked, disabled or expired, or may not log on at this hour (Kerberos does not say which)",
     f"{ACCOUNT} The domain controller's events 4771 and 4740 say more.",
     Refused,
 )
-_NAME_IN_DOMAIN = Trouble(
+_NAME_IN_DOMAIN = Diagnosis(
     "the domain does not know this gateway's name",
     "Give it by its full name, never by its address (practices.csv); setspn -L COMPUTER shows its names. "
     "Not a wrong password.",
 )
-_NO_CIPHER = Trouble("there is no encryption that both take", "Does the domain still want RC4? See krb5.conf.", Refused)
-_REALM = Trouble("the realm is another one", "See connection.user in fleet.yml: user@REALM.", Refused)
-_KRB5_CONF = Trouble(
+_NO_CIPHER = Diagnosis(
+    "there is no encryption that both take", "Does the domain still want RC4? See krb5.conf.", Refused
+)
+_REALM = Diagnosis("the realm is another one", "See connection.user in fleet.yml: user@REALM.", Refused)
+_KRB5_CONF = Diagnosis(
     "this computer's Kerberos is not set up", "Is /etc/krb5.conf there, whole, and readable? No password was tried."
 )
-_KERBEROS: Mapping[int, Trouble] = {
+_KERBEROS: Mapping[int, Diagnosis] = {
     # A matching ticket, a ticket at all, its file, its key: not there, not readable, not whole.
     **dict.fromkeys((138, 139, 141, 142, 143, 193, 194, 195, 197, 203), _NO_TICKET),
     # Service not available, answer too big for UDP; realm unknown, none reached, no address, none named.
@@ -38,22 +40,22 @@ _KERBEROS: Mapping[int, Trouble] = {
     **dict.fromkeys((14, 150, 152), _NO_CIPHER),
     **dict.fromkeys((21, 22, 33, 37, 148), CLOCKS_APART),
     **dict.fromkeys((68, 149), _REALM),
-    1: Trouble("the account has expired", ACCOUNT, Refused),
-    6: Trouble("the domain does not know the account", "See connection.user in fleet.yml: user@REALM.", Refused),
-    12: Trouble("the domain's policy forbids it", ACCOUNT, Refused),
+    1: Diagnosis("the account has expired", ACCOUNT, Refused),
+    6: Diagnosis("the domain does not know the account", "See connection.user in fleet.yml: user@REALM.", Refused),
+    12: Diagnosis("the domain's policy forbids it", ACCOUNT, Refused),
     18: _REVOKED,
     23: PASSWORD_EXPIRED,
-    24: Trouble("the password is wrong", "Each further try counts towards locking the account.", Refused),
-    31: Trouble("the password is wrong", "Each further try counts towards locking the account.", Refused),
+    24: Diagnosis("the password is wrong", "Each further try counts towards locking the account.", Refused),
+    31: Diagnosis("the password is wrong", "Each further try counts towards locking the account.", Refused),
     32: _TICKET_EXPIRED,
-    41: Trouble(
+    41: Diagnosis(
         "another computer answers than the one that the domain knows by this name",
         "Does the name lead to the right address (DNS)? Is the name registered twice (setspn -X)?",
     ),
 }
 # By GSSAPI's own number (RFC 2744, 3.9.1: the routine error of a major status), where the library's says nothing.
-_GSSAPI: Mapping[int, Trouble] = {7: _NO_TICKET, 11: _TICKET_EXPIRED}
-_NO_KERBEROS = Trouble("", "Is there a ticket (klist)? Is the gateway given by its full name?", Refused)
+_GSSAPI: Mapping[int, Diagnosis] = {7: _NO_TICKET, 11: _TICKET_EXPIRED}
+_NO_KERBEROS = Diagnosis("", "Is there a ticket (klist)? Is the gateway given by its full name?", Refused)
 _DEEPEST = 8
 _KRB5_WORDS = re.compile(r"-1765328\d{3}\b")
 

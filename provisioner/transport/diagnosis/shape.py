@@ -1,4 +1,4 @@
-"""What a trouble is, and the words and troubles that several tables have."""
+"""What a diagnosis is, and the words and diagnoses that several tables have."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from provisioner.errors import GatewayError, Refused, Unreachable
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Diagnosis:
     """One cause: what is said of it after what was tried, what to do, and the error that it is.
 
     `absent`: as GatewayError has it. A packet that came back from the PC itself, a refusal too, is an answer; so is
@@ -31,5 +31,5 @@ def plain(error: Exception) -> str:
 SLOW = "A busy or sleeping PC? Try again; connection.deadline in fleet.yml gives it more time."
 CLOCK = "Look at the clock there, and at this computer's own."
 ACCOUNT = "Look at the account in Active Directory (or on the PC, for a local one) before anything is tried again."
-PASSWORD_EXPIRED = Trouble("the password has expired", "Set a new one; then give it to provisioner.", Refused)
-CLOCKS_APART = Trouble("the clocks are too far apart", CLOCK, Refused)
+PASSWORD_EXPIRED = Diagnosis("the password has expired", "Set a new one; then give it to provisioner.", Refused)
+CLOCKS_APART = Diagnosis("the clocks are too far apart", CLOCK, Refused)
