@@ -35,7 +35,7 @@ install: .venv/.installed-dev
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab]'
 	touch $@
 
 .venv/.installed-dev: pyproject.toml .venv/.installed

@@ -25,6 +25,7 @@ from tests.lab.winrm import (
     asked,
     closing,
     document,
+    fleet,
     has_variable,
     lab,
     protocol,
@@ -35,7 +36,7 @@ from tests.lab.winrm import (
     set_variable,
 )
 
-__all__ = ["lab", "protocol"]  # fixtures
+__all__ = ["fleet", "lab", "protocol"]  # fixtures
 
 
 def test_offline_breaks_every_connection_to_that_gateway_alone(lab: Handle) -> None:

@@ -25,6 +25,7 @@ from provisioner.lab.estate.folder import Folder, complete, read_rows, socket_pa
 from provisioner.lab.process.alive import started
 from provisioner.lab.process.client import find
 from provisioner.model import settings
+from tests.conftest import PRACTICES, Command
 
 ROWS = [{"practice": f"A8100{number}", "name": f"Surgery {number}"} for number in range(1, 7)]
 
@@ -308,3 +309,13 @@ def test_a_lab_that_cannot_start_says_why(tmp_path: Path) -> None:
     Folder(tmp_path).state.write_text("{broken")
     with pytest.raises(LabError, match="did not start: JSONDecodeError"):
         up(tmp_path)
+
+
+def test_without_its_own_library_the_lab_says_what_to_install(provisioner: Command, tmp_path: Path) -> None:
+    """An installation without the extra `lab`: who only looks after real gateways has no use for it."""
+    asked = ("lab", "up", "--practices", PRACTICES, "--dir", tmp_path / "fleet")
+    said = provisioner(*asked, env={"PROVISIONER_TEST_WITHOUT": "aiohttp"})
+    assert said.code == 2
+    assert "The lab needs aiohttp" in said.err and "pip install 'provisioner[lab]'" in said.err
+    assert not (tmp_path / "fleet").exists()
+    assert provisioner("validate", "--help", env={"PROVISIONER_TEST_WITHOUT": "aiohttp"}).code == 0

@@ -33,6 +33,7 @@ from tests.lab.winrm import (
     VARIABLE,
     closing,
     document,
+    fleet,
     has_variable,
     lab,
     payload,
@@ -44,7 +45,7 @@ from tests.lab.winrm import (
     set_variable,
 )
 
-__all__ = ["lab", "protocol"]  # fixtures
+__all__ = ["fleet", "lab", "protocol"]  # fixtures
 
 
 def test_the_bootstrap_is_the_one_that_remote_sends() -> None:
