@@ -6,6 +6,7 @@ shape, one of them was put back, and one is on its way to another PC and waits f
 
 import gzip
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,8 +58,10 @@ def test_all_that_an_earlier_release_kept_is_shown(provisioner: Command, fleet: 
     assert again.code == 0 and "18 steps on 3 gateways" in again.out
 
 
-def test_a_record_that_an_earlier_release_wrote_is_still_right(provisioner: Command) -> None:
-    verified = provisioner("record", "--verify", BEFORE / "record")
+def test_a_record_that_an_earlier_release_wrote_is_still_right(provisioner: Command, tmp_path: Path) -> None:
+    with tarfile.open(BEFORE / "record.tar.gz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    verified = provisioner("record", "--verify", tmp_path / "record")
     assert verified.code == 0 and f"the record of {PLAN}, 6 files" in verified.out
 
 
