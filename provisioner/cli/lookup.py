@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from provisioner.audit.scope import is_of, is_whole, not_asked, scoped
 from provisioner.cli.console import say
-from provisioner.errors import InputError, JournalError
+from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Fleet, Plan, Step
 from provisioner.report.view import part
@@ -102,15 +101,6 @@ def wanted_plan(journal: Journal, plan_id: str) -> Plan:
         hint = f"provisioner migrate status {found.move.practice} says how to go on."
         raise InputError(f"{plan_id} belongs to a migration of {found.move.practice}.", hint)
     return found
-
-
-def verified(journal: Journal, *, whole: bool = False) -> None:
-    """Errors: JournalError where the journal was changed after it was written; `whole`: all of it is looked at, and not
-    only what came since it was looked at today."""
-    if wrong := journal.verify(None if whole else datetime.now(UTC)):
-        raise JournalError(
-            f"{journal.path}: {wrong}.", "Nothing is done by a journal that cannot be trusted: put a backup back."
-        )
 
 
 def practice_names(fleet: Fleet) -> dict[str, str]:

@@ -21,6 +21,15 @@ class Asked:
     patient: bool = True
 
 
+def trusted(journal: Journal, now: datetime | None = None) -> None:
+    """Errors: JournalError where the journal was changed after it was written. All of it is looked at, or with `now`
+    only what came since it was looked at that day."""
+    if wrong := journal.verify(now):
+        raise JournalError(
+            f"{journal.path}: {wrong}.", "Nothing is done by a journal that cannot be trusted: put a backup back."
+        )
+
+
 def at_home(journal: Journal) -> None:
     """Errors: JournalError where the journal is not where it was, and may be a copy of one that others work with."""
     if home := journal.moved():

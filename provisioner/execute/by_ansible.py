@@ -11,7 +11,7 @@ from provisioner.ansible import inventory, playbook
 from provisioner.ansible.playbook import StepResult
 from provisioner.audit.auditor import Auditor
 from provisioner.execute import engine, events
-from provisioner.execute.admission import Asked
+from provisioner.execute.admission import Asked, trusted
 from provisioner.execute.ports import Apply, Ports
 from provisioner.fleet import rewrite
 from provisioner.model import Evidence, Finding, Gateway, Plan, Step
@@ -50,9 +50,10 @@ def run(
 
     `notify` hears what happens, `on_task` (gateway, role, task) what Ansible begins; both may be called from several
     threads. `ask` (what cannot be told) says whether to go on after a wave that shows nothing.
-    Errors: as engine.run.
+    Errors: as engine.run; JournalError also where the journal was changed after it was written.
     """
     stopping = stopping or Stopping()
+    trusted(auditor.journal, datetime.now(UTC))
 
     def read(gateways: Sequence[Gateway], measure: bool) -> tuple[Sequence[Evidence], Mapping[str, Sequence[Finding]]]:
         judged = auditor.look(gateways, measure=measure)

@@ -11,7 +11,7 @@ from provisioner.ansible.playbook import StepResult
 from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
-from provisioner.cli.lookup import narrowed, reason, verified, wanted_plan
+from provisioner.cli.lookup import narrowed, reason, wanted_plan
 from provisioner.cli.options import common, moment
 from provisioner.cli.progress import Watch
 from provisioner.execute import admission, by_ansible, judge
@@ -55,7 +55,7 @@ def command(
     with open_journal(fleet) as journal:
         found = _chosen(wanted_plan(journal, plan), fleet)
         admission.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
-        verified(journal)
+        admission.trusted(journal, datetime.now(UTC))
         if not dry_run:
             admission.at_home(journal)
         auditor = progress.auditor(fleet, policy, journal)

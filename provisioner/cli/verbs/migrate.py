@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
-from provisioner.cli.lookup import reason, verified
+from provisioner.cli.lookup import reason
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
 from provisioner.execute import admission
@@ -71,7 +72,7 @@ def start(
     fleet = whole_fleet(policy.ids)
     wanted = moves_of(many) if many else [(practice or "", to or "")]
     with open_journal(fleet) as journal:
-        verified(journal)
+        admission.trusted(journal, datetime.now(UTC))
         admission.at_home(journal)
         auditor = progress.auditor(fleet, policy, journal)
         planned = case.planned(auditor, wanted)
@@ -157,7 +158,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
-        verified(journal)
+        admission.trusted(journal, datetime.now(UTC))
         admission.at_home(journal)
         migration = case.open_migration(journal, practice)
         auditor = progress.auditor(fleet, policy, journal)

@@ -12,8 +12,9 @@ import click
 from provisioner import files as disk
 from provisioner import processes
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
-from provisioner.cli.lookup import any_plan, practice_names, verified
+from provisioner.cli.lookup import any_plan, practice_names
 from provisioner.errors import Fault, InputError
+from provisioner.execute import admission
 from provisioner.journal import Journal
 from provisioner.model import Audit, Evidence, Fleet, Plan
 from provisioner.record import document as records
@@ -56,7 +57,7 @@ def _record(plan_id: str, output: Path, key: Path | None) -> int:
         plan = any_plan(journal, plan_id)
         folder = _place(output, plan)
         pem, name = _key(fleet, key)
-        verified(journal, whole=True)
+        admission.trusted(journal)
         files = _files(_source(journal, plan, fleet), pem, name)
     _put(folder, files)
     practices = sum(name.endswith(".html") for name in files)

@@ -1,15 +1,17 @@
 """`provisioner undo PLAN`: put back what was there before a plan, and prove it."""
 
+from datetime import UTC, datetime
+
 import click
 
 from provisioner import fleet as fleets
 from provisioner.audit.auditor import open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
-from provisioner.cli.lookup import narrowed, practice_names, verified, wanted_plan
+from provisioner.cli.lookup import narrowed, practice_names, wanted_plan
 from provisioner.cli.options import common
 from provisioner.cli.verbs.plan import show as show_plan
-from provisioner.execute.admission import Asked, at_home, refuse
+from provisioner.execute.admission import Asked, at_home, refuse, trusted
 from provisioner.execute.undoing import keep, way_back
 from provisioner.model import Fleet, Plan
 
@@ -27,7 +29,7 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
-        verified(journal)
+        trusted(journal, datetime.now(UTC))
         at_home(journal)
         done = wanted_plan(journal, plan)
         back = way_back(journal, done, _chosen(done, fleet))
