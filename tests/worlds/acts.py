@@ -48,7 +48,11 @@ class Roles:
                 return {"files": dict.fromkeys(there, "checksum")}
             case "firewall":
                 return {"exists": bool(machine.firewall.rules)}
-        return {"exists": bool(machine.services)}
+            case "power":
+                return {"sleep_seconds": machine.power.sleep_seconds}
+            case "service" | "marker":
+                return {"exists": bool(machine.services)}
+        raise KeyError(step.role)
 
     def _restore(self, machine: Machine, step: Step) -> None:
         was = step.values[f"{step.role}_before"]
@@ -67,6 +71,10 @@ class Roles:
                 machine.disk.remove(FOLDER)
         elif step.role == "carry":
             machine.disk.remove(f"{FOLDER}\\device.dat")
+        elif step.role == "power":
+            machine.power.sleep_seconds = was["sleep_seconds"]
+        elif step.role not in ("connector", "java", "service"):
+            raise KeyError(step.role)
         machine.happened("put_back", role=step.role)
 
     def _service(self, machine: Machine, *, run: bool) -> None:
