@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.evidence import case
-from tests.fixtures.windows import ROOT, Engine, doubled
+from tests.fixtures.windows import ROOT, Engine, doubled, windows_home, wine_engine
 from tests.roles.modules import CHECK, Job
+
+__all__ = ["windows_home", "wine_engine"]
 
 JAVA = "C:\\iPlato\\jre\\bin\\java.exe"
 
