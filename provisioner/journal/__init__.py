@@ -5,7 +5,6 @@ before. Everything that the file or the disk can do wrong is a JournalError.
 """
 
 import hashlib
-import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -86,7 +85,7 @@ class Journal:
         runs = sa.select(file.events.c.body).where(file.events.c.kind == "run_started")
         with self._file.read() as connection:
             rows = connection.execute(runs.order_by(file.events.c.seq.desc()).limit(_RUNS)).scalars().all()
-            names = [str(json.loads(body).get("name", "")) for body in rows]
+            names = [str(file.mapping(body).get("name", "")) for body in rows]
         return tuple(name for name in names if name.startswith(f"{id_}.")) or (id_,)
 
     def moved(self) -> Place | None:
@@ -193,7 +192,7 @@ class Journal:
             ran = connection.execute(runs.order_by(file.events.c.seq.desc()).limit(limit)).all()
             entries = [Entry(id=row.id, kind=row.kind, at=file.time(row.at), title=row.title) for row in documents]
             for row in ran:
-                words = str(json.loads(row.body).get("words", ""))
+                words = str(file.mapping(row.body).get("words", ""))
                 entries.append(Entry(id=row.plan, kind=row.kind.replace("_", " "), at=file.time(row.at), title=words))
         return sorted(entries, key=lambda entry: entry.at, reverse=True)[:limit]
 
@@ -391,6 +390,6 @@ class Journal:
 def _of(body: bytes) -> str:
     """The plan that a plan belongs to, without taking all of it apart."""
     try:
-        return str(json.loads(zlib.decompress(body)).get("of", ""))
-    except (zlib.error, ValueError):
+        return str(file.mapping(zlib.decompress(body)).get("of", ""))
+    except (zlib.error, JournalError):
         return ""

@@ -45,8 +45,8 @@ def link(row: sa.Row[Any]) -> Link:
 
 
 def event(row: sa.Row[Any]) -> Event:
-    """What a row of the chain says."""
-    body = json.loads(row.body)
+    """What a row of the chain says. Errors: JournalError where that is no event's."""
+    body = file.mapping(row.body)
     return Event(at=file.time(row.at), kind=row.kind, plan=row.plan, step=row.step, gateway=row.gateway, body=body)
 
 

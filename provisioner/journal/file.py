@@ -239,6 +239,17 @@ def time(text: str) -> datetime:
         raise JournalError(f"the journal has {text!r} where a time belongs.", DAMAGED) from error
 
 
+def mapping(text: str | bytes) -> dict[str, Any]:
+    """A JSON object that the journal kept. Errors: JournalError where it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise JournalError("the journal has something else where JSON belongs.", DAMAGED) from error
+    if not isinstance(found, dict):
+        raise JournalError(f"the journal has {str(found)[:40]!r} where an object belongs.", DAMAGED)
+    return found
+
+
 def _explained(path: Path, said: str) -> JournalError:
     for mark, words, hint in _TROUBLES:
         if mark in said:

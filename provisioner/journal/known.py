@@ -16,7 +16,7 @@ Bodies = Mapping[str, tuple[datetime, Mapping[str, Any]]]
 def every(connection: sa.Connection, what: str) -> dict[str, tuple[datetime, Any]]:
     """What is known of that kind, by gateway, and since when."""
     rows = connection.execute(sa.select(file.known).where(file.known.c.what == what))
-    return {row.gateway: (file.time(row.at), json.loads(row.body)) for row in rows}
+    return {row.gateway: (file.time(row.at), file.mapping(row.body)) for row in rows}
 
 
 def keep(connection: sa.Connection, what: str, bodies: Bodies) -> None:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from provisioner.errors import JournalError
-from provisioner.journal import Event, Journal, file
+from provisioner.journal import Event, Journal, file, standing
 from tests.journal.journals import change, journal
 from tests.worlds.memory import AT, World, fleet, gateway
 
@@ -86,14 +86,23 @@ def test_a_damaged_page_is_found(journal: Journal) -> None:
     assert "damaged" in found
 
 
-@pytest.mark.parametrize("body", ["{x", "[]", "null", "[" * 9000])
+@pytest.mark.parametrize("body", ["{x", "[]", "null", chr(34) * 2, "[" * 9000])
 def test_a_damaged_event_says_so_in_the_history(journal: Journal, body: str) -> None:
     """Found by make fuzz, as the next one was."""
     journal.append([Event(at=AT, kind="run_started", plan="p", body={"words": "x"})])
     with closing(sqlite3.connect(journal.path)) as raw, raw:
         raw.execute("UPDATE events SET body = ?", (body,))
-    with pytest.raises(JournalError, match="cannot be used"):
-        journal.history()
+    for look in (journal.history, lambda: journal.events("p"), journal.names, lambda: standing.stands(journal, "p")):
+        with pytest.raises(JournalError):
+            look()
+
+
+def test_what_is_known_of_a_gateway_and_is_damaged_says_so(journal: Journal) -> None:
+    journal.see({"GW1": {"serial": "1"}}, AT)
+    with closing(sqlite3.connect(journal.path)) as raw, raw:
+        raw.execute("UPDATE known SET body = '[1]'")
+    with pytest.raises(JournalError, match="where an object belongs"):
+        journal.seen()
 
 
 def test_nothing_is_chained_to_an_event_without_a_hash(journal: Journal) -> None:
