@@ -165,13 +165,18 @@ class Journal:
             return
 
     def load(self, id: str) -> Audit | Plan:
-        """The audit or plan of that id. Errors: InputError where there is none, JournalError where it is damaged."""
+        """The audit or plan of that id. Errors: InputError where there is none, JournalError where it is damaged, or is
+        not what the chain says was kept."""
         with self._file.read() as connection:
             row = connection.execute(sa.select(file.documents).where(file.documents.c.id == id)).one_or_none()
+            digest = events.kept(connection, id)
         if row is None:
             raise InputError(f"the journal has no audit or plan {id}.", "`provisioner history` lists them.")
+        body = row.body or b""
+        if digest not in ("", hashlib.sha256(body).hexdigest()):
+            raise JournalError(f"{self.path}: {id} is damaged in the journal: it is not what was kept.", file.DAMAGED)
         try:
-            document: Audit | Plan = _KINDS[row.kind].validate_json(zlib.decompress(row.body))
+            document: Audit | Plan = _KINDS[row.kind].validate_json(zlib.decompress(body))
         except (ValidationError, zlib.error, KeyError) as error:
             raise JournalError(f"{self.path}: {id} is damaged in the journal.", file.DAMAGED) from error
         return document

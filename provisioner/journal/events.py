@@ -50,6 +50,14 @@ def event(row: sa.Row[Any]) -> Event:
     return Event(at=file.time(row.at), kind=row.kind, plan=row.plan, step=row.step, gateway=row.gateway, body=body)
 
 
+def kept(connection: sa.Connection, document: str) -> str:
+    """The SHA-256 with which a document was kept; "" where no event says it any more."""
+    c = file.events.c
+    wanted = sa.select(c.body).where(c.kind == "kept", c.plan == document).order_by(c.seq.desc()).limit(1)
+    body = connection.execute(wanted).scalar_one_or_none()
+    return "" if body is None else str(file.mapping(body).get("sha256", ""))
+
+
 def unended() -> sa.Select[Any]:
     """The rows that are the beginning of a step, or of a claim, of which no end was noted after it.
 
