@@ -11,10 +11,8 @@ from typing import Any
 from provisioner import processes, resources
 from provisioner.ansible.broker import SecretsSocket, Turn
 from provisioner.ansible.inventory import Marker, of_run, secrets_of, tagged
-from provisioner.ansible.results import Answer, Difference, StepResult, by_step, clean, last_words, owned
+from provisioner.ansible.results import StepResult, by_step, clean, last_words, owned
 from provisioner.model import Step
-
-__all__ = ["Answer", "Difference", "Marker", "StepResult", "end_run", "run"]
 
 # What Ansible needs of our environment; the rest may hold anything, and ansible-runner writes it into a file.
 _PASSED_ON = frozenset(

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from provisioner import journal as journals
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.execute import events, failpoints, judge, schedule
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.ports import applied

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from provisioner import processes
 from provisioner.ansible import inventory, playbook
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.audit.auditor import Auditor
 from provisioner.execute import engine, events
 from provisioner.execute.admission import Asked, trusted
@@ -115,7 +115,7 @@ def actor(
     return act
 
 
-def _marker(auditor: Auditor) -> playbook.Marker:
+def _marker(auditor: Auditor) -> inventory.Marker:
     """What is left on a gateway while it is worked on: which journal knows of it, who, and for how long at most."""
     name, *before = auditor.journal.names()
-    return playbook.Marker(journal=name, known=tuple(before), by=str(processes.this()), minutes=_MARKED_FOR)
+    return inventory.Marker(journal=name, known=tuple(before), by=str(processes.this()), minutes=_MARKED_FOR)

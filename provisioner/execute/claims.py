@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.execute import failpoints, judge
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.ports import applied

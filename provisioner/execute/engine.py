@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.errors import LeaseHeld
 from provisioner.execute import budget as budgets
 from provisioner.execute import events, failpoints, recovery, retry

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
 from provisioner.model.controls import IDENTITY, WORKING
 from provisioner.plan import proof

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from provisioner import processes
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.execute import budget as budgets
 from provisioner.execute import events, judge
 from provisioner.execute.ports import Ports
@@ -15,7 +15,7 @@ from provisioner.journal import Journal, Lease, Progress
 from provisioner.model import FINISHED, Fleet, Gateway, Outcome, Plan, Reason, Result, Step, Wave
 from provisioner.model.results import Stands
 from provisioner.plan.guards import stated_off
-from provisioner.plan.rollout import by_practice
+from provisioner.plan.index import by_practice
 from provisioner.plan.statements import StatementsInForce
 
 # Longer than any wave; a lease is made longer with each.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from provisioner import journal as journals
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.execute import act, claims, events, judge
 from provisioner.execute.ports import POLL, applied
 from provisioner.execute.run import Run

@@ -35,9 +35,9 @@ from provisioner.model.controls import (
     WORKING,
 )
 from provisioner.model.plan import GATEWAY_ENDED, STOP
+from provisioner.plan import gaps, guards, undo
 from provisioner.plan import rollout as planning
-from provisioner.plan import undo
-from provisioner.plan.rollout import START
+from provisioner.plan.guards import START
 from provisioner.plan.statements import StatementsInForce
 from provisioner.plan.stopping import stop
 from provisioner.remedies import carry, service
@@ -200,7 +200,7 @@ def _switch(audit: Audit, fleet: Fleet, move: Move) -> list[Stage]:
     after = {move.old: Role.STANDBY, move.new: Role.ACTIVE}
     rows = {row.name: row for row in in_roles(fleet, after).gateways}
     ended = _person(GATEWAY_ENDED, rows[move.old])
-    if alone := planning.by_hand(next((one for one in audit.evidence if one.gateway == move.old), None)):
+    if alone := guards.by_hand(next((one for one in audit.evidence if one.gateway == move.old), None)):
         words = f"{ended.words}; and end there by hand what no step of ours can end, and what starts it: {alone}"
         ended = replace(ended, words=words)
     stages = [
@@ -298,7 +298,7 @@ def _start(controls: Iterable[Control], fleet: Fleet, row: Gateway, must: Sequen
         service.START.step(row, service.START.values(fleet, row)),
         because=(RUNNING,),
         proves=(RUNNING, SERVICE_SET),
-        needs=planning.before_start(controls) if must is None else tuple(must),
+        needs=gaps.before_start(controls) if must is None else tuple(must),
         # It is enabled by the same step.
         seconds=service.REMEDY.seconds,
     )

@@ -40,36 +40,11 @@ from provisioner.plan.guards import (
     START,
     after_restart,
     by_hand,
-    connector_runs,
     gap,
     going,
-    stated_off,
-    strangers,
-    why_not_beside,
-    why_not_fenced,
-    why_not_remove,
-    why_not_start,
 )
-from provisioner.plan.index import AuditIndex, by_practice, is_stated, of_audit, place_of
+from provisioner.plan.index import AuditIndex, is_stated, of_audit, place_of
 from provisioner.remedies.remedy import Remedy
-
-__all__ = [
-    "START",
-    "before_start",
-    "budget_of",
-    "by_hand",
-    "by_practice",
-    "connector_runs",
-    "fingerprint",
-    "going",
-    "make",
-    "stated_off",
-    "strangers",
-    "why_not_beside",
-    "why_not_fenced",
-    "why_not_remove",
-    "why_not_start",
-]
 
 _UNTOLD_ASK = (
     "See that one program runs and is set: end by hand what no service runs, start the Connector's service (again); "

@@ -7,8 +7,8 @@ from typing import Any
 
 from provisioner import remedies
 from provisioner.model import Audit, Change, Finding, Gap, Plan, Step, Wave
+from provisioner.plan.guards import START
 from provisioner.plan.proof import work_fingerprint
-from provisioner.plan.rollout import START
 from provisioner.remedies.remedy import Back
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner import resources
 from provisioner.ansible import playbook
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.model import Step
 from tests.conftest import own_mark
 

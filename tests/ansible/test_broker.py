@@ -12,7 +12,7 @@ import pytest
 from provisioner import remedies
 from provisioner.ansible import inventory, playbook, results
 from provisioner.ansible.broker import SecretsSocket
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.errors import InputError, NotTried
 from provisioner.fleet import load
 from provisioner.lab import Handle

@@ -12,8 +12,8 @@ from provisioner.lab.windows.state import Loose
 from provisioner.lab.wsman.answer import document
 from provisioner.model import Evidence, Gateway, Role
 from provisioner.model.settings import Service, Settings
-from provisioner.plan.rollout import by_hand, connector_runs, why_not_beside, why_not_fenced, why_not_start
-from provisioner.plan.rollout import why_not_remove as removal
+from provisioner.plan.guards import by_hand, connector_runs, why_not_beside, why_not_fenced, why_not_start
+from provisioner.plan.guards import why_not_remove as removal
 from provisioner.plan.statements import StatementsInForce
 from tests.fixtures.lab import ENDPOINTS, IMAGE, NOW, SERVICE, one, run, settings
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.errors import InputError, PlanRefused, ReadOnlyFleet
 from provisioner.execute import admission, engine
 from provisioner.execute.admission import Asked

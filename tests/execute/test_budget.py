@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.execute import budget as budgets
 from provisioner.execute.events import Happening, RunStarted
 from provisioner.journal import Journal

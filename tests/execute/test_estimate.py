@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.cli.progress import Board
 from provisioner.execute.estimate import Running, Under, UnderWay, overdue, seconds_left
 from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from provisioner import journal as journals
 from provisioner import processes
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.errors import JournalError, LeaseHeld
 from provisioner.journal import Event, Journal, file, started
 from provisioner.model import Outcome, Plan, Result, Step

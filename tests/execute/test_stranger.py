@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import pytest
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.execute import judge
 from provisioner.model import Evidence, Fleet, Plan, Result, Role, Statement, Status
-from provisioner.plan.rollout import make, why_not_fenced, why_not_remove, why_not_start
+from provisioner.plan.guards import why_not_fenced, why_not_remove, why_not_start
+from provisioner.plan.rollout import make
 from provisioner.plan.statements import StatementsInForce
 from tests.worlds.memory import AT, Machine, World, fleet, gateway, no_connector, only_connector
 

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from provisioner import processes
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.errors import InputError, JournalError
 from provisioner.execute import claims, engine
 from provisioner.execute.admission import Asked

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from provisioner import processes
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.errors import InputError, JournalError
 from provisioner.execute import budget as budgets
 from provisioner.execute.events import Happening, Queued

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.execute.events import Happening, PersonAwaited
 from provisioner.execute.shards import shards
 from provisioner.journal import Journal

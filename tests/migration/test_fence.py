@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.execute import engine, judge
 from provisioner.execute.admission import Asked
 from provisioner.model import Result, Step

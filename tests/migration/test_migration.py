@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import engine
 from provisioner.execute.failpoints import Failpoint

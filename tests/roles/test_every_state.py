@@ -13,7 +13,8 @@ import pytest
 
 from provisioner import remedies
 from provisioner.ansible import playbook
-from provisioner.ansible.playbook import Marker, StepResult
+from provisioner.ansible.inventory import Marker
+from provisioner.ansible.results import StepResult
 from provisioner.execute import engine
 from provisioner.journal import Journal
 from provisioner.lab.estate import machines as estate

@@ -11,8 +11,8 @@ import pytest
 
 from provisioner import remedies, resources
 from provisioner.ansible import inventory, playbook
-from provisioner.ansible.playbook import Marker, StepResult
-from provisioner.ansible.results import RELEASE
+from provisioner.ansible.inventory import Marker
+from provisioner.ansible.results import RELEASE, StepResult
 from provisioner.execute import judge
 from provisioner.fleet import load
 from provisioner.lab import Handle

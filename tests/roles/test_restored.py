@@ -10,7 +10,7 @@ import pytest
 
 from provisioner import remedies
 from provisioner.ansible import inventory, playbook
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.fleet import load
 from provisioner.lab import Handle
 from provisioner.lab.estate import drift

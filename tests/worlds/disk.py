@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import fleet, resources
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.audit import evaluate, facts, policy
 from provisioner.evidence import question
 from provisioner.evidence.reader import files_of

@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.errors import JournalError, ProvisionerError
 from provisioner.execute import engine
 from provisioner.execute.admission import Asked

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import fleet as fleets
-from provisioner.ansible.playbook import StepResult
+from provisioner.ansible.results import StepResult
 from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
@@ -17,7 +17,7 @@ from provisioner.cli.progress import Watch
 from provisioner.execute import admission, by_ansible, judge
 from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
-from provisioner.plan.rollout import START
+from provisioner.plan.guards import START
 
 
 @click.command("apply")
