@@ -1,4 +1,4 @@
-"""What the tests of playbook share."""
+"""Roles made for the purpose, and a run of them by a real ansible-playbook."""
 
 import shutil
 import sys

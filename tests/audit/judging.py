@@ -1,4 +1,4 @@
-"""What the tests of evaluate share."""
+"""A gateway, facts and statements, judged by the shipped policy."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy

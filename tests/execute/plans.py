@@ -1,4 +1,4 @@
-"""What the tests of waves share."""
+"""A plan applied in the world in memory."""
 
 from collections.abc import Iterator
 from pathlib import Path

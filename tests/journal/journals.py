@@ -1,4 +1,4 @@
-"""What the tests of journal share."""
+"""An open journal, and a change that is made behind its back."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the tests of strict share."""
+"""A lab on loopback and pywinrm on it, for what Windows answers to what is wrong."""
 
 import socket
 from collections.abc import Iterator, Mapping

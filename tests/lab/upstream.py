@@ -1,4 +1,4 @@
-"""What the tests of upstream share."""
+"""A machine with odd services, for what the modules' own integration tests hold."""
 
 import pytest
 

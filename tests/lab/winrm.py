@@ -1,4 +1,4 @@
-"""What the tests of winrm share."""
+"""A lab and the three clients that it is held to: pywinrm, pypsrp and Ansible."""
 
 import base64
 import json

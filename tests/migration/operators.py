@@ -1,4 +1,4 @@
-"""What the tests of migration share."""
+"""An operator who moves a practice on the lab's machines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the tests of record share."""
+"""A fleet whose plan was done, its record, and the command that holds it."""
 
 from pathlib import Path
 

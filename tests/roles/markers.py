@@ -1,4 +1,4 @@
-"""What the tests of marker share."""
+"""Our marker, and where it stands on a gateway."""
 
 from pathlib import Path
 from typing import Any

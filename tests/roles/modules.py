@@ -1,4 +1,4 @@
-"""What the tests of our_modules share."""
+"""A job for one of our modules."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the tests of winrm share."""
+"""One lab for all calls of a file."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the tests of diagnosis share."""
+"""An error as the GSSAPI library gives it."""
 
 
 class GssError(Exception):
