@@ -13,7 +13,7 @@ from provisioner.report import table as tables
 
 
 @click.command("show")
-@click.argument("id_")
+@click.argument("id_", metavar="ID")
 def command(id_: str) -> int:
     """An audit, or a plan with what became of its steps. No gateway is touched."""
     fleet = whole_fleet()
