@@ -1,17 +1,23 @@
-"""Ansible's own WinRM, with the login guard of the provisioner that started this run around each log-in."""
+"""Ansible's own WinRM, with provisioner's transport under it and its login guard around each log-in."""
 
 from __future__ import annotations
 
 import os
 import socket
+import ssl
+import time
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import winrm
-from requests.exceptions import RequestException
 
-from provisioner.transport.diagnosis import BROKE
+from provisioner.errors import GatewayError, NotTried, Refused, Unreachable
+from provisioner.transport.diagnosis import BROKE, NOT_TRIED, REFUSED, unmarked
+from provisioner.transport.http import Endpoint
+from provisioner.transport.session import Login, Session
+from provisioner.transport.winrm import in_words, over
 
 DOCUMENTATION = """
 name: guarded_winrm
@@ -22,6 +28,8 @@ description:
     a password that was changed in the middle of a run that would lock the account.
   - So each log-in asks the C(provisioner) that started this run, over the Unix socket that E(PROVISIONER_ASK) names,
     whether it may be tried, and says how it ended. Without E(PROVISIONER_ASK) it is C(ansible.builtin.winrm).
+  - The log-in and the sealing are those of C(provisioner)'s own readings. What gets in there gets in here, and what
+    does not is said in the same words. With Kerberos the ticket is that of E(KRB5CCNAME).
 extends_documentation_fragment:
   - connection_pipelining
   - winrm_options
@@ -35,6 +43,8 @@ options:
 
 # Longer than a log-in takes, and than waiting for one's turn behind some that hang.
 _SECONDS = 300.0
+# For the answer to one message, beyond what WinRM may wait before it says that there is nothing to say yet.
+_MARGIN = 10.0
 
 
 class Connection(winrm.Connection):  # type: ignore[misc]
@@ -49,33 +59,78 @@ class Connection(winrm.Connection):  # type: ignore[misc]
         asking = os.environ.get("PROVISIONER_ASK", "")
         if not asking:
             return super()._winrm_connect()
-        with _Turn(asking, self.get_option("gateway")) as turn:
-            try:
-                protocol = super()._winrm_connect()
-            except AnsibleError as error:
-                turn.ended(str(error))
-                raise
-            turn.ended("in")
-            return protocol
+        session = _Session(self._endpoint(), self._login(asking))
+        protocol = over(session)
+        if self._winrm_connection_timeout:
+            protocol.operation_timeout_sec = self._winrm_connection_timeout
+        session.seconds = protocol.operation_timeout_sec + _MARGIN
+        try:
+            with in_words():
+                self.shell_id = self.shell_id or protocol.open_shell(codepage=65001)
+        except GatewayError as error:
+            session.close_session()
+            mark = REFUSED if isinstance(error, Refused) else NOT_TRIED if isinstance(error, NotTried) else ""
+            raise AnsibleConnectionFailure(f"{mark}{error.message}. {error.hint}".strip(" .") + ".") from None
+        return protocol
+
+    def _endpoint(self) -> Endpoint:
+        given = self._winrm_kwargs
+        tls = None
+        if self._winrm_scheme == "https":
+            tls = ssl.create_default_context(cafile=given.get("ca_trust_path"))
+            if given.get("server_cert_validation") == "ignore":
+                tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        return Endpoint(
+            host=self._winrm_host, port=self._winrm_port, path=self._winrm_path, deadline=time.monotonic(), tls=tls
+        )
+
+    def _login(self, asking: str) -> Login:
+        transport = self._winrm_transport[0]
+        cache = os.environ.get("KRB5CCNAME", "") if transport == "kerberos" else None
+        return Login(
+            transport=transport,
+            user=self._winrm_user or "",
+            password=self._winrm_pass or "",
+            turn=lambda: _Turn(asking, self.get_option("gateway")),
+            cache=lambda: nullcontext(cache),
+        )
 
     def _winrm_exec(self, *args: Any, **options: Any) -> Any:
         # No AnsibleConnectionFailure: after one Ansible does nothing more on the gateway, not even what has to be
         # done always, such as starting again what was stopped. provisioner tells this failure by its mark.
         try:
             return super()._winrm_exec(*args, **options)
-        except RequestException as error:
-            raise AnsibleError(f"{BROKE}the connection broke in the middle of a task: {error}") from error
+        except GatewayError as error:
+            raise AnsibleError(f"{BROKE}the connection broke in the middle of a task: {error.message}") from error
+
+    def close(self) -> None:
+        """Close the shell and the connection; one that broke is closed already."""
+        try:
+            super().close()
+        except GatewayError:
+            self.shell_id, self.protocol, self._connected = None, None, False
 
 
-class _Turn:
-    """One log-in's turn. Errors: AnsibleConnectionFailure where it may not be tried."""
+class _Session(Session):
+    """A Session in which each message has its own time, in seconds: how many there are, the task decides."""
+
+    seconds = 0.0
+
+    def send_message(self, message: str | bytes) -> bytes:
+        """One request and its answer. The name is pywinrm's."""
+        self.allow(self.seconds)
+        return super().send_message(message)
+
+
+class _Turn(AbstractContextManager[None]):
+    """One log-in's turn. Errors: NotTried where it may not be tried, Unreachable where nobody says so."""
 
     def __init__(self, place: str, gateway: str) -> None:
         self._place = place
         self._gateway = gateway
         self._socket = socket.socket(socket.AF_UNIX)
 
-    def __enter__(self) -> _Turn:
+    def __enter__(self) -> None:
         try:
             self._socket.settimeout(_SECONDS)
             self._socket.connect(self._place)
@@ -83,19 +138,19 @@ class _Turn:
             said = self._socket.makefile("rb").readline().decode("utf-8", "replace").strip()
         except OSError as error:
             self._socket.close()
-            raise AnsibleConnectionFailure(f"provisioner did not answer ({error}). Has it ended?") from None
+            raise Unreachable(f"provisioner did not answer ({error}). Has it ended?") from None
         if said != "go":
             self._socket.close()
-            raise AnsibleConnectionFailure(said or "provisioner did not let this log-in be tried. Has it ended?")
-        return self
+            raise NotTried(unmarked(said) or "provisioner did not let this log-in be tried. Has it ended?")
 
-    def ended(self, words: str) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._socket:
+            self._ended("in" if error is None else f"{REFUSED if isinstance(error, Refused) else ''}{error}")
+
+    def _ended(self, words: str) -> None:
         """Say how it ended, and wait until that is known: what comes next may depend on it."""
         try:
             self._socket.sendall(" ".join(words.split()).encode() + b"\n")
             self._socket.recv(1)
         except OSError:
             return  # whoever asks no more need not be told
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._socket.close()

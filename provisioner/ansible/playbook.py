@@ -16,10 +16,10 @@ from provisioner.model import Step
 
 # What Ansible needs of our environment; the rest may hold anything, and ansible-runner writes it into a file.
 _PASSED_ON = frozenset(
-    {"HOME", "USER", "LOGNAME", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
-    | {"KRB5CCNAME", "KRB5_CONFIG", "KRB5_KTNAME", "KRB5_CLIENT_KTNAME"}
+    {"HOME", "USER", "LOGNAME", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"} | {"KRB5_CONFIG"}
 )
 _LONGEST_SOCKET = 90
+_CACHE = "ccache"
 
 
 def run(
@@ -30,6 +30,7 @@ def run(
     mark: str,
     check: bool = False,
     turn: Turn | None = None,
+    ticket: Callable[[Path], None] | None = None,
     marker: Marker | None = None,
     on_task: Callable[[str, str, str], None] = lambda gateway, role, task: None,
     cancelled: Callable[[], bool] = lambda: False,
@@ -39,10 +40,11 @@ def run(
 
     `hosts` has each gateway's connection variables; one without a step of its own lends its files to another's.
     `secrets` answers a gateway's name with its password and `secret:REFERENCE` with that secret. `turn` is the login
-    guard's, around each log-in. `mark` goes into the environment of all that is started. `check` changes nothing and
-    gives differences. `marker` is left on each gateway while its roles run, with its steps' ids; where another
-    journal's stands, all steps there are `held`. `on_task` (gateway, role,
-    task) must not raise. When `cancelled` turns true the children are killed; what they had not said is unknown.
+    guard's, around each log-in; `ticket` writes a credential cache for all of them, where they are by Kerberos (its
+    errors are raised). `mark` goes into the environment of all that is started. `check` changes nothing and gives
+    differences. `marker` is left on each gateway while its roles run, with its steps' ids; where another journal's
+    stands, all steps there are `held`. `on_task` (gateway, role, task) must not raise. When `cancelled` turns true the
+    children are killed; what they had not said is unknown.
     A gateway's steps must be of different roles.
     """
     root = root or resources.root()
@@ -52,6 +54,8 @@ def run(
         inventory = folder / "hosts.yml"
         inventory.write_text(tagged(of_run(steps, hosts, marker, guarded=turn is not None)), "utf-8")
         events: list[Mapping[str, Any]] = []
+        if ticket is not None:
+            ticket(folder / _CACHE)
         with SecretsSocket(folder / "ask", hosts.keys() | secrets_of(steps), secrets, turn):
             said = _play(folder, root, mark, len(hosts), check, _keeper(events, on_task), cancelled)
         return by_step(steps, events, said, check)
@@ -154,5 +158,7 @@ def _environment(prepared: Mapping[str, str], folder: Path, root: Path, mark: st
         "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
         "ANSIBLE_NOCOLOR": "1",
         "PROVISIONER_ASK": str(folder / "ask"),
+        # Also where there is no such file: nobody else's ticket is to be taken for ours.
+        "KRB5CCNAME": f"FILE:{folder / _CACHE}",
         processes.VARIABLE: mark,
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from provisioner import fleet, foreign, resources
@@ -93,6 +94,12 @@ class Auditor:
     def secret(self, name: str) -> str:
         """A gateway's password, or with `secret:NAME` a secret of the Connector's files."""
         return self._reader.secret(name)
+
+    @property
+    def ticket(self) -> Callable[[Path], None] | None:
+        """Writes the credential cache by which another process logs in as we do; None where it is not by Kerberos.
+        Errors: Refused, Unreachable."""
+        return self._reader.ticket.write if self._reader.ticket is not None else None
 
     def turn(self, gateway: str) -> AbstractContextManager[None]:
         """Around one log-in at a gateway: the login guard's. Errors: NotTried."""

@@ -8,7 +8,9 @@ from provisioner.errors import InputError
 from provisioner.evidence import collect, question
 from provisioner.model import Evidence, Fleet, Gateway
 from provisioner.transport import credentials, winrm
+from provisioner.transport.credentials import LoginGuard
 from provisioner.transport.session import Login
+from provisioner.transport.ticket import Ticket, principal
 
 AskPassword = Callable[[str], str]
 
@@ -18,15 +20,12 @@ def nobody(question: str) -> str:
     raise InputError(f"{question} Nobody can be asked here.", "Give connection.credential another value in fleet.yml.")
 
 
-def caller(fleet: Fleet, guard: credentials.LoginGuard, ask_password: AskPassword = nobody) -> winrm.Caller:
-    """How this fleet's gateways are called. `ask_password` (the question) is asked where fleet.yml says `prompt`.
-
-    Errors: InputError where there is no credential.
-    """
-    connection = fleet.settings.connection
-    credential = credentials.find(connection, Path(fleet.folder), ask_password)
+def _caller(fleet: Fleet, credential: credentials.Credential, ticket: Ticket | None, guard: LoginGuard) -> winrm.Caller:
+    connection, folder = fleet.settings.connection, Path(fleet.folder)
     login = Login(transport=connection.transport, user=credential.user, password=credential.password, turn=guard.turn)
-    return winrm.Caller(connection=connection, tls=winrm.tls_context(connection, Path(fleet.folder)), login=login)
+    if ticket is not None:
+        login = replace(login, user=principal(credential.user), password="", cache=ticket.cache)
+    return winrm.Caller(connection=connection, tls=winrm.tls_context(connection, folder), login=login)
 
 
 def files_of(fleet: Fleet) -> list[str]:
@@ -38,13 +37,21 @@ def files_of(fleet: Fleet) -> list[str]:
 
 
 class Reader:
-    """Reads gateways of one fleet. One guard for the whole command: a refused password stays refused."""
+    """Reads gateways of one fleet. One guard for the whole command: a refused password stays refused; and one Kerberos
+    ticket, None where the fleet's log-ins are of another kind.
+
+    `ask_password` (the question) is asked where fleet.yml says `prompt`. Errors: InputError where there is no
+    credential.
+    """
 
     def __init__(self, fleet: Fleet, ask_password: AskPassword = nobody) -> None:
         self.fleet = fleet
-        self._guard = credentials.LoginGuard()
+        self._guard = LoginGuard()
         self.turn = self._guard.turn
-        self._caller = caller(fleet, self._guard, ask_password)
+        connection, folder = fleet.settings.connection, Path(fleet.folder)
+        credential = credentials.find(connection, folder, ask_password)
+        self.ticket = credentials.ticket(connection, credential, folder)
+        self._caller = _caller(fleet, credential, self.ticket, self._guard)
         self._script = question.script()
 
     def probe(self, gateway: Gateway) -> bool:

@@ -108,8 +108,8 @@ def actor(
         own = {"provisioner_plan": plan}
         hosts = {name: inventory.connection(auditor.fleet, rows[name]) | own for name in names}
         return playbook.run(
-            steps, hosts, auditor.secret, mark=mark, check=check, turn=auditor.turn, on_task=on_task,
-            cancelled=cancelled, marker=_marker(auditor),
+            steps, hosts, auditor.secret, mark=mark, check=check, turn=auditor.turn, ticket=auditor.ticket,
+            on_task=on_task, cancelled=cancelled, marker=_marker(auditor),
         )  # fmt: skip
 
     return act

@@ -37,6 +37,12 @@ def is_loopback(address: str) -> bool:
     return parsed.is_loopback if parsed else address.lower().rstrip(".") in {"localhost", "localhost.localdomain"}
 
 
+def is_for_tests(address: str) -> bool:
+    """Whether it is a name that can be nobody's outside a test (RFC 6761, 6.2 and 6.3): where a domain stands on this
+    machine, its pretend gateways have such names."""
+    return address.lower().rstrip(".").endswith((".test", ".localhost"))
+
+
 def is_127(address: str) -> bool:
     """Whether an address is in 127.0.0.0/8."""
     return isinstance(parsed := _parsed(address), IPv4Address) and parsed.is_loopback

@@ -121,15 +121,20 @@ def why_not_url_path(path: str) -> str:
 def _credential(settings: Settings, folder: Path) -> Iterator[Complaint]:
     connection = settings.connection
     ways = "Set connection.credential to keyring, environment, file or prompt."
-    if connection.transport != "kerberos" and connection.credential == "ticket":
-        message = f"{connection.transport} needs a password, and a ticket is none."
+    if connection.transport != "kerberos" and connection.credential in ("ticket", "keytab"):
+        message = f"{connection.transport} needs a password, and a {connection.credential} is none."
         yield Complaint(("connection", "credential"), message, ways)
-    elif connection.credential != "ticket" and not connection.user.strip():
+    elif connection.credential not in ("ticket", "keytab") and not connection.user.strip():
         yield Complaint(("connection", "user"), "connection.user is missing: whose password is it?")
-    if connection.credential != "file":
+    if connection.transport == "kerberos" and "\\" in connection.user:
+        domain, _, name = connection.user.partition("\\")
+        message = f"Kerberos does not know accounts by {domain}\\NAME."
+        hint = f"Give {name or 'NAME'}@REALM; the realm is the domain's long name, such as EXAMPLE.NHS.UK."
+        yield Complaint(("connection", "user"), message, hint)
+    if connection.credential not in ("file", "keytab"):
         if connection.credential_file:
             message = f"a file is named, but the credential comes from {connection.credential}."
-            yield Complaint(("connection", "credential_file"), message, "Set connection.credential to file.")
+            yield Complaint(("connection", "credential_file"), message, "Set connection.credential to file or keytab.")
         return
     yield from _credential_file(connection, folder)
 
@@ -143,8 +148,9 @@ def _record_key(settings: Settings, folder: Path) -> Iterator[Complaint]:
 
 def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint]:
     place = ("connection", "credential_file")
+    holds = "keys" if connection.credential == "keytab" else "password"
     if not connection.credential_file:
-        yield Complaint(place, "connection.credential_file is missing.", "Name the file that holds the password.")
+        yield Complaint(place, "connection.credential_file is missing.", f"Name the file that holds the {holds}.")
         return
     systemd = os.environ.get("CREDENTIALS_DIRECTORY")
     if systemd and is_file(Path(systemd) / Path(connection.credential_file).name):
@@ -153,7 +159,7 @@ def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
-        hint = f"Put the password of {connection.user or 'the account'} there, and nothing else; then chmod 600."
+        hint = f"Put the {holds} of {connection.user or 'the account'} there, and nothing else; then chmod 600."
         yield Complaint(
             place, f"{connection.credential_file} cannot be read: {getattr(error, 'strerror', error)}.", hint
         )

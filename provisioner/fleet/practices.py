@@ -147,9 +147,14 @@ class _Rows:
         why, hint = addresses.why_not_address(address)
         if why:
             self._fault(row.line, why, hint)
-        elif self._lab_known and addresses.is_loopback(address) != self._settings.lab:
+        elif self._lab_known and not self._is_where_it_may_be(address):
             self._loopback(row.line, name, address)
         return name, address
+
+    def _is_where_it_may_be(self, address: str) -> bool:
+        if self._settings.lab:
+            return addresses.is_loopback(address) or addresses.is_for_tests(address)
+        return not addresses.is_loopback(address)
 
     def _loopback(self, line: int, name: str, address: str) -> None:
         if self._settings.lab:

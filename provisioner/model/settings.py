@@ -19,7 +19,8 @@ class Connection:
     """How gateways are reached. `path` may hold `{gateway}`; `deadline` is in seconds, for a whole reading.
 
     `credential` says where the password comes from: an existing Kerberos `ticket`, the `keyring`,
-    the `environment` (PROVISIONER_PASSWORD), a `file` that only its owner can read, or a `prompt`.
+    the `environment` (PROVISIONER_PASSWORD), a `file` that only its owner can read, or a `prompt`; `keytab`: the file
+    is one, of Kerberos.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
@@ -28,7 +29,7 @@ class Connection:
     port: int | None = None
     path: str = "/wsman"
     user: str = ""
-    credential: Literal["ticket", "keyring", "environment", "file", "prompt"] = "ticket"
+    credential: Literal["ticket", "keytab", "keyring", "environment", "file", "prompt"] = "ticket"
     credential_file: str = ""
     ca_file: str = ""
     check_certificate: bool = True

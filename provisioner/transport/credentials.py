@@ -14,6 +14,7 @@ from pathlib import Path
 from provisioner import files
 from provisioner.errors import InputError, NotTried, Refused
 from provisioner.model.settings import Connection
+from provisioner.transport.ticket import Ticket, by_keytab, by_password, of_the_person
 
 _VARIABLE = "PROVISIONER_PASSWORD"
 _KEYRING = "provisioner"
@@ -21,7 +22,7 @@ _KEYRING = "provisioner"
 
 @dataclass(frozen=True)
 class Credential:
-    """A user and a password; both "" where a Kerberos ticket says who we are."""
+    """A user and a password; both "" where a Kerberos ticket or keytab says who we are."""
 
     user: str
     password: str = field(repr=False)
@@ -32,7 +33,9 @@ def find(connection: Connection, folder: Path, prompt: Callable[[str], str]) -> 
 
     Errors: InputError where there is none, or its file is open to others.
     """
-    if connection.credential == "ticket":
+    if connection.credential == "keytab":
+        private(_file(connection, folder), "the account's keys")
+    if connection.credential in ("ticket", "keytab"):
         return Credential(connection.user, "")
     if connection.credential == "environment":
         # Taken out, so that no child process inherits it. What /proc/PID/environ shows of us stays until we end.
@@ -47,6 +50,18 @@ def find(connection: Connection, folder: Path, prompt: Callable[[str], str]) -> 
     return Credential(connection.user, read_private(_file(connection, folder)))
 
 
+def ticket(connection: Connection, credential: Credential, folder: Path) -> Ticket | None:
+    """The Kerberos ticket of a command, not yet asked for; None where log-ins are of another kind."""
+    if connection.transport != "kerberos":
+        return None
+    user = credential.user
+    if connection.credential == "ticket":
+        return Ticket(of_the_person(user), user or "the ticket's owner")
+    if connection.credential == "keytab":
+        return Ticket(by_keytab(user, _file(connection, folder)), user or "the keytab's owner")
+    return Ticket(by_password(user, credential.password), user)
+
+
 def secret(reference: str, connection: Connection, folder: Path) -> str:
     """A secret value of a Connector's file, by its reference: `secrets/REFERENCE` beside the credential file where
     the fleet uses files, PROVISIONER_SECRET_REFERENCE, or else the keyring.
@@ -58,15 +73,25 @@ def secret(reference: str, connection: Connection, folder: Path) -> str:
     return os.environ.get(f"PROVISIONER_SECRET_{reference.upper()}") or _from_keyring(reference)
 
 
+def private(path: Path, holds: str) -> None:
+    """See that only its owner can read a file that holds a secret. Errors: InputError where it is not so."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}", f"It is to hold {holds}, and nothing else."
+        ) from error
+    if os.name == "posix" and (stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.getuid()):
+        raise InputError(f"{path} can be read by others.", f"chmod 600 {path}, and own it yourself.")
+
+
 def read_private(path: Path, holds: str = "the password") -> str:
     """A file that holds one secret, without the line's end; only its owner may be able to read it.
 
     Errors: InputError where it is missing, empty or open to others.
     """
+    private(path, holds)
     try:
-        status = path.stat()
-        if os.name == "posix" and (stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.getuid()):
-            raise InputError(f"{path} can be read by others.", f"chmod 600 {path}, and own it yourself.")
         text = files.read(path, files.SECRET).decode("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error

@@ -9,7 +9,7 @@ import base64
 import struct
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -34,17 +34,23 @@ _OCTETS = b"\tContent-Type: application/octet-stream\r\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """Who logs in and how. `turn` is entered around what can be refused: the login guard."""
+    """Who logs in and how. `turn` is entered around what can be refused: the login guard. `cache`, of Kerberos alone,
+    is entered around one log-in, and gives the name of the credential cache with the ticket."""
 
     transport: Literal["kerberos", "ntlm", "basic"]
     user: str
     password: str = field(repr=False)
     turn: Callable[[], AbstractContextManager[None]]
+    cache: Callable[[], AbstractContextManager[str | None]] = nullcontext
 
     @property
     def who(self) -> str:
         """The account, for people."""
         return self.user or "the ticket's owner"
+
+
+class _OnlyKerberos(Exception):
+    """A gateway that takes Kerberos under that name alone, and was asked under the other."""
 
 
 class Session:
@@ -59,12 +65,19 @@ class Session:
         self._login = login
         self._seal: spnego.ContextProxy | None = None
         self._basic = ""
+        self._scheme = "Negotiate"
+        # By how many seconds the gateway's clock is ahead of ours, where it has said so.
+        self._apart: float | None = None
         self._open, self._over = False, False
 
     @property
     def deadline(self) -> float:
         """When (time.monotonic) all must be over."""
         return self._line.deadline
+
+    def allow(self, seconds: float) -> None:
+        """All that follows must be over in so many seconds; what waits for its turn to log in does not count."""
+        self._line.deadline = time.monotonic() + seconds
 
     def send_message(self, message: str | bytes) -> bytes:
         """One request and its answer, both plain SOAP. The name is pywinrm's."""
@@ -147,7 +160,26 @@ class Session:
             # Basic has no exchange of its own: the cheapest question there is shows whether the pair is taken.
             self._taken(self._line.exchange(IDENTIFY, {"Authorization": self._basic}))
             return
-        context = context or self._context()
+        if self._login.transport == "kerberos":
+            context = self._log_in_by_ticket()
+        else:
+            context = self._handshake(context or self._context(), token)
+        if not context.complete:
+            raise BadAnswer("the gateway did not prove who it is", "Does somebody else answer on that line?")
+        if self._line.place.tls is None:
+            self._seal = context
+
+    def _log_in_by_ticket(self) -> spnego.ContextProxy:
+        """The log-in by Kerberos, under the name that Windows offers it by: Negotiate, unless a policy says so."""
+        with self._login.cache() as cache:
+            try:
+                return self._handshake(self._context(cache), None)
+            except _OnlyKerberos:
+                # It was not looked at what was sent: another name takes the same.
+                self._scheme = "Kerberos"
+                return self._handshake(self._context(cache), None)
+
+    def _handshake(self, context: spnego.ContextProxy, token: bytes | None) -> spnego.ContextProxy:
         said = self._step(context, token)
         while said:
             answer = self._ask(said)
@@ -155,18 +187,20 @@ class Session:
             if not token or context.complete:
                 self._taken(answer)
             said = self._step(context, token) if token and not context.complete else None
-        if not context.complete:
-            raise BadAnswer("the gateway did not prove who it is", "Does somebody else answer on that line?")
-        if self._line.place.tls is None:
-            self._seal = context
+        return context
 
     def _ask(self, token: bytes) -> Answer:
-        scheme = "Kerberos" if self._login.transport == "kerberos" else "Negotiate"
-        return self._line.exchange(b"", {"Authorization": f"{scheme} {base64.b64encode(token).decode()}"})
+        header = f"{self._scheme} {base64.b64encode(token).decode()}"
+        answer = self._line.exchange(b"", {"Authorization": header})
+        self._apart = diagnosis.clock_apart(answer["Date"], datetime.now(UTC))
+        return answer
 
     def _taken(self, answer: Answer) -> None:
         """Errors: where a log-in was not taken."""
         if answer.status == 401:
+            offered = {offer.split(" ")[0] for offer in answer.offers}
+            if self._scheme != "Kerberos" and {"Kerberos", "Negotiate"} & offered == {"Kerberos"}:
+                raise _OnlyKerberos
             raise diagnosis.not_offered(self._login.transport, answer.offers) or self._refused(answer)
         if answer.status != 200 and b"Fault" not in answer.content:
             raise diagnosis.status(answer.status, answer["Server"])
@@ -175,13 +209,13 @@ class Session:
         apart = diagnosis.clock_apart(answer["Date"], datetime.now(UTC))
         return diagnosis.refused(self._login.transport, self._login.who, apart)
 
-    def _context(self) -> spnego.ContextProxy:
+    def _context(self, cache: str | None = None) -> spnego.ContextProxy:
         der = self._line.certificate()
         kerberos = self._login.transport == "kerberos"
         try:
             return spnego.client(
-                self._login.user or None,
-                self._login.password or None,
+                spnego.KerberosCCache(cache) if cache else self._login.user or None,
+                None if kerberos else self._login.password or None,
                 hostname=self._line.place.host,
                 service="HTTP" if kerberos else "http",
                 protocol=self._login.transport,
@@ -199,7 +233,7 @@ class Session:
 
     def _no_context(self, error: Exception) -> GatewayError:
         if self._login.transport == "kerberos":
-            return diagnosis.kerberos(error, self._login.who)
+            return diagnosis.kerberos(error, self._login.who, self._line.place.host, self._apart)
         words = f"no log-in by {self._login.transport} came about: {diagnosis.plain(error)}"
         return BadAnswer(words, "See connection.transport and connection.user in fleet.yml.")
 

@@ -1,11 +1,13 @@
-"""One gateway, one script, one answer. With session.py the only importer of pywinrm."""
+"""One gateway, one script, one answer; and pywinrm's Protocol on a Session. With session.py the only importer of
+pywinrm."""
 
 import http.client
 import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,10 +73,22 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
         raise InputError(f"script and settings are {len(given)} bytes, the most is {LARGEST_INPUT}.")
     deadline = time.monotonic() + caller.connection.deadline
     session = Session(_endpoint(gateway, caller, deadline), caller.login)
-    protocol = _protocol(session)
     try:
-        # Asked for anew each time: what was waited for one's turn to log in does not count.
-        return converse(protocol, given, lambda: session.deadline)
+        with in_words():
+            # Asked for anew each time: what was waited for one's turn to log in does not count.
+            return converse(over(session), given, lambda: session.deadline)
+    finally:
+        session.close_session()
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Around what pywinrm does on a Session: whatever comes of it is one of our errors.
+
+    Errors: Unreachable, Refused, TimedOut, BadAnswer, NotTried.
+    """
+    try:
+        yield
     except GatewayError:
         raise
     except (WinRMError, WinRMTransportError, WinRMOperationTimeoutError, OSError, http.client.HTTPException) as error:
@@ -82,8 +96,6 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
     except Exception as error:
         # pywinrm takes answers apart without looking: whatever it trips over is the answer's fault.
         raise BadAnswer(f"an answer that is not WinRM ({type(error).__name__})", "Is this a Windows PC?") from error
-    finally:
-        session.close_session()
 
 
 def probe(gateway: Gateway, caller: Caller, seconds: float = 5.0) -> bool:
@@ -99,7 +111,7 @@ def _endpoint(gateway: Gateway, caller: Caller, deadline: float) -> Endpoint:
     return Endpoint(host=gateway.address, port=gateway.port, path=gateway.path, deadline=deadline, tls=caller.tls)
 
 
-def _protocol(session: Session) -> Protocol:
+def over(session: Session) -> Protocol:
     """pywinrm's Protocol on our session. Its own __init__ only builds the transport that we replace."""
     protocol: Any = Protocol.__new__(Protocol)
     protocol.operation_timeout_sec = Protocol.DEFAULT_OPERATION_TIMEOUT_SEC

@@ -17,6 +17,7 @@ from provisioner.errors import InputError, NotTried
 from provisioner.fleet import load
 from provisioner.lab import Handle
 from provisioner.transport.credentials import LoginGuard
+from provisioner.transport.diagnosis import REFUSED
 from tests.ansible.playbooks import root, step
 from tests.conftest import own_mark
 
@@ -34,7 +35,7 @@ def test_roles_on_a_real_winrm_and_a_refused_password(lab: Callable[..., Handle]
         steps.append(replace(step(row.name, role), values=values))
     password = (pretend.folder / fleet.settings.connection.credential_file).read_text().strip()
     answers = {one.name: password, other.name: "wrong"}
-    acted = playbook.run(steps, hosts, answers.__getitem__, mark=own_mark("m3"))
+    acted = playbook.run(steps, hosts, answers.__getitem__, mark=own_mark("m3"), turn=LoginGuard().turn)
     assert (acted[f"{one.name}-firewall"].result, acted[f"{one.name}-firewall"].changed) == ("ok", True)
     assert acted[f"{other.name}-firewall"].result == "refused"
     again = playbook.run(steps[:1], hosts, answers.__getitem__, mark=own_mark("m3"))
@@ -72,7 +73,7 @@ def test_a_refused_password_is_not_tried_again_by_the_next_item_of_a_loop(
     pretend, guard = lab("A81001"), LoginGuard()
     (said,) = knocking(pretend, root, guard, secrets=lambda name: "wrong")
     assert said.result == "refused"
-    assert "rejected by the server" in said.message
+    assert "the log-in of LAB\\provisioner by ntlm was refused" in said.message
     assert refusals(pretend) == 1
     with pytest.raises(NotTried, match="refused it before"):
         guard.check("A81001")
@@ -139,14 +140,15 @@ def test_a_turn_is_the_guards(tmp_path: Path) -> None:
         assert ask(path, b"turn:B84001\nin\n") == b"go\n"
         assert ask(path, b"turn:B84001\nntlm: Connection reset\n") == b"go\n"
         guard.check("B84001")
-        assert ask(path, b"turn:B84001\nntlm: the specified credentials were rejected by the server\n") == b"go\n"
+        assert ask(path, f"turn:B84001\n{REFUSED}in whatever words\n".encode()) == b"go\n"
         assert ask(path, b"turn:B84001\n").startswith(b"<provisioner:not-tried> no log-in was tried again")
         assert ask(path, b"turn:B84002\nin\n") == b"go\n"
 
 
 def test_why_a_loop_did_not_get_in_is_what_its_items_say() -> None:
-    words = "ntlm: the specified credentials were rejected by the server"
-    res = {"unreachable": True, "msg": "All items completed", "results": [{"unreachable": True, "msg": words}]}
+    words = "in whatever words"
+    item = {"unreachable": True, "msg": f"{REFUSED}{words}"}
+    res = {"unreachable": True, "msg": "All items completed", "results": [item]}
     data = {"host": "B84001", "role": "quiet", "res": res}
     said = results.by_step(
         [step("B84001", "quiet")], [{"event": "runner_on_unreachable", "event_data": data}], "", False

@@ -129,7 +129,7 @@ class SpnegoError(Exception):
         self.base_error = base_error
 
 
-@pytest.mark.parametrize("number", [29, 154, 156, 220, 224])
+@pytest.mark.parametrize("number", [29, 156, 220, 224])
 @pytest.mark.parametrize("kind", [GssError, Krb5Error])
 def test_a_domain_that_is_away_is_no_refusal(kind: Callable[[int], Exception], number: int) -> None:
     """Case 16: the guard must not take it for a password that was refused. In each form in which the number comes."""
@@ -162,6 +162,10 @@ def test_no_ticket_by_the_words_or_the_major_status(error: Exception, words: str
         (143, Refused, "there is no ticket"),
         (148, Refused, "clocks are too far apart"),
         (152, Refused, "no encryption"),
+        (154, Unreachable, "does not know where that realm's domain controllers are"),
+        (193, Refused, "ticket cache cannot be read"),
+        (203, Refused, "no key of that account"),
+        (35, Unreachable, "another computer answers"),
         (155, Unreachable, "does not know this gateway's name"),
         (195, Refused, "there is no ticket"),
         (7, Unreachable, "does not know this gateway's name"),
@@ -216,17 +220,10 @@ def test_a_clock_that_is_right_or_not_told_is_not_mentioned(date: str) -> None:
 @pytest.mark.parametrize(
     ("words", "is_so"),
     [
-        ("kerberos: the specified credentials were rejected by the server", True),
+        (f"Task failed: {diagnosis.REFUSED}in whatever words", True),
         (f"Task failed: {diagnosis.NOT_TRIED}in whatever words", True),
         ("Task failed: no log-in was tried here: 5 others were refused with this account", False),
-        ("ntlm: Access is denied.  (extended fault data: {'http_status_code': 500, 'wsmanfault_code': 5})", True),
-        (
-            "ntlm: Zugriff verweigert (extended fault data: {'wsmanfault_code': '2147942405', 'fault_code': 's:X'})",
-            True,
-        ),
-        ("ntlm: Zu viele (extended fault data: {'http_status_code': 500, 'wsmanfault_code': 2150859173})", False),
         ("ntlm: HTTPSConnectionPool(host='x'): certificate verify failed: certificate has expired", False),
-        ("kerberos: authGSSClientStep() failed: (('x', 851968), ('Server not found', -1765328377))", False),
         ("Access is denied", False),
     ],
 )
@@ -236,7 +233,7 @@ def test_what_ansible_says_of_a_refused_log_in(words: str, is_so: bool) -> None:
 
 def test_what_our_two_sides_tell_each_other_is_a_mark_and_no_sentence() -> None:
     plugin = (Path(__file__).parents[2] / "plugins" / "connection" / "guarded_winrm.py").read_text("utf-8")
-    assert "from provisioner.transport.diagnosis import BROKE" in plugin
+    assert "from provisioner.transport.diagnosis import BROKE, NOT_TRIED, REFUSED" in plugin
     said = f"Task failed: {diagnosis.BROKE}in whatever words"
     assert diagnosis.broke(said)
     assert not diagnosis.broke("Task failed: the connection broke in the middle of a task: reset")

@@ -220,7 +220,11 @@ ABSENT = [
     ("the realm is another one", False),
     ("the ticket has expired", False),
     ("there is no encryption that both take", False),
-    ("there is no ticket", False),
+    ("the keytab has no key of that account", False),
+    ("the ticket cache cannot be read", False),
+    ("there is no ticket of that account", False),
+    ("this computer does not know where that realm's domain controllers are", False),
+    ("it is given by its address, and Kerberos knows computers by their names", False),
     ("this computer has no connection left", False),
     ("this computer's Kerberos is not set up", False),
     ("what ran for us there was ended", False),
@@ -291,6 +295,7 @@ def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
         diagnosis.fault((number,), "", "x")
     for number in range(230):
         diagnosis.kerberos(GssError(number), "who")
+        diagnosis.kerberos(GssError(number), "who", "192.0.2.1")
     for transport in ("ntlm", "basic", "kerberos"):
         diagnosis.refused(transport, "who", None)
     for made in (diagnosis.late, diagnosis.too_much, diagnosis.waited):

@@ -34,6 +34,12 @@ command = lab
 @click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds that each command takes.")
 @click.option("--endpoints", multiple=True, metavar="ADDRESS", help="Instead of documentation addresses. Repeat it.")
 @click.option("--allow-unencrypted", is_flag=True, help="Take Basic without TLS too, as no PC should.")
+@click.option(
+    "--keytabs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take Kerberos too: a folder with the key of each gateway that is in the domain, NAME.keytab.",
+)
+@click.option("--admin", "admins", multiple=True, metavar="USER@REALM", help="Who has rights, by Kerberos. Repeat it.")
 def up(
     practices: Path | None,
     folder: Path | None,
@@ -42,6 +48,8 @@ def up(
     delay: float,
     endpoints: tuple[str, ...],
     allow_unencrypted: bool,
+    keytabs: Path | None,
+    admins: tuple[str, ...],
 ) -> None:
     """Serve one pretend gateway per row, and write a fleet folder for them.
 
@@ -62,6 +70,8 @@ def up(
         delay=delay,
         endpoints=addresses,
         allow_unencrypted=allow_unencrypted,
+        keytabs=keytabs,
+        admins=admins,
     )
     click.echo(f"The lab is up on 127.0.0.1, port {handle.port} (TLS {handle.tls_port}). Fleet: {handle.folder}")
     if goes_on:

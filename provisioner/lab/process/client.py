@@ -77,10 +77,14 @@ def up(
     delay: float = 0.0,
     endpoints: Iterable[str] = ENDPOINTS,
     allow_unencrypted: bool = False,
+    keytabs: Path | None = None,
+    admins: Sequence[str] = (),
 ) -> Handle:
     """Serve a lab for a fleet folder, which is written where it is not there yet; one that was down goes on.
 
-    `allow_unencrypted`: its PCs' WinRM also takes what is not sealed, Basic without TLS among it.
+    `allow_unencrypted`: its PCs' WinRM also takes what is not sealed, Basic without TLS among it. `keytabs`: a folder
+    with NAME.keytab, in lower case, of each gateway that is in a real domain and takes Kerberos; `admins`, USER@REALM,
+    are administrators there, whoever else has a ticket is not. Both are kept for a lab that goes on.
     Errors: LabError.
     """
     if not hasattr(os, "fork"):
@@ -102,6 +106,8 @@ def up(
         "delay": delay,
         "endpoints": list(endpoints),
         "allow_unencrypted": allow_unencrypted,
+        "keytabs": str(keytabs.resolve()) if keytabs else before.get("keytabs", ""),
+        "admins": list(admins) or before.get("admins", []),
     }
     prepare(folder, setup)
     Account.of(USER, folder.password.read_text("utf-8").strip()).write(folder.accounts)
@@ -148,6 +154,8 @@ def running(
     delay: float = 0.0,
     endpoints: Iterable[str] = ENDPOINTS,
     allow_unencrypted: bool = False,
+    keytabs: Path | None = None,
+    admins: Sequence[str] = (),
 ) -> Iterator[Handle]:
     """A lab for as long as the block lasts."""
     handle = up(
@@ -158,6 +166,8 @@ def running(
         delay=delay,
         endpoints=endpoints,
         allow_unencrypted=allow_unencrypted,
+        keytabs=keytabs,
+        admins=admins,
     )
     try:
         yield handle

@@ -60,6 +60,8 @@ async def _serve(folder: Folder, descriptor: int) -> None:
             folder.packages,
             delay=setup["delay"],
             allow_unencrypted=setup["allow_unencrypted"],
+            keytabs=Path(setup["keytabs"]) if setup.get("keytabs") else None,
+            admins=frozenset(setup.get("admins", ())),
         )
         tls, lab.binding = certificate.make(folder.own, folder.authority)
         plain, port = await _site(lab, None, setup["port"])

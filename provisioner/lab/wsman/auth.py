@@ -1,4 +1,5 @@
-"""Who may in: by NTLM (ntlm.py), or by Basic where the line is sealed; and the sealing of messages that follows NTLM.
+"""Who may in: by NTLM (ntlm.py), by Kerberos where the PC has a key in a domain (kerberos.py), or by Basic where the
+line is sealed; and the sealing of messages that follows the first two.
 
 An account is a user and the hash of its password: the password itself is not known to the lab's process.
 """
@@ -19,10 +20,12 @@ import spnego.exceptions
 from spnego._ntlm_raw.crypto import ntowfv1
 
 from provisioner.lab.windows.state import Identity
-from provisioner.lab.wsman import ntlm
+from provisioner.lab.wsman import kerberos, ntlm
 
 # Each way of logging in, and how it is offered.
 OFFERS = {"negotiate": "Negotiate", "basic": 'Basic realm="WSMAN"'}
+# What a PC of a domain offers besides.
+KERBEROS = {"kerberos": "Kerberos"}
 SEALED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
 
 _DNS_DOMAIN = Identity.domain
@@ -82,12 +85,17 @@ class Step:
 
 class Conversation:
     """The log-in of one connection with a PC of these names. `binding` is the TLS certificate's part of it, None in
-    the plain."""
+    the plain; `keytab` holds the PC's key in a domain, None where it is in none.
 
-    def __init__(self, account: Account, names: ntlm.Names, binding: bytes | None) -> None:
+    `principal` is who is in, where a ticket said so; `ntlm`: messages are sealed from now on, or are to be.
+    """
+
+    def __init__(self, account: Account, names: ntlm.Names, binding: bytes | None, keytab: Path | None = None) -> None:
         self._account = account
         self._names = names
         self._binding = binding
+        self._keytab = keytab
+        self.principal: str | None = None
         self._context: spnego.ContextProxy | None = None
         self.ntlm = False
 
@@ -108,7 +116,22 @@ class Conversation:
             if refuse or not self._account.fits(user, password):
                 return replace(anew, refused=user)
             return Step(accepted=True)
+        if self._keytab is not None and kerberos.is_ticket(token):
+            return self._ticket(scheme, token, self._keytab, refuse, anew)
         return self._negotiate(token, refuse, anew) if scheme.lower() == "negotiate" else anew
+
+    def _ticket(self, scheme: str, token: bytes, keytab: Path, refuse: bool, anew: Step) -> Step:
+        """The one round of Kerberos. A refusal has what Windows sends with it: the error in Kerberos' own form."""
+        self._context, self.ntlm = None, False
+        try:
+            if refuse:
+                raise kerberos.NoEntry("a fault of the lab")
+            context, out = kerberos.accept(token, keytab, self._binding)
+        except kerberos.NoEntry as error:
+            say = (f"{scheme} {base64.b64encode(error.token).decode()}",) if error.token else anew.say
+            return Step(accepted=False, say=say, refused=f"(Kerberos) {error}")
+        self._context, self.principal, self.ntlm = context, context.client_principal or "", True
+        return Step(accepted=True, say=(f"{scheme} {base64.b64encode(out).decode()}",) if out else ())
 
     def _negotiate(self, token: bytes, refuse: bool, anew: Step) -> Step:
         if self._context is None or self.ntlm:

@@ -53,6 +53,8 @@ class Lab:
         *,
         delay: float,
         allow_unencrypted: bool,
+        keytabs: Path | None = None,
+        admins: frozenset[str] = frozenset(),
     ) -> None:
         self.machines = machines
         self.binding: bytes | None = None
@@ -60,6 +62,8 @@ class Lab:
         self._account = account
         self._events = events
         self._packages = packages
+        self._keytabs = keytabs
+        self._admins = frozenset(name.lower() for name in admins)
         self._shells: dict[str, tuple[Machine, Shells]] = {}
         self._conversations: weakref.WeakKeyDictionary[Any, auth.Conversation] = weakref.WeakKeyDictionary()
         for name, machine in machines.items():
@@ -133,7 +137,8 @@ class Lab:
     def _log_in(self, request: web.Request, machine: Machine, conversation: auth.Conversation) -> web.Response:
         """The answer to the log-in: 200 for who is in, else 401."""
         status = next((number for name, number in _REFUSING.items() if name in machine.faults), "")
-        offers = _offers(machine, readable=not request.secure)
+        ways = auth.OFFERS | auth.KERBEROS if self._keytab(machine) else auth.OFFERS
+        offers = _offers(machine, ways, readable=not request.secure)
         step = conversation.log_in(request.headers.get("Authorization"), refuse=bool(status), offers=offers)
         if step.refused is not None:
             event = {"event": "login_refused", "user": step.refused, "sub_status": status or _WRONG_PASSWORD}
@@ -165,7 +170,10 @@ class Lab:
             if messages.identifies(message):
                 answer = messages.identity(machine.windows.build)
             else:
-                client = messages.Client(user=self._account.user, address=request.remote or "", url=str(request.url))
+                if conversation.principal and conversation.principal.lower() not in self._admins:
+                    raise messages.access_denied()
+                user = conversation.principal or self._account.user
+                client = messages.Client(user=user, address=request.remote or "", url=str(request.url))
                 answer = messages.answer(message, await shells.answer(message, client))
         except messages.Fault as fault:
             said.set_status(500)
@@ -178,9 +186,15 @@ class Lab:
         found = self._conversations.get(request.transport)
         if found is None:
             names = _names(machine, self._account.user)
-            found = auth.Conversation(self._account, names, self.binding if request.secure else None)
+            binding = self.binding if request.secure else None
+            found = auth.Conversation(self._account, names, binding, self._keytab(machine))
             self._conversations[request.transport] = found
         return found
+
+    def _keytab(self, machine: Machine) -> Path | None:
+        """The key that a gateway has in the domain; None where it is in none."""
+        path = self._keytabs / f"{machine.name.lower()}.keytab" if self._keytabs else None
+        return path if path is not None and path.is_file() else None
 
     async def _package(self, request: web.Request) -> web.StreamResponse:
         path = self._packages / request.match_info["name"]
@@ -211,17 +225,17 @@ class Lab:
         return content
 
 
-def _offers(machine: Machine, *, readable: bool) -> dict[str, str]:
-    """The ways of logging in that a PC takes.
+def _offers(machine: Machine, ways: Mapping[str, str], *, readable: bool) -> dict[str, str]:
+    """The ways of logging in that a PC takes, of those that it has.
 
     Without TLS it takes no Basic unless AllowUnencrypted is true ([MS-WSMV] 3.1.4.1.29.1): who tries is answered with
     401, as a wrong password is (https://github.com/PowerShell/PowerShell/issues/3812).
     """
     if "wrong_transport" in machine.faults:
         only = machine.faults["wrong_transport"] or "kerberos"
-        return {only: auth.OFFERS.get(only, only.capitalize())}
+        return {only: ways.get(only, only.capitalize())}
     hidden = "basic" if readable and not machine.allow_unencrypted else ""
-    return {name: offer for name, offer in auth.OFFERS.items() if name != hidden}
+    return {name: offer for name, offer in ways.items() if name != hidden}
 
 
 def _names(machine: Machine, account: str) -> ntlm.Names:

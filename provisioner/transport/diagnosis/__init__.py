@@ -6,7 +6,7 @@ Numbers are used where there are any: a gateway's words are in the language of i
 docs/windows.md, "What a gateway says when it does not let one in".
 """
 
-from provisioner.transport.diagnosis.faults import BROKE, NOT_TRIED, broke, fault, rejected, unmarked, waited
+from provisioner.transport.diagnosis.faults import BROKE, NOT_TRIED, REFUSED, broke, fault, rejected, unmarked, waited
 from provisioner.transport.diagnosis.lines import (
     breaking,
     connecting,
@@ -17,12 +17,12 @@ from provisioner.transport.diagnosis.lines import (
     too_much,
     trickling,
 )
-from provisioner.transport.diagnosis.logins import LARGEST_SKEW, clock_apart, no_challenge, not_offered, refused
-from provisioner.transport.diagnosis.shape import SLOW, Diagnosis, plain
-from provisioner.transport.diagnosis.tickets import kerberos
+from provisioner.transport.diagnosis.logins import clock_apart, no_challenge, not_offered, refused
+from provisioner.transport.diagnosis.shape import LARGEST_SKEW, SLOW, Diagnosis, plain
+from provisioner.transport.diagnosis.tickets import kerberos, no_ticket, ticket_over
 
 __all__ = [
-    "BROKE", "LARGEST_SKEW", "NOT_TRIED", "SLOW", "Diagnosis", "breaking", "broke", "clock_apart", "connecting",
-    "fault", "kerberos", "late", "no_challenge", "not_offered", "plain", "refused", "rejected", "securing", "silent",
-    "status", "too_much", "trickling", "unmarked", "waited",
+    "BROKE", "LARGEST_SKEW", "NOT_TRIED", "REFUSED", "SLOW", "Diagnosis", "breaking", "broke", "clock_apart",
+    "connecting", "fault", "kerberos", "late", "no_challenge", "no_ticket", "not_offered", "plain", "refused",
+    "rejected", "securing", "silent", "status", "ticket_over", "too_much", "trickling", "unmarked", "waited",
 ]  # fmt: skip

@@ -131,12 +131,11 @@ def waited() -> GatewayError:
 
 
 # How our own two sides of Ansible tell each other what a failure is: before its words, which are for people alone.
-# plugins/connection/guarded_winrm.py: the line broke in a task; ansible/broker.py: the login guard let none be tried.
+# plugins/connection/guarded_winrm.py: the line broke in a task, the account was refused; ansible/broker.py: the login
+# guard let none be tried.
 BROKE = "<provisioner:broke> "
+REFUSED = "<provisioner:refused> "
 NOT_TRIED = "<provisioner:not-tried> "
-# What pywinrm and Ansible's winrm plugin say of a 401, whatever the way of logging in.
-_REJECTED = "credentials were rejected by the server"
-_FAULT_NUMBER = re.compile(r"'wsmanfault_code': '?(\d+)")
 
 
 def broke(said: str) -> bool:
@@ -146,10 +145,9 @@ def broke(said: str) -> bool:
 
 def unmarked(said: str) -> str:
     """Ansible's words as a person reads them."""
-    return said.replace(BROKE, "").replace(NOT_TRIED, "")
+    return said.replace(BROKE, "").replace(REFUSED, "").replace(NOT_TRIED, "")
 
 
 def rejected(said: str) -> bool:
     """Whether Ansible's words are of an account that was refused."""
-    trouble = _FAULTS.get(_windows(int(found[1]))) if (found := _FAULT_NUMBER.search(said)) else None
-    return NOT_TRIED in said or _REJECTED in said or (trouble is not None and trouble.kind is Refused)
+    return NOT_TRIED in said or REFUSED in said

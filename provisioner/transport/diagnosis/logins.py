@@ -5,10 +5,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from provisioner.errors import GatewayError, Refused
-from provisioner.transport.diagnosis.shape import Diagnosis
-
-# What Kerberos takes, in seconds (RFC 4120, 1.6; Windows' "Maximum tolerance for computer clock synchronization").
-LARGEST_SKEW = 300.0
+from provisioner.transport.diagnosis.shape import LARGEST_SKEW, Diagnosis, skewed
 
 # What 401 does not say. By way of logging in: which causes there are, and what to look at.
 _WHICH = (
@@ -69,7 +66,7 @@ def refused(transport: str, who: str, apart: float | None) -> GatewayError:
     if apart is None or abs(apart) <= LARGEST_SKEW:
         return error
     return Refused(
-        f"{error.message}; and its clock is {abs(apart) / 60:.0f} minutes {'ahead of' if apart > 0 else 'behind'} ours",
+        f"{error.message}; and its clock is {skewed(apart)} ours",
         f"First mend the clock: Kerberos and the domain take 5 minutes at most. {error.hint}",
     )
 

@@ -28,6 +28,15 @@ def plain(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
+# What Kerberos takes, in seconds (RFC 4120, 1.6; Windows' "Maximum tolerance for computer clock synchronization").
+LARGEST_SKEW = 300.0
+
+
+def skewed(apart: float) -> str:
+    """By how much a clock is ahead (seconds) of another, in words."""
+    return f"{abs(apart) / 60:.0f} minutes {'ahead of' if apart > 0 else 'behind'}"
+
+
 SLOW = "A busy or sleeping PC? Try again; connection.deadline in fleet.yml gives it more time."
 CLOCK = "Look at the clock there, and at this computer's own."
 ACCOUNT = "Look at the account in Active Directory (or on the PC, for a local one) before anything is tried again."

@@ -1,17 +1,45 @@
 """Why there is no Kerberos log-in, by the numbers of its library."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from provisioner.errors import GatewayError, Refused
-from provisioner.transport.diagnosis.shape import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Diagnosis, plain
+from provisioner.transport.diagnosis.shape import (
+    ACCOUNT,
+    CLOCKS_APART,
+    LARGEST_SKEW,
+    PASSWORD_EXPIRED,
+    Diagnosis,
+    plain,
+    skewed,
+)
 
 # Kerberos: below 128 the protocol's own numbers (RFC 4120, 7.5.9), from there on those of the library (krb5_err.et).
 _KRB5 = -1765328384
-_NO_TICKET = Diagnosis("there is no ticket", "Get one (kinit USER@REALM), and look at it (klist).", Refused)
+_NO_TICKET = Diagnosis(
+    "there is no ticket of that account",
+    "Get one (kinit USER@REALM), and look at it (klist). connection.user, if it is set, must be that USER@REALM.",
+    Refused,
+)
+_NOT_OURS = Diagnosis(
+    "the ticket cache cannot be read",
+    "Is it another user's (KRB5CCNAME)? Get a ticket as the user who runs provisioner (kinit).",
+    Refused,
+)
+_NO_KEY = Diagnosis(
+    "the keytab has no key of that account",
+    "klist -k FILE shows whose keys it has; connection.user must be one of them, as USER@REALM.",
+    Refused,
+)
 _TICKET_EXPIRED = Diagnosis("the ticket has expired", "Get a new one (kinit), for longer than the run takes.", Refused)
 _NO_DOMAIN = Diagnosis(
     "no domain controller answers", "Is there a way to the domain (VPN, port 88)? Does /etc/krb5.conf name the realm?"
+)
+_NO_REALM = Diagnosis(
+    "this computer does not know where that realm's domain controllers are",
+    "Is the realm right (user@EXAMPLE.NHS.UK)? Does /etc/krb5.conf name it, or DNS (dns_lookup_kdc)?",
 )
 _REVOKED = Diagnosis(
     "the account is locked, disabled or expired, or may not log on at this hour (Kerberos does not say which)",
@@ -23,8 +51,16 @@ _NAME_IN_DOMAIN = Diagnosis(
     "Give it by its full name, never by its address (practices.csv); setspn -L COMPUTER shows its names. "
     "Not a wrong password.",
 )
+_AN_ADDRESS = Diagnosis(
+    "it is given by its address, and Kerberos knows computers by their names",
+    "Give its full name in the column address of practices.csv. Not a wrong password.",
+)
 _NO_CIPHER = Diagnosis(
     "there is no encryption that both take", "Does the domain still want RC4? See krb5.conf.", Refused
+)
+_ANOTHER_COMPUTER = Diagnosis(
+    "another computer answers than the one that the domain knows by this name",
+    "Does the name lead to the right address (DNS)? Is the name registered twice (setspn -X)?",
 )
 _REALM = Diagnosis("the realm is another one", "See connection.user in fleet.yml: user@REALM.", Refused)
 _KRB5_CONF = Diagnosis(
@@ -32,9 +68,12 @@ _KRB5_CONF = Diagnosis(
 )
 _KERBEROS: Mapping[int, Diagnosis] = {
     # A matching ticket, a ticket at all, its file, its key: not there, not readable, not whole.
-    **dict.fromkeys((138, 139, 141, 142, 143, 193, 194, 195, 197, 203), _NO_TICKET),
-    # Service not available, answer too big for UDP; realm unknown, none reached, no address, none named.
-    **dict.fromkeys((29, 52, 154, 156, 220, 224), _NO_DOMAIN),
+    **dict.fromkeys((138, 139, 141, 142, 143, 194, 195, 197), _NO_TICKET),
+    193: _NOT_OURS,
+    203: _NO_KEY,
+    # Service not available, answer too big for UDP; none reached, no address, none named.
+    **dict.fromkeys((29, 52, 156, 220, 224), _NO_DOMAIN),
+    154: _NO_REALM,
     **dict.fromkeys((134, 135, 136), _KRB5_CONF),
     **dict.fromkeys((7, 155), _NAME_IN_DOMAIN),
     **dict.fromkeys((14, 150, 152), _NO_CIPHER),
@@ -48,10 +87,8 @@ _KERBEROS: Mapping[int, Diagnosis] = {
     24: Diagnosis("the password is wrong", "Each further try counts towards locking the account.", Refused),
     31: Diagnosis("the password is wrong", "Each further try counts towards locking the account.", Refused),
     32: _TICKET_EXPIRED,
-    41: Diagnosis(
-        "another computer answers than the one that the domain knows by this name",
-        "Does the name lead to the right address (DNS)? Is the name registered twice (setspn -X)?",
-    ),
+    # Windows says 41; others that they have no key for such a ticket, or another one.
+    **dict.fromkeys((35, 41, 44, 45), _ANOTHER_COMPUTER),
 }
 # By GSSAPI's own number (RFC 2744, 3.9.1: the routine error of a major status), where the library's says nothing.
 _GSSAPI: Mapping[int, Diagnosis] = {7: _NO_TICKET, 11: _TICKET_EXPIRED}
@@ -60,15 +97,52 @@ _DEEPEST = 8
 _KRB5_WORDS = re.compile(r"-1765328\d{3}\b")
 
 
-def kerberos(error: Exception, who: str) -> GatewayError:
-    """Why there was no Kerberos log-in, by the error of pyspnego or of the library under it."""
-    tried = f"no Kerberos log-in of {who}: "
+def no_ticket(who: str) -> GatewayError:
+    """A credential cache in which nothing is by which a gateway's ticket could be got."""
+    return _NO_TICKET.after(_tried(who))
+
+
+def ticket_over(who: str, at: datetime) -> GatewayError:
+    """A ticket that holds no longer, since then."""
+    return _TICKET_EXPIRED.after(_tried(who), f" ({at.astimezone():%H:%M on %d %B %Y})")
+
+
+def kerberos(error: Exception, who: str, host: str = "", apart: float | None = None) -> GatewayError:
+    """Why there was no Kerberos log-in, by the error of pyspnego or of the library under it.
+
+    `host`: the gateway's, by which it was called; `apart`: by how many seconds its clock is ahead of ours, where it
+    has said so.
+    """
+    tried = _tried(who)
     if isinstance(error, ImportError):
-        return Refused(f"{tried}this computer has not what it needs", "pip install 'provisioner[kerberos]'.")
+        return Refused(f"{tried}this computer has not what it needs", 'Install it: docs/operations.md, "Kerberos".')
     found = [_KERBEROS.get(number - _KRB5) for number in _minor(error)]
     found += [_GSSAPI.get(number >> 16 & 0xFF) for number in _numbers(error, "maj_code")]
     trouble = next(filter(None, found), _NO_KERBEROS)
+    if trouble is _NAME_IN_DOMAIN and _is_address(host):
+        trouble = _AN_ADDRESS
+    if trouble is CLOCKS_APART and apart is not None:
+        return trouble.after(tried, f": {_whose(apart)}")
     return trouble.after(tried, "" if trouble.message else plain(error))
+
+
+def _tried(who: str) -> str:
+    return f"no Kerberos log-in of {who}: "
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _whose(apart: float) -> str:
+    """Whose clock it is, as far as two of the three that there are can say."""
+    if abs(apart) > LARGEST_SKEW:
+        return f"the gateway's is {skewed(apart)} ours"
+    return "the gateway's is as ours, so it is the domain controller's, or both of ours"
 
 
 def _minor(error: Exception) -> list[int]:
