@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,14 @@ def lab(tmp_path: Path) -> Iterator[Callable[..., Handle]]:
             client.down(folder)
         except LabError:
             continue  # the test ended it
+
+
+@pytest.fixture(scope="session")
+def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real directory on loopback, one for all tests."""
+    from tests.fixtures.realm import started
+
+    yield from started(tmp_path_factory.mktemp("realm") / "r")
 
 
 @pytest.fixture(scope="session")

@@ -101,6 +101,10 @@ class Auditor:
         Errors: Refused, Unreachable."""
         return self._reader.ticket.write if self._reader.ticket is not None else None
 
+    def why_not_until(self, until: datetime) -> str:
+        """Why what we log in with does not last until then; "" where it does: a password has no end."""
+        return self._reader.ticket.why_not_until(until) if self._reader.ticket is not None else ""
+
     def turn(self, gateway: str) -> AbstractContextManager[None]:
         """Around one log-in at a gateway: the login guard's. Errors: NotTried."""
         return self._reader.turn(gateway)

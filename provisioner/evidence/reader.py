@@ -10,7 +10,7 @@ from provisioner.model import Evidence, Fleet, Gateway
 from provisioner.transport import credentials, winrm
 from provisioner.transport.credentials import LoginGuard
 from provisioner.transport.session import Login
-from provisioner.transport.ticket import Ticket, principal
+from provisioner.transport.ticket import Ticket
 
 AskPassword = Callable[[str], str]
 
@@ -24,7 +24,7 @@ def _caller(fleet: Fleet, credential: credentials.Credential, ticket: Ticket | N
     connection, folder = fleet.settings.connection, Path(fleet.folder)
     login = Login(transport=connection.transport, user=credential.user, password=credential.password, turn=guard.turn)
     if ticket is not None:
-        login = replace(login, user=principal(credential.user), password="", cache=ticket.cache)
+        login = replace(login, password="", cache=ticket.cache)
     return winrm.Caller(connection=connection, tls=winrm.tls_context(connection, folder), login=login)
 
 
@@ -74,6 +74,8 @@ class Reader:
             # A gateway must leave a hung section behind well before we leave the gateway behind.
             settings["section_seconds"] = min(question.SECTION_SECONDS, int(self._caller.connection.deadline * 0.6))
             login = replace(self._caller.login, turn=lambda: self._guard.turn(gateway.name))
+            if self.ticket is not None:
+                login = replace(login, user=self.ticket.who)
             return winrm.run(gateway, replace(self._caller, login=login), self._script, settings)
 
         return collect.collect(gateways, ask, self.fleet.settings.connection.at_once)

@@ -73,6 +73,7 @@ def run(
         probe=auditor.probe,
         ask=ask,
         kill_leftovers=playbook.end_run,
+        why_not_until=auditor.why_not_until,
     )
     return engine.run(plan, auditor.fleet, auditor.journal, ports, policy_digest=auditor.policy.digest, asked=asked)
 

@@ -24,6 +24,7 @@ class Ports:
     called from several threads. `change_rows` writes roles into practices.csv (InputError). `probe` says whether a
     gateway is back. `ask` (what cannot be told) says whether to go on. Once `interrupted` is true nothing further
     starts. `kill_leftovers` ends what a dead run with that mark left behind (OSError). `pause` takes seconds.
+    `why_not_until` says why what one logs in with does not last until then; "" where it does.
     """
 
     read: Read
@@ -36,6 +37,7 @@ class Ports:
     probe: Callable[[Gateway], bool]
     ask: Callable[[str], bool]
     kill_leftovers: Callable[[str], object]
+    why_not_until: Callable[[datetime], str] = lambda until: ""
 
 
 def applied(ports: Ports, steps: Sequence[Step], mark: str) -> dict[str, StepResult]:

@@ -18,7 +18,7 @@ def wait(run: Run, until: datetime) -> None:
     number, announced = len(run.plan.waves), frozenset[str]()
     while (waiting := _waiting(run)) and not run.why_stop() and run.ports.now() < until:
         back = _back(run, [gateway for gateway in waiting if not schedule.shut(run, gateway, waiting[gateway])])
-        if back:
+        if back and not schedule.outlasts(run, [step for gateway in back for step in waiting[gateway]]):
             number += 1
             wave.do(run, Wave(number=number, steps=tuple(step for gateway in back for step in waiting[gateway])))
             if not _waiting(run).keys() & set(back):

@@ -1,9 +1,12 @@
 """Whether there is time: hours in which a practice may be touched, and what its steps will take."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from provisioner.execute.estimate import UnderWay, seconds_left
 from provisioner.execute.run import Run
 from provisioner.fleet import hours
 from provisioner.model import Step
@@ -30,6 +33,18 @@ def shut(run: Run, gateway: str, steps: Sequence[Step]) -> str:
     if window is None:
         return f"outside its hours ({text}): {moved}"
     return f"it takes about {_minutes(needs)} and its window closes at {_when(window.closes)}: {moved}"
+
+
+def outlasts(run: Run, steps: Sequence[Step]) -> str:
+    """Why these steps of one wave are not begun: what one logs in with ends before they do; "" where it does not."""
+    acts = tuple(step for step in steps if step.kind == "playbook")
+    if not acts:
+        return ""
+    plan = replace(run.plan, waves=(replace(run.wave, steps=acts),))
+    shard, cores = run.fleet.settings.rollout.shard, os.cpu_count() or 1
+    # Half of a migration is worse than a ticket that may not reach to its end.
+    needs = 0.0 if _between(run) else seconds_left(plan, UnderWay(), run.durations, 0.0, shard=shard, cores=cores)
+    return run.ports.why_not_until(run.ports.now() + timedelta(seconds=_MARGIN + (needs or 0.0)))
 
 
 def _between(run: Run) -> bool:

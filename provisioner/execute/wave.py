@@ -64,6 +64,10 @@ def _leased(run: Run, wave: Wave) -> tuple[str, ...]:
 def _do_leased(run: Run, wave: Wave, held: Mapping[str, Lease]) -> None:
     now = run.ports.now()
     verdicts = {step.id: why for step in wave.steps if (why := _not_now(run, step, held))}
+    acts = [step for step in wave.steps if step.id not in verdicts and step.kind == "playbook"]
+    if ends := schedule.outlasts(run, acts):
+        run.postponed |= {step.id for step in acts}
+        verdicts |= {step.id: (Result.WAITING, ends) for step in acts}
     ready = [step for step in wave.steps if step.id not in verdicts]
     acts = [step for step in ready if step.kind == "playbook"]
     if run.wave_policy.whole_practice:

@@ -18,6 +18,8 @@ from provisioner.transport import diagnosis
 
 # A domain controller that did not answer is asked again after so many seconds.
 _ASKED_AGAIN = 30.0
+# With less left of it the library (MIT 1.20) takes a ticket for one that has expired: tried with 100 and 200 s.
+_TOO_SHORT = 120.0
 _TGS = b"krbtgt"
 
 
@@ -32,8 +34,8 @@ class Got:
     renewable: float
 
     def reaches(self, until: float) -> bool:
-        """Whether it holds for so long."""
-        return self.ends >= until
+        """Whether one can log in with it for so long."""
+        return self.ends - _TOO_SHORT >= until
 
 
 # Given the library's context: what there is. Whatever the library raises is ours to say in words.
@@ -44,15 +46,20 @@ class Ticket:
     """A ticket, got when it is first needed and anew when it would not last. For several threads.
 
     What the domain refused is not asked again, and is said each time: further tries could lock the account.
-    `who` is the account, for people.
+    `who` is the account, for people, as long as the ticket has not said it.
     """
 
     def __init__(self, source: Source, who: str) -> None:
         self._source = source
-        self.who = who
+        self._who = who
         self._lock = threading.Lock()
         self._got: Got | None = None
         self._failed: tuple[float, GatewayError] | None = None
+
+    @property
+    def who(self) -> str:
+        """The account, for people."""
+        return _text(self._got.principal) if self._got is not None else self._who
 
     @contextmanager
     def cache(self) -> Iterator[str]:
@@ -190,24 +197,14 @@ def of_the_person(user: str) -> Source:
                 cache = krb5.cc_default(context)
             found = _got(cache.principal, list(cache))
         except krb5.Krb5Error:
-            if not _has_keys(context, keys):
+            if not krb5.kt_have_content(context, keys):
                 raise
             return _by_keys(context, keys, user)
-        if not found.reaches(time.time()) and _has_keys(context, keys):
+        if not found.reaches(time.time()) and krb5.kt_have_content(context, keys):
             return _by_keys(context, keys, user)
         return found
 
     return get
-
-
-def _has_keys(context: Any, keytab: Any) -> bool:
-    import krb5
-
-    try:
-        krb5.kt_have_content(context, keytab)
-    except krb5.Krb5Error:
-        return False
-    return True
 
 
 def _by_keys(context: Any, keytab: Any, user: str) -> Got:
@@ -215,6 +212,8 @@ def _by_keys(context: Any, keytab: Any, user: str) -> Got:
 
     # All that it has at once: the library frees an entry, and its principal with it, when the next is asked for.
     entries = [] if user else list(keytab)
+    if not user and not entries:
+        raise diagnosis.no_key()
     whose = krb5.parse_name_flags(context, principal(user or str(entries[0].principal)).encode())
     options = krb5.get_init_creds_opt_alloc(context)
     return _got(whose, [krb5.get_init_creds_keytab(context, whose, options, keytab)])

@@ -85,16 +85,25 @@ class Step:
 
 class Conversation:
     """The log-in of one connection with a PC of these names. `binding` is the TLS certificate's part of it, None in
-    the plain; `keytab` holds the PC's key in a domain, None where it is in none.
+    the plain; `keytab` holds the PC's key in a domain, None where it is in none; `skew`: by how many seconds its clock
+    is ahead.
 
     `principal` is who is in, where a ticket said so; `ntlm`: messages are sealed from now on, or are to be.
     """
 
-    def __init__(self, account: Account, names: ntlm.Names, binding: bytes | None, keytab: Path | None = None) -> None:
+    def __init__(
+        self,
+        account: Account,
+        names: ntlm.Names,
+        binding: bytes | None,
+        keytab: Path | None = None,
+        skew: float = 0.0,
+    ) -> None:
         self._account = account
         self._names = names
         self._binding = binding
         self._keytab = keytab
+        self._skew = skew
         self.principal: str | None = None
         self._context: spnego.ContextProxy | None = None
         self.ntlm = False
@@ -126,7 +135,7 @@ class Conversation:
         try:
             if refuse:
                 raise kerberos.NoEntry("a fault of the lab")
-            context, out = kerberos.accept(token, keytab, self._binding)
+            context, out = kerberos.accept(token, keytab, self._binding, self._skew)
         except kerberos.NoEntry as error:
             say = (f"{scheme} {base64.b64encode(error.token).decode()}",) if error.token else anew.say
             return Step(accepted=False, say=say, refused=f"(Kerberos) {error}")

@@ -47,6 +47,8 @@ async def _evidence(gateway: Gateway, given: bytes, line: Line) -> Output:
         # Windows PowerShell would say it at more length; that it ends so is what counts.
         return failed("ConvertFrom-Json : Invalid JSON primitive, or no script behind it.", line)
     document = answer.document(gateway.machine, settings, time.time())
+    if line.user and (account := document["sections"].get("account")):
+        account["data"]["user"] = line.user
     kind = gateway.machine.faults.get("garbage")
     if kind is not None:
         return Output(text=garbage.answer(kind, document))

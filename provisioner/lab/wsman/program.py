@@ -17,12 +17,14 @@ class Gone(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A command line. `console`: its input is a console; `by_cmd`: cmd.exe starts it; `encoding` of its output."""
+    """A command line. `console`: its input is a console; `by_cmd`: cmd.exe starts it; `encoding` of its output; `user`:
+    who runs it."""
 
     text: str
     console: bool
     by_cmd: bool
     encoding: str
+    user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

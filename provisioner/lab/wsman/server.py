@@ -187,7 +187,7 @@ class Lab:
         if found is None:
             names = _names(machine, self._account.user)
             binding = self.binding if request.secure else None
-            found = auth.Conversation(self._account, names, binding, self._keytab(machine))
+            found = auth.Conversation(self._account, names, binding, self._keytab(machine), machine.skew())
             self._conversations[request.transport] = found
         return found
 

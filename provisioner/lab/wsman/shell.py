@@ -117,6 +117,7 @@ class Shells:
             console=_flag(request, "WINRS_CONSOLEMODE_STDIN", "TRUE"),
             by_cmd=not _flag(request, "WINRS_SKIP_CMD_SHELL", "FALSE"),
             encoding=shell.codepage,
+            user=shell.user,
         )
         command = Command(id=(request.body.get("CommandId") or str(uuid.uuid4())).upper(), line=line)
         shell.commands[command.id] = command

@@ -19,10 +19,10 @@ from provisioner.transport.diagnosis.lines import (
 )
 from provisioner.transport.diagnosis.logins import clock_apart, no_challenge, not_offered, refused
 from provisioner.transport.diagnosis.shape import LARGEST_SKEW, SLOW, Diagnosis, plain
-from provisioner.transport.diagnosis.tickets import kerberos, no_ticket, ticket_over
+from provisioner.transport.diagnosis.tickets import kerberos, no_key, no_ticket, ticket_over
 
 __all__ = [
     "BROKE", "LARGEST_SKEW", "NOT_TRIED", "REFUSED", "SLOW", "Diagnosis", "breaking", "broke", "clock_apart",
-    "connecting", "fault", "kerberos", "late", "no_challenge", "no_ticket", "not_offered", "plain", "refused",
+    "connecting", "fault", "kerberos", "late", "no_challenge", "no_key", "no_ticket", "not_offered", "plain", "refused",
     "rejected", "securing", "silent", "status", "ticket_over", "too_much", "trickling", "unmarked", "waited",
 ]  # fmt: skip

@@ -33,6 +33,9 @@ _NO_KEY = Diagnosis(
     "klist -k FILE shows whose keys it has; connection.user must be one of them, as USER@REALM.",
     Refused,
 )
+_NO_KEYTAB = Diagnosis(
+    "the keytab cannot be read", "klist -k FILE shows whether it is one; have it made anew (ktpass, ktutil).", Refused
+)
 _TICKET_EXPIRED = Diagnosis("the ticket has expired", "Get a new one (kinit), for longer than the run takes.", Refused)
 _NO_DOMAIN = Diagnosis(
     "no domain controller answers", "Is there a way to the domain (VPN, port 88)? Does /etc/krb5.conf name the realm?"
@@ -58,6 +61,11 @@ _AN_ADDRESS = Diagnosis(
 _NO_CIPHER = Diagnosis(
     "there is no encryption that both take", "Does the domain still want RC4? See krb5.conf.", Refused
 )
+_WRONG = Diagnosis(
+    "the password is wrong, or the keytab's key is an older one",
+    "Each further try counts towards locking the account.",
+    Refused,
+)
 _ANOTHER_COMPUTER = Diagnosis(
     "another computer answers than the one that the domain knows by this name",
     "Does the name lead to the right address (DNS)? Is the name registered twice (setspn -X)?",
@@ -67,10 +75,12 @@ _KRB5_CONF = Diagnosis(
     "this computer's Kerberos is not set up", "Is /etc/krb5.conf there, whole, and readable? No password was tried."
 )
 _KERBEROS: Mapping[int, Diagnosis] = {
-    # A matching ticket, a ticket at all, its file, its key: not there, not readable, not whole.
-    **dict.fromkeys((138, 139, 141, 142, 143, 194, 195, 197), _NO_TICKET),
-    193: _NOT_OURS,
-    203: _NO_KEY,
+    # No matching ticket, no ticket at all; a cache that is not readable, or not whole.
+    **dict.fromkeys((138, 139, 141, 142, 143, 195), _NO_TICKET),
+    **dict.fromkeys((193, 194, 196, 197, 199, 212), _NOT_OURS),
+    # No key of that name, or none of that number; no keytab, or one that is damaged.
+    **dict.fromkeys((181, 182, 230), _NO_KEY),
+    **dict.fromkeys((179, 184, 213, 235), _NO_KEYTAB),
     # Service not available, answer too big for UDP; none reached, no address, none named.
     **dict.fromkeys((29, 52, 156, 220, 224), _NO_DOMAIN),
     154: _NO_REALM,
@@ -84,8 +94,7 @@ _KERBEROS: Mapping[int, Diagnosis] = {
     12: Diagnosis("the domain's policy forbids it", ACCOUNT, Refused),
     18: _REVOKED,
     23: PASSWORD_EXPIRED,
-    24: Diagnosis("the password is wrong", "Each further try counts towards locking the account.", Refused),
-    31: Diagnosis("the password is wrong", "Each further try counts towards locking the account.", Refused),
+    **dict.fromkeys((24, 31, 210), _WRONG),
     32: _TICKET_EXPIRED,
     # Windows says 41; others that they have no key for such a ticket, or another one.
     **dict.fromkeys((35, 41, 44, 45), _ANOTHER_COMPUTER),
@@ -102,9 +111,14 @@ def no_ticket(who: str) -> GatewayError:
     return _NO_TICKET.after(_tried(who))
 
 
+def no_key() -> GatewayError:
+    """A keytab with nothing in it."""
+    return _NO_KEY.after(_tried("the keytab's owner"))
+
+
 def ticket_over(who: str, at: datetime) -> GatewayError:
     """A ticket that holds no longer, since then."""
-    return _TICKET_EXPIRED.after(_tried(who), f" ({at.astimezone():%H:%M on %d %B %Y})")
+    return _TICKET_EXPIRED.after(_tried(who), f" or is about to ({at.astimezone():%H:%M on %d %B %Y})")
 
 
 def kerberos(error: Exception, who: str, host: str = "", apart: float | None = None) -> GatewayError:
