@@ -4,13 +4,13 @@ BIN := .venv/bin
 # Where the environment forbids it, each of the many commands that the tests start would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-windows soak fuzz lint install clean
+.PHONY: demo test test-windows test-kerberos soak fuzz lint install clean
 
 demo: .venv/.installed
 	$(BIN)/provisioner demo
 
 test: lint
-	$(BIN)/python -m pytest -m "not wine" -n 2 --dist worksteal $(AGAIN)
+	$(BIN)/python -m pytest -m "not wine and not realm" -n 2 --dist worksteal $(AGAIN)
 
 # A long evening in the lab: runs killed at random moments among random faults; the lab's events are the judge.
 soak: .venv/.installed-dev
@@ -23,6 +23,11 @@ fuzz: .venv/.installed-dev
 # The real modules and the real script under Wine: some minutes. Skipped, by name, without winrm-gateways on PATH.
 test-windows: .venv/.installed-dev
 	$(BIN)/python -m pytest -m wine -n 2 --dist loadfile --no-loadscope-reorder $(AGAIN)
+
+# Against a real directory on loopback: some minutes. Skipped, by name, without realm on PATH or without libkrb5's headers.
+test-kerberos: .venv/.installed-dev
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[kerberos]'
+	$(BIN)/python -m pytest -m realm -n 2 --dist loadfile $(AGAIN)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -92,3 +92,18 @@ def test_nothing_of_the_ticket_is_left(realm: Realm, tmp_path: Path) -> None:
         assert realm.run("apply", plan, "--yes", fleet=lab.folder, env=env).code == 0
         assert (tmp_path / "cache").read_bytes() == before
         assert not list(temporary.rglob("ccache*"))
+
+
+def test_a_practice_moves_to_another_pc(realm: Realm, tmp_path: Path) -> None:
+    """A migration by its own commands: the old PC's Connector is stopped, and the new one's started."""
+    old, new = GATEWAYS[:2]
+    with pretend(realm, tmp_path / "fleet", (old, new), state="ready", moves=True) as lab:
+        fleet = lab.folder / "fleet.yml"
+        fleet.write_text(fleet.read_text("utf-8") + "\nrollout: {approve_wait: 4, settle: 6}\n", "utf-8")
+        env = realm.keys("svc-provisioner")
+        lab.set(old, "systmone=off")
+        lab.set(new, "systmone=gateway")
+        began = realm.run("migrate", "start", old, "--to", new, "--yes", fleet=lab.folder, env=env)
+        assert began.code == 4, began.out + began.err
+        running = [name for name, one in lab.state().items() if any(s["state"] == "running" for s in one["services"])]
+        assert running == [new]
