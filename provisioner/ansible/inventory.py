@@ -20,9 +20,9 @@ _WINRM, _GUARDED = "winrm", "guarded_winrm"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Marker:
-    """Whose work is marked on a gateway: the journal's name in this run, its `known` other names, who, and for how many
-    minutes by the gateway's own clock the marker stands at most."""
+class WorkMarker:
+    """What is left on a gateway while a run works there: the journal's name in this run, its `known` other names, who,
+    and for how many minutes by the gateway's own clock it stands at most."""
 
     journal: str
     known: tuple[str, ...]
@@ -110,7 +110,7 @@ class Template(str):
 def of_run(
     steps: Sequence[Step],
     hosts: Mapping[str, Mapping[str, Any]],
-    marker: Marker | None,
+    marker: WorkMarker | None,
     *,
     guarded: bool,
 ) -> dict[str, Any]:

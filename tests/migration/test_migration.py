@@ -174,10 +174,10 @@ def test_a_migration_that_opens_during_a_rollout_is_seen_by_its_next_wave(tmp_pa
     assert [step.gateway for step in rollout.steps] == [OLD, "OLD-B84002"]
     move = {"practice": "B84002", "old": "OLD-B84002", "new": "NEW-B84002"}
 
-    def meanwhile(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
+    def meanwhile(steps: Sequence[Step], run_tag: str) -> Mapping[str, StepResult]:
         with operator.journal() as journal:
             journal.append([Event(at=world.now(), kind="migration_opened", plan="move-2", body=move)])
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     with operator.journal() as journal:
         ended = engine.run(rollout, world.fleet, journal, world.ports(apply=meanwhile), policy_digest="p1")

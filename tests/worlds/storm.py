@@ -205,7 +205,7 @@ class Team:
         ports = self.world.ports(
             journal,
             read=self._read,
-            apply=lambda steps, mark: self._act(journal, steps),
+            apply=lambda steps, run_tag: self._act(journal, steps),
             now=self._now,
             pause=self._pause,
             change_rows=lambda roles: rewrite.change_roles(self.folder, roles),
