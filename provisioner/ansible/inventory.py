@@ -36,8 +36,8 @@ def variables(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     Nothing in it starts a Connector that does not run.
     """
     # What plain Ansible does is what fleet.yml is complete for. A start is a plan's, which looks at the whole practice.
-    wanted = [one for one in remedies.REMEDIES if one.planned and one.name == one.role]
-    roles = [one.role for one in wanted if not one.lacks(fleet.settings, gateway, "")]
+    wanted = [remedy for remedy in remedies.REMEDIES if remedy.planned and remedy.name == remedy.role]
+    roles = [remedy.role for remedy in wanted if not remedy.lacks(fleet.settings, gateway, "")]
     merged = connection(fleet, gateway) | {"provisioner_roles": roles}
     for role in roles:
         merged |= remedies.values(fleet, gateway, role)[1]

@@ -76,13 +76,13 @@ def start(
         admission.at_home(journal)
         auditor = progress.auditor(fleet, policy, journal)
         planned = case.planned(auditor, wanted)
-        for one in planned:
-            if one.remark:
-                say(one.remark)
-        plans = [one.plan for one in planned]
+        for move in planned:
+            if move.remark:
+                say(move.remark)
+        plans = [move.plan for move in planned]
         if len(planned) > 1 or planned[0].new:
             say(case.stops(plans, fleet))
-        if not _agreed([one for one in planned if one.new], journal):
+        if not _agreed([move for move in planned if move.new], journal):
             return 4
         return moves.run(auditor, plans, asked)
 
@@ -91,12 +91,12 @@ def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
     """Show what is new and ask; nothing has been changed before the answer."""
     if not new:
         return True
-    for one in new:
-        moves.show(one.plan)
+    for move in new:
+        moves.show(move.plan)
     if not common().yes:
-        confirm(f"Move {', '.join(one.plan.move.practice for one in new if one.plan.move)}?")
-    for one in new:
-        case.keep(journal, one)
+        confirm(f"Move {', '.join(move.plan.move.practice for move in new if move.plan.move)}?")
+    for move in new:
+        case.keep(journal, move)
     return True
 
 
@@ -124,15 +124,15 @@ def status(practice: str | None) -> int:
         found = standing.open_migrations(journal)
         if wanted and wanted not in found:
             raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")
-        told = [case.stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
+        stands = [case.stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
     if as_json():
-        out(json.dumps({"version": 1, "migrations": [moves.document(one) for one in told]}, indent=2))
+        out(json.dumps({"version": 1, "migrations": [moves.document(stand) for stand in stands]}, indent=2))
     else:
-        for one in told:
-            out(moves.text(one))
-        if not told:
+        for stand in stands:
+            out(moves.text(stand))
+        if not stands:
             out("No migration is open.")
-    return 4 if told else 0
+    return 4 if stands else 0
 
 
 @migrations.command("finish")
