@@ -9,42 +9,9 @@ from provisioner import resources
 from provisioner.audit import facts, policy
 from provisioner.errors import Fault, InputError
 from provisioner.model import Impact
+from tests.fixtures.policies import GOOD, NAMES, written
 
 SHIPPED = resources.root() / "policy"
-NAMES = frozenset({"pc.size", "pc.colour", "pc.words"})
-
-GOOD = """\
-- id: size
-  requirement: R7
-  title: Large
-  impact: required
-  applies_when: {role: [active, standby], pc.colour: [red]}
-  fact: pc.size
-  at_least: 3
-  wants: at least 3
-  failed: It is small.
-  remedy: java
-- id: colour
-  requirement: ours
-  title: Red or blue
-  impact: advice
-  fact: pc.colour
-  one_of: [red, blue]
-  wants: red or blue
-  shows: pc.words
-  failed: "It is {actual}."
-  owner: practice
-  ask: Paint it.
-"""
-
-
-def written(folder: Path, text: str, pages: tuple[str, ...] = ("size", "colour")) -> Path:
-    (folder / "controls").mkdir()
-    for page in pages:
-        (folder / "controls" / f"{page}.md").write_text("# page\n")
-    (folder / "gateway.yml").write_text(text)
-    (folder / "windows-lifecycle.yml").write_text((SHIPPED / "windows-lifecycle.yml").read_text("utf-8"))
-    return folder
 
 
 def faults(folder: Path, text: str, **kw: tuple[str, ...]) -> list[Fault]:

@@ -19,10 +19,10 @@ from provisioner.execute.admission import Asked
 from provisioner.journal import Event, Journal, started
 from provisioner.model import Plan, Result, Role, Step
 from tests.execute.plans import apply
+from tests.fixtures.documents import promised
 from tests.fixtures.fleets import write
 from tests.migration.operators import NEW, OLD, Operator
 from tests.record.records import run
-from tests.report.test_json import promised
 from tests.worlds import memory
 from tests.worlds.disk import LabWorld
 from tests.worlds.memory import AT, World, gateway

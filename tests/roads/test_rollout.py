@@ -24,23 +24,9 @@ from provisioner.lab.process import client as process
 from provisioner.lab.process.client import Handle
 from provisioner.model import Gateway, Step
 from tests.conftest import ROOT, Command, Ran, command, environment, own_run_tag, rows
+from tests.roads.planning import planned, steps
 
 Lab = Callable[..., Handle]
-
-
-def planned(provisioner: Command, fleet: Path) -> dict[str, object]:
-    """Audit and plan; the plan's document."""
-    assert provisioner("audit", fleet=fleet).code in (0, 1)
-    ran = provisioner("plan", "--format", "json", fleet=fleet)
-    assert ran.code == 0, ran.err
-    document: dict[str, object] = json.loads(ran.out)
-    return document
-
-
-def steps(document: dict[str, object]) -> list[str]:
-    waves = document["waves"]
-    assert isinstance(waves, list)
-    return [step["id"] for wave in waves for step in wave["steps"]]
 
 
 def test_a_bare_fleet_becomes_ready_and_stays_so(lab: Lab, provisioner: Command) -> None:
