@@ -153,8 +153,7 @@ def stated_off(gateway: Gateway, evidence: Evidence | None, said: StatementsInFo
 
 def _startable(evidence: Evidence) -> str:
     """The name of a Connector's service that Windows or a person could start; "" for none."""
-    service = evidence.sections["service"]
-    found = [service for service in (service["service"], *(service["others"] or ())) if service]
+    found = running.services(evidence.sections)
     return next((str(service["name"]) for service in found if service["start_mode"] != "disabled"), "")
 
 

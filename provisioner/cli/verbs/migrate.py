@@ -1,5 +1,6 @@
 """The verb `migrate`: a practice's gateway moves from one PC to another, with the way back open until `finish`."""
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -36,6 +37,13 @@ command = migrations
 
 
 def _approval(function: Command) -> Command:
+    """The options of a verb that acts, handed to it as one `asked`."""
+
+    @functools.wraps(function)
+    def verb(*, approved_by: str, ticket: str, at_once: bool, because: str, **given: Any) -> int:
+        asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
+        return int(function(asked=asked, **given))
+
     options = (
         click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this."),
         click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record."),
@@ -43,8 +51,8 @@ def _approval(function: Command) -> Command:
         click.option("--because", default="", metavar="TEXT", help="Why --now; it is kept in the journal."),
     )
     for option in reversed(options):
-        function = option(function)
-    return function
+        verb = option(verb)
+    return verb
 
 
 @migrations.command("start")
@@ -52,22 +60,13 @@ def _approval(function: Command) -> Command:
 @click.option("--to", metavar="GATEWAY", help="The new PC: a standby or candidate row of the practice.")
 @click.option("--many", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Rows: practice,to.")
 @_approval
-def start(
-    practice: str | None,
-    to: str | None,
-    many: Path | None,
-    approved_by: str,
-    ticket: str,
-    at_once: bool,
-    because: str,
-) -> int:
+def start(practice: str | None, to: str | None, many: Path | None, asked: Asked) -> int:
     """Plan a migration and begin it; again: go on with it.
 
     Where a person has to do something it ends as waiting (exit 4), and the same command goes on, days later if need be.
     """
     if bool(practice) == bool(many):
         raise InputError("Give a practice, or a file with --many.", "provisioner migrate start PRACTICE --to GATEWAY")
-    asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     wanted = moves_of(many) if many else [(practice or "", to or "")]
@@ -138,18 +137,16 @@ def status(practice: str | None) -> int:
 @migrations.command("finish")
 @click.argument("practice")
 @_approval
-def finish(practice: str, approved_by: str, ticket: str, at_once: bool, because: str) -> int:
+def finish(practice: str, asked: Asked) -> int:
     """Retire the old gateway: all of ours is taken away there. After it there is no way back."""
-    asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
     return _another(practice, asked, case.finishing)
 
 
 @migrations.command("undo")
 @click.argument("practice")
 @_approval
-def undo(practice: str, approved_by: str, ticket: str, at_once: bool, because: str) -> int:
+def undo(practice: str, asked: Asked) -> int:
     """Lead back to the old gateway from wherever the migration stands. Exit 5: a person is needed."""
-    asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
     return _another(practice, asked, case.going_back)
 
 
