@@ -71,5 +71,5 @@ def _each(value: Any, text: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {text(str(name)): _each(one, text, depth + 1) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_each(one, text, depth + 1) for one in value]
+        return [_each(inner, text, depth + 1) for inner in value]
     raise Unfit(f"a value of the kind {type(value).__name__}")

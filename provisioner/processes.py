@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# A run's mark is in the environment of all that it starts. Ansible's workers leave the process group, outlive a
+# A run tag is in the environment of all that its run starts. Ansible's workers leave the process group, outlive a
 # killed parent and keep only this.
 VARIABLE = "PROVISIONER_RUN"
 
@@ -105,9 +105,9 @@ def _started(pid: int) -> str:
     return "" if fields[0] in "ZX" else f"{boot()}:{fields[19]}"
 
 
-def marked(mark: str) -> list[int]:
-    """The pids of our own user's living processes that carry this run's mark, workers before their parents."""
-    wanted = f"{VARIABLE}={mark}".encode()
+def tagged(run_tag: str) -> list[int]:
+    """The pids of our own user's living processes that carry this run tag, workers before their parents."""
+    wanted = f"{VARIABLE}={run_tag}".encode()
     found = []
     for folder in _PROC.glob("[0-9]*"):
         try:
@@ -118,14 +118,14 @@ def marked(mark: str) -> list[int]:
     return sorted((pid for pid in found if pid != os.getpid() and _started(pid)), reverse=True)
 
 
-def end(mark: str, patience: float = 10.0) -> int:
-    """End every process with this run's mark; how many there were. Returns when none is left.
+def end(run_tag: str, patience: float = 10.0) -> int:
+    """End every process with this run tag; how many there were. Returns when none is left.
 
     Errors: OSError when some cannot be ended within `patience` seconds.
     """
     ended: set[int] = set()
     deadline = time.monotonic() + patience
-    while left := marked(mark):
+    while left := tagged(run_tag):
         if time.monotonic() > deadline:
             raise OSError(f"processes of an earlier run cannot be ended: {', '.join(map(str, left))}")
         for pid in left:

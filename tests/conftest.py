@@ -89,8 +89,8 @@ def _turn(item: pytest.Item) -> int:
 _THIS_PYTEST = os.environ.setdefault("THIS_PYTEST", f"{os.getpid():x}")
 
 
-def own_mark(name: str) -> str:
-    """A run's mark of this worker of this pytest alone: what ends a run ends all on this machine that carries its mark,
+def own_run_tag(name: str) -> str:
+    """A run tag of this worker of this pytest alone: what ends a run ends all on this machine that carries its tag,
     be it another worker's or of another pytest in another folder."""
     return f"{name}{os.environ.get('PYTEST_XDIST_WORKER', '')}{_THIS_PYTEST}"
 

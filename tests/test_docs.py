@@ -11,7 +11,6 @@ from provisioner.cli import VERBS
 from provisioner.lab import faults
 from provisioner.model.settings import Settings
 from tests.conftest import ROOT
-from tests.test_layers import FLOORS
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -82,10 +81,3 @@ def is_there(name: str) -> bool:
 
 def test_what_the_architecture_names_is_there() -> None:
     assert not [name for name in sorted(set(re.findall(r"`([^`\s]+)`", ARCHITECTURE))) if not is_there(name)]
-
-
-def test_each_room_is_in_the_architecture() -> None:
-    rooms = {*set().union(*FLOORS), "lab"}
-    assert not [
-        room for room in sorted(rooms) if not {f"`{room}/`", f"`{room}.py`"} & set(re.findall(r"`\S+`", ARCHITECTURE))
-    ]

@@ -2,6 +2,7 @@
 one room, and nothing but the command prints."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -45,7 +46,7 @@ ONLY_IMPORTERS = {
     "cryptography": {"record.signing", "transport.session", "lab"},
     "jinja2": {"report.html", "record.verify", "fleet.templates"},
     "rich": {"cli", "report.table"},
-    "pydantic": {"model", "fleet.schema", "journal", "record.chain", "lab"},
+    "pydantic": {"model", "fleet.schema", "audit.controls", "journal", "record.chain", "lab"},
     "click": {"cli"},
     "yaml": {"fleet.yamlfile", "evidence.shapes", "ansible", "cli.verbs.read"},
 }
@@ -102,6 +103,12 @@ def test_each_room_is_on_a_floor() -> None:
     assert {room(name) for name in files()} - {"", "lab"} == set().union(*FLOORS)
 
 
+def test_each_room_is_in_the_architecture() -> None:
+    words = re.findall(r"`\S+`", (ROOT / "docs" / "architecture.md").read_text("utf-8"))
+    rooms = sorted({*set().union(*FLOORS), "lab"})
+    assert not [name for name in rooms if not {f"`{name}/`", f"`{name}.py`"} & set(words)]
+
+
 @pytest.mark.parametrize("name", [name for name in files() if name])
 def test_imports_go_down_only(name: str) -> None:
     for other in ours(files()[name]) - {""}:
@@ -125,6 +132,17 @@ def test_each_outside_library_has_its_room(library: str, where: set[str]) -> Non
 
 def test_nothing_is_imported_for_types_alone() -> None:
     assert not [name for name, path in files().items() if "typing.TYPE_CHECKING" in imported(path)]
+
+
+def test_no_test_imports_a_test() -> None:
+    """What several share is in a file of its own (tests/fixtures/, tests/worlds/, or beside them)."""
+    imports = {path: imported(path) for path in sorted((ROOT / "tests").rglob("*.py"))}
+    assert not [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, names in imports.items()
+        for name in names
+        if name.startswith("tests.") and ".test_" in name
+    ]
 
 
 def test_only_the_command_prints_and_exits() -> None:

@@ -20,9 +20,9 @@ _WINRM, _GUARDED = "winrm", "guarded_winrm"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Marker:
-    """Whose work is marked on a gateway: the journal's name in this run, its `known` other names, who, and for how many
-    minutes by the gateway's own clock the marker stands at most."""
+class WorkMarker:
+    """What is left on a gateway while a run works there: the journal's name in this run, its `known` other names, who,
+    and for how many minutes by the gateway's own clock it stands at most."""
 
     journal: str
     known: tuple[str, ...]
@@ -36,8 +36,8 @@ def variables(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     Nothing in it starts a Connector that does not run.
     """
     # What plain Ansible does is what fleet.yml is complete for. A start is a plan's, which looks at the whole practice.
-    wanted = [one for one in remedies.REMEDIES if one.planned and one.name == one.role]
-    roles = [one.role for one in wanted if not one.lacks(fleet.settings, gateway, "")]
+    wanted = [remedy for remedy in remedies.REMEDIES if remedy.planned and remedy.name == remedy.role]
+    roles = [remedy.role for remedy in wanted if not remedy.lacks(fleet.settings, gateway, "")]
     merged = connection(fleet, gateway) | {"provisioner_roles": roles}
     for role in roles:
         merged |= remedies.values(fleet, gateway, role)[1]
@@ -110,7 +110,7 @@ class Template(str):
 def of_run(
     steps: Sequence[Step],
     hosts: Mapping[str, Mapping[str, Any]],
-    marker: Marker | None,
+    marker: WorkMarker | None,
     *,
     guarded: bool,
 ) -> dict[str, Any]:

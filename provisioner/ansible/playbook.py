@@ -10,7 +10,7 @@ from typing import Any
 
 from provisioner import processes, resources
 from provisioner.ansible.broker import SecretsSocket, Turn
-from provisioner.ansible.inventory import Marker, of_run, secrets_of, tagged
+from provisioner.ansible.inventory import WorkMarker, of_run, secrets_of, tagged
 from provisioner.ansible.results import StepResult, by_step, clean, last_words, owned
 from provisioner.model import Step
 
@@ -27,11 +27,11 @@ def run(
     hosts: Mapping[str, Mapping[str, Any]],
     secrets: Callable[[str], str],
     *,
-    mark: str,
+    run_tag: str,
     check: bool = False,
     turn: Turn | None = None,
     ticket: Callable[[Path], None] | None = None,
-    marker: Marker | None = None,
+    marker: WorkMarker | None = None,
     on_task: Callable[[str, str, str], None] = lambda gateway, role, task: None,
     cancelled: Callable[[], bool] = lambda: False,
     root: Path | None = None,
@@ -41,7 +41,7 @@ def run(
     `hosts` has each gateway's connection variables; one without a step of its own lends its files to another's.
     `secrets` answers a gateway's name with its password and `secret:REFERENCE` with that secret. `turn` is the login
     guard's, around each log-in; `ticket` writes a credential cache for all of them, where they are by Kerberos (its
-    errors are raised). `mark` goes into the environment of all that is started. `check` changes nothing and gives
+    errors are raised). `run_tag` goes into the environment of all that is started. `check` changes nothing and gives
     differences. `marker` is left on each gateway while its roles run, with its steps' ids; where another journal's
     stands, all steps there are `held`. `on_task` (gateway, role, task) must not raise. When `cancelled` turns true the
     children are killed; what they had not said is unknown.
@@ -49,7 +49,7 @@ def run(
     """
     root = root or resources.root()
     base = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(mark), dir=base if len(base) < _LONGEST_SOCKET // 2 else "/tmp"))  # noqa: S108
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(run_tag), dir=base if len(base) < _LONGEST_SOCKET // 2 else "/tmp"))  # noqa: S108
     try:
         inventory = folder / "hosts.yml"
         inventory.write_text(tagged(of_run(steps, hosts, marker, guarded=turn is not None)), "utf-8")
@@ -57,26 +57,26 @@ def run(
         if ticket is not None:
             ticket(folder / _CACHE)
         with SecretsSocket(folder / "ask", hosts.keys() | secrets_of(steps), secrets, turn):
-            said = _play(folder, root, mark, len(hosts), check, _keeper(events, on_task), cancelled)
+            said = _play(folder, root, run_tag, len(hosts), check, _keeper(events, on_task), cancelled)
         return by_step(steps, events, said, check)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def end_run(mark: str) -> int:
+def end_run(run_tag: str) -> int:
     """End what a run that died left behind: its processes and its folder. How many processes there were.
 
     Errors: OSError when some of them cannot be ended.
     """
-    ended = processes.end(mark)
+    ended = processes.end(run_tag)
     for base in {tempfile.gettempdir(), "/tmp"}:  # noqa: S108
-        for folder in Path(base).glob(f"{_prefix(mark)}*"):
+        for folder in Path(base).glob(f"{_prefix(run_tag)}*"):
             shutil.rmtree(folder, ignore_errors=True)
     return ended
 
 
-def _prefix(mark: str) -> str:
-    return f"provisioner-{mark}-"
+def _prefix(run_tag: str) -> str:
+    return f"provisioner-{run_tag}-"
 
 
 def _keeper(
@@ -100,7 +100,7 @@ def _keeper(
 def _play(
     folder: Path,
     root: Path,
-    mark: str,
+    run_tag: str,
     forks: int,
     check: bool,
     keep: Callable[[Mapping[str, Any]], bool],
@@ -121,7 +121,7 @@ def _play(
     config.prepare()
     # How often `cancelled` is asked, in seconds. As an argument, `settings` counts only beside a file of that name.
     config.pexpect_timeout = 0.5
-    config.env = _environment(config.env, folder, root, mark)
+    config.env = _environment(config.env, folder, root, run_tag)
     # The script of the same installation as ourselves, whatever PATH says.
     config.command[0] = str(Path(sys.executable).with_name("ansible-playbook"))
 
@@ -129,7 +129,7 @@ def _play(
         if not cancelled():
             return False
         # The workers first: they are in sessions of their own, and ansible-runner ends only their parent.
-        processes.end(mark)
+        processes.end(run_tag)
         return True
 
     # With a cancel_callback ansible-runner leaves our signal handlers alone.
@@ -137,14 +137,14 @@ def _play(
     try:
         status, code = runner.run()
     finally:
-        processes.end(mark)
+        processes.end(run_tag)
     if status == "canceled":
         return "it was stopped before it was done"
     with runner.stdout as printed:
         return f"Ansible ended with {code}: {clean(last_words(printed.read()))}"
 
 
-def _environment(prepared: Mapping[str, str], folder: Path, root: Path, mark: str) -> dict[str, str]:
+def _environment(prepared: Mapping[str, str], folder: Path, root: Path, run_tag: str) -> dict[str, str]:
     """What Ansible is started with: what ansible-runner added, what is needed of ours, and what says where all is."""
     kept = {name: value for name, value in prepared.items() if name in _PASSED_ON or os.environ.get(name) != value}
     return {
@@ -160,5 +160,5 @@ def _environment(prepared: Mapping[str, str], folder: Path, root: Path, mark: st
         "PROVISIONER_ASK": str(folder / "ask"),
         # Also where there is no such file: nobody else's ticket is to be taken for ours.
         "KRB5CCNAME": f"FILE:{folder / _CACHE}",
-        processes.VARIABLE: mark,
+        processes.VARIABLE: run_tag,
     }

@@ -115,7 +115,7 @@ def by_step(
                 continue
             if (data.get("res") or {}).get("held") is True:
                 held[gateway] = _message(data["res"])
-            role = next((one for one in order[gateway] if not roles[gateway, one].finished), order[gateway][-1])
+            role = next((role for role in order[gateway] if not roles[gateway, role].finished), order[gateway][-1])
         _note(roles[gateway, role], event["event"], data, check)
     acted: dict[str, StepResult] = {}
     for step in steps:
@@ -123,7 +123,7 @@ def by_step(
             acted[step.id] = StepResult(result="held", message=held[step.gateway])
             continue
         earlier = order[step.gateway][: order[step.gateway].index(step.role)]
-        troubled = next((one for one in earlier if not roles[step.gateway, one].finished), "")
+        troubled = next((role for role in earlier if not roles[step.gateway, role].finished), "")
         acted[step.id] = _acted(roles[step.gateway, step.role], troubled, said)
     return acted
 
@@ -177,11 +177,11 @@ def _acted(role: _Role, troubled: str, said: str) -> StepResult:
 
 def _line(kind: str, data: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """What Ansible said of one task: how it ended, its name, and where it went wrong why."""
-    said = _SAID[kind]
-    if said == "ok":
+    outcome = _SAID[kind]
+    if outcome == "ok":
         # Of a task that is not logged nobody is told which of the two it was.
-        said = "ok or changed" if "censored" in result else "changed" if result.get("changed") else "ok"
-    words = f"{said}: {data.get('task', '')}"
+        outcome = "ok or changed" if "censored" in result else "changed" if result.get("changed") else "ok"
+    words = f"{outcome}: {data.get('task', '')}"
     if kind in ("runner_on_failed", "runner_on_unreachable"):
         words += f": {_message(result)}"
         words += " (passed over)" if data.get("ignore_errors") else ""
@@ -198,17 +198,17 @@ def _at_most(lines: Sequence[str]) -> tuple[str, ...]:
 
 def differences(task: str, result: Mapping[str, Any]) -> list[Difference]:
     """What one task changes, item by item."""
-    found = []
-    for one in result.get("results") or [result]:
-        if not one.get("changed"):
+    differences = []
+    for item in result.get("results") or [result]:
+        if not item.get("changed"):
             continue
-        told = one.get("diff") or {}
-        for diff in told if isinstance(told, list) else [told]:
+        diffs = item.get("diff") or {}
+        for diff in diffs if isinstance(diffs, list) else [diffs]:
             if "prepared" in diff:
                 diff = _taken_apart(str(diff["prepared"]))
             before, after = _text(diff.get("before", "")), _text(diff.get("after", ""))
-            found.append(Difference(task=task, before=before, after=after))
-    return found
+            differences.append(Difference(task=task, before=before, after=after))
+    return differences
 
 
 def _taken_apart(prepared: str) -> dict[str, str]:
@@ -236,9 +236,9 @@ def _text(value: Any) -> str:
 
 def _message(result: Mapping[str, Any]) -> str:
     """Why a task failed: of a loop, why its first item did."""
-    for one in result.get("results") or ():
-        if one.get("failed") or one.get("unreachable"):
-            return _message(one)
+    for item in result.get("results") or ():
+        if item.get("failed") or item.get("unreachable"):
+            return _message(item)
     return clean(str(result.get("msg") or result.get("censored") or "no reason given"))
 
 

@@ -68,10 +68,10 @@ _Groups = Mapping[tuple[str, Status, str], Sequence[str]]
 
 
 def _headlines(audit: Audit, groups: _Groups) -> tuple[list[Cause], set[tuple[str, Status, str]]]:
-    kinds = {one.gateway: one.error.kind for one in audit.evidence if one.error}
+    kinds = {evidence.gateway: evidence.error.kind for evidence in audit.evidence if evidence.error}
     practices = {gateway.name: gateway.practice for gateway in audit.gateways}
-    asked = {practices[one.gateway] for one in audit.evidence}
-    read = {practices[one.gateway] for one in audit.evidence if not one.error}
+    asked = {practices[evidence.gateway] for evidence in audit.evidence}
+    read = {practices[evidence.gateway] for evidence in audit.evidence if not evidence.error}
     headlines, covered = [], set[tuple[str, Status, str]]()
     for shared, (owner, text) in _SHARED.items():
         keys = [

@@ -4,31 +4,17 @@ gateway.yml has one entry a control, which compares one named fact by one operat
 """
 
 import hashlib
-import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from provisioner import remedies
-from provisioner.errors import Fault, InputError, suggest
+from provisioner.audit.controls import read_control
+from provisioner.errors import Fault, InputError
 from provisioner.fleet import yamlfile
 from provisioner.fleet.yamlfile import Document
-from provisioner.model import Control, Impact, Role
-
-# Whose job it can be. How people call them is the reports' concern.
-OWNERS = frozenset({"practice", "icb-it", "desktop", "network", "antivirus", "vendor", "tpp"})
-OPERATORS = ("is", "at_least", "at_most", "one_of")
-
-_TEXTS = ("id", "requirement", "title", "fact", "wants", "failed")
-_OPTIONAL = ("remedy", "owner", "shows", "ask")
-_KEYS = frozenset({*_TEXTS, *_OPTIONAL, *OPERATORS, "impact", "applies_when"})
-_REQUIREMENT = re.compile(r"R([1-9]|1[0-7])|ours")
-
-# Makes a fault at an entry, of its message and a hint.
-At = Callable[..., Fault]
+from provisioner.model import Control
 
 _GATEWAY, _LIFECYCLE = "gateway.yml", "windows-lifecycle.yml"
 
@@ -105,107 +91,19 @@ def _controls(document: Document, folder: Path, fact_names: Collection[str]) -> 
     for number, entry in enumerate(document.data):
         if (number,) in document.broken:
             continue
-        at = partial(document.fault, (number,))
-        if not isinstance(entry, dict):
-            faults.append(at("a control is a mapping with id, title, fact ..."))
-            continue
-        found = _entry_faults(entry, at, folder, fact_names)
-        name = entry.get("id")
-        if isinstance(name, str):
+        control, complaints = read_control(entry, fact_names)
+        name = entry.get("id") if isinstance(entry, dict) else None
+        if isinstance(name, str) and name.strip():
+            page = folder / "controls" / f"{name}.md"
+            if not page.is_file():
+                complaints.append((f"{name}: it has no page.", f"Write {page}."))
             if name in lines:
-                found.append(at(f"there is a control {name} already, in line {lines[name]}."))
+                complaints.append((f"there is a control {name} already, in line {lines[name]}.", ""))
             lines.setdefault(name, document.line((number,)))
-        faults.extend(found)
-        if not found:
-            controls.append(_control(entry))
+        faults.extend(document.fault((number,), *complaint) for complaint in complaints)
+        if control and not complaints:
+            controls.append(control)
     return tuple(controls), faults
-
-
-def _entry_faults(entry: dict[str, Any], at: At, folder: Path, fact_names: Collection[str]) -> list[Fault]:
-    name = entry.get("id", "a control without id")
-    found = [at(f"{name}: there is no key {key!r}.", suggest(str(key), _KEYS)) for key in entry if key not in _KEYS]
-    for key in _TEXTS:
-        if not _is_text(entry.get(key)):
-            found.append(at(f"{name}: {key} is missing."))
-    for key in _OPTIONAL:
-        if key in entry and not _is_text(entry[key]):
-            found.append(at(f"{name}: {key} is empty."))
-    found += _value_faults(entry, name, at)
-    found += _check_faults(entry, name, at)
-    found += _fact_faults(entry, name, at, fact_names)
-    if _is_text(entry.get("id")) and not (folder / "controls" / f"{entry['id']}.md").is_file():
-        found.append(at(f"{name}: it has no page.", f"Write {folder / 'controls' / entry['id']}.md."))
-    return found
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _value_faults(entry: dict[str, Any], name: str, at: At) -> list[Fault]:
-    found = []
-    if _is_text(entry.get("requirement")) and not _REQUIREMENT.fullmatch(entry["requirement"]):
-        found.append(at(f"{name}: requirement {entry['requirement']} is neither R1 to R17 nor 'ours'."))
-    if entry.get("impact") not in list(Impact):
-        found.append(at(f"{name}: impact is {entry.get('impact')!r}, and must be required or advice."))
-    remedy, owner = entry.get("remedy"), entry.get("owner")
-    if (remedy is None) == (owner is None):
-        found.append(at(f"{name}: exactly one of remedy and owner says who mends it."))
-    for key, value, known in (("remedy", remedy, remedies.order()), ("owner", owner, OWNERS)):
-        if value is not None and value not in known:
-            found.append(at(f"{name}: there is no {key} {value!r}.", suggest(str(value), known)))
-    return found
-
-
-def _check_faults(entry: dict[str, Any], name: str, at: At) -> list[Fault]:
-    """A check that compares nothing would pass or fail for no reason."""
-    operators = [key for key in OPERATORS if key in entry]
-    if len(operators) != 1:
-        return [at(f"{name}: exactly one of {', '.join(OPERATORS)} says what the fact is compared with.")]
-    operator, operand = operators[0], entry[operators[0]]
-    fits = {
-        "is": isinstance(operand, bool | int | float | str) and operand != "",
-        "at_least": isinstance(operand, int | float) and not isinstance(operand, bool),
-        "at_most": isinstance(operand, int | float) and not isinstance(operand, bool),
-        "one_of": isinstance(operand, list) and bool(operand),
-    }
-    return [] if fits[operator] else [at(f"{name}: {operator} compares with nothing: {operand!r}.")]
-
-
-def _fact_faults(entry: dict[str, Any], name: str, at: At, fact_names: Collection[str]) -> list[Fault]:
-    applies = entry.get("applies_when", {})
-    if not isinstance(applies, dict) or ("applies_when" in entry and not applies):
-        return [at(f"{name}: applies_when is empty; without it the control holds everywhere.")]
-    facts = [("fact", entry.get("fact")), ("shows", entry.get("shows"))]
-    facts += [("applies_when", key) for key in applies if key != "role"]
-    found = [
-        at(f"{name}: {key} names {fact}, which is no fact.", suggest(str(fact), fact_names))
-        for key, fact in facts
-        if _is_text(fact) and fact not in fact_names
-    ]
-    for key, values in applies.items():
-        if not (isinstance(values, list) and values and all(_is_text(value) for value in values)):
-            found.append(at(f"{name}: applies_when: {key} must be a list of texts (quote yes and no)."))
-        elif key == "role":
-            found += [
-                at(f"{name}: there is no role {value}.", suggest(value, list(Role)))
-                for value in values
-                if value not in list(Role)
-            ]
-    return found
-
-
-def _control(entry: dict[str, Any]) -> Control:
-    operator = next(key for key in OPERATORS if key in entry)
-    applies = {key: tuple(values) for key, values in entry.get("applies_when", {}).items()}
-    texts = {key: " ".join(entry[key].split()) for key in (*_TEXTS, *_OPTIONAL) if key in entry}
-    return Control(
-        **texts,
-        impact=Impact(entry["impact"]),
-        operator=operator,
-        operand=tuple(entry[operator]) if operator == "one_of" else entry[operator],
-        applies_when=applies,
-    )
 
 
 def _lifecycle(document: Document, path: Path) -> Lifecycle:

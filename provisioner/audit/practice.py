@@ -11,8 +11,8 @@ Facts = Mapping[str, Fact]
 def facts_of(gateway: Gateway, practice: Sequence[Gateway], facts: Mapping[str, Facts]) -> dict[str, Fact]:
     """The facts over a gateway's practice, by name. Said once: at its active gateway, or at the first where none is
     active. `practice` are its known gateways; `facts` those of the gateways that were read."""
-    home = next((one for one in practice if one.role is Role.ACTIVE), practice[0])
-    running = [one for one in practice if _runs(one, facts)]
+    home = next((gateway for gateway in practice if gateway.role is Role.ACTIVE), practice[0])
+    running = [gateway for gateway in practice if _runs(gateway, facts)]
     anything = "some" if running or untold(practice, facts) else "none"
     return {
         "practice.connectors": Fact(value=anything if gateway.name == home.name else "elsewhere"),
@@ -23,8 +23,8 @@ def facts_of(gateway: Gateway, practice: Sequence[Gateway], facts: Mapping[str, 
 def _one_connector(practice: Sequence[Gateway], running: Sequence[Gateway], facts: Mapping[str, Facts]) -> Fact:
     """Whether no more than one Connector runs, and that one on the active gateway."""
     if len(running) > 1:
-        return Fact(value=[f"a Connector runs on {' and on '.join(one.name for one in running)}"])
-    several = {one.name: facts[one.name].get("connector.several", Fact(value=OK)) for one in running}
+        return Fact(value=[f"a Connector runs on {' and on '.join(gateway.name for gateway in running)}"])
+    several = {gateway.name: facts[gateway.name].get("connector.several", Fact(value=OK)) for gateway in running}
     if found := [
         f"on {name} {words}" for name, one in several.items() if one.value not in (None, OK) for words in one.value
     ]:
@@ -43,7 +43,7 @@ def _one_connector(practice: Sequence[Gateway], running: Sequence[Gateway], fact
 
 def untold(practice: Sequence[Gateway], facts: Mapping[str, Facts]) -> list[str]:
     """The gateways of which it is not known whether a Connector runs there."""
-    return [one.name for one in practice if _runs(one, facts) is None]
+    return [gateway.name for gateway in practice if _runs(gateway, facts) is None]
 
 
 def _runs(gateway: Gateway, facts: Mapping[str, Facts]) -> bool | None:
@@ -59,7 +59,9 @@ def _runs(gateway: Gateway, facts: Mapping[str, Facts]) -> bool | None:
 def in_order(findings: Iterable[Finding], controls: Sequence[Control], runs: Fact) -> Fact:
     """Whether the Connector runs only where nothing required fails: "ok", or the controls that fail."""
     required = {control.id for control in controls if control.impact is Impact.REQUIRED}
-    failing = [one.control for one in findings if one.control in required and one.status is Status.FAILED]
+    failing = [
+        finding.control for finding in findings if finding.control in required and finding.status is Status.FAILED
+    ]
     if not failing or runs.value is False:
         return Fact(value=OK)
     return Fact(value=failing) if runs.value else Fact(value=None, reason=runs.reason)

@@ -27,30 +27,30 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
     ended, left_out = list[tuple[Plan, engine.Ended]](), False
     for plan in plans:
         try:
-            one = runs.run(plan, auditor, asked)
+            result = runs.run(plan, auditor, asked)
         except (LeaseHeld, PlanRefused) as error:
             if len(plans) == 1:
                 raise
             say(f"{title(plan)}: {error.message} {error.hint}")
             left_out = True
             continue
-        runs.show(plan, one, again(plan), auditor.journal, confirming(plan, one.outcomes))
-        ended.append((plan, one))
+        runs.show(plan, result, again(plan), auditor.journal, confirming(plan, result.outcomes))
+        ended.append((plan, result))
         if why := _past(auditor, ended):
             say(f"Stopped: {why}. The practices that are left were not touched.")
             return 4
-    for plan, one in ended:
-        if one.exit_code == 0 and plan.move:
+    for plan, result in ended:
+        if result.exit_code == 0 and plan.move:
             out(f"{plan.move.practice} has moved to {plan.move.new}. In some days: "
                 f"provisioner migrate finish {plan.move.practice}")  # fmt: skip
-    return max([4 if left_out else 0, *(one.exit_code for _, one in ended)])
+    return max([4 if left_out else 0, *(result.exit_code for _, result in ended)])
 
 
 def _past(auditor: Auditor, ended: Sequence[tuple[Plan, engine.Ended]]) -> str:
     """Why no further practice is begun; "" while one may be. A practice that waits for a person is no failure."""
-    if interrupted := next((one.stopped for _, one in ended if one.interrupted), ""):
+    if interrupted := next((result.stopped for _, result in ended if result.interrupted), ""):
         return interrupted
-    outcomes = [outcome for _, one in ended for outcome in one.outcomes]
+    outcomes = [outcome for _, result in ended for outcome in result.outcomes]
     first = {outcome.step for outcome in ended[0][1].outcomes} if ended else set()
     return budgets.past(budget_of(auditor.fleet), outcomes, first)
 
@@ -77,8 +77,8 @@ def show(plan: Plan) -> None:
 def by_hand(plan: Plan, ended: engine.Ended) -> str:
     """What a person has to do where the way back failed."""
     assert plan.move is not None
-    failed = next((one for one in ended.outcomes if one.result not in FINISHED), None)
-    step = next((one for one in plan.steps if failed and one.id == failed.step), None)
+    failed = next((outcome for outcome in ended.outcomes if outcome.result not in FINISHED), None)
+    step = next((step for step in plan.steps if failed and step.id == failed.step), None)
     lines = [f"The way back stopped at {step.remedy if step else 'its end'}: {failed.message if failed else ''}"]
     lines.append(f"By hand: 1. on {plan.move.new}, stop the Connector's service and set it to Disabled;")
     lines.append(f"2. see that it is stopped there; only then 3. on {plan.move.old}, start SystmOne by its Gateway")
@@ -129,20 +129,20 @@ def _taken_up_next(stand: Stand, step: Step) -> bool:
 def _asks(stand: Stand, step: Step) -> bool:
     """Whether that person is asked by now: one that was not even asked for waits for something else, which its line
     has said."""
-    told = stand.stands.get(step.id)
-    return step.kind == "person" and (told is None or told.reason is Reason.ASKED)
+    stood = stand.stands.get(step.id)
+    return step.kind == "person" and (stood is None or stood.reason is Reason.ASKED)
 
 
 def _line(stand: Stand, step: Step) -> str:
     """One step, with since when it stands so; what is open says why, but for what is said below or confirmed."""
-    told, first = stand.stands.get(step.id), stand.open[0] if stand.open else None
-    result, when = (told.result, f"{told.outcome.ended:%Y-%m-%d %H:%M}") if told else ("-", "")
-    said = f"  {told.message}" if told and told.message and step in stand.open else ""
+    stood, first = stand.stands.get(step.id), stand.open[0] if stand.open else None
+    result, when = (stood.result, f"{stood.outcome.ended:%Y-%m-%d %H:%M}") if stood else ("-", "")
+    why = f"  {stood.message}" if stood and stood.message and step in stand.open else ""
     if _taken_up_next(stand, step):
-        result, said = "confirmed", ""
+        result, why = "confirmed", ""
     elif step is first and _asks(stand, step):
-        said = ""
-    return f"  {result:<10} {step.remedy:<16} {step.gateway:<16} {when}{said}".rstrip()
+        why = ""
+    return f"  {result:<10} {step.remedy:<16} {step.gateway:<16} {when}{why}".rstrip()
 
 
 def text(stand: Stand) -> str:

@@ -90,12 +90,12 @@ class Board:
 
     def task(self, gateway: str, role: str) -> None:
         """Ansible is at that role there: what comes before it is through."""
-        for one in self._running:
-            steps = one[gateway].steps if gateway in one else ()
+        for shard in self._running:
+            steps = shard[gateway].steps if gateway in shard else ()
             at = next((number for number, step in enumerate(steps) if step.role == role), 0)
             if at:
                 self._acted |= {step.id for step in steps[:at]}
-                one[gateway] = Under(steps=steps[at:], since=self._clock())
+                shard[gateway] = Under(steps=steps[at:], since=self._clock())
 
     def _start(self, steps: Sequence[Step]) -> None:
         of: dict[str, list[Step]] = {}
@@ -107,7 +107,9 @@ class Board:
     def _end(self, ids: set[str]) -> None:
         self._acted |= ids
         self._running = [
-            one for one in self._running if not all(step.id in ids for under in one.values() for step in under.steps)
+            shard
+            for shard in self._running
+            if not all(step.id in ids for under in shard.values() for step in under.steps)
         ]
 
     def _ended(self, outcome: Outcome) -> None:
@@ -137,7 +139,7 @@ class Board:
 
     def _lines(self) -> list[Text]:
         now = self._clock()
-        under = [(name, its) for one in self._running for name, its in one.items()]
+        under = [(name, its) for shard in self._running for name, its in shard.items()]
         longest = sorted(under, key=lambda item: item[1].since)
         running = [f"{name} {its.steps[0].remedy} {now - its.since:.0f} s" for name, its in longest]
         why: dict[str, list[str]] = {}
@@ -145,7 +147,7 @@ class Board:
             why.setdefault(words, []).append(gateway)
         waiting = [f"{_some(gateways)}: {words}" for words, gateways in why.items()]
         lines = [Text(f"  running  {_some(running)}", overflow="ellipsis", no_wrap=True)] if running else []
-        return lines + [Text(f"  waiting  {one}", overflow="ellipsis", no_wrap=True) for one in waiting[:_NAMED]]
+        return lines + [Text(f"  waiting  {name}", overflow="ellipsis", no_wrap=True) for name in waiting[:_NAMED]]
 
     @property
     def _waits(self) -> bool:

@@ -113,17 +113,17 @@ def show(plan: Plan, ended: engine.Ended, again: str, journal: Journal, also: Se
     if as_json():
         out(documents.outcomes(plan.id, ended.outcomes, stands))
         return
-    left = [one for one in ended.outcomes if one.result not in FINISHED]
+    left = [outcome for outcome in ended.outcomes if outcome.result not in FINISHED]
     if left:
         table(tables.outcomes(plan, left))
     if ended.outcomes:
         table(tables.counted(ended.outcomes))
-    unchanged = {one.step for one in ended.outcomes if one.result is Result.UNCHANGED}
+    unchanged = {outcome.step for outcome in ended.outcomes if outcome.result is Result.UNCHANGED}
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
         out(f"Before this run: {line[0].lower()}{line[1:]}")
     # What is so at one gateway only has its row above.
     found = outcomes.grouped(plan, ended.outcomes)
-    shared = [one for one in found if len(one.gateways) > 1]
+    shared = [cause for cause in found if len(cause.gateways) > 1]
     if shared:
         out(f"{outcomes.counted(found)}:")
     for cause in shared:
@@ -138,7 +138,7 @@ def _next(plan: Plan, ended: engine.Ended, again: str) -> str:
     """What is left to do, in one sentence."""
     if not plan.steps:
         return f"{plan.id}: nothing to do."
-    results = {one.result for one in ended.outcomes} - set(FINISHED)
+    results = {outcome.result for outcome in ended.outcomes} - set(FINISHED)
     if results and not results - {Result.WAITING, Result.SKIPPED}:
         waits = "what it waits for is said above" if Result.WAITING in results else f"it was stopped ({ended.stopped})"
         return f"Nothing has failed; {waits}. To go on: {again}"

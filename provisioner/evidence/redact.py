@@ -19,7 +19,7 @@ from provisioner.model import Evidence
 from provisioner.model.product import PRODUCT
 
 _DOCUMENTATION = [
-    ipaddress.ip_network(one) for one in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+    ipaddress.ip_network(network) for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 ]
 # Words of Windows and of this project that say nothing of anybody, whatever a practice is called.
 _VOCABULARY = frozenset(
@@ -79,14 +79,14 @@ class _Redactor:
         self._given: dict[tuple[str, str], str] = {}
         self._taken = set(_V4.findall(taken))
         self.folders: tuple[str, ...] = ()
-        wanted = {clean(one).strip() for one in words}
-        parts = {part for one in wanted for part in re.split(r"[\s\\/@.,'()_-]+", one)}
+        wanted = {clean(word).strip() for word in words}
+        parts = {part for word in wanted for part in re.split(r"[\s\\/@.,'()_-]+", word)}
         # A whole value counts from three letters; of its parts, four, lest every "the" be taken away.
-        known = {one for one in wanted if len(one) >= 3} | {one for one in parts if len(one) >= 4}
-        known = {one for one in known if one.casefold() not in _VOCABULARY and not _PLACEHOLDER.fullmatch(one)}
+        known = {word for word in wanted if len(word) >= 3} | {word for word in parts if len(word) >= 4}
+        known = {word for word in known if word.casefold() not in _VOCABULARY and not _PLACEHOLDER.fullmatch(word)}
         # Addresses have their own rule, and a short number is a port or a version as well.
-        known = {one for one in known if not _V4.fullmatch(one) and (len(one) > 5 or not one.isdigit())}
-        each = "|".join(re.escape(one) for one in sorted(known, key=len, reverse=True))
+        known = {word for word in known if not _V4.fullmatch(word) and (len(word) > 5 or not word.isdigit())}
+        each = "|".join(re.escape(word) for word in sorted(known, key=len, reverse=True))
         self._words = re.compile(f"(?:{each})", re.IGNORECASE) if each else None
 
     def number(self, kind: str, value: str) -> str:
@@ -95,7 +95,7 @@ class _Redactor:
             return value
         key = kind, value.casefold()
         if key not in self._given:
-            count = sum(one == kind for one, _ in self._given) + 1
+            count = sum(given == kind for given, _ in self._given) + 1
             shown = {
                 "sid": f"S-1-5-21-0-0-0-{count}",
                 "guid": f"{_NIL}{count:012d}",
@@ -125,7 +125,7 @@ class _Redactor:
         if kind == "server":
             server, *share = found[2:].split("\\", 1)
             return "\\".join(
-                ["\\", "", self.number("server", server), *(self.number("share", one) for one in share)][1:]
+                ["\\", "", self.number("server", server), *(self.number("share", part) for part in share)][1:]
             )
         return self.number(kind, found)
 
@@ -136,7 +136,7 @@ class _Redactor:
         except ValueError:
             return text
         mask = found.version == 4 and text.startswith("255.")
-        if mask or found.is_loopback or found.is_unspecified or any(found in one for one in _DOCUMENTATION):
+        if mask or found.is_loopback or found.is_unspecified or any(found in network for network in _DOCUMENTATION):
             return text
         key = f"v{found.version}", str(found)
         if key not in self._given:
@@ -144,7 +144,7 @@ class _Redactor:
             shown = (
                 f"2001:db8::{len(self._given) + 1:x}"
                 if found.version == 6
-                else next((one for one in free if one not in self._taken), "203.0.113.0")
+                else next((address for address in free if address not in self._taken), "203.0.113.0")
             )
             self._taken.add(shown)
             self._given[key] = shown
@@ -157,14 +157,14 @@ class _Redactor:
         inner = value.casefold()
         if not value or inner in _VOCABULARY:
             return value
-        own = any(inner == one or inner.startswith(one + "\\") for one in self.folders)
+        own = any(inner == folder or inner.startswith(folder + "\\") for folder in self.folders)
         if own or (not rest and _ENDING.search(value)):
             return self.text(value)
         if _ROOT.fullmatch(first) and (first.startswith("%") or (rest and rest[0].casefold() in _OPEN_ROOTS)):
             return self.text(value)
         if not _ROOT.fullmatch(first):
             first, rest = "", value.split("\\")
-        parts = [self._part(one, last=number == len(rest)) for number, one in enumerate(rest, 1)]
+        parts = [self._part(part, last=number == len(rest)) for number, part in enumerate(rest, 1)]
         return "\\".join(([first] if first else []) + parts)
 
     def _part(self, name: str, last: bool) -> str:
@@ -187,8 +187,8 @@ class _Redactor:
         if not value or value.casefold() in _VOCABULARY or _SYSTEM_ACCOUNT.fullmatch(value):
             return value
         return "\\".join(
-            self.number("account" if n else "host", one)
-            for n, one in enumerate(value.rsplit("\\", 1), "\\" not in value)
+            self.number("account" if n else "host", part)
+            for n, part in enumerate(value.rsplit("\\", 1), "\\" not in value)
         )
 
     def rule(self, value: str) -> str:
@@ -264,7 +264,9 @@ _QUESTION: dict[str, Rule] = {
 def clean(text: str) -> str:
     """A text without what hides in it: forms of the same letter are one, and nothing is invisible."""
     shown = unicodedata.normalize("NFKC", text)
-    return "".join(one for one in shown if unicodedata.category(one) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
+    return "".join(
+        character for character in shown if unicodedata.category(character) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+    )
 
 
 def redacted(evidence: Evidence, question: Mapping[str, Any], words: Iterable[str]) -> dict[str, Any]:
@@ -276,7 +278,7 @@ def redacted(evidence: Evidence, question: Mapping[str, Any], words: Iterable[st
     errors = evidence.section_errors
     redactor = _Redactor([*words, *_told(sections)], json.dumps([question, sections]))
     places = (question.get("folder"), question.get("java_home"), question.get("systmone", {}).get("folder"))
-    redactor.folders = tuple(clean(one).casefold() for one in places if one)
+    redactor.folders = tuple(clean(place).casefold() for place in places if place)
     asked = _walk(redactor, "", dict(question), _QUESTION) | {"sections": list(question["sections"])}
     answer: dict[str, Any] = {}
     for name in (*sections, *errors):
@@ -306,9 +308,9 @@ def _told(sections: Mapping[str, Any]) -> list[str]:
     """What a gateway says of itself and of its people, to be found wherever else it stands."""
     identity, account = sections.get("identity") or {}, sections.get("account") or {}
     sessions = (sections.get("users") or {}).get("sessions") or []
-    names = [account.get("user"), *(one.get("name") for one in sessions)]
-    whole = [*(identity.get(one) for one in ("computer_name", "domain", "serial", "machine_guid")), *names]
-    return [one for one in whole if one and one.strip().casefold() not in FILLERS and not _system(one)]
+    names = [account.get("user"), *(session.get("name") for session in sessions)]
+    whole = [*(identity.get(field) for field in ("computer_name", "domain", "serial", "machine_guid")), *names]
+    return [text for text in whole if text and text.strip().casefold() not in FILLERS and not _system(text)]
 
 
 def _system(name: str) -> bool:
@@ -317,9 +319,9 @@ def _system(name: str) -> bool:
 
 def _walk(redactor: _Redactor, at: str, value: Any, rules: Mapping[str, Rule]) -> Any:
     if isinstance(value, dict):
-        return {name: _walk(redactor, f"{at}.{name}".lstrip("."), one, rules) for name, one in value.items()}
+        return {name: _walk(redactor, f"{at}.{name}".lstrip("."), inner, rules) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_walk(redactor, at, one, rules) for one in value]
+        return [_walk(redactor, at, inner, rules) for inner in value]
     if isinstance(value, str):
         return rules[at](redactor, value) if at in rules else redactor.number("word", value)
     return value

@@ -55,11 +55,11 @@ def act(run: Run, steps: Sequence[Step]) -> tuple[dict[str, StepResult], dict[st
 
 def _shard(run: Run, begun: dict[str, datetime], steps: Sequence[Step]) -> Mapping[str, StepResult]:
     """Act on one shard's steps, but those for which there is no time any more, or no lease."""
-    mark, at, left_out = secrets.token_hex(6), run.ports.now(), _late(run, steps)
+    run_tag, at, left_out = secrets.token_hex(6), run.ports.now(), _late(run, steps)
     begun.update((step.id, at) for step in steps)
     due = [step for step in steps if step.id not in left_out]
     if due:
-        started = [journals.started(step.id, step.gateway, run.plan.id, at, mark) for step in due]
+        started = [journals.started(step.id, step.gateway, run.plan.id, at, run_tag) for step in due]
         left_out |= _lost(run, due, run.journal.begin(started, run.me, run.leased))
         due = [step for step in due if step.id not in left_out]
     if not due:
@@ -68,7 +68,7 @@ def _shard(run: Run, begun: dict[str, datetime], steps: Sequence[Step]) -> Mappi
     run.begun.update(step.id for step in due)
     run.before.update((step.id, run.latest.get(step.gateway, "")) for step in due)
     run.notify(events.StepsStarted(steps=tuple(due)))
-    acted = applied(run.ports, due, mark)
+    acted = applied(run.ports, due, run_tag)
     failpoints.reached(Failpoint.ACTED)
     run.notify(events.StepsActed(steps=tuple(due)))
     return left_out | acted

@@ -16,7 +16,7 @@ from provisioner.execute.ports import Apply, Ports
 from provisioner.fleet import rewrite
 from provisioner.model import Evidence, Finding, Gateway, Plan, Step
 
-# A marker on a gateway ends by itself, should nobody be left to take it away: after so many minutes of its own clock.
+# A work marker ends by itself, should nobody be left to take it away: after so many minutes of its own clock.
 _MARKED_FOR = 120
 
 OnTask = Callable[[str, str, str], None]
@@ -102,21 +102,21 @@ def actor(
     """What acts on gateways: Ansible, with this fleet's way in. What is replaced is kept there under the plan's id."""
     rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
 
-    def act(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> Mapping[str, StepResult]:
         lending = [step for step in steps if step.values.get("carry_from") and not step.restores]
         lenders = [str(step.values["carry_from"]) for step in lending]
         names = dict.fromkeys([*(step.gateway for step in steps), *lenders])
         own = {"provisioner_plan": plan}
         hosts = {name: inventory.connection(auditor.fleet, rows[name]) | own for name in names}
         return playbook.run(
-            steps, hosts, auditor.secret, mark=mark, check=check, turn=auditor.turn, ticket=auditor.ticket,
-            on_task=on_task, cancelled=cancelled, marker=_marker(auditor),
+            steps, hosts, auditor.secret, run_tag=run_tag, check=check, turn=auditor.turn, ticket=auditor.ticket,
+            on_task=on_task, cancelled=cancelled, marker=_work_marker(auditor),
         )  # fmt: skip
 
     return act
 
 
-def _marker(auditor: Auditor) -> inventory.Marker:
+def _work_marker(auditor: Auditor) -> inventory.WorkMarker:
     """What is left on a gateway while it is worked on: which journal knows of it, who, and for how long at most."""
     name, *before = auditor.journal.names()
-    return inventory.Marker(journal=name, known=tuple(before), by=str(processes.this()), minutes=_MARKED_FOR)
+    return inventory.WorkMarker(journal=name, known=tuple(before), by=str(processes.this()), minutes=_MARKED_FOR)

@@ -1,5 +1,5 @@
-"""Our marker on every gateway of a practice while a Connector is started there: two teams with two journals do not both
-find the other PC stopped.
+"""Our work marker on every gateway of a practice while a Connector is started there: two teams with two journals do not
+both find the other PC stopped.
 
 The marker stands on a gateway before its peers are looked at for the last time, and until what was started has been
 looked at. Whoever comes second is refused by it, there or here.
@@ -108,9 +108,9 @@ def _claim(row: Gateway, *, stays: bool) -> Step:
 
 
 def _shard(run: Run, stays: bool, steps: Sequence[Step]) -> Mapping[str, StepResult]:
-    mark = secrets.token_hex(6)
-    run.journal.append(_event(run, step, "claim_started", {"mark": mark}) for step in steps)
-    claimed = applied(run.ports, steps, mark)
+    run_tag = secrets.token_hex(6)
+    run.journal.append(_event(run, step, "claim_started", {"mark": run_tag}) for step in steps)
+    claimed = applied(run.ports, steps, run_tag)
     results = {step.id: {"result": claimed[step.id].result, "stays": stays} for step in steps}
     run.journal.append(_event(run, step, "claim_ended", results[step.id]) for step in steps)
     return claimed

@@ -50,22 +50,22 @@ def seconds_left(
     """
     if state.waiting:
         return None
-    busy = {step.id for one in state.running for under in one.values() for step in under.steps}
+    busy = {step.id for shard in state.running for under in shard.values() for step in under.steps}
     gone, left = busy | set(state.ended), 0.0
     for wave in plan.waves:
         # A Connector is started when all else of its wave is through.
         for starts in (False, True):
-            phase = [one for one in wave.steps if one.kind == "playbook" and (one.remedy == START) is starts]
+            phase = [step for step in wave.steps if step.kind == "playbook" and (step.remedy == START) is starts]
             ids = {step.id for step in phase}
             queue = shards([step for step in phase if step.id not in gone], shard, cores)
-            mine = [_left(one, durations, now) for one in state.running if _of(one) & ids]
+            mine = [_left(shard, durations, now) for shard in state.running if _of(shard) & ids]
             left += _makespan(mine, [_whole(steps, durations) for steps in queue], cores)
     return left
 
 
 def overdue(state: UnderWay, durations: Mapping[str, float], now: float) -> bool:
     """Whether something that runs takes longer than was thought."""
-    every = [under for one in state.running for under in one.values() if under.steps]
+    every = [under for shard in state.running for under in shard.values() if under.steps]
     return any(now - under.since > takes(under.steps[0], durations) for under in every)
 
 

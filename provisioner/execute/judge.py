@@ -148,7 +148,7 @@ def why_stale(plan: Plan, row: Gateway | None, gateway: str) -> str:
 
 
 def marked_by_others(evidence: Evidence, names: Collection[str]) -> str:
-    """Which other journal's work is marked on the gateway and not over, in words; "" for none. `names` are ours.
+    """Which other journal's work marker stands on the gateway and is not over, in words; "" for none. `names` are ours.
 
     How long it stands yet the gateway itself has said, by its own clock. Where that cannot be told it is none here: the
     claim on the gateway knows how old the marker is, and decides.
@@ -177,8 +177,8 @@ def decide_before(
 
     `begun`: this plan has acted on the gateway and is not through with it: that facts have moved is our own doing.
     `working`: whether a Connector that was started is known to work; `stated`: whether a standing statement says that
-    the PC is the right one. `names`: those under which our journal marks gateways, by which another team's marker is
-    told; without them nobody looks.
+    the PC is the right one. `names`: those of our journal in work markers, by which another team's is told;
+    without them nobody looks.
     """
     if trouble := reading.trouble(step.gateway):
         return Result.REFUSED if reading.refused(step.gateway) else Result.UNREACHABLE, trouble

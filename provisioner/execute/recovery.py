@@ -27,9 +27,9 @@ def recover(run: Run) -> None:
 
 
 def _end_dead(run: Run, unended: Sequence[Event]) -> None:
-    for mark in sorted({str(event.body.get("mark", "")) for event in unended} - {""}):
+    for run_tag in sorted({str(event.body.get("mark", "")) for event in unended} - {""}):
         try:
-            run.ports.kill_leftovers(mark)
+            run.ports.kill_leftovers(run_tag)
         except OSError as error:
             raise PlanRefused(str(error), "End them by hand; then give the same command again.") from error
     why = "the run that began it ended before it did"

@@ -54,7 +54,7 @@ class Run:
 
     Given: `leased`, what it leases as a whole, beside gateways; `now_because`, why hours do not count; `patience`,
     seconds for which a person is waited for. From the journal: `progress` and `stood`, how each step stood before this
-    run; `confirmed`, what persons confirmed, in words, by step; `names`, those under which the journal marks gateways
+    run; `confirmed`, what persons confirmed, in words, by step; `names`, those of the journal in work markers
     (the newest first); `durations`, seconds that remedies were measured to take; `moving`, the open migration, by
     practice, that this plan does not belong to, as a wave finds it.
 

@@ -138,9 +138,9 @@ def _taken_back(run: Run, step: Step, others: Sequence[str]) -> judge.Verdict:
     Done whatever else holds the run up: two active Connectors send everything to patients twice.
     """
     stop = replace(stopping.stop(run.fleet, run.row(step.gateway)), id=f"{step.id}-taken-back")
-    at, mark = run.ports.now(), secrets.token_hex(6)
-    run.journal.append([journals.started(stop.id, stop.gateway, run.plan.id, at, mark)])
-    acted = applied(run.ports, [claims.staying(stop)], mark)[stop.id]
+    at, run_tag = run.ports.now(), secrets.token_hex(6)
+    run.journal.append([journals.started(stop.id, stop.gateway, run.plan.id, at, run_tag)])
+    acted = applied(run.ports, [claims.staying(stop)], run_tag)[stop.id]
     stopped = connector_runs(act.observe(run, [stop]).evidence.get(stop.gateway)) is False
     names = " and ".join(others)
     if stopped:

@@ -51,8 +51,8 @@ def check(
     usable = settings or Settings(version=schema.VERSION, endpoints=())
     complain = _Complaints(document, wrong)
     if settings is not None:
-        for one in checks.complaints(settings, folder):
-            complain(one)
+        for complaint in checks.complaints(settings, folder):
+            complain(complaint)
     listed = _listed(usable, folder, practices, complain)
     table = rows(folder, usable, settings is not None and ("lab",) not in wrong, listed)
     _basic(usable, table, complain)
@@ -103,10 +103,10 @@ class _Complaints:
     def __init__(self, document: Document, wrong: set[Place]) -> None:
         self._document, self._wrong = document, wrong
 
-    def __call__(self, one: checks.Complaint) -> None:
-        if any(one.place[: len(place)] == place for place in self._wrong):
+    def __call__(self, complaint: checks.Complaint) -> None:
+        if any(complaint.place[: len(place)] == place for place in self._wrong):
             return
-        fault = self._document.fault(one.place, one.message, one.hint, warning=one.warning)
+        fault = self._document.fault(complaint.place, complaint.message, complaint.hint, warning=complaint.warning)
         self._document.faults.append(fault)
 
 
@@ -143,8 +143,8 @@ def _digest(fleet: Fleet, folder: Path) -> str:
     content = {
         "settings": schema.ADAPTER.dump_python(fleet.settings, mode="json"),
         "gateways": gateways,
-        "statements": [vars(one) for one in fleet.statements],
-        "waivers": [vars(one) for one in fleet.waivers],
+        "statements": [vars(statement) for statement in fleet.statements],
+        "waivers": [vars(waiver) for waiver in fleet.waivers],
         "templates": [
             hashlib.sha256((folder / file.template).read_bytes()).hexdigest() for file in fleet.settings.connector.files
         ],

@@ -64,9 +64,9 @@ def _version(settings: Settings, folder: Path) -> Iterator[Complaint]:
 
 
 def _endpoints(settings: Settings, folder: Path) -> Iterator[Complaint]:
-    for one in endpoints.complaints(settings.endpoints, lab=settings.lab):
-        place: Place = ("endpoints",) if one.index is None else ("endpoints", one.index)
-        yield Complaint(place, one.message, one.hint, one.warning)
+    for complaint in endpoints.complaints(settings.endpoints, lab=settings.lab):
+        place: Place = ("endpoints",) if complaint.index is None else ("endpoints", complaint.index)
+        yield Complaint(place, complaint.message, complaint.hint, complaint.warning)
 
 
 def _practice_list(settings: Settings, folder: Path) -> Iterator[Complaint]:

@@ -57,17 +57,17 @@ class Hours:
         """The window that holds a moment (with a time zone), together with those that adjoin it; None: shut."""
         if not self.weekly:
             return ANY_TIME
-        held = [one for one in self._around(at) if one.opens <= at < one.closes]
+        held = [window for window in self._around(at) if window.opens <= at < window.closes]
         if not held:
             return None
-        opens, closes = min(held).opens, max(one.closes for one in held)
+        opens, closes = min(held).opens, max(window.closes for window in held)
         while closes - at < _LONGEST:
-            later = [one.closes for one in self._around(closes) if one.opens <= closes < one.closes]
+            later = [window.closes for window in self._around(closes) if window.opens <= closes < window.closes]
             if not later:
                 break
             closes = max(later)
         while at - opens < _LONGEST:
-            earlier = [one.opens for one in self._around(opens) if one.opens < opens <= one.closes]
+            earlier = [window.opens for window in self._around(opens) if window.opens < opens <= window.closes]
             if not earlier:
                 break
             opens = min(earlier)
@@ -81,7 +81,7 @@ class Hours:
             return held
         today = at.astimezone(ZONE).date()
         for ahead in range(_AHEAD.days + 1):
-            later = [one.opens for one in self._on(today + timedelta(days=ahead)) if one.opens > at]
+            later = [window.opens for window in self._on(today + timedelta(days=ahead)) if window.opens > at]
             if later:
                 return self.window(min(later))
         return None
@@ -95,10 +95,10 @@ class Hours:
         """The windows that begin on a day."""
         if day in _bank_holidays(day.year):
             return []
-        own = (one for one in self.weekly if one.day == day.weekday())
-        found = (Window(_moment(day, one.opens), _moment(day, one.closes)) for one in own)
+        own = (hours for hours in self.weekly if hours.day == day.weekday())
+        windows = (Window(_moment(day, hours.opens), _moment(day, hours.closes)) for hours in own)
         # One that lies in the hour that is left out in spring has no length.
-        return [one for one in found if one.opens < one.closes]
+        return [window for window in windows if window.opens < window.closes]
 
 
 def parse(text: str) -> Hours:

@@ -149,7 +149,7 @@ def _known(given: str, values: set[str], what: str, columns: str = "") -> str:
     if wanted in values:
         return wanted
     near = difflib.get_close_matches(wanted, sorted(values), 3, 0.5)
-    some = [one if len(one) <= 60 else f"{one[:60]}..." for one in near or sorted(values)[:5]]
+    some = [value if len(value) <= 60 else f"{value[:60]}..." for value in near or sorted(values)[:5]]
     there = f"{'The nearest' if near else 'There are'}: {', '.join(some)}{'' if near or len(values) < 6 else ' ...'}"
     raise InputError(
         f"No open GP practice of the list has the {what} {given}.", f"{there}. {columns}" if columns else there

@@ -50,7 +50,7 @@ def _changed(folder: Path, old: bytes, roles: Mapping[str, Role]) -> bytes:
     table, before = read(old, f"{FILE} is not right, and no role is written into it.")
     _all_there(before, roles)
     wanted = {name.lower(): role for name, role in roles.items()}
-    after = tuple(replace(one, role=wanted.get(one.name.lower(), one.role)) for one in before)
+    after = tuple(replace(gateway, role=wanted.get(gateway.name.lower(), gateway.role)) for gateway in before)
     lines = {now.line: now.role for was, now in zip(before, after, strict=True) if was.role is not now.role}
     text = table.text
     for row in reversed(table.rows):

@@ -112,8 +112,8 @@ def _errors(data: Any) -> list[Wrong]:
         # By way of JSON, because strictness there still takes a list for a tuple and a text for a date.
         ADAPTER.validate_json(_json(data), strict=True)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        return [Wrong(loc=one["loc"], type=one["type"], msg=one["msg"]) for one in found]
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        return [Wrong(loc=wrong["loc"], type=wrong["type"], msg=wrong["msg"]) for wrong in errors]
     return []
 
 
@@ -175,7 +175,7 @@ def _key_hint(place: Place) -> str:
     near = suggest(name, _keys(place[:-1]))
     if near:
         return near
-    homes = [shape for shape, kind in _SHAPES.items() if name in {one.name for one in dataclasses.fields(kind)}]
+    homes = [shape for shape, kind in _SHAPES.items() if name in {setting.name for setting in dataclasses.fields(kind)}]
     if homes:
         return f"It belongs in {dotted(homes[0]).replace('*', 'NAME')}." if homes[0] else "It belongs at the top."
     return "This version does not have it; see docs/operations.md."
@@ -184,7 +184,7 @@ def _key_hint(place: Place) -> str:
 def _keys(place: Place) -> Iterator[str]:
     for shape, kind in _SHAPES.items():
         if len(shape) == len(place) and all(want in ("*", have) for want, have in zip(shape, place, strict=True)):
-            yield from (one.name for one in dataclasses.fields(kind))
+            yield from (setting.name for setting in dataclasses.fields(kind))
 
 
 def dotted(place: Place) -> str:

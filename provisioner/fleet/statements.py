@@ -168,7 +168,7 @@ def _subject(cells: Mapping[str, str], known: Known, fault: Callable[[str, str, 
         return practice, ""
     name, home = known.names.get(gateway.lower(), ("", ""))
     if not name:
-        own = [one for one in known.practices.get(practice, ()) if one]
+        own = [gateway for gateway in known.practices.get(practice, ()) if gateway]
         hint = f"The practice has {', '.join(own)}." if own else "Leave it out to speak of the whole practice."
         fault("gateway", f"there is no gateway {gateway} in practices.csv.", hint)
     elif practice and home != practice:

@@ -77,20 +77,20 @@ def suppliers(path: Path, listed: Collection[str] = (), supplier: str = "") -> S
     headed = _is_header([codes.normal(cell) for cell in sample[0][1]], wanted)
     columns = _columns(sample, headed)
     code = _code(path, columns, listed)
-    system = _supplier(path, [one for one in columns if one is not code], wanted)
-    found = Suppliers()
-    found.columns = f"Of {path.name} the codes are column {code.name!r}, the suppliers column {system.name!r}."
+    system = _supplier(path, [column for column in columns if column is not code], wanted)
+    by_practice = Suppliers()
+    by_practice.columns = f"Of {path.name} the codes are column {code.name!r}, the suppliers column {system.name!r}."
     for line, cells in itertools.chain(sample[headed:], lines):
         if len(cells) <= max(code.at, system.at):
             message = f"{path}:{line}: {len(cells)} columns, and the first line has {len(columns)}."
-            raise InputError(message, f"{found.columns} {_HINT}")
+            raise InputError(message, f"{by_practice.columns} {_HINT}")
         practice, name = codes.normal(cells[code.at]), cells[system.at].strip()
-        known = found.get(practice)
+        known = by_practice.get(practice)
         if known is None or not known:
-            found[practice] = name
+            by_practice[practice] = name
         elif name and name not in known.split("/"):
-            found[practice] = f"{known}/{name}"
-    return found
+            by_practice[practice] = f"{known}/{name}"
+    return by_practice
 
 
 def _is_header(cells: Sequence[str], wanted: str) -> bool:
@@ -117,44 +117,49 @@ def _columns(sample: Sequence[tuple[int, Sequence[str]]], headed: bool) -> list[
 
 def _code(path: Path, columns: Sequence[_Column], listed: Collection[str]) -> _Column:
     """The column of the practices' codes: by what it holds, then by the national list, and last by its name."""
-    holding = [(one, one.share({cell for cell in one.cells if not codes.why_not_practice(cell)})) for one in columns]
-    found = [one for one, share in holding if share > 0.5]
-    if not found:
-        names = ", ".join(one.name for one in columns)
+    holding = [
+        (column, column.share({cell for cell in column.cells if not codes.why_not_practice(cell)}))
+        for column in columns
+    ]
+    candidates = [column for column, share in holding if share > 0.5]
+    if not candidates:
+        names = ", ".join(column.name for column in columns)
         raise InputError(f"{path} has no columns for code and supplier: none of {names} holds practices' codes.", _HINT)
-    in_list = max(one.share(listed) for one in found)
-    found = [one for one in found if not in_list or one.share(listed) > in_list / 2]
+    in_list = max(column.share(listed) for column in candidates)
+    candidates = [column for column in candidates if not in_list or column.share(listed) > in_list / 2]
     # A network's or a parent's code may look like a practice's, and a practice may even have the same.
-    plain = [one for one in found if not _OTHER_CODE.search(one.letters)]
-    return _only(path, "code", _nearest(plain or found, _CODE_NAMES) or plain or found)
+    plain = [column for column in candidates if not _OTHER_CODE.search(column.letters)]
+    return _only(path, "code", _nearest(plain or candidates, _CODE_NAMES) or plain or candidates)
 
 
 def _supplier(path: Path, columns: Sequence[_Column], wanted: str) -> _Column:
     """The supplier's column: by its exact name, by a name that says supplier, by what it holds, and last by a name that
     says system. One without a cell is none."""
-    filled = [one for one in columns if one.cells]
-    holding = [one for one in filled if one.share({text for text in one.cells if _is_supplier(text, wanted)}) > 0.5]
-    named = _nearest(filled, _SUPPLIER_NAMES) or [one for one in filled if "supplier" in one.letters]
-    found = named or holding or [one for one in filled if "system" in one.letters]
-    if not found:
-        names = ", ".join(one.name for one in columns)
+    filled = [column for column in columns if column.cells]
+    holding = [
+        column for column in filled if column.share({text for text in column.cells if _is_supplier(text, wanted)}) > 0.5
+    ]
+    named = _nearest(filled, _SUPPLIER_NAMES) or [column for column in filled if "supplier" in column.letters]
+    candidates = named or holding or [column for column in filled if "system" in column.letters]
+    if not candidates:
+        names = ", ".join(column.name for column in columns)
         raise InputError(f"{path} has no columns for code and supplier: none of {names} says the supplier.", _HINT)
-    both = [one for one in found if one in holding]
-    return _only(path, "supplier", both if len(found) > 1 and both else found)
+    both = [column for column in candidates if column in holding]
+    return _only(path, "supplier", both if len(candidates) > 1 and both else candidates)
 
 
 def _nearest(columns: Sequence[_Column], names: Sequence[Collection[str]]) -> list[_Column]:
     """Those with one of the first of these names that any has."""
     for some in names:
-        if found := [one for one in columns if one.letters in some]:
-            return found
+        if candidates := [column for column in columns if column.letters in some]:
+            return candidates
     return []
 
 
 def _only(path: Path, what: str, columns: Sequence[_Column]) -> _Column:
     """The one of these, which may be there twice. Errors: InputError where they differ."""
-    if any(one.cells != columns[0].cells for one in columns):
-        names = " or ".join(repr(one.name) for one in columns)
+    if any(column.cells != columns[0].cells for column in columns):
+        names = " or ".join(repr(column.name) for column in columns)
         hint = "Which one is not guessed: take the others out of a copy of the file."
         raise InputError(f"{path}: the {what} may be column {names}.", hint)
     return columns[0]

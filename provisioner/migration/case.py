@@ -55,7 +55,7 @@ def _one(auditor: Auditor, practice: str, to: str, open_: dict[str, str]) -> Pla
         return Planned(plan=plan, new=False)
     if not to:
         raise InputError(f"{practice}: to which PC?", "--to GATEWAY: a standby or candidate row of the practice.")
-    return _new(auditor, stages.moved(auditor.fleet, practice, to, datetime.now(UTC).date()))
+    return _new(auditor, stages.resolve_move(auditor.fleet, practice, to, datetime.now(UTC).date()))
 
 
 def _new(auditor: Auditor, move: Move) -> Planned:
@@ -79,7 +79,7 @@ def _new(auditor: Auditor, move: Move) -> Planned:
 
 def _others(audit: Audit, old: str) -> list[str]:
     """Other products that live on the old gateway (docs/operations.md, "Moving a gateway")."""
-    evidence = next((one for one in audit.evidence if one.gateway == old), None)
+    evidence = next((evidence for evidence in audit.evidence if evidence.gateway == old), None)
     connector = evidence.sections.get("connector") if evidence and not evidence.error else None
     return list(connector["other_products"] or ()) if connector else []
 
@@ -118,7 +118,7 @@ def in_turn(journal: Journal, plan: Plan, step: Step) -> None:
     """Errors: InputError where something on the machines has still to be done before a person's step can be: what is
     confirmed before its time says nothing of how it is then."""
     before = plan.steps[: plan.steps.index(step)]
-    open_ = [one for one in standing.open_steps(journal, plan) if one in before and one.kind != "person"]
+    open_ = [other for other in standing.open_steps(journal, plan) if other in before and other.kind != "person"]
     if open_:
         raise InputError(
             f"It is not the time for {step.remedy} yet: {open_[0].remedy} on {open_[0].gateway} is not done.",
@@ -132,7 +132,7 @@ def confirm(journal: Journal, practice: str, step: str, *, by: str, words: str =
     Errors: InputError where there is no such step, nobody is named, or it is not the time for it.
     """
     plan = running_now(journal, practice)
-    persons = {one.remedy: one for one in plan.steps if one.kind == "person" or one.remedy == stages.CARRY}
+    persons = {each.remedy: each for each in plan.steps if each.kind == "person" or each.remedy == stages.CARRY}
     if step not in persons:
         raise InputError(f"{practice} has no step {step!r} of a person.", f"There are {', '.join(persons)}.")
     if not by.strip():
@@ -180,7 +180,7 @@ def going_back(auditor: Auditor, migration: Plan) -> Planned:
     assert isinstance(audit, Audit)
     at = datetime.now(UTC)
     acted, outcomes = acted_on(journal, migration.id), journal.progress(migration.id).outcomes
-    done = {id_: one for id_, one in outcomes.items() if one.result in FINISHED}
+    done = {id_: outcome for id_, outcome in outcomes.items() if outcome.result in FINISHED}
     plan_id = new_id("undo", at)
     plan = stages.back(migration, audit, auditor.fleet, acted, done, at=at, plan_id=plan_id)
     return Planned(plan=plan, new=True)

@@ -90,7 +90,7 @@ class Stage:
     roles: Mapping[str, Role]
 
 
-def moved(fleet: Fleet, practice: str, to: str, day: date) -> Move:
+def resolve_move(fleet: Fleet, practice: str, to: str, day: date) -> Move:
     """The move that takes a practice's gateway to that PC.
 
     Errors: InputError for a practice or gateway that is not in the fleet, of another practice, in no role for it, or
@@ -101,7 +101,7 @@ def moved(fleet: Fleet, practice: str, to: str, day: date) -> Move:
         raise InputError(f"{practice} is not in this fleet.", "practices.csv has the practices; is the code right?")
     new = next((gateway for gateway in fleet.known if gateway.name.upper() == to.upper()), None)
     if new is None:
-        names = ", ".join(one.name for one in own if one.role is not Role.ACTIVE) or "none"
+        names = ", ".join(gateway.name for gateway in own if gateway.role is not Role.ACTIVE) or "none"
         hint = f"Other gateways of {practice}: {names}. Give the new PC a row first, as a standby or candidate."
         raise InputError(f"There is no gateway {to} with an address in practices.csv.", hint)
     if new.practice != practice:
@@ -200,7 +200,7 @@ def _switch(audit: Audit, fleet: Fleet, move: Move) -> list[Stage]:
     after = {move.old: Role.STANDBY, move.new: Role.ACTIVE}
     rows = {row.name: row for row in in_roles(fleet, after).gateways}
     ended = _person(GATEWAY_ENDED, rows[move.old])
-    if alone := guards.by_hand(next((one for one in audit.evidence if one.gateway == move.old), None)):
+    if alone := guards.by_hand(next((evidence for evidence in audit.evidence if evidence.gateway == move.old), None)):
         words = f"{ended.words}; and end there by hand what no step of ours can end, and what starts it: {alone}"
         ended = replace(ended, words=words)
     stages = [
@@ -330,7 +330,7 @@ def _role_stage(
 
 def _waves(stages: Iterable[Stage]) -> tuple[Wave, ...]:
     kept = [stage for stage in stages if stage.steps]
-    return tuple(Wave(number=number, steps=one.steps, roles=one.roles) for number, one in enumerate(kept, 1))
+    return tuple(Wave(number=number, steps=wave.steps, roles=wave.roles) for number, wave in enumerate(kept, 1))
 
 
 def _places(fleet: Fleet, move: Move) -> dict[str, tuple[str, str]]:

@@ -27,7 +27,7 @@ def _is_stranger(gateway: Gateway, identity: Finding | None, said: StatementsInF
 
 def strangers(rows: Iterable[Gateway], findings: Iterable[Finding], said: StatementsInForce) -> frozenset[str]:
     """The gateways at whose address another PC may answer: `findings` are theirs."""
-    identity = {one.gateway: one for one in findings if one.control == IDENTITY}
+    identity = {finding.gateway: finding for finding in findings if finding.control == IDENTITY}
     return frozenset(row.name for row in rows if _is_stranger(row, identity.get(row.name), said))
 
 
@@ -58,7 +58,7 @@ def by_hand(evidence: Evidence | None) -> str:
     if evidence is None or evidence.error:
         return ""
     found = running.without_service(evidence.sections)
-    return listed([running.words(one) for one in found]) if found else ""
+    return listed([running.words(process) for process in found]) if found else ""
 
 
 def why_not_beside(gateway: Gateway, said: StatementsInForce, evidence: Evidence | None) -> str:
@@ -153,9 +153,8 @@ def stated_off(gateway: Gateway, evidence: Evidence | None, said: StatementsInFo
 
 def _startable(evidence: Evidence) -> str:
     """The name of a Connector's service that Windows or a person could start; "" for none."""
-    service = evidence.sections["service"]
-    found = [one for one in (service["service"], *(service["others"] or ())) if one]
-    return next((str(one["name"]) for one in found if one["start_mode"] != "disabled"), "")
+    found = running.services(evidence.sections)
+    return next((str(service["name"]) for service in found if service["start_mode"] != "disabled"), "")
 
 
 def why_not_remove(
@@ -176,7 +175,7 @@ def why_not_remove(
         ask = "End it there by hand, and what starts it (log-on, a task), then audit and plan again."
         return gap(gateway, "retired-service", words, "icb-it", ask)
     active = [other for other in others if other.role is Role.ACTIVE]
-    known = [one.name for one in active if one.name not in strangers]
+    known = [gateway.name for gateway in active if gateway.name not in strangers]
     if said.covers(NO_CONNECTOR, gateway) or any(connector_runs(evidence.get(name)) for name in known):
         return None
     row = _row(NO_CONNECTOR, gateway.practice, "", _WHY, said.day)

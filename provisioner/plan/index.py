@@ -40,7 +40,7 @@ def of_audit(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, f
         strangers=strangers(fleet.gateways, audit.findings, said),
         controls={control.id: control for control in audit.controls},
         findings={gateway: tuple(found) for gateway, found in findings.items()},
-        evidence={one.gateway: one for one in audit.evidence},
+        evidence={evidence.gateway: evidence for evidence in audit.evidence},
         rows={gateway.name: gateway for gateway in fleet.gateways},
         practices=by_practice(fleet.known),
         seconds=durations,
@@ -62,7 +62,7 @@ def place_of(gateway: Gateway) -> tuple[str, str]:
 
 def others_of(index: AuditIndex, gateway: Gateway) -> list[Gateway]:
     """The other gateways of its practice."""
-    return [one for one in index.practices[gateway.practice] if one.name != gateway.name]
+    return [other for other in index.practices[gateway.practice] if other.name != gateway.name]
 
 
 def is_stated(index: AuditIndex, gateway: Gateway, finding: Finding) -> bool:

@@ -89,7 +89,7 @@ def make(
         waves=_waves(steps, fleet.settings.rollout.waves),
         budget=budget_of(fleet),
         # A PC that is not the one it should be comes first: all else that is said of it is about another PC.
-        gaps=tuple(sorted(gaps, key=lambda one: one.control != IDENTITY)),
+        gaps=tuple(sorted(gaps, key=lambda lack: lack.control != IDENTITY)),
     )
 
 
@@ -98,17 +98,17 @@ def not_planned(audit: Audit, fleet: Fleet, at: datetime) -> dict[tuple[str, str
     made = make(audit, fleet, at=at, plan_id="none")
     done = {(step.gateway, step.remedy) for step in made.steps}
     done |= {(step.gateway, control) for step in made.steps for control in step.because}
-    why = {(one.gateway, one.control): one for one in made.gaps}
+    why = {(lack.gateway, lack.control): lack for lack in made.gaps}
     first: dict[str, Gap] = {}
-    for one in made.gaps:
-        first.setdefault(one.gateway, one)
+    for lack in made.gaps:
+        first.setdefault(lack.gateway, lack)
     remedies = {control.id: control.remedy for control in audit.controls}
-    open_ = [one for one in audit.findings if one.status is Status.FAILED and remedies[one.control]]
+    open_ = [finding for finding in audit.findings if finding.status is Status.FAILED and remedies[finding.control]]
     return {
-        (one.gateway, one.control): found
-        for one in open_
-        if not {(one.gateway, one.control), (one.gateway, remedies[one.control])} & done
-        and (found := why.get((one.gateway, one.control)) or first.get(one.gateway))
+        (finding.gateway, finding.control): why_not
+        for finding in open_
+        if not {(finding.gateway, finding.control), (finding.gateway, remedies[finding.control])} & done
+        and (why_not := why.get((finding.gateway, finding.control)) or first.get(finding.gateway))
     }
 
 
@@ -122,11 +122,11 @@ def budget_of(fleet: Fleet) -> Budget:
 
 def fingerprint(findings: Iterable[Finding]) -> str:
     """What tells these findings from others: control, status and value of each."""
-    said = [
+    contents = [
         [finding.control, finding.status, finding.actual if finding.value is None else finding.value]
         for finding in sorted(findings, key=lambda finding: finding.control)
     ]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(contents, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _refuse_unknown(asked: frozenset[str]) -> None:
@@ -158,12 +158,16 @@ def _of_gateway(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> t
     if gateway.role is Role.RETIRED and mended and (why := removal_barred(index, gateway)):
         return [], [why, *gaps]
     if service := going(index.evidence[gateway.name]):
-        for remedy in [one for one in offered.order() if one in mended and one in asked and offered.stops_service(one)]:
+        for remedy in [
+            name for name in offered.order() if name in mended and name in asked and offered.stops_service(name)
+        ]:
             gaps.extend(after_restart(gateway, finding, service) for finding in mended.pop(remedy))
     if START in mended and START in asked and (why := start_barred(index, gateway, mended, asked, open_)):
         del mended[START]
         gaps.append(why)
-    steps, lacking = _steps(index, gateway, {remedy: found for remedy, found in mended.items() if remedy in asked})
+    steps, lacking = _steps(
+        index, gateway, {remedy: findings for remedy, findings in mended.items() if remedy in asked}
+    )
     return steps, [*gaps, *lacking]
 
 
@@ -174,15 +178,15 @@ def _steps(index: AuditIndex, gateway: Gateway, mended: Mapping[str, list[Findin
     order = offered.removal() if retired else offered.order()
     # What is not done to a gateway of that role is said, never passed over.
     others = sorted(mended.keys() - set(order))
-    steps, gaps = list[Step](), [left_to_owner(index, row, one) for name in others for one in mended[name]]
+    steps, gaps = list[Step](), [left_to_owner(index, row, finding) for name in others for finding in mended[name]]
     for remedy in (offered.known()[name] for name in order if name in mended):
         findings = mended[remedy.name]
         if remedy.told_of_program and not retired and program.one == "":
-            gaps.extend(gap(row, one.control, _untold(program), "icb-it", _UNTOLD_ASK) for one in findings)
+            gaps.extend(gap(row, finding.control, _untold(program), "icb-it", _UNTOLD_ASK) for finding in findings)
             continue
         lacks = [remedy.lacks(index.fleet.settings, row, finding.control) for finding in findings]
-        gaps.extend(asked_of_vendor(row, one, lack) for one, lack in zip(findings, lacks, strict=True) if lack)
-        if able := [one for one, lack in zip(findings, lacks, strict=True) if not lack]:
+        gaps.extend(asked_of_vendor(row, finding, lack) for finding, lack in zip(findings, lacks, strict=True) if lack)
+        if able := [finding for finding, lack in zip(findings, lacks, strict=True) if not lack]:
             values = offered.values(index.fleet, row, remedy.name, "" if retired else program.one)[1]
             steps.append(_step(index, row, remedy, values, able))
     return steps, gaps
@@ -192,14 +196,14 @@ def _program(index: AuditIndex, gateway: Gateway, remedies: Collection[str]) -> 
     """Which program firewall and antivirus are told of: that which the plan's own service step sets, else what runs.
     What no service runs, no step of ours takes the place of: then it is both."""
     settings, evidence = index.fleet.settings, index.evidence[gateway.name]
-    found = programs(evidence.sections, settings)
+    at_work = programs(evidence.sections, settings)
     if SERVICE in remedies and "procrun" in settings.packages:
-        return Programs(running=found.running if by_hand(evidence) else (), configured=settings.connector.image)
-    return found
+        return Programs(running=at_work.running if by_hand(evidence) else (), configured=settings.connector.image)
+    return at_work
 
 
 def _untold(program: Programs) -> str:
-    return program.why or " and ".join(program.words(one) for one in program.each)
+    return program.why or " and ".join(program.words(image) for image in program.each)
 
 
 def _mendable(index: AuditIndex, gateway: Gateway, findings: Sequence[Finding]) -> set[str]:
@@ -232,7 +236,9 @@ def _step(
         proves=controls,
         needs=before_start(index.audit.controls) if starts else (),
         keeps=tuple(
-            one.control for one in index.findings[row.name] if one.control == RUNNING and one.status is Status.PASSED
+            finding.control
+            for finding in index.findings[row.name]
+            if finding.control == RUNNING and finding.status is Status.PASSED
         ),
         fingerprint=fingerprint(findings),
         changes=tuple(

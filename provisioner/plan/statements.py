@@ -17,11 +17,13 @@ class StatementsInForce:
     @classmethod
     def of(cls, fleet: Fleet, day: date) -> "StatementsInForce":
         """Those of a fleet."""
-        stand = [one for one in fleet.statements if one.stands(day)]
+        stand = [statement for statement in fleet.statements if statement.stands(day)]
         return cls(
             day=day,
-            practices=frozenset((one.control, one.practice) for one in stand if not one.gateway),
-            gateways=frozenset((one.control, one.gateway) for one in stand if one.gateway),
+            practices=frozenset(
+                (statement.control, statement.practice) for statement in stand if not statement.gateway
+            ),
+            gateways=frozenset((statement.control, statement.gateway) for statement in stand if statement.gateway),
         )
 
     def covers(self, control: str, gateway: Gateway) -> bool:

@@ -116,7 +116,7 @@ def _why_by_hand(step: Step, acted: Attempts, way: Back) -> str:
 def _back(steps: Sequence[Step], way: Back, audit: Audit, before: Mapping[str, Any], plan_id: str) -> Step:
     first, role = steps[0], steps[0].role
     proves = tuple(dict.fromkeys(control for step in steps for control in step.proves))
-    was = [one for one in audit.of(first.gateway) if one.control in proves]
+    was = [finding for finding in audit.of(first.gateway) if finding.control in proves]
     own = {f"{role}_state": "restored", f"{role}_before": dict(before), "provisioner_plan": plan_id, **way.values}
     step = Step(
         id=f"{first.gateway}-undo-{role}",
@@ -127,12 +127,14 @@ def _back(steps: Sequence[Step], way: Back, audit: Audit, before: Mapping[str, A
         role=role,
         values={**first.values, **own},
         because=first.because,
-        proves=tuple(control for control in proves if control in {one.control for one in was}),
-        changes=tuple(_change(one, steps) for one in was),
+        proves=tuple(control for control in proves if control in {finding.control for finding in was}),
+        changes=tuple(_change(finding, steps) for finding in was),
         seconds=sum(step.seconds for step in steps if step.remedy != START) or first.seconds,
         restores=True,
     )
-    evidence = next((one for one in audit.evidence if one.gateway == first.gateway and not one.error), None)
+    evidence = next(
+        (evidence for evidence in audit.evidence if evidence.gateway == first.gateway and not evidence.error), None
+    )
     return replace(step, fingerprint=work_fingerprint(step, evidence) if evidence else "")
 
 

@@ -105,7 +105,11 @@ class _Reasons:
 
     @classmethod
     def of(cls, source: Source) -> Self:
-        findings = {(audit.id, one.gateway, one.control): one for audit in source.audits for one in audit.findings}
+        findings = {
+            (audit.id, finding.gateway, finding.control): finding
+            for audit in source.audits
+            for finding in audit.findings
+        }
         return cls(
             controls={control.id: control for audit in source.audits for control in audit.controls}, findings=findings
         )
@@ -138,7 +142,7 @@ def _practice(source: Source, reasons: _Reasons, code: str) -> dict[str, Any]:
         step["attempts"] = said["attempts"][f"{step['plan']} {step['id']}"]
         step["confirmed"] = said["confirmed"][f"{step['plan']} {step['id']}"]
         step["standing"] = said["standing"][f"{step['plan']} {step['id']}"]
-    readings = {one: source.readings[one] for one in named(links) if one in source.readings}
+    readings = {sha256: source.readings[sha256] for sha256 in named(links) if sha256 in source.readings}
     return {
         "version": VERSION,
         "made_at": words.utc(source.made_at),

@@ -48,7 +48,9 @@ def page(practice: Mapping[str, Any]) -> str:
     TypeError, ValueError, AttributeError or jinja2's TemplateError.
     """
     done = [_done(step) for step in practice["steps"]]
-    parts = [(plan, _by_gateway([one for one in done if one.step["plan"] == plan["id"]])) for plan in practice["plans"]]
+    parts = [
+        (plan, _by_gateway([entry for entry in done if entry.step["plan"] == plan["id"]])) for plan in practice["plans"]
+    ]
     return render(
         "record.html.j2",
         scripted=False,
@@ -79,22 +81,22 @@ def _done(step: Mapping[str, Any]) -> Done:
 
 def _by_gateway(done: list[Done]) -> dict[str, list[Done]]:
     found: dict[str, list[Done]] = {}
-    for one in done:
-        found.setdefault(one.step["gateway"], []).append(one)
+    for entry in done:
+        found.setdefault(entry.step["gateway"], []).append(entry)
     return found
 
 
 def _sentence(done: list[Done], plan: str) -> str:
     """How far the plan itself got, and what of it was taken back."""
-    own = [one for one in done if one.step["plan"] == plan]
-    well = sum(one.well for one in own)
+    own = [entry for entry in done if entry.step["plan"] == plan]
+    well = sum(entry.well for entry in own)
     if not own:
         return "nothing was planned here"
     if well == len(own):
         said = "the one step is done" if well == 1 else f"all {well} steps are done"
     else:
         said = f"{well} of {words.counted(len(own), 'step')} {'is' if well == 1 else 'are'} done"
-    undone = sum(one.result == words.RESULTS[Result.UNDONE] for one in done if one not in own)
+    undone = sum(entry.result == words.RESULTS[Result.UNDONE] for entry in done if entry not in own)
     return f"{said}, {undone} undone later" if undone else said
 
 

@@ -31,7 +31,7 @@ def manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
     try:
         found = json.loads(files[MANIFEST])
         right = found["version"] == VERSION and isinstance(found["plan"], str) and found["files"].items()
-        whole = right and all(isinstance(one, str) for pair in found["files"].items() for one in pair)
+        whole = right and all(isinstance(text, str) for pair in found["files"].items() for text in pair)
     except _UNFIT as error:
         raise ValueError("it is no manifest of a record") from error
     if not whole:

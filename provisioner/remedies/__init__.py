@@ -27,23 +27,23 @@ REMEDIES: tuple[Remedy, ...] = (
 
 def known() -> Mapping[str, Remedy]:
     """All remedies, by name."""
-    return {one.name: one for one in REMEDIES}
+    return {remedy.name: remedy for remedy in REMEDIES}
 
 
 def order() -> tuple[str, ...]:
     """The names of those that a rollout does, in the order of doing."""
-    return tuple(one.name for one in REMEDIES if one.planned)
+    return tuple(remedy.name for remedy in REMEDIES if remedy.planned)
 
 
 def removal() -> tuple[str, ...]:
     """The names of those that are taken off a retired gateway, in that order."""
-    removed = [(one.removal.place, one.name) for one in REMEDIES if one.removal]
+    removed = [(remedy.removal.place, remedy.name) for remedy in REMEDIES if remedy.removal]
     return tuple(name for _, name in sorted(removed))
 
 
 def ways_back() -> Mapping[str, Back]:
     """The ways back that are known, by role, in the order of undoing. A role may do several remedies: it has one."""
-    backs = {one.role: one.back for one in REMEDIES if one.back}
+    backs = {remedy.role: remedy.back for remedy in REMEDIES if remedy.back}
     return dict(sorted(backs.items(), key=lambda item: item[1].place))
 
 

@@ -40,17 +40,17 @@ def _shown(sections: Sections, values: Values) -> Any:
         return None
     paths, processes = defender["path_exclusions"], defender["process_exclusions"]
     shown = {
-        "paths": {one: _excluded(one, paths, asked) for one in values["antivirus_paths"]},
-        "processes": {one: _excluded(one, processes, {}) for one in values["antivirus_processes"]},
+        "paths": {path: _excluded(path, paths, asked) for path in values["antivirus_paths"]},
+        "processes": {process: _excluded(process, processes, {}) for process in values["antivirus_processes"]},
     }
-    return UNTOLD if any(None in one.values() for one in shown.values()) else shown
+    return UNTOLD if any(None in known.values() for known in shown.values()) else shown
 
 
-def _excluded(one: str, listed: list[str] | None, asked: Mapping[str, Any]) -> bool | None:
+def _excluded(item: str, listed: list[str] | None, asked: Mapping[str, Any]) -> bool | None:
     """Whether it is excluded: by the list; where that is hidden by what Defender was asked; None for not known."""
     if listed is not None:
-        return one.lower() in {each.lower() for each in listed}
-    return asked["excluded"] if str(asked.get("path")).lower() == one.lower() else None
+        return item.lower() in {each.lower() for each in listed}
+    return asked["excluded"] if str(asked.get("path")).lower() == item.lower() else None
 
 
 REMEDY = Remedy(

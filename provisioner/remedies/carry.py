@@ -17,7 +17,7 @@ def carried(step: Step, reading: Mapping[str, Evidence]) -> bool:
 
 def _digests(evidence: Evidence | None, paths: list[str]) -> list[str | None]:
     connector = evidence.sections.get("connector") if evidence and not evidence.error else None
-    known = {one["path"].lower(): one["sha256"] for one in connector["files"]} if connector else {}
+    known = {file["path"].lower(): file["sha256"] for file in connector["files"]} if connector else {}
     return [known.get(path.lower()) for path in paths]
 
 
@@ -34,7 +34,7 @@ def _values(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
 
 
 def _shown(sections: Sections, values: Values) -> Any:
-    known = {one["path"].lower(): one["sha256"] for one in sections["connector"]["files"]}
+    known = {file["path"].lower(): file["sha256"] for file in sections["connector"]["files"]}
     return {path: known.get(path.lower()) for path in values["carry_paths"]}
 
 

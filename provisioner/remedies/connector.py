@@ -54,7 +54,7 @@ def _given(settings: Settings) -> bool:
 def _shown(sections: Sections, values: Values) -> Any:
     found = sections["connector"]
     made = {file["path"].lower() for file in values.get("connector_files") or ()}
-    files = {one["path"].lower(): one["sha256"] for one in found["files"] if one["path"].lower() in made}
+    files = {file["path"].lower(): file["sha256"] for file in found["files"] if file["path"].lower() in made}
     return {"package": found["package_sha256"], "version": found["version"], "files": files}
 
 

@@ -12,7 +12,7 @@ from provisioner import resources
 from provisioner.ansible import playbook
 from provisioner.ansible.results import StepResult
 from provisioner.model import Step
-from tests.conftest import own_mark
+from tests.conftest import own_run_tag
 
 MARK = "s3cret-marked"
 
@@ -195,6 +195,6 @@ def run(
 ) -> dict[str, StepResult]:
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     password = {"ansible_password": LOCAL["ansible_password"]}
-    arguments: dict[str, Any] = {"mark": own_mark("m0"), "secrets": lambda name: f"{MARK}-{name}", "root": root}
+    arguments: dict[str, Any] = {"run_tag": own_run_tag("m0"), "secrets": lambda name: f"{MARK}-{name}", "root": root}
     found = hosts or {one.gateway: {**here, **password} for one in steps}
     return playbook.run(steps, found, **arguments | options)

@@ -19,7 +19,7 @@ from provisioner.lab import Handle
 from provisioner.transport.credentials import LoginGuard
 from provisioner.transport.diagnosis import REFUSED
 from tests.ansible.playbooks import root, step
-from tests.conftest import own_mark
+from tests.conftest import own_run_tag
 
 __all__ = ["root"]  # fixtures
 
@@ -35,10 +35,10 @@ def test_roles_on_a_real_winrm_and_a_refused_password(lab: Callable[..., Handle]
         steps.append(replace(step(row.name, role), values=values))
     password = (pretend.folder / fleet.settings.connection.credential_file).read_text().strip()
     answers = {one.name: password, other.name: "wrong"}
-    acted = playbook.run(steps, hosts, answers.__getitem__, mark=own_mark("m3"), turn=LoginGuard().turn)
+    acted = playbook.run(steps, hosts, answers.__getitem__, run_tag=own_run_tag("m3"), turn=LoginGuard().turn)
     assert (acted[f"{one.name}-firewall"].result, acted[f"{one.name}-firewall"].changed) == ("ok", True)
     assert acted[f"{other.name}-firewall"].result == "refused"
-    again = playbook.run(steps[:1], hosts, answers.__getitem__, mark=own_mark("m3"))
+    again = playbook.run(steps[:1], hosts, answers.__getitem__, run_tag=own_run_tag("m3"))
     assert (again[f"{one.name}-firewall"].result, again[f"{one.name}-firewall"].changed) == ("ok", False)
     assert not [said for said in (*acted.values(), *again.values()) if password in repr(said)]
 
@@ -53,7 +53,7 @@ def knocking(pretend: Handle, root: Path, guard: LoginGuard | None, **options: A
     steps = [step(row.name, "knocks") for row in fleet.known]
     hosts = {row.name: inventory.connection(fleet, row) for row in fleet.known}
     given = {
-        "mark": own_mark("m4"),
+        "run_tag": own_run_tag("m4"),
         "secrets": lambda name: pretend.password,
         "turn": guard.turn if guard else None,
         **options,

@@ -15,13 +15,13 @@ from provisioner import processes
 from provisioner.ansible import playbook, results
 from provisioner.transport.diagnosis import REFUSED
 from tests.ansible.playbooks import LOCAL, MARK, ROLES, filled, root, run, step
-from tests.conftest import own_mark
+from tests.conftest import own_run_tag
 
 __all__ = ["root"]  # fixtures
 
 
-def left_over(mark: str) -> list[object]:
-    return [*processes.marked(mark), *Path(tempfile.gettempdir()).glob(f"provisioner-{mark}-*")]
+def left_over(run_tag: str) -> list[object]:
+    return [*processes.tagged(run_tag), *Path(tempfile.gettempdir()).glob(f"provisioner-{run_tag}-*")]
 
 
 def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
     assert acted["B84002-changes"].message == "not tried, because breaks did not finish here"
     assert acted["B84001-changes"].seconds > 0
     assert (tmp_path / "made").read_text() == "new\n"
-    assert left_over(own_mark("m0")) == []
+    assert left_over(own_run_tag("m0")) == []
 
 
 def test_what_a_helper_does_is_done_by_the_role_that_includes_it(root: Path, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_secrets_come_by_the_socket_and_nothing_else_does(root: Path, monkeypatc
     files = [{"secrets": {"pin": "pin"}}]
     found: set[str] = set()
     stop = threading.Event()
-    watching = threading.Thread(target=_watch, args=(own_mark("m0"), stop, found))
+    watching = threading.Thread(target=_watch, args=(own_run_tag("m0"), stop, found))
     watching.start()
     try:
         acted = run(root, step("B84001", "asks", connector_files=files), step("B84002", "asks_another"))
@@ -183,11 +183,11 @@ def test_secrets_come_by_the_socket_and_nothing_else_does(root: Path, monkeypatc
     assert found == {"something was looked at"}
 
 
-def _watch(mark: str, stop: threading.Event, found: set[str]) -> None:
+def _watch(run_tag: str, stop: threading.Event, found: set[str]) -> None:
     """Search what the run's processes were given, and its folder, for the marked secret."""
     while not stop.wait(0.01):
-        places = [Path(f"/proc/{pid}/{name}") for pid in processes.marked(mark) for name in ("cmdline", "environ")]
-        for folder in Path(tempfile.gettempdir()).glob(f"provisioner-{mark}-*"):
+        places = [Path(f"/proc/{pid}/{name}") for pid in processes.tagged(run_tag) for name in ("cmdline", "environ")]
+        for folder in Path(tempfile.gettempdir()).glob(f"provisioner-{run_tag}-*"):
             # Not Path.rglob: it breaks where a folder goes away meanwhile.
             places += [Path(at, name) for at, _, names in os.walk(folder) for name in names]
         for path in places:
@@ -211,12 +211,12 @@ def test_a_run_that_is_stopped_leaves_nothing(root: Path) -> None:
         step("B84002", "sleeps"),
         on_task=task,
         cancelled=asked.is_set,
-        mark=own_mark("m1"),
+        run_tag=own_run_tag("m1"),
     )
     assert asked.is_set()
     assert {one.result for one in acted.values()} == {"unknown"}
     assert "stopped" in acted["B84001-sleeps"].message
-    assert left_over(own_mark("m1")) == []
+    assert left_over(own_run_tag("m1")) == []
 
 
 def test_what_a_dead_run_left_is_ended_by_its_mark(root: Path) -> None:
@@ -229,14 +229,14 @@ def test_what_a_dead_run_left_is_ended_by_its_mark(root: Path) -> None:
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     # ansible-playbook itself notices that nobody reads it any more; its worker sleeps on, in a session of its own.
-    assert processes.marked(own_mark("m2"))
-    assert playbook.end_run(own_mark("m2")) > 0
-    assert left_over(own_mark("m2")) == []
-    assert playbook.end_run(own_mark("m2")) == 0
+    assert processes.tagged(own_run_tag("m2"))
+    assert playbook.end_run(own_run_tag("m2")) > 0
+    assert left_over(own_run_tag("m2")) == []
+    assert playbook.end_run(own_run_tag("m2")) == 0
 
 
 def run_until_killed(root: Path, asked: "multiprocessing.synchronize.Event") -> None:
-    run(root, step("B84001", "sleeps"), on_task=lambda *_: asked.set(), mark=own_mark("m2"))
+    run(root, step("B84001", "sleeps"), on_task=lambda *_: asked.set(), run_tag=own_run_tag("m2"))
 
 
 def test_ansible_that_cannot_begin_says_why(tmp_path: Path) -> None:

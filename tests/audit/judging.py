@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from provisioner import resources
 from provisioner.audit import evaluate, facts, policy
@@ -19,12 +22,35 @@ from provisioner.model import (
     Statement,
     Waiver,
 )
-from tests.audit.test_facts import NOON, READY, SETTINGS, changed
+from provisioner.model.settings import Java, Package, Service, Settings
 
 POLICY = policy.load(resources.root() / "policy", facts.NAMES)
+FOLDER = Path(__file__).parent / "facts"
+READY: dict[str, Any] = yaml.safe_load((FOLDER / "ready.yml").read_text("utf-8"))
+NOON = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
+SETTINGS = Settings(
+    version=1,
+    endpoints=ENDPOINTS,
+    packages={
+        "connector": Package(sha256="C0" * 32, path="C:\\connector.zip"),
+        "procrun": Package(sha256="d0" * 32, path="C:\\procrun.exe"),
+    },
+    java=Java(version="17"),
+    service=Service(name="iPlatoConnector"),
+)
+NOBODY: dict[str, Any] = {"systmone.listeners": []}
 
 
 CONTROLS = {control.id: control for control in POLICY.controls}
+
+
+def changed(place: str, value: Any, tree: Any) -> None:
+    """Put a value at a dotted place: names of keys, numbers of entries."""
+    *way, last = (int(part) if part.isdecimal() else part for part in place.split("."))
+    for part in way:
+        tree = tree[part]
+    tree[last] = value
 
 
 def gateway(name: str, role: Role = Role.ACTIVE, practice: str = "A81001") -> Gateway:

@@ -6,9 +6,7 @@ import pytest
 
 from provisioner.audit import evaluate
 from provisioner.model import Audit, Evidence, Fleet, Gateway, Problem, Role, Status
-from tests.audit.judging import AWAY, POLICY, Answer, fleet, gateway, judged
-from tests.audit.test_evaluate import NOBODY
-from tests.audit.test_facts import NOON
+from tests.audit.judging import AWAY, NOBODY, NOON, POLICY, Answer, fleet, gateway, judged
 
 
 def audit(asked: Fleet, answers: Mapping[str, Answer]) -> Audit:

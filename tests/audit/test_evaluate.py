@@ -19,8 +19,11 @@ from tests.audit.judging import (
     ANSWERS,
     AWAY,
     CONTROLS,
+    NOBODY,
+    NOON,
     OFF,
     POLICY,
+    READY,
     Answer,
     control,
     fleet,
@@ -29,16 +32,12 @@ from tests.audit.judging import (
     said,
     waived,
 )
-from tests.audit.test_facts import NOON, READY
 
 TODAY = NOON.date()
 
 
 def ready(found: Mapping[str, Finding]) -> bool:
     return evaluate.ready(found.values(), POLICY.controls)
-
-
-NOBODY: dict[str, Any] = {"systmone.listeners": []}
 
 
 NOTHING: dict[str, Any] = {

@@ -11,9 +11,8 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -22,31 +21,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner import resources
 from provisioner.audit import facts, policy
 from provisioner.audit.facts.addresses import covers, is_any, ports_cover
 from provisioner.audit.facts.connector import version_begins
 from provisioner.evidence import shapes
 from provisioner.evidence.question import SECTIONS
 from provisioner.model import Evidence, Fact, Gateway, Problem, Role
-from provisioner.model.settings import Java, Package, Service, Settings
+from provisioner.model.settings import Package, Settings
+from tests.audit.judging import FOLDER, NOON, POLICY, READY, SETTINGS, changed
 
-FOLDER = Path(__file__).parent / "facts"
-READY: dict[str, Any] = yaml.safe_load((FOLDER / "ready.yml").read_text("utf-8"))
-POLICY = policy.load(resources.root() / "policy", facts.NAMES)
 SHAPES = {name: jsonschema.Draft202012Validator(shapes.data(name)) for name in SECTIONS}
-NOON = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
-ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
-SETTINGS = Settings(
-    version=1,
-    endpoints=ENDPOINTS,
-    packages={
-        "connector": Package(sha256="C0" * 32, path="C:\\connector.zip"),
-        "procrun": Package(sha256="d0" * 32, path="C:\\procrun.exe"),
-    },
-    java=Java(version="17"),
-    service=Service(name="iPlatoConnector"),
-)
 
 
 def cases() -> list[Any]:
@@ -56,14 +40,6 @@ def cases() -> list[Any]:
         if path.stem != "ready"
         for case in yaml.safe_load(path.read_text("utf-8"))
     ]
-
-
-def changed(place: str, value: Any, tree: Any) -> None:
-    """Put a value at a dotted place: names of keys, numbers of entries."""
-    *way, last = (int(part) if part.isdecimal() else part for part in place.split("."))
-    for part in way:
-        tree = tree[part]
-    tree[last] = value
 
 
 def settings_of(case: Mapping[str, Any]) -> Settings:

@@ -9,42 +9,9 @@ from provisioner import resources
 from provisioner.audit import facts, policy
 from provisioner.errors import Fault, InputError
 from provisioner.model import Impact
+from tests.fixtures.policies import GOOD, NAMES, written
 
 SHIPPED = resources.root() / "policy"
-NAMES = frozenset({"pc.size", "pc.colour", "pc.words"})
-
-GOOD = """\
-- id: size
-  requirement: R7
-  title: Large
-  impact: required
-  applies_when: {role: [active, standby], pc.colour: [red]}
-  fact: pc.size
-  at_least: 3
-  wants: at least 3
-  failed: It is small.
-  remedy: java
-- id: colour
-  requirement: ours
-  title: Red or blue
-  impact: advice
-  fact: pc.colour
-  one_of: [red, blue]
-  wants: red or blue
-  shows: pc.words
-  failed: "It is {actual}."
-  owner: practice
-  ask: Paint it.
-"""
-
-
-def written(folder: Path, text: str, pages: tuple[str, ...] = ("size", "colour")) -> Path:
-    (folder / "controls").mkdir()
-    for page in pages:
-        (folder / "controls" / f"{page}.md").write_text("# page\n")
-    (folder / "gateway.yml").write_text(text)
-    (folder / "windows-lifecycle.yml").write_text((SHIPPED / "windows-lifecycle.yml").read_text("utf-8"))
-    return folder
 
 
 def faults(folder: Path, text: str, **kw: tuple[str, ...]) -> list[Fault]:
@@ -95,6 +62,8 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
         ("  wants: at least 3\n", "", 1, "size: wants is missing."),
         ("  failed: It is small.", "  failed: ' '", 1, "size: failed is missing."),
         ("  ask: Paint it.", "  ask:", 11, "colour: ask is empty."),
+        ("title: Large", "title: 3", 1, "size: title is 3, and must be a text. Put it in quotes."),
+        ("remedy: java", "remedy: {java: yes}", 1, "size: remedy is {'java': True}, and must be a text."),
         ("fact: pc.size", "fact: pc.sise", 1, "size: fact names pc.sise, which is no fact. Did you mean pc.size?"),
         (
             "shows: pc.words",
@@ -106,6 +75,7 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
         ("[active, standby]", "[activ]", 1, "size: there is no role activ. Did you mean active?"),
         ("{role: [active, standby], pc.colour: [red]}", "{}", 1, "size: applies_when is empty"),
         ("{role: [active, standby], pc.colour: [red]}", "active", 1, "size: applies_when is empty"),
+        ("[active, standby]", "[active, 3]", 1, "size: applies_when: role must be a list of texts"),
         ("pc.colour: [red]", "pc.colour: [yes]", 1, "must be a list of texts (quote yes and no)"),
         ("pc.colour: [red]", "pc.colour: []", 1, "must be a list of texts"),
         ("at_least: 3", "at_leest: 3", 1, "size: there is no key 'at_leest'. Did you mean at_least?"),
@@ -115,6 +85,12 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
         ("at_least: 3", "at_least: true", 1, "size: at_least compares with nothing: True."),
         ("at_least: 3", 'is: ""', 1, "size: is compares with nothing: ''."),
         ("at_least: 3", "at_most: many", 1, "size: at_most compares with nothing: 'many'."),
+        (
+            "one_of: [red, blue]",
+            "one_of: [red, [blue]]",
+            11,
+            "colour: one_of compares with nothing: ['red', ['blue']].",
+        ),
         ("one_of: [red, blue]", "one_of: []", 11, "colour: one_of compares with nothing: []."),
         ("  remedy: java\n", "", 1, "size: exactly one of remedy and owner says who mends it."),
         ("remedy: java", "remedy: java\n  owner: practice", 1, "size: exactly one of remedy and owner says"),

@@ -12,7 +12,7 @@ import pytest
 from provisioner.cli import VERBS
 from provisioner.lab.process.client import Handle
 from tests.conftest import ROOT, Command, Ran
-from tests.report.test_json import promised
+from tests.fixtures.documents import promised
 
 Lab = Callable[..., Handle]
 

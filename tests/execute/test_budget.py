@@ -53,8 +53,8 @@ def test_shards_that_ansibles_words_held_up_are_done_when_the_reading_says_bette
     world = some(12, waves=(), shard=1)
     plan = replace(world.plan(remedies=["firewall"]), budget=Budget(first_wave=99))
 
-    def complains(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
-        return {id: replace(said, result="failed") for id, said in world.act(steps, mark).items()}
+    def complains(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
+        return {id: replace(said, result="failed") for id, said in world.act(steps, run_tag).items()}
 
     ended = apply(world, plan, journal, apply=complains)
     assert set(results(ended).values()) == {"done"}

@@ -139,9 +139,9 @@ def test_a_person_who_is_waited_for_is_no_work(journal: Journal) -> None:
     planned = world.plan()
     looker = Looker(world, planned)
 
-    def act(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> Mapping[str, StepResult]:
         world.clock += timedelta(seconds=20)
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     apply(world, planned, journal, notify=looker.hear, apply=act)
     assert looker.told(PersonAwaited) == ["0:40 of work; it waits"]

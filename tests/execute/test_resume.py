@@ -36,9 +36,9 @@ def test_going_on_after_a_death_ends_what_was_left_and_lets_the_reading_judge(jo
         ]
     )
     world.machines["B84000"].rule = True
-    ended_marks: list[str] = []
-    ended = apply(world, plan, journal, kill_leftovers=ended_marks.append)
-    assert ended_marks == ["m1"]
+    ended_tags: list[str] = []
+    ended = apply(world, plan, journal, kill_leftovers=ended_tags.append)
+    assert ended_tags == ["m1"]
     assert results(ended) == {"B84000-firewall": "unchanged", "B84001-firewall": "done"}
     assert world.acts == ["B84001-firewall"]
     kinds = [(event.step, event.body.get("result")) for event in journal.events(plan.id) if event.kind == "step_ended"]
@@ -55,9 +55,9 @@ def test_what_a_dead_run_of_another_plan_left_is_ended_before_anything_is_done(j
     journal.take(["plan-alive"], alice, "apply", AT, AT.replace(year=2027))
     log: list[str] = []
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         log.extend(step.id for step in steps)
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     apply(world, plan, journal, apply=act, kill_leftovers=log.append)
     assert log == ["m1", "B84000-firewall", "B84001-firewall"]
@@ -83,9 +83,9 @@ def test_a_run_that_ends_while_another_looks_for_dead_ones_is_not_taken_for_one(
         return take(gateways, *more)
 
     monkeypatch.setattr(journal, "take", it_ends_first)
-    marks: list[str] = []
-    apply(world, plan, journal, kill_leftovers=marks.append)
-    assert marks == []
+    tags: list[str] = []
+    apply(world, plan, journal, kill_leftovers=tags.append)
+    assert tags == []
     assert journal.progress("plan-alive").outcomes["B84009-service"].result is Result.DONE
 
 
@@ -109,9 +109,9 @@ def test_an_interrupt_ends_what_runs_and_begins_nothing_further(journal: Journal
     world, asked = some(3), threading.Event()
     plan = world.plan(remedies=["firewall"])
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         asked.set()
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     ended = apply(world, plan, journal, apply=act, interrupted=asked.is_set)
     assert list(results(ended).values()) == ["done", "skipped", "skipped"]
@@ -165,10 +165,10 @@ def test_a_step_is_in_the_journal_before_it_is_done(journal: Journal) -> None:
     plan = world.plan(remedies=["firewall"])
     seen: list[Event] = []
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         seen.extend(journal.progress(plan.id).unended.values())
-        assert seen[0].body["mark"] == mark
-        return world.act(steps, mark)
+        assert seen[0].body["mark"] == run_tag
+        return world.act(steps, run_tag)
 
     assert results(apply(world, plan, journal, apply=act)) == {"B84000-firewall": "done"}
     assert [event.step for event in seen] == ["B84000-firewall"]
@@ -183,8 +183,8 @@ class Kept(World):
         if path.exists():
             self.machines, self.acts = pickle.loads(path.read_bytes())
 
-    def act(self, steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
-        said = super().act(steps, mark)
+    def act(self, steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
+        said = super().act(steps, run_tag)
         self.path.write_bytes(pickle.dumps((self.machines, self.acts)))
         return said
 

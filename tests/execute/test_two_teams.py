@@ -19,10 +19,10 @@ from provisioner.execute.admission import Asked
 from provisioner.journal import Event, Journal, started
 from provisioner.model import Plan, Result, Role, Step
 from tests.execute.plans import apply
+from tests.fixtures.documents import promised
 from tests.fixtures.fleets import write
 from tests.migration.operators import NEW, OLD, Operator
 from tests.record.records import run
-from tests.report.test_json import promised
 from tests.worlds import memory
 from tests.worlds.disk import LabWorld
 from tests.worlds.memory import AT, World, gateway
@@ -52,8 +52,8 @@ def test_a_connector_that_another_team_starts_at_the_same_moment_is_seen_and_our
     world, stopped = practice(), list[str]()
     plan = the_start(world)
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
-        said = world.act(steps, mark)
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
+        said = world.act(steps, run_tag)
         if any(step.remedy == "start" for step in steps):
             world.machines["B84001B"].running = True
         for step in steps:
@@ -78,8 +78,8 @@ def test_nothing_is_stopped_because_of_a_pc_that_is_not_the_practices(tmp_path: 
     """Right after the start another PC, with a Connector of its own, answers at one of the two addresses."""
     world, asked = practice(), list[str]()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
-        said = world.act(steps, mark)
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
+        said = world.act(steps, run_tag)
         asked.extend(step.id for step in steps)
         if any(step.remedy == "start" for step in steps):
             world.machines["B84001B"].running = True
@@ -95,11 +95,11 @@ def test_nothing_is_stopped_because_of_a_pc_that_is_not_the_practices(tmp_path: 
 def test_one_that_cannot_be_stopped_again_is_said_aloud(tmp_path: Path) -> None:
     world = practice()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         if any(step.values.get("service_state") == "disabled" for step in steps):
             raise OSError("no room for Ansible")
         world.machines["B84001B"].running = any(step.remedy == "start" for step in steps)
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     with Journal.open(tmp_path / "journal.db") as journal:
         (outcome,) = apply(world, the_start(world), journal, apply=act).outcomes
@@ -111,7 +111,7 @@ def test_one_that_cannot_be_stopped_again_is_said_aloud(tmp_path: Path) -> None:
 def test_a_start_waits_while_another_team_has_a_gateway_of_the_practice(tmp_path: Path) -> None:
     world, asked = practice(), list[tuple[str, Any]]()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         asked.extend((step.id, step.values.get(claims.STAYS)) for step in steps)
         held = StepResult(result="held", message="another team works on this gateway: journal j-2")
         return {step.id: held if step.gateway == "B84001B" else StepResult(result="ok") for step in steps}
@@ -128,7 +128,7 @@ def test_a_start_waits_while_another_team_has_a_gateway_of_the_practice(tmp_path
 def test_the_peers_are_looked_at_again_once_our_marker_is_on_them(tmp_path: Path) -> None:
     world = practice()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         # The other team was through before our marker was there.
         world.machines["B84001B"].running = True
         assert all(step.role == claims.MARKER for step in steps)
@@ -161,7 +161,7 @@ def test_one_that_comes_back_while_the_others_are_marked_makes_the_start_wait(tm
     world.fleet = replace(world.fleet, statements=(*world.fleet.statements, memory.only_connector("B84001", "B84001B")))
     world.machines["B84001B"].online = False
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         assert all(step.role == claims.MARKER and step.gateway == "B84001" for step in steps)
         world.machines["B84001B"].online = True
         return {step.id: StepResult(result="ok") for step in steps}
@@ -178,9 +178,9 @@ def test_nothing_is_written_on_a_pc_that_is_not_the_practices(tmp_path: Path) ->
     world.fleet = replace(world.fleet, statements=(*world.fleet.statements, memory.only_connector("B84001", "B84001B")))
     world.machines["B84001B"].right_pc = False
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         marked.update(step.gateway for step in steps)
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     with Journal.open(tmp_path / "journal.db") as journal:
         (outcome,) = apply(world, replace(the_start(practice()), roles={}), journal, apply=act).outcomes
@@ -348,7 +348,7 @@ def test_the_mover_and_an_older_clone_never_both_start(tmp_path: Path) -> None:
         because=("R17-running",), proves=("R17-running",),
     )  # fmt: skip
 
-    def act(steps: Sequence[Step], mark: str) -> Any:
+    def act(steps: Sequence[Step], run_tag: str) -> Any:
         if any(step.remedy == "start" and step.gateway == NEW for step in steps) and not tried:
             older = Plan(
                 id="clones", kind="rollout", at=world.clock, audit="a", fleet_digest="f", policy_digest="p1",

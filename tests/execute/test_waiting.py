@@ -67,9 +67,9 @@ def test_a_window_that_closes_in_the_middle_of_a_wave_ends_it(journal: Journal) 
     plan = world.plan(remedies=["firewall"])
     assert len(plan.waves) == 1
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         world.clock += timedelta(minutes=6)
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     ended = apply(world, plan, journal, apply=act)
     found = list(results(ended).values())
@@ -90,9 +90,9 @@ def test_a_start_for_which_the_window_has_closed_is_moved(journal: Journal) -> N
     world = timed("Mon-Fri 19:00-20:45")
     plan = world.plan()
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         world.clock += timedelta(minutes=40)
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     ended = apply(world, plan, journal, apply=act)
     assert results(ended)["B84000-service"] == "done"
@@ -157,10 +157,10 @@ def test_a_run_whose_lease_was_broken_and_taken_begins_nothing_further(journal: 
     plan = world.plan(remedies=["firewall"])
     alice = processes.Process(user="alice", host="elsewhere", pid=3, started="x")
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         journal.break_lease(plan.id, "alice", "it hangs", world.clock)
         journal.take([plan.id], alice, "apply", world.clock, world.clock + timedelta(hours=4))
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     ended = apply(world, plan, journal, apply=act)
     assert list(results(ended).values()) == ["done", "skipped", "skipped"]
@@ -287,8 +287,8 @@ def test_a_full_disk_under_the_journal_begins_nothing_further_and_loses_nothing(
     world = some(3)
     plan = world.plan(remedies=["firewall"])
 
-    def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
-        said = world.act(steps, mark)
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
+        said = world.act(steps, run_tag)
         limit_pages(journal, 1)
         for size in (4000, 400, 40, 1):
             with suppress(JournalError):

@@ -92,7 +92,7 @@ def test_what_another_team_changed_meanwhile_is_not_taken_for_our_own_doing(jour
     world = some(1)
     plan = world.plan(remedies=["firewall"])
 
-    def held(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def held(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         world.machines["B84000"].other_rule = "a rule for three"
         return {step.id: StepResult(result="held", message="another team works on this gateway") for step in steps}
 
@@ -105,7 +105,7 @@ def test_ansible_ok_without_proof_is_a_failure(journal: Journal) -> None:
     world = some(1)
     plan = world.plan(remedies=["firewall"])
 
-    def says_ok(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def says_ok(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         return {step.id: StepResult(result="ok", changed=True) for step in steps}
 
     ended = apply(world, plan, journal, apply=says_ok)
@@ -117,8 +117,8 @@ def test_a_proof_counts_whatever_ansible_says(journal: Journal) -> None:
     world = some(1)
     plan = world.plan(remedies=["firewall"])
 
-    def loses_the_answer(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
-        world.act(steps, mark)
+    def loses_the_answer(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
+        world.act(steps, run_tag)
         return {}
 
     assert results(apply(world, plan, journal, apply=loses_the_answer)) == {"B84000-firewall": "done"}
@@ -128,10 +128,10 @@ def test_an_act_that_breaks_costs_its_shard_only(journal: Journal) -> None:
     world = some(4, waves=(), shard=1, unknown=None)
     plan = replace(world.plan(remedies=["firewall"]), budget=Budget(first_wave=9, unknown=None))
 
-    def breaks(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def breaks(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         if steps[0].gateway == "B84001":
             raise RuntimeError("no such thing")
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     ended = apply(world, plan, journal, apply=breaks)
     assert sorted(results(ended).values()) == ["done", "done", "done", "unknown"]

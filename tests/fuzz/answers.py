@@ -25,7 +25,7 @@ from provisioner.report import csv, html, junit
 from provisioner.report import json as as_json
 from provisioner.transport import credentials, winrm
 from provisioner.transport.session import Login
-from tests.audit.test_facts import SETTINGS
+from tests.audit.judging import SETTINGS
 from tests.fixtures import lab
 from tests.fuzz.spoilt import AT, Target, spoilt, spoilt_tree
 

@@ -20,6 +20,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def change(path: Path, statement: str) -> None:
+def change(path: Path, statement: str, *values: object) -> None:
+    """A change that no journal makes: SQL on its file."""
     with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute(statement)
+        raw.execute(statement, values)

@@ -16,6 +16,7 @@ from provisioner.errors import InputError, JournalError
 from provisioner.journal import Event, Journal, Pruned, ended, events, file, started
 from provisioner.model import Audit, Evidence, Outcome, Plan, Problem, Result
 from provisioner.record import chain
+from tests.journal.journals import change
 from tests.worlds.memory import AT, World, fleet, gateway
 
 ME = processes.this()
@@ -26,11 +27,6 @@ DAY = timedelta(days=1)
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal.open(tmp_path / "journal.db") as opened:
         yield opened
-
-
-def change(path: Path, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute(statement, values)
 
 
 def reading(name: str = "B84001", at: datetime = AT, said: str = "as it was") -> Evidence:

@@ -16,9 +16,9 @@ from provisioner import processes
 from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal
 from provisioner.processes import Process
+from tests.fixtures.documents import promised
 from tests.fixtures.fleets import write
 from tests.record.records import run
-from tests.report.test_json import promised
 from tests.worlds.memory import AT
 
 LATER = AT + timedelta(hours=4)
@@ -143,7 +143,7 @@ def test_what_is_old_is_removed_after_a_yes(fleet: Path) -> None:
 
 def test_nothing_is_removed_from_a_journal_that_was_changed(fleet: Path) -> None:
     from tests.fixtures.records import fill
-    from tests.journal.test_keeping import change
+    from tests.journal.journals import change
 
     path = fleet / ".provisioner" / "journal.db"
     fill(path)

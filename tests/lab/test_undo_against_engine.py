@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.windows import Engine
+from tests.fixtures.web import web
+from tests.fixtures.windows import Engine, windows_home, wine_engine
+from tests.lab.both import differing, engine, played
 from tests.lab.stories import CHECK, Put, Step, four, told, tree
-from tests.lab.test_against_engine import differing, engine, played, web, windows_home, wine_engine
 
 __all__ = ["engine", "web", "windows_home", "wine_engine"]
 

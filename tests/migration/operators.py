@@ -31,7 +31,7 @@ class Operator:
         """The migration, planned and saved."""
         world = self.world()
         fleet = world.fleet
-        move = stages.moved(fleet, "B84001", NEW, world.clock.date())
+        move = stages.resolve_move(fleet, "B84001", NEW, world.clock.date())
         audit = world.audit(stages.in_roles(fleet, stages.before(move)).known)
         plan = stages.make(audit, fleet, move, at=world.now(), plan_id=f"move-{number}")
         with self.journal() as journal:

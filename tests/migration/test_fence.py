@@ -81,8 +81,8 @@ def test_a_stop_of_which_no_answer_came_counts_as_a_stop(operator: Operator, how
     world = operator.world()
     world.obliging = False
 
-    def loses_the_answer(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
-        world.act(steps, mark)
+    def loses_the_answer(steps: Sequence[Step], run_tag: str) -> Mapping[str, StepResult]:
+        world.act(steps, run_tag)
         if how == "killed":
             raise Killed
         return {step.id: StepResult(result="unreachable", message="the line broke") for step in steps}

@@ -83,23 +83,23 @@ class TestBadInput:
     def test_practices_and_gateways_that_do_not_fit(self, operator: Operator) -> None:
         fleet = operator.world().fleet
         with pytest.raises(InputError, match="not in this fleet"):
-            stages.moved(fleet, "A81001", NEW, DAY)
+            stages.resolve_move(fleet, "A81001", NEW, DAY)
         with pytest.raises(InputError, match="no gateway ELSEWHERE"):
-            stages.moved(fleet, "B84001", "ELSEWHERE", DAY)
+            stages.resolve_move(fleet, "B84001", "ELSEWHERE", DAY)
         with pytest.raises(InputError, match="active gateway already"):
-            stages.moved(fleet, "B84001", OLD, DAY)
+            stages.resolve_move(fleet, "B84001", OLD, DAY)
 
     def test_to_a_gateway_that_is_stated_to_be_off(self, operator: Operator) -> None:
         state(operator, NEW, "in a cupboard")
         with pytest.raises(InputError, match="switched off and stays so"):
-            stages.moved(operator.world().fleet, "B84001", NEW, DAY)
+            stages.resolve_move(operator.world().fleet, "B84001", NEW, DAY)
         # After its day the statement says nothing any more.
-        assert stages.moved(operator.world().fleet, "B84001", NEW, date(2028, 1, 1)).new == NEW
+        assert stages.resolve_move(operator.world().fleet, "B84001", NEW, date(2028, 1, 1)).new == NEW
 
     def test_a_gateway_of_another_practice(self, tmp_path: Path) -> None:
         fleet = LabWorld.make(tmp_path, ("B84001", "B84002")).fleet
         with pytest.raises(InputError, match="is a gateway of B84002"):
-            stages.moved(fleet, "B84001", "NEW-B84002", DAY)
+            stages.resolve_move(fleet, "B84001", "NEW-B84002", DAY)
 
     def test_a_second_migration_while_one_is_open(self, operator: Operator) -> None:
         plan = operator.planned()
@@ -174,10 +174,10 @@ def test_a_migration_that_opens_during_a_rollout_is_seen_by_its_next_wave(tmp_pa
     assert [step.gateway for step in rollout.steps] == [OLD, "OLD-B84002"]
     move = {"practice": "B84002", "old": "OLD-B84002", "new": "NEW-B84002"}
 
-    def meanwhile(steps: Sequence[Step], mark: str) -> Mapping[str, StepResult]:
+    def meanwhile(steps: Sequence[Step], run_tag: str) -> Mapping[str, StepResult]:
         with operator.journal() as journal:
             journal.append([Event(at=world.now(), kind="migration_opened", plan="move-2", body=move)])
-        return world.act(steps, mark)
+        return world.act(steps, run_tag)
 
     with operator.journal() as journal:
         ended = engine.run(rollout, world.fleet, journal, world.ports(apply=meanwhile), policy_digest="p1")

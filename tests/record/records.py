@@ -4,14 +4,26 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from provisioner.cli import provisioner
 from provisioner.errors import ProvisionerError
 from tests.fixtures.fleets import write
 from tests.fixtures.records import PLAN, fill
-from tests.record.test_signing import private
 
 ONE, TWO = "A84002.json", "A84005.json"
+
+
+def private(encryption: KeySerializationEncryption | None = None) -> str:
+    """A private key in PEM."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()).decode()
 
 
 @pytest.fixture(scope="module")

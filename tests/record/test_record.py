@@ -14,13 +14,12 @@ from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal
 from provisioner.record import chain, signing
 from provisioner.report.words import clean
+from tests.fixtures.documents import Page, promised
 from tests.fixtures.fleets import FLEET, write
 from tests.fixtures.hostile import NASTY
 from tests.fixtures.records import OTHER, PLAN, UNDO, fill
-from tests.record.records import ONE, TWO, fleet, held, made, plain, run
-from tests.record.test_signing import private
-from tests.report.test_html import Page
-from tests.report.test_json import promised
+from tests.journal.journals import change
+from tests.record.records import ONE, TWO, fleet, held, made, plain, private, run
 
 __all__ = ["fleet", "plain"]  # fixtures
 
@@ -166,8 +165,6 @@ def test_what_cannot_be_written_leaves_what_was_there(fleet: Path, tmp_path: Pat
 
 
 def test_nothing_is_recorded_from_a_journal_that_was_changed(fleet: Path, tmp_path: Path) -> None:
-    from tests.journal.test_keeping import change
-
     own = Path(shutil.copytree(fleet, tmp_path / "fleet"))
     change(own / ".provisioner" / "journal.db", "UPDATE events SET gateway = 'X' WHERE seq = 6")
     with pytest.raises(ProvisionerError, match="event 6"):

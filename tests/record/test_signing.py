@@ -6,11 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
@@ -18,13 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from provisioner.errors import InputError
 from provisioner.record import signing
+from tests.record.records import private
 
 DATA = b'{"version": 1}\n'
-
-
-def private(encryption: KeySerializationEncryption | None = None) -> str:
-    key = ed25519.Ed25519PrivateKey.generate()
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()).decode()
 
 
 def test_a_signature_is_of_these_bytes_by_this_key() -> None:

@@ -12,9 +12,8 @@ import pytest
 
 from provisioner.record import chain, signing, verify
 from provisioner.record import document as record
-from tests.record.records import ONE, TWO, fleet, held, made, plain, run
-from tests.record.test_signing import private
-from tests.report.test_json import paths, promised
+from tests.fixtures.documents import paths, promised
+from tests.record.records import ONE, TWO, fleet, held, made, plain, private, run
 
 __all__ = ["fleet", "plain"]  # fixtures
 

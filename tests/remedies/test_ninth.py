@@ -15,7 +15,7 @@ from provisioner.plan import proof, rollout, undo
 from provisioner.plan.undo import Attempts
 from provisioner.remedies.remedy import Back, Need, Remedy, Removal, Risk, Sections, Values, all_comes_back
 from provisioner.report import html
-from tests.audit.test_policy import GOOD, NAMES, written
+from tests.fixtures.policies import GOOD, NAMES, written
 from tests.worlds.memory import AT, Machine, World, control, fleet, gateway
 
 OF_PROXY = control("ours-proxy", "the proxy", remedy="proxy")

@@ -3,61 +3,16 @@
 import base64
 import hashlib
 import re
-from collections import Counter
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
 from provisioner.errors import InputError
 from provisioner.model import Audit, Budget, Cause, Plan, Role, Status
 from provisioner.report import html
+from tests.fixtures.documents import Page
 from tests.fixtures.hostile import NASTY, hostile
 from tests.fixtures.reports import PRACTICES, estate, plan
-
-_VOID = {"meta", "link", "input"}
-
-
-class Page(HTMLParser):
-    """A page taken apart: its text, its attributes, what its style and script elements hold."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.tags: Counter[str] = Counter()
-        self.raw: dict[str, str] = {}
-        self.stack: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.stack == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in _VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.stack and self.stack[-1] in ("style", "script"):
-            self.raw[self.stack[-1]] = self.raw.get(self.stack[-1], "") + data
-        else:
-            self.text.append(data)
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
-
-    def values(self, attribute: str) -> list[str]:
-        return [value for _, name, value in self.attributes if name == attribute]
-
 
 PAGES = {
     "audit": lambda: html.audit(*estate()),

@@ -1,42 +1,22 @@
 """The JSON documents are as docs/json.md promises, whatever a gateway says."""
 
 import json
-import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 
 from provisioner.report import json as report
+from tests.fixtures.documents import paths, promised
 from tests.fixtures.goldens import matches
 from tests.fixtures.hostile import NASTY, hostile
 from tests.fixtures.reports import TWO, estate, outcomes, plan
 
-DOC = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "audit": lambda: report.audit(*estate(TWO)[:2]),
     "plan": lambda: report.plan(plan(2)),
     "outcomes": lambda: report.outcomes("p-1", outcomes()),
 }
-
-
-def promised(name: str) -> dict[str, Any]:
-    found = re.search(rf"^```json {name}\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)
-    assert found, f"docs/json.md has no schema of {name}"
-    schema: dict[str, Any] = json.loads(found[1])
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return schema
-
-
-def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where every key of a document is, but for what is free in it."""
-    if isinstance(value, dict) and (not at or at[-1] not in ("values", "before")):
-        return [(*at, key) for key in value] + [path for key in value for path in paths(value[key], (*at, key))]
-    if isinstance(value, list) and value:
-        return paths(value[0], (*at, 0))
-    return []
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.lab.process.client import Handle
 from tests.conftest import Command
-from tests.roads.test_rollout import planned, steps
+from tests.roads.planning import planned, steps
 
 Lab = Callable[..., Handle]
 

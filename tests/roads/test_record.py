@@ -12,8 +12,8 @@ import jsonschema
 
 from provisioner.lab.process.client import Handle
 from tests.conftest import Command
-from tests.report.test_json import promised
-from tests.roads.test_rollout import planned
+from tests.fixtures.documents import promised
+from tests.roads.planning import planned
 
 SECRET = "MARKED-s3cret-of-a-template"
 

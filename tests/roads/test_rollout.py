@@ -23,24 +23,10 @@ from provisioner.journal import Journal
 from provisioner.lab.process import client as process
 from provisioner.lab.process.client import Handle
 from provisioner.model import Gateway, Step
-from tests.conftest import ROOT, Command, Ran, command, environment, own_mark, rows
+from tests.conftest import ROOT, Command, Ran, command, environment, own_run_tag, rows
+from tests.roads.planning import planned, steps
 
 Lab = Callable[..., Handle]
-
-
-def planned(provisioner: Command, fleet: Path) -> dict[str, object]:
-    """Audit and plan; the plan's document."""
-    assert provisioner("audit", fleet=fleet).code in (0, 1)
-    ran = provisioner("plan", "--format", "json", fleet=fleet)
-    assert ran.code == 0, ran.err
-    document: dict[str, object] = json.loads(ran.out)
-    return document
-
-
-def steps(document: dict[str, object]) -> list[str]:
-    waves = document["waves"]
-    assert isinstance(waves, list)
-    return [step["id"] for wave in waves for step in wave["steps"]]
 
 
 def test_a_bare_fleet_becomes_ready_and_stays_so(lab: Lab, provisioner: Command) -> None:
@@ -151,7 +137,7 @@ def test_who_has_refused_ansible_is_not_asked_by_the_reading_after_it(lab: Lab, 
             id="A84001-firewall", gateway="A84001", practice="A84001", kind="playbook", remedy="firewall", role=role,
             values=values,
         )  # fmt: skip
-        acted = actor(auditor, lambda *_: None, lambda: False)([step], own_mark("m5"))
+        acted = actor(auditor, lambda *_: None, lambda: False)([step], own_run_tag("m5"))
         assert acted["A84001-firewall"].result == "refused"
         after = auditor.look(fleet.known, measure=False).evidence
     assert {one.gateway: one.error and one.error.kind for one in after} == {"A84001": "NotTried", "A84002": "Refused"}
@@ -235,9 +221,9 @@ def test_killed_it_goes_on(after: str, lab: Lab, provisioner: Command) -> None:
     starts = [event["gateway"] for event in handle.events() if event["event"] == "service_started"]
     assert sorted(starts) == ["A84002", "A84005"]
     with Journal.open(handle.folder / ".provisioner" / "journal.db") as journal:
-        marks = {event.body["mark"] for event in journal.events(kinds=("step_started",))}
-    assert marks
-    assert [pid for mark in marks for pid in processes.marked(mark)] == []
+        run_tags = {event.body["mark"] for event in journal.events(kinds=("step_started",))}
+    assert run_tags
+    assert [pid for tag in run_tags for pid in processes.tagged(tag)] == []
 
 
 @pytest.mark.parametrize("garbage", ["empty", "cut", "html", "notjson", "huge", "codepage", "formulas", "deep"])

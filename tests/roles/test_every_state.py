@@ -13,7 +13,7 @@ import pytest
 
 from provisioner import remedies
 from provisioner.ansible import playbook
-from provisioner.ansible.inventory import Marker
+from provisioner.ansible.inventory import WorkMarker
 from provisioner.ansible.results import StepResult
 from provisioner.execute import engine
 from provisioner.journal import Journal
@@ -22,7 +22,7 @@ from provisioner.migration import stages
 from provisioner.model import FINISHED, Budget, Move, Outcome, Plan, Result, Role, Step, Wave
 from provisioner.plan import rollout as planning
 from provisioner.plan import stopping, undo
-from tests.conftest import own_mark
+from tests.conftest import own_run_tag
 from tests.fixtures import states as states_fixtures
 from tests.fixtures.lab import CONNECTOR, ENDPOINTS, FOLDER, JRE, SERVICE, zipped
 from tests.fixtures.states import State
@@ -109,14 +109,14 @@ class Estate(LabWorld):
 
     def act(self, steps: Sequence[Step], names: Sequence[str] = ()) -> dict[str, StepResult]:
         """By a real Ansible."""
-        marker = Marker(journal=names[0], known=tuple(names[1:]), by="a test", minutes=120) if names else None
+        marker = WorkMarker(journal=names[0], known=tuple(names[1:]), by="a test", minutes=120) if names else None
         lenders = [str(step.values.get("carry_from") or step.gateway) for step in steps]
         hosts = {
             name: {"ansible_connection": "winrm", "ansible_winrm_path": f"/{name}/wsman", "provisioner_plan": self.plan,
                    "service_settle_delay": 0}
             for name in dict.fromkeys([*(step.gateway for step in steps), *lenders])
         }  # fmt: skip
-        return playbook.run(steps, hosts, lambda _: "", mark=own_mark("states"), marker=marker)
+        return playbook.run(steps, hosts, lambda _: "", run_tag=own_run_tag("states"), marker=marker)
 
     plan = ""
 

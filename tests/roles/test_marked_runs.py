@@ -1,4 +1,4 @@
-"""A run marks the gateways on which it works: who finds the marker waits, and none is left."""
+"""A run leaves a work marker on each gateway on which it works: who finds one waits, and none is left."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ import pytest
 
 from provisioner import remedies, resources
 from provisioner.ansible import inventory, playbook
-from provisioner.ansible.inventory import Marker
+from provisioner.ansible.inventory import WorkMarker
 from provisioner.ansible.results import RELEASE, StepResult
 from provisioner.execute import judge
 from provisioner.fleet import load
@@ -19,7 +19,7 @@ from provisioner.lab import Handle
 from provisioner.model import Result, Step
 from provisioner.transport.credentials import LoginGuard
 from tests.ansible import playbooks
-from tests.conftest import own_mark
+from tests.conftest import own_run_tag
 from tests.roles.markers import PLACE
 from tests.worlds.memory import World, fleet, gateway
 
@@ -35,8 +35,10 @@ def act(pretend: Handle, steps: Sequence[Step], journal: str = "j-1", **options:
     """The steps, under that journal's marker."""
     rows = load(pretend.folder)
     hosts = {row.name: inventory.connection(rows, row) for row in rows.known}
-    marker = Marker(journal=journal, known=(), by="{{ 6 * 7 }} Siân", minutes=60)
-    acted = playbook.run(steps, hosts, lambda name: pretend.password, mark=own_mark("m5"), marker=marker, **options)
+    marker = WorkMarker(journal=journal, known=(), by="{{ 6 * 7 }} Siân", minutes=60)
+    acted = playbook.run(
+        steps, hosts, lambda name: pretend.password, run_tag=own_run_tag("m5"), marker=marker, **options
+    )
     assert pretend.password not in json.dumps([pretend.state(), pretend.events()]) + repr(acted)
     return acted
 
@@ -162,7 +164,7 @@ def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
     acted = playbooks.run(
         root,
         *(step("B84001", "quiet"), step("B84002", "breaks"), step("B84002", "quiet")),
-        marker=Marker(journal="j-1", known=(), by="", minutes=60),
+        marker=WorkMarker(journal="j-1", known=(), by="", minutes=60),
     )
     assert {id: (one.result, one.message) for id, one in acted.items()} == {
         "B84001-quiet": ("ok", ""),

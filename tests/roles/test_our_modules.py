@@ -6,50 +6,20 @@ work_marker is in test_marker.py.
 import hashlib
 import json
 import shutil
-import threading
-import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fixtures.web import web, zipped
 from tests.fixtures.windows import Engine, doubled, windows_home, wine_engine
 from tests.roles.modules import CHECK, Job
 
-__all__ = ["windows_home", "wine_engine"]
+__all__ = ["web", "windows_home", "wine_engine"]
 
 
 STRANGER = "S-1-5-21-1-2-3-1001"
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """A web server on loopback: its address and its folder."""
-    folder = tmp_path_factory.mktemp("web")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", folder
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def zipped(path: Path, files: dict[str, str]) -> str:
-    """Make a zip; its sha256."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.wine

@@ -20,7 +20,7 @@ from provisioner.lab.process import client
 from provisioner.lab.windows.machine import Machine
 from provisioner.model import Fleet, Step
 from provisioner.model.settings import ConnectorFile, Package
-from tests.conftest import own_mark
+from tests.conftest import own_run_tag
 from tests.fixtures.lab import zipped
 
 pytestmark = pytest.mark.timeout(590)
@@ -68,7 +68,7 @@ class Gateways:
             for name, roles in wanted.items()
             for role, values in roles.items()
         ]
-        return playbook.run(steps, hosts, lambda _: self.handle.password, mark=own_mark("undo"), check=check)
+        return playbook.run(steps, hosts, lambda _: self.handle.password, run_tag=own_run_tag("undo"), check=check)
 
     def done(self, wanted: Wanted, *, check: bool = False) -> dict[str, StepResult]:
         """As `run`, where every step must end well."""

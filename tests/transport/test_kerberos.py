@@ -6,15 +6,10 @@ from pathlib import Path
 import pytest
 
 from provisioner.lab.process.client import Handle
-from tests.conftest import Ran
-from tests.fixtures.realm import ADMIN, GATEWAYS, Realm, connect, joined, pretend, private
+from tests.fixtures.realm import ADMIN, GATEWAYS, Realm, connect, joined, planned, pretend, private
 
 __all__ = ["joined"]  # fixtures
 pytestmark = [pytest.mark.realm, pytest.mark.timeout(400)]
-
-
-def planned(ran: Ran) -> str:
-    return next(word.rstrip(":.") for word in ran.out.split() if word.startswith("plan-"))
 
 
 @pytest.mark.parametrize("way", ["keytab", "password over TLS", "ticket"])

@@ -10,8 +10,7 @@ import pytest
 
 from provisioner.lab.process.client import Handle
 from tests.conftest import ROOT
-from tests.fixtures.realm import GATEWAYS, Realm, connect, pretend, private
-from tests.transport.test_kerberos import planned
+from tests.fixtures.realm import GATEWAYS, Realm, connect, planned, pretend, private
 
 FIRST = GATEWAYS[0]
 

@@ -28,7 +28,7 @@ def play(
 ) -> Callable[..., str]:
     """What stands in for playbook._play: it acts on these machines, which fetch from these URLs, at that time."""
 
-    def run(folder: Path, root: Path, mark: str, forks: int, check: bool, keep: Any, cancelled: Any) -> str:
+    def run(folder: Path, root: Path, run_tag: str, forks: int, check: bool, keep: Any, cancelled: Any) -> str:
         for machine in machines.values():
             machine.on_event = _nobody
         given, answer = folder / "given", folder / "answer"

@@ -168,12 +168,12 @@ class LabWorld(Roles):
     def ports(self, journal: Journal | None = None, **changes: Any) -> Ports:
         """The ports of a run here; with its journal, whose marker is on a gateway while it is worked on."""
 
-        def act(steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+        def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
             return self.act(steps, journal.names() if journal else ())
 
         whole: dict[str, Any] = {
             "read": self.read, "apply": act, "notify": self.say, "now": self.now, "pause": self.pause,
-            "interrupted": lambda: False, "kill_leftovers": lambda mark: 0,
+            "interrupted": lambda: False, "kill_leftovers": lambda run_tag: 0,
             "probe": lambda row: row.name not in self.offline,
             "change_rows": lambda roles: rewrite.change_roles(self.folder, roles), "ask": lambda why: True,
         }  # fmt: skip

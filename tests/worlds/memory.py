@@ -174,7 +174,7 @@ class World:
         rows = (replace(row, role=roles.get(row.name, row.role)) for row in self.fleet.gateways)
         self.fleet = replace(self.fleet, gateways=tuple(rows))
 
-    def act(self, steps: Sequence[Step], mark: str) -> dict[str, StepResult]:
+    def act(self, steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
         return {step.id: self._one(step) for step in steps}
 
     def _one(self, step: Step) -> StepResult:
@@ -214,7 +214,7 @@ def ports(world: World, **changes: Any) -> Ports:
     """The ports of a run in that world; nobody is probed in vain, and whoever is asked says to go on."""
     whole: dict[str, Any] = {
         "read": world.read, "apply": world.act, "notify": lambda happening: None, "now": world.now,
-        "pause": world.pause, "interrupted": lambda: False, "kill_leftovers": lambda mark: 0,
+        "pause": world.pause, "interrupted": lambda: False, "kill_leftovers": lambda run_tag: 0,
         "change_rows": world.change_rows, "probe": lambda row: world.machines[row.name].online, "ask": lambda why: True,
     }  # fmt: skip
     return Ports(**whole | changes)

@@ -152,7 +152,7 @@ class Team:
     def _planned(self, journal: Journal, practice: str, id_: str) -> Plan:
         fleet = self.world.fleet
         to = next(row.name for row in fleet.known if row.practice == practice and row.role in ("standby", "candidate"))
-        move = stages.moved(fleet, practice, to, self.world.clock.date())
+        move = stages.resolve_move(fleet, practice, to, self.world.clock.date())
         rows = [row for row in stages.in_roles(fleet, stages.before(move)).known if row.practice == practice]
         audit = self.world.audit(rows)
         plan = stages.make(audit, fleet, move, at=self.world.now(), plan_id=id_)
@@ -205,7 +205,7 @@ class Team:
         ports = self.world.ports(
             journal,
             read=self._read,
-            apply=lambda steps, mark: self._act(journal, steps),
+            apply=lambda steps, run_tag: self._act(journal, steps),
             now=self._now,
             pause=self._pause,
             change_rows=lambda roles: rewrite.change_roles(self.folder, roles),

@@ -9,12 +9,12 @@ _ANYWHERE = frozenset({"*", "any", "internet", "0.0.0.0/0", "0.0.0.0/0.0.0.0", "
 
 def covers(written: Sequence[str], address: str) -> bool:
     """Whether a rule's remote addresses hold an IPv4 address. An empty list holds every address."""
-    return not written or any(_holds(one, address) for one in written)
+    return not written or any(_holds(given, address) for given in written)
 
 
 def is_any(written: Sequence[str]) -> bool:
     """Whether a rule's remote addresses are no restriction at all."""
-    return not written or any(one.strip().lower() in _ANYWHERE for one in written)
+    return not written or any(given.strip().lower() in _ANYWHERE for given in written)
 
 
 def _holds(written: str, address: str) -> bool:
@@ -40,7 +40,7 @@ def ports_cover(written: Sequence[str], port: int) -> bool:
 
 def ports_cross(written: Sequence[str], first: int, last: int) -> bool:
     """Whether a rule's ports hold any of a range."""
-    return not written or any(_port_holds(one.strip(), first, last) for one in written)
+    return not written or any(_port_holds(given.strip(), first, last) for given in written)
 
 
 def _port_holds(written: str, first: int, last: int) -> bool:

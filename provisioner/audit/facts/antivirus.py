@@ -27,9 +27,9 @@ def _others(reading: FactContext) -> list[str]:
     products = reading.section("antivirus")["products"] or []
     return sorted(
         {
-            one["name"]
-            for one in products
-            if "defender" not in one["name"].lower() and (one["state"] is None or one["state"] & _AT_WORK)
+            product["name"]
+            for product in products
+            if "defender" not in product["name"].lower() and (product["state"] is None or product["state"] & _AT_WORK)
         }
     )
 
@@ -118,7 +118,7 @@ def _in_list(reading: FactContext, kind: str, wanted: str) -> bool:
     exclusions = _defender(reading)[f"{kind}_exclusions"]
     if exclusions is None:
         raise CannotTell(f"Defender hides its {kind} exclusions, and does not say itself")
-    found = any(_excludes(one, wanted) for one in exclusions)
+    found = any(_excludes(exclusion, wanted) for exclusion in exclusions)
     if found and _hindrances(reading):
         raise CannotTell(f"Defender lists a {kind} exclusion that it may ignore, and does not say itself")
     return found
@@ -193,10 +193,10 @@ def _known_left_alone(reading: FactContext) -> list[str]:
     image, folder = settings.connector.image, settings.connector.folder
     found = sorted(
         {
-            one
+            entry
             for entries in lists
-            for one in entries or ()
-            if same_path(one, image) or same_path(one, folder) or within(one, folder)
+            for entry in entries or ()
+            if same_path(entry, image) or same_path(entry, folder) or within(entry, folder)
         }
     )
     asked = reading.section("antivirus")["effective"]

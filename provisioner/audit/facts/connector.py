@@ -35,22 +35,22 @@ def _files(reading: FactContext) -> str | list[str]:
     connector, settings = reading.section("connector"), reading.settings
     if not connector["present"]:
         return [f"there is no folder {settings.connector.folder}"]
-    found = _package_problems(reading, settings.packages.get("connector"))
+    faults = _package_problems(reading, settings.packages.get("connector"))
     # An image inside the Java runtime is that runtime's concern: java.runtime.
     if not within(settings.connector.image, settings.java.home) and not connector["image_present"]:
-        found.append(f"{settings.connector.image} is missing")
+        faults.append(f"{settings.connector.image} is missing")
     wanted, version = settings.connector.version, connector["version"]
     if wanted and version and version != wanted:
-        found.append(f"the Connector is version {version}, and {wanted} is wanted")
+        faults.append(f"the Connector is version {version}, and {wanted} is wanted")
     # Files that a migration carries are there once the vendor's program has made them.
     carried = {f"{settings.connector.folder}\\{path}".lower() for path in settings.connector.carry}
     missing = [
-        one["path"] for one in connector["files"] if one["sha256"] is None and one["path"].lower() not in carried
+        file["path"] for file in connector["files"] if file["sha256"] is None and file["path"].lower() not in carried
     ]
-    found += [f"{path} is missing" for path in missing]
-    if not found and "connector" not in settings.packages:
+    faults += [f"{path} is missing" for path in missing]
+    if not faults and "connector" not in settings.packages:
         raise CannotTell("fleet.yml has no packages.connector that its files could be compared with")
-    return problems(found)
+    return problems(faults)
 
 
 def _package_problems(reading: FactContext, package: Package | None) -> list[str]:
@@ -73,7 +73,7 @@ def _products(reading: FactContext, package: Package) -> list[Any]:
     installed = reading.section("connector")["installed"]
     if installed is None:
         raise CannotTell("the list of installed programs cannot be read")
-    return [one for one in installed if one["product_id"].lower() == package.product_id.lower()]
+    return [product for product in installed if product["product_id"].lower() == package.product_id.lower()]
 
 
 def _product_problems(package: Package, ours: Sequence[Any]) -> list[str]:
@@ -89,14 +89,14 @@ def _access(reading: FactContext) -> str | list[str]:
     connector = reading.section("connector")
     if not connector["present"]:
         raise CannotTell(f"there is no folder {reading.settings.connector.folder} yet")
-    others = sorted({_who(one) for one in connector["writers"] or () if one["sid"] not in _TEMPLATES})
-    found = [f"{listed(others)} can change the Connector's files"] if others else []
+    others = sorted({_who(writer) for writer in connector["writers"] or () if writer["sid"] not in _TEMPLATES})
+    faults = [f"{listed(others)} can change the Connector's files"] if others else []
     if connector["owner"] and connector["owner"] not in _OWNERS:
-        found.append("the folder belongs to an account that is neither Administrators nor SYSTEM")
-    if not found:
+        faults.append("the folder belongs to an account that is neither Administrators nor SYSTEM")
+    if not faults:
         reading.value("connector", "writers", "who can write to the Connector's folder")
         reading.value("connector", "owner", "to whom the Connector's folder belongs")
-    return problems(found)
+    return problems(faults)
 
 
 def _who(writer: Any) -> str:
@@ -131,12 +131,12 @@ def _java_version(reading: FactContext) -> str:
 
 def runs(reading: FactContext) -> bool:
     """Whether a Connector runs on this PC, as a service or by itself."""
-    found = running.runs(reading.evidence.sections)
-    if found is None:
+    is_running = running.runs(reading.evidence.sections)
+    if is_running is None:
         reading.section("service")
         reading.section("connector")
         raise CannotTell(running.why_untold(reading.evidence.sections))
-    return found
+    return is_running
 
 
 def _runs_words(reading: FactContext) -> str:
@@ -151,43 +151,47 @@ def _at_work(reading: FactContext) -> str:
         return "nothing"
     sections = reading.evidence.sections
     by_hand = running.without_service(sections)
-    works = [one for one in running.services(sections) if one["state"] in ("running", "start_pending")]
-    said = [f"the service {one['name']} is {one['state'].replace('_', ' ')}" for one in works]
-    said += [f"{running.words(one)} runs without a service, and has to be ended by hand" for one in by_hand]
-    return "; ".join(said) or listed([f"{running.words(one)} runs" for one in running.processes(sections)])
+    works = [service for service in running.services(sections) if service["state"] in ("running", "start_pending")]
+    at_work = [f"the service {service['name']} is {service['state'].replace('_', ' ')}" for service in works]
+    at_work += [f"{running.words(process)} runs without a service, and has to be ended by hand" for process in by_hand]
+    return "; ".join(at_work) or listed([f"{running.words(process)} runs" for process in running.processes(sections)])
 
 
 def _several(reading: FactContext) -> str | list[str]:
     """Whether more than one Connector works on this PC: beside the service's one that somebody started by hand."""
     sections = reading.evidence.sections
     reading.section("connector")
-    found = running.several(sections)
-    if len(found) > 1:
+    connectors = running.several(sections)
+    if len(connectors) > 1:
         each = [
-            running.words(next((one for one in group if one["endpoint_connections"]), group[-1])) for group in found
+            running.words(next((process for process in group if process["endpoint_connections"]), group[-1]))
+            for group in connectors
         ]
-        return [f"{len(found)} run there: {listed(each)}"]
-    doubtful = [running.words(one) for one in running.doubtful(sections) if one["endpoint_connections"]]
-    if doubtful and found:
+        return [f"{len(connectors)} run there: {listed(each)}"]
+    doubtful = [running.words(process) for process in running.doubtful(sections) if process["endpoint_connections"]]
+    if doubtful and connectors:
         raise CannotTell(f"{listed(doubtful)} may be a second one")
     untold = [
-        one for group in found for one in group if one["endpoint_connections"] and one.get("ancestors", 0) is None
+        process
+        for group in connectors
+        for process in group
+        if process["endpoint_connections"] and process.get("ancestors", 0) is None
     ]
     if len(untold) > 1:
-        raise CannotTell(f"{listed([running.words(one) for one in untold])} both talk to the vendor")
+        raise CannotTell(f"{listed([running.words(process) for process in untold])} both talk to the vendor")
     return OK
 
 
 def _working(reading: FactContext) -> bool:
     reading.section("connector")
-    found = running.processes(reading.evidence.sections)
-    if not found:
+    processes = running.processes(reading.evidence.sections)
+    if not processes:
         return False
-    endpoint = [one["endpoint_connections"] for one in found]
-    systmone = [one["systmone_connections"] for one in found]
+    endpoint = [process["endpoint_connections"] for process in processes]
+    systmone = [process["systmone_connections"] for process in processes]
     if None in endpoint or None in systmone:
         raise CannotTell("the Connector's connections cannot be read")
-    if any(one["endpoint_connections"] and one["systmone_connections"] for one in found):
+    if any(process["endpoint_connections"] and process["systmone_connections"] for process in processes):
         return True
     if not any(endpoint) and (why := endpoints.why_not_all(reading.settings.endpoints)):
         raise CannotTell(f"the Connector runs, but whether it is connected to the vendor is not known: {why}")
@@ -202,26 +206,28 @@ def _working(reading: FactContext) -> bool:
 def _files_left(reading: FactContext) -> str | list[str]:
     """What a retired gateway still has of the Connector's files, and of its installer."""
     settings, there = reading.settings, reading.section("connector")["present"]
-    found = [f"the folder {settings.connector.folder} is still there"] if there else []
-    return problems(found + _still_listed(reading, settings.packages.get("connector")))
+    left = [f"the folder {settings.connector.folder} is still there"] if there else []
+    return problems(left + _still_listed(reading, settings.packages.get("connector")))
 
 
 def _java_left(reading: FactContext) -> str | list[str]:
     """What a retired gateway still has of our Java runtime. In the Connector's folder it goes with that; without
     packages.jre it is not ours."""
-    settings, found = reading.settings, []
+    settings, left = reading.settings, []
     package, home, folder = settings.packages.get("jre"), settings.java.home, settings.connector.folder
     if package is None:
         return OK
     if not (same_path(home, folder) or within(home, folder)) and reading.section("java")["present"]:
-        found.append(f"the Java runtime in {home} is still there")
-    return problems(found + _still_listed(reading, package))
+        left.append(f"the Java runtime in {home} is still there")
+    return problems(left + _still_listed(reading, package))
 
 
 def _still_listed(reading: FactContext, package: Package | None) -> list[str]:
     if package is None or not package.product_id:
         return []
-    return [f"Windows still lists {one['name'] or one['product_id']}" for one in _products(reading, package)]
+    return [
+        f"Windows still lists {product['name'] or product['product_id']}" for product in _products(reading, package)
+    ]
 
 
 FACTS: dict[str, FactOf] = {

@@ -27,37 +27,37 @@ _PROFILES = ("domain", "private", "public")
 def _rule(reading: FactContext) -> str | list[str]:
     """Whether enabled allow rules let the program that really runs reach all addresses, in every profile. Whether
     they take effect is another question: firewall.override."""
-    endpoints, found = known_endpoints(reading), real(reading)
-    rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
-    return by_program(found, lambda image: _rule_problems(reading, rules, image, found, endpoints))
+    endpoints, candidates = known_endpoints(reading), real(reading)
+    rules = [rule for rule in reading.section("firewall")["rules"] if rule["direction"].lower() == "out"]
+    return by_program(candidates, lambda image: _rule_problems(reading, rules, image, candidates, endpoints))
 
 
 def _rule_problems(
-    reading: FactContext, rules: Sequence[Any], image: str, found: Programs, endpoints: list[str]
+    reading: FactContext, rules: Sequence[Any], image: str, candidates: Programs, endpoints: list[str]
 ) -> str | list[str]:
-    allowing = [one for one in rules if one["action"].lower() == "allow"]
-    missing = _missing(endpoints, [one for one in allowing if not _faults(one, image, found)])
-    ours = [one for one in rules if is_ours(one)]
-    doubled = len([one for one in ours if one["enabled"]]) > 1
+    allowing = [rule for rule in rules if rule["action"].lower() == "allow"]
+    missing = _missing(endpoints, [rule for rule in allowing if not _faults(rule, image, candidates)])
+    ours = [rule for rule in rules if is_ours(rule)]
+    doubled = len([rule for rule in ours if rule["enabled"]]) > 1
     if not missing:
         return over_endpoints(
             reading, [f"there are {len(ours)} rules named '{PRODUCT.firewall_rule}'"] if doubled else []
         )
     if not ours:
-        near = [one for one in allowing if _missing(endpoints, [one]) != endpoints and one["remote_addresses"]]
+        near = [rule for rule in allowing if _missing(endpoints, [rule]) != endpoints and rule["remote_addresses"]]
         if not near:
             return ["there is no such rule"]
-        best = min(near, key=lambda one: len(_missing(endpoints, [one])))
+        best = min(near, key=lambda rule: len(_missing(endpoints, [rule])))
     else:
         best = ours[0]
-    wrong = _faults(best, image, found)
+    wrong = _faults(best, image, candidates)
     if best["remote_addresses"] and (lacking := _missing(endpoints, [best])):
         wrong.append(f"the rule '{best['name']}' lacks {listed(lacking)}")
     return wrong + ([f"there are {len(ours)} rules of that name"] if doubled else [])
 
 
 def _missing(endpoints: Sequence[str], rules: Sequence[Any]) -> list[str]:
-    return [one for one in endpoints if not any(covers(rule["remote_addresses"], one) for rule in rules)]
+    return [endpoint for endpoint in endpoints if not any(covers(rule["remote_addresses"], endpoint) for rule in rules)]
 
 
 def is_ours(rule: Any) -> bool:
@@ -69,7 +69,7 @@ def _named(rule: Any) -> bool:
     return (rule["name"] or "").strip().lower() == PRODUCT.firewall_rule.lower()
 
 
-def _faults(rule: Any, image: str, found: Programs) -> list[str]:
+def _faults(rule: Any, image: str, candidates: Programs) -> list[str]:
     """What keeps a rule from being right, its addresses left out. A rule of ours must be as narrow as it was made; one
     of somebody else's may be wider."""
     ours = is_ours(rule)
@@ -81,7 +81,7 @@ def _faults(rule: Any, image: str, found: Programs) -> list[str]:
         (ours and not rule["remote_ports"], "is for every port"),
         (
             bool(rule["program"]) and not same_path(rule["program"], image),
-            f"is for {rule['program']}, and {found.words(image)}",
+            f"is for {rule['program']}, and {candidates.words(image)}",
         ),
         (ours and not rule["program"], "is for every program"),
         (bool(rule["local_ports"]), "is for some local ports only"),
@@ -94,12 +94,12 @@ def _faults(rule: Any, image: str, found: Programs) -> list[str]:
 
 
 def _all_profiles(rule: Any) -> bool:
-    named = {one.lower() for one in rule["profiles"]}
+    named = {profile.lower() for profile in rule["profiles"]}
     return not named or "all" in named or named >= set(_PROFILES)
 
 
 def _profiles(rule: Any) -> str:
-    return listed(sorted(one.lower() for one in rule["profiles"])) if rule["profiles"] else "all"
+    return listed(sorted(profile.lower() for profile in rule["profiles"])) if rule["profiles"] else "all"
 
 
 def _deaf(reading: FactContext) -> list[str]:
@@ -119,26 +119,28 @@ def _rule_by(reading: FactContext) -> str:
 
 def _override(reading: FactContext) -> str | list[str]:
     """What makes a rule of ours void, whether it is there or not: a policy, or a rule that blocks."""
-    found = real(reading)
-    return by_program(found, lambda image: _hindrances(reading, image, found))
+    candidates = real(reading)
+    return by_program(candidates, lambda image: _hindrances(reading, image, candidates))
 
 
-def _hindrances(reading: FactContext, image: str, program: Programs) -> str | list[str]:
+def _hindrances(reading: FactContext, image: str, candidates: Programs) -> str | list[str]:
     endpoints, deaf = known_endpoints(reading), _deaf(reading)
-    rules = [one for one in reading.section("firewall")["rules"] if one["direction"].lower() == "out"]
-    found = []
-    by_policy = [one for one in rules if one["store"] != "local" and not _faults(one, image, program)]
+    rules = [rule for rule in reading.section("firewall")["rules"] if rule["direction"].lower() == "out"]
+    hindrances = []
+    by_policy = [rule for rule in rules if rule["store"] != "local" and not _faults(rule, image, candidates)]
     if deaf and _missing(endpoints, by_policy):
-        found.append(
+        hindrances.append(
             f"a policy makes the firewall ignore this PC's own rules ({', '.join(deaf)}), and has no rule for the "
             f"Connector"
         )
     for rule in rules:
-        blocked = [one for one in endpoints if _blocks(rule, one, image, reading.settings.service.name, deaf)]
+        blocked = [
+            endpoint for endpoint in endpoints if _blocks(rule, endpoint, image, reading.settings.service.name, deaf)
+        ]
         if blocked:
             all_ = "all endpoints" if blocked == endpoints else listed(blocked)
-            found.append(f"the {rule['store']} rule '{rule['name']}' blocks {all_}")
-    return over_endpoints(reading, found)
+            hindrances.append(f"the {rule['store']} rule '{rule['name']}' blocks {all_}")
+    return over_endpoints(reading, hindrances)
 
 
 def _blocks(rule: Any, endpoint: str, image: str, own: str, deaf: Sequence[str]) -> bool:
@@ -165,21 +167,21 @@ def filters_outbound(reading: FactContext) -> bool:
     if firewall is None or firewall["service_running"] is False:
         return False
     each = [firewall["profiles"][name] for name in _PROFILES]
-    return any(one["outbound_blocked"] and one["enabled"] is not False for one in each)
+    return any(profile["outbound_blocked"] and profile["enabled"] is not False for profile in each)
 
 
 def _rule_left(reading: FactContext) -> str | list[str]:
     """Whether a retired gateway still has the rule that the firewall role makes."""
-    ours = [one for one in reading.section("firewall")["rules"] if is_ours(one)]
+    ours = [rule for rule in reading.section("firewall")["rules"] if is_ours(rule)]
     return problems([f"the rule '{PRODUCT.firewall_rule}' is still there"] if ours else [])
 
 
 def _policy_left(reading: FactContext) -> str | list[str]:
     """Whether a policy still lets the Connector out: by the name of our rule, or by its program."""
-    rules = [one for one in reading.section("firewall")["rules"] if one["store"] != "local" and one["enabled"]]
-    allowing = [one for one in rules if one["direction"].lower() == "out" and one["action"].lower() == "allow"]
-    found = [one for one in allowing if _named(one) or _for_connector(one["program"] or "", reading)]
-    return problems([f"the {one['store']} rule '{one['name']}' still lets the Connector out" for one in found])
+    rules = [rule for rule in reading.section("firewall")["rules"] if rule["store"] != "local" and rule["enabled"]]
+    allowing = [rule for rule in rules if rule["direction"].lower() == "out" and rule["action"].lower() == "allow"]
+    left = [rule for rule in allowing if _named(rule) or _for_connector(rule["program"] or "", reading)]
+    return problems([f"the {rule['store']} rule '{rule['name']}' still lets the Connector out" for rule in left])
 
 
 def _for_connector(program: str, reading: FactContext) -> bool:

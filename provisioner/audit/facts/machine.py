@@ -76,7 +76,7 @@ def _large_enough(reading: FactContext) -> bool:
 
 def _sizes(reading: FactContext) -> list[tuple[int, int]]:
     adapters = reading.section("screen")["adapters"]
-    return [(one["width"], one["height"]) for one in adapters if one["width"] and one["height"]]
+    return [(adapter["width"], adapter["height"]) for adapter in adapters if adapter["width"] and adapter["height"]]
 
 
 def _plan(reading: FactContext) -> str | list[str]:
@@ -131,11 +131,15 @@ def _https(reading: FactContext) -> str:
 
 
 def _certificates(reading: FactContext) -> list[Any]:
-    return [one for one in reading.section("winrm")["listeners"] if one["transport"].lower() == "https"]
+    return [listener for listener in reading.section("winrm")["listeners"] if listener["transport"].lower() == "https"]
 
 
 def _certificate_days(reading: FactContext) -> int:
-    ends = [one["certificate_not_after"] for one in _certificates(reading) if one["certificate_not_after"]]
+    ends = [
+        certificate["certificate_not_after"]
+        for certificate in _certificates(reading)
+        if certificate["certificate_not_after"]
+    ]
     if not ends:
         raise CannotTell("the gateway does not tell when its WinRM certificate ends")
     return min((moment(end) - reading.at).days for end in ends)

@@ -8,16 +8,16 @@ from provisioner.audit.facts.firewall import filters_outbound
 
 def _results(reading: FactContext) -> list[Any]:
     wanted = known_endpoints(reading)
-    results = {one["address"]: one for one in reading.section("endpoints")["results"]}
-    unmeasured = [one for one in wanted if one not in results]
+    results = {result["address"]: result for result in reading.section("endpoints")["results"]}
+    unmeasured = [address for address in wanted if address not in results]
     if unmeasured:
         raise CannotTell(f"the way to {listed(unmeasured)} was not measured")
-    return [results[one] for one in wanted]
+    return [results[address] for address in wanted]
 
 
 def _reachable(reading: FactContext) -> str | list[str]:
     results = _results(reading)
-    silent = [one["address"] for one in results if not one["tcp"]]
+    silent = [result["address"] for result in results if not result["tcp"]]
     if not silent:
         return over_endpoints(reading, [])
     if filters_outbound(reading):
@@ -34,28 +34,28 @@ def _reachable(reading: FactContext) -> str | list[str]:
 
 def _connector_connects(reading: FactContext) -> bool:
     connector = reading.evidence.sections.get("connector", {"processes": ()})
-    return any(one["endpoint_connections"] for one in connector["processes"])
+    return any(process["endpoint_connections"] for process in connector["processes"])
 
 
 def _tls(reading: FactContext) -> str | list[str]:
     """Whether TLS comes to an end that Windows trusts, at each endpoint that answers at all."""
-    answering = [one for one in _results(reading) if one["tcp"]]
+    answering = [result for result in _results(reading) if result["tcp"]]
     if not answering:
         if filters_outbound(reading):
             raise CannotTell("this PC's firewall does not let our test through")
         return ["nothing on the internet side answers this PC"]
-    without = [one["address"] for one in answering if one["tls"] is False]
+    without = [result["address"] for result in answering if result["tls"] is False]
     if without:
         return [f"{_which(without, answering)} no TLS: something on the way cuts it"]
-    strange = [one for one in answering if one["trusted"] is False]
+    strange = [result for result in answering if result["trusted"] is False]
     if strange:
         issuer = strange[0]["issuer"] or "an unknown issuer"
-        addresses = [one["address"] for one in strange]
+        addresses = [result["address"] for result in strange]
         return [
             f"{_which(addresses, answering)} a certificate of {issuer}, which this PC does not trust: something on the "
             f"way may open TLS"
         ]
-    if any(one["tls"] is None or one["trusted"] is None for one in answering):
+    if any(result["tls"] is None or result["trusted"] is None for result in answering):
         raise CannotTell("the gateway does not tell how TLS went")
     return over_endpoints(reading, [])
 

@@ -32,29 +32,33 @@ _HOSTS = frozenset(
 def services(sections: Sections) -> list[Any]:
     """The Connector's services: the one that fleet.yml names, and those that name its folder."""
     section = sections.get("service")
-    return [one for one in (section["service"], *(section["others"] or ())) if one] if section else []
+    return [service for service in (section["service"], *(section["others"] or ())) if service] if section else []
 
 
 def processes(sections: Sections) -> list[Process]:
     """The processes that are the Connector."""
-    return [one for one in _listed(sections) if _is(one, sections)]
+    return [process for process in _listed(sections) if _is(process, sections)]
 
 
 def doubtful(sections: Sections) -> list[Process]:
     """Those that may be it."""
-    return [one for one in _listed(sections) if not _is(one, sections) and _may(one)]
+    return [process for process in _listed(sections) if not _is(process, sections) and _may(process)]
 
 
 def without_service(sections: Sections) -> list[Process]:
     """Those that are the Connector and that none of its services runs: no stop of a service ends them."""
-    owned = any(one["state"] in _WORKS for one in services(sections))
-    return [one for one in processes(sections) if not _of_service(one, sections) and not (owned and _unplaced(one))]
+    owned = any(service["state"] in _WORKS for service in services(sections))
+    return [
+        process
+        for process in processes(sections)
+        if not _of_service(process, sections) and not (owned and _unplaced(process))
+    ]
 
 
 def runs(sections: Sections) -> bool | None:
     """Whether a Connector runs; None where the reading does not say. One trace is enough that it does; that it does
     not takes both sections."""
-    if any(one["state"] in _WORKS for one in services(sections)) or processes(sections):
+    if any(service["state"] in _WORKS for service in services(sections)) or processes(sections):
         return True
     return None if "service" not in sections or why_untold(sections) else False
 
@@ -64,8 +68,8 @@ def why_untold(sections: Sections) -> str:
     connector = sections.get("connector")
     if connector is None:
         return "its programs were not read"
-    if found := doubtful(sections):
-        return f"{listed([words(one) for one in found])} may be one"
+    if unsure := doubtful(sections):
+        return f"{listed([words(process) for process in unsure])} may be one"
     if not connector.get("command_lines", True):
         return "the command lines of its programs cannot be read"
     unowned = connector.get("unowned_connections", 0)
@@ -82,17 +86,19 @@ def several(sections: Sections) -> list[list[Process]]:
     What merely lies in the folder and neither works nor is a Java is no second one.
     """
     groups: dict[object, list[Process]] = {}
-    found = processes(sections)
-    known = {one["pid"] for one in found}
-    for one in found:
-        groups.setdefault(_group(one, sections, known), []).append(one)
-    return [group for group in groups.values() if any(_works(one) or _is_java(one, sections) for one in group)]
+    ours = processes(sections)
+    known = {process["pid"] for process in ours}
+    for process in ours:
+        groups.setdefault(_group(process, sections, known), []).append(process)
+    return [
+        group for group in groups.values() if any(_works(process) or _is_java(process, sections) for process in group)
+    ]
 
 
-def words(one: Process) -> str:
+def words(process: Process) -> str:
     """A process in words."""
-    session = f", session {one['session']}" if one["session"] is not None else ""
-    return f"{one['image'] or one.get('name') or 'a program'} (process {one['pid']}{session})"
+    session = f", session {process['session']}" if process["session"] is not None else ""
+    return f"{process['image'] or process.get('name') or 'a program'} (process {process['pid']}{session})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,38 +134,40 @@ class Programs:
 def programs(sections: Sections, settings: Settings) -> Programs:
     """Which program is the Connector, by what runs first: whoever holds its connections, else what its service started;
     then by the service's settings; without a service by fleet.yml."""
-    image, found = settings.connector.image, _service(sections, settings)
+    image, service = settings.connector.image, _service(sections, settings)
     running = _running(sections)
-    told = str(found.get("image", image) or "") if found else ""
-    sure = bool(found and told and found.get("host", "") is not None)
+    program = str(service.get("image", image) or "") if service else ""
+    sure = bool(service and program and service.get("host", "") is not None)
     if running:
-        return Programs(running=running, configured=told if sure else "")
-    if not found:
+        return Programs(running=running, configured=program if sure else "")
+    if not service:
         return Programs(configured=image)
-    if sure or (told and same_path(told, image)):
-        return Programs(configured=told)
-    why = f"which program the service {found['name']} starts cannot be told while it does not run"
-    return Programs(running=(image,), configured=told, sure=False, why=why)
+    if sure or (program and same_path(program, image)):
+        return Programs(configured=program)
+    why = f"which program the service {service['name']} starts cannot be told while it does not run"
+    return Programs(running=(image,), configured=program, sure=False, why=why)
 
 
-def by_program(found: Programs, judge: Callable[[str], str | list[str]]) -> str | list[str]:
+def by_program(candidates: Programs, judge: Callable[[str], str | list[str]]) -> str | list[str]:
     """What is said of the program that is the Connector: OK, or problems. `judge` says it of one.
 
     Where two programs are it in turn, or it is not known which, it is failed only for what is wrong with each.
     Raises CannotTell where that depends on which it is.
     """
-    said = {one: judge(one) for one in (*found.each, *(() if found.sure else (_ANOTHER,)))}
-    if all(one == OK for one in said.values()):
+    verdicts = {program: judge(program) for program in (*candidates.each, *(() if candidates.sure else (_ANOTHER,)))}
+    if all(verdict == OK for verdict in verdicts.values()):
         return OK
-    if found.sure and OK not in said.values():
-        return list(dict.fromkeys(problem for one in said.values() for problem in one))
-    if not found.sure:
-        first, *others = said.values()
-        if common := [one for one in first if first != OK and all(one in other for other in others)]:
+    if candidates.sure and OK not in verdicts.values():
+        return list(dict.fromkeys(problem for verdict in verdicts.values() for problem in verdict))
+    if not candidates.sure:
+        first, *others = verdicts.values()
+        if common := [problem for problem in first if first != OK and all(problem in other for other in others)]:
             return problems(common)
-        raise CannotTell(found.why)
-    right = [one for one in said if said[one] == OK]
-    raise CannotTell(f"{' and '.join(found.words(one) for one in said)}: it is right for {listed(right)} alone")
+        raise CannotTell(candidates.why)
+    right = [program for program in verdicts if verdicts[program] == OK]
+    raise CannotTell(
+        f"{' and '.join(candidates.words(program) for program in verdicts)}: it is right for {listed(right)} alone"
+    )
 
 
 def _service(sections: Sections, settings: Settings) -> Any:
@@ -173,17 +181,21 @@ def _service(sections: Sections, settings: Settings) -> Any:
 
 def _running(sections: Sections) -> tuple[str, ...]:
     """The files of what runs: of whoever talks to the vendor, else to SystmOne, else of what started nothing more."""
-    found = [one for one in processes(sections) if one["image"]]
-    parents = {pid for one in found for pid in one.get("ancestors") or ()}
-    hosts = {one.get("pid") for one in services(sections) if one.get("host", "") != "procrun" or _elsewhere(one)}
-    leaves = [one for one in found if one["pid"] not in parents]
+    ours = [process for process in processes(sections) if process["image"]]
+    parents = {pid for process in ours for pid in process.get("ancestors") or ()}
+    hosts = {
+        service.get("pid")
+        for service in services(sections)
+        if service.get("host", "") != "procrun" or _elsewhere(service)
+    }
+    leaves = [process for process in ours if process["pid"] not in parents]
     for some in (
-        [one for one in found if one["endpoint_connections"]],
-        [one for one in found if one["systmone_connections"]],
-        [one for one in leaves if one["pid"] not in hosts],
+        [process for process in ours if process["endpoint_connections"]],
+        [process for process in ours if process["systmone_connections"]],
+        [process for process in leaves if process["pid"] not in hosts],
     ):
         if some:
-            return tuple({path_key(one["image"]): one["image"] for one in some}.values())
+            return tuple({path_key(process["image"]): process["image"] for process in some}.values())
     return ()
 
 
@@ -198,58 +210,58 @@ def _listed(sections: Sections) -> Sequence[Process]:
     return connector["processes"] if connector else ()
 
 
-def _is(one: Process, sections: Sections) -> bool:
-    if one.get("in_folder", True) or _of_service(one, sections):
+def _is(process: Process, sections: Sections) -> bool:
+    if process.get("in_folder", True) or _of_service(process, sections):
         return True
-    if one["endpoint_connections"] and one["systmone_connections"]:
+    if process["endpoint_connections"] and process["systmone_connections"]:
         return True
-    return _is_java(one, sections) and bool(one["endpoint_connections"] or one.get("names_folder"))
+    return _is_java(process, sections) and bool(process["endpoint_connections"] or process.get("names_folder"))
 
 
-def _may(one: Process) -> bool:
+def _may(process: Process) -> bool:
     """Whether a process that is not known to be the Connector may be it. A program of Windows' own that only looks at
     the folder (Explorer, Notepad, robocopy), or Defender, cannot be."""
-    if one["endpoint_connections"] or not one["image"]:
+    if process["endpoint_connections"] or not process["image"]:
         return True
-    if one.get("names_folder"):
-        place = path_key(one["image"])
+    if process.get("names_folder"):
+        place = path_key(process["image"])
         windows = place[1:].startswith(":\\windows\\") and place.rpartition("\\")[2] not in _HOSTS
         return not (windows or "\\microsoft\\windows defender\\" in place or "\\windows defender\\" in place)
     # What is left was listed because it is a Java of which more is not told.
-    return one.get("names_folder") is None
+    return process.get("names_folder") is None
 
 
-def _is_java(one: Process, sections: Sections) -> bool:
-    name = path_key(one["image"] or one.get("name") or "").rpartition("\\")[2]
+def _is_java(process: Process, sections: Sections) -> bool:
+    name = path_key(process["image"] or process.get("name") or "").rpartition("\\")[2]
     configured = [service["image"] for service in services(sections) if service.get("image") and service.get("host")]
-    return name in PRODUCT.programs or _among(one["image"] or "", configured)
+    return name in PRODUCT.programs or _among(process["image"] or "", configured)
 
 
-def _works(one: Process) -> bool:
-    return bool(one["endpoint_connections"] or one["systmone_connections"])
+def _works(process: Process) -> bool:
+    return bool(process["endpoint_connections"] or process["systmone_connections"])
 
 
-def _of_service(one: Process, sections: Sections) -> bool:
-    return _service_of(one, sections) is not None
+def _of_service(process: Process, sections: Sections) -> bool:
+    return _service_of(process, sections) is not None
 
 
-def _service_of(one: Process, sections: Sections) -> str | None:
-    family = {one["pid"], *(one.get("ancestors") or ())}
+def _service_of(process: Process, sections: Sections) -> str | None:
+    family = {process["pid"], *(process.get("ancestors") or ())}
     return next((str(each["name"]) for each in services(sections) if each.get("pid") in family), None)
 
 
-def _unplaced(one: Process) -> bool:
+def _unplaced(process: Process) -> bool:
     """Whether it is not told who started a process in the session of services: it may well be the service's."""
-    return one.get("ancestors") is None and not one["session"]
+    return process.get("ancestors") is None and not process["session"]
 
 
-def _group(one: Process, sections: Sections, known: set[int]) -> object:
-    if (service := _service_of(one, sections)) is not None:
+def _group(process: Process, sections: Sections, known: set[int]) -> object:
+    if (service := _service_of(process, sections)) is not None:
         return service
-    if _unplaced(one) and (working := [each["name"] for each in services(sections) if each["state"] in _WORKS]):
+    if _unplaced(process) and (working := [each["name"] for each in services(sections) if each["state"] in _WORKS]):
         return str(working[0])
-    return ([one["pid"], *(pid for pid in one.get("ancestors") or () if pid in known)])[-1]
+    return ([process["pid"], *(pid for pid in process.get("ancestors") or () if pid in known)])[-1]
 
 
 def _among(program: str, some: Sequence[str]) -> bool:
-    return any(same_path(program, one) for one in some)
+    return any(same_path(program, other) for other in some)

@@ -20,7 +20,7 @@ def service(reading: FactContext) -> Any:
     if len(others) == 1:
         return others[0]
     if others:
-        names = listed(sorted(one["name"] for one in others))
+        names = listed(sorted(service["name"] for service in others))
         raise CannotTell(f"fleet.yml has no service.name, and several services lie in the Connector's folder: {names}")
     raise CannotTell("fleet.yml has no service.name, and no service lies in the Connector's folder")
 
@@ -99,7 +99,8 @@ def _program_problems(reading: FactContext, *, told: bool) -> list[str]:
     wanted = reading.settings.connector.image
     try:
         said = by_program(
-            real(reading), lambda one: OK if same_path(one, wanted) else [f"it runs {one} instead of {wanted}"]
+            real(reading),
+            lambda program: OK if same_path(program, wanted) else [f"it runs {program} instead of {wanted}"],
         )
     except CannotTell:
         if told and reading.gateway.role is not Role.STANDBY:
@@ -131,12 +132,12 @@ def _recovery(reading: FactContext) -> str | list[str]:
     if actions is None:
         raise CannotTell("the gateway does not tell what Windows does when the service fails")
     wanted = [{"type": "restart", "delay_ms": seconds * 1000} for seconds in reading.settings.service.restart_after]
-    if any(one["type"] == "reboot" for one in actions):
+    if any(action["type"] == "reboot" for action in actions):
         wrong.append("Windows restarts the whole PC when it fails")
-    elif not any(one["type"] == "restart" for one in actions):
+    elif not any(action["type"] == "restart" for action in actions):
         wrong.append("Windows does not start it again when it fails")
-    elif "procrun" in reading.settings.packages and [dict(one) for one in actions] != wanted:
-        delays = [f"{one['type']} after {one['delay_ms'] // 1000} s" for one in actions]
+    elif "procrun" in reading.settings.packages and [dict(action) for action in actions] != wanted:
+        delays = [f"{action['type']} after {action['delay_ms'] // 1000} s" for action in actions]
         wrong.append(f"Windows does {listed(delays)} when it fails")
     if not wrong and found["on_non_crash"] is False:
         wrong.append("Windows does not start it again after an exit that is no crash")
@@ -151,7 +152,7 @@ def _left(reading: FactContext) -> str | list[str]:
 
 def _others_left(reading: FactContext) -> str | list[str]:
     """The services whose program lies in the Connector's folder and that fleet.yml does not name."""
-    return problems([_still_there(one["name"], one) for one in reading.section("service")["others"]])
+    return problems([_still_there(service["name"], service) for service in reading.section("service")["others"]])
 
 
 def _still_there(name: str, found: Any) -> str:

@@ -9,7 +9,7 @@ def _listeners(reading: FactContext) -> list[Any]:
     """The listeners that may be SystmOne's. Another program's leaves nothing to be told."""
     systmone = reading.section("systmone")
     found = systmone["listeners"]
-    likely = [one for one in found if one["folder_matches"] is not False]
+    likely = [process for process in found if process["folder_matches"] is not False]
     if found and not likely:
         raise CannotTell(
             f"port {systmone['port']} is held by {found[0]['process'] or 'a program'}, which does not lie in "
@@ -28,7 +28,7 @@ def _logged_in_words(reading: FactContext) -> str:
 
 
 def _gateway_mode(reading: FactContext) -> bool:
-    marks = [one["gateway_mode"] for one in _listeners(reading)]
+    marks = [listener["gateway_mode"] for listener in _listeners(reading)]
     if True in marks:
         return True
     if not marks:
@@ -54,7 +54,10 @@ def _hints(reading: FactContext) -> str:
 
 def _sessions(reading: FactContext) -> str:
     sessions = reading.section("users")["sessions"]
-    said = [f"{one['name'] or 'somebody'} ({one['kind']}{', locked' if one['locked'] else ''})" for one in sessions]
+    said = [
+        f"{session['name'] or 'somebody'} ({session['kind']}{', locked' if session['locked'] else ''})"
+        for session in sessions
+    ]
     return ", ".join(said) or "nobody"
 
 

@@ -85,7 +85,11 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
         say(f"{name}: left out: {why}")
     gateways = [rows[name] for name in plan.places if name not in moved]
     # Read first: the login guard keeps a wrong password from being tried by Ansible on every gateway.
-    lost = {one.gateway: one.error for one in auditor.look(gateways, measure=False).evidence if one.error}
+    lost = {
+        evidence.gateway: evidence.error
+        for evidence in auditor.look(gateways, measure=False).evidence
+        if evidence.error
+    }
     for name, problem in lost.items():
         say(f"{name}: {problem}")
     interrupts = runs.Interrupts()
@@ -102,7 +106,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     else:
         for step, acted in found.items():
             _show_rehearsed(step, acted)
-        for start in (one for one in plan.steps if one.remedy == START):
+        for start in (step for step in plan.steps if step.remedy == START):
             out(f"{start.id}: not rehearsed: there is nothing to start until the rest is there")
         out(f"{len(found)} steps rehearsed; nothing was changed.")
     return 3 if lost or moved or any(acted.result != "ok" for acted in found.values()) else 0

@@ -1,5 +1,6 @@
 """The verb `migrate`: a practice's gateway moves from one PC to another, with the way back open until `finish`."""
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -36,6 +37,13 @@ command = migrations
 
 
 def _approval(function: Command) -> Command:
+    """The options of a verb that acts, handed to it as one `asked`."""
+
+    @functools.wraps(function)
+    def verb(*, approved_by: str, ticket: str, at_once: bool, because: str, **given: Any) -> int:
+        asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
+        return int(function(asked=asked, **given))
+
     options = (
         click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this."),
         click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record."),
@@ -43,8 +51,8 @@ def _approval(function: Command) -> Command:
         click.option("--because", default="", metavar="TEXT", help="Why --now; it is kept in the journal."),
     )
     for option in reversed(options):
-        function = option(function)
-    return function
+        verb = option(verb)
+    return verb
 
 
 @migrations.command("start")
@@ -52,22 +60,13 @@ def _approval(function: Command) -> Command:
 @click.option("--to", metavar="GATEWAY", help="The new PC: a standby or candidate row of the practice.")
 @click.option("--many", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Rows: practice,to.")
 @_approval
-def start(
-    practice: str | None,
-    to: str | None,
-    many: Path | None,
-    approved_by: str,
-    ticket: str,
-    at_once: bool,
-    because: str,
-) -> int:
+def start(practice: str | None, to: str | None, many: Path | None, asked: Asked) -> int:
     """Plan a migration and begin it; again: go on with it.
 
     Where a person has to do something it ends as waiting (exit 4), and the same command goes on, days later if need be.
     """
     if bool(practice) == bool(many):
         raise InputError("Give a practice, or a file with --many.", "provisioner migrate start PRACTICE --to GATEWAY")
-    asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     wanted = moves_of(many) if many else [(practice or "", to or "")]
@@ -76,13 +75,13 @@ def start(
         admission.at_home(journal)
         auditor = progress.auditor(fleet, policy, journal)
         planned = case.planned(auditor, wanted)
-        for one in planned:
-            if one.remark:
-                say(one.remark)
-        plans = [one.plan for one in planned]
+        for move in planned:
+            if move.remark:
+                say(move.remark)
+        plans = [move.plan for move in planned]
         if len(planned) > 1 or planned[0].new:
             say(case.stops(plans, fleet))
-        if not _agreed([one for one in planned if one.new], journal):
+        if not _agreed([move for move in planned if move.new], journal):
             return 4
         return moves.run(auditor, plans, asked)
 
@@ -91,12 +90,12 @@ def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
     """Show what is new and ask; nothing has been changed before the answer."""
     if not new:
         return True
-    for one in new:
-        moves.show(one.plan)
+    for move in new:
+        moves.show(move.plan)
     if not common().yes:
-        confirm(f"Move {', '.join(one.plan.move.practice for one in new if one.plan.move)}?")
-    for one in new:
-        case.keep(journal, one)
+        confirm(f"Move {', '.join(move.plan.move.practice for move in new if move.plan.move)}?")
+    for move in new:
+        case.keep(journal, move)
     return True
 
 
@@ -124,32 +123,30 @@ def status(practice: str | None) -> int:
         found = standing.open_migrations(journal)
         if wanted and wanted not in found:
             raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")
-        told = [case.stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
+        stands = [case.stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
     if as_json():
-        out(json.dumps({"version": 1, "migrations": [moves.document(one) for one in told]}, indent=2))
+        out(json.dumps({"version": 1, "migrations": [moves.document(stand) for stand in stands]}, indent=2))
     else:
-        for one in told:
-            out(moves.text(one))
-        if not told:
+        for stand in stands:
+            out(moves.text(stand))
+        if not stands:
             out("No migration is open.")
-    return 4 if told else 0
+    return 4 if stands else 0
 
 
 @migrations.command("finish")
 @click.argument("practice")
 @_approval
-def finish(practice: str, approved_by: str, ticket: str, at_once: bool, because: str) -> int:
+def finish(practice: str, asked: Asked) -> int:
     """Retire the old gateway: all of ours is taken away there. After it there is no way back."""
-    asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
     return _another(practice, asked, case.finishing)
 
 
 @migrations.command("undo")
 @click.argument("practice")
 @_approval
-def undo(practice: str, approved_by: str, ticket: str, at_once: bool, because: str) -> int:
+def undo(practice: str, asked: Asked) -> int:
     """Lead back to the old gateway from wherever the migration stands. Exit 5: a person is needed."""
-    asked = Asked(approved_by=approved_by, ticket=ticket, now_because=reason(at_once, because))
     return _another(practice, asked, case.going_back)
 
 

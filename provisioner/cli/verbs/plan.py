@@ -33,7 +33,7 @@ def command(audit: str | None) -> int:
         found = wanted_audit(journal, audit, fleet)
         if common().only:
             chosen = {gateway.name for gateway in fleets.only(fleet, common().only).known}
-            found = replace(found, gateways=tuple(one for one in found.gateways if one.name in chosen))
+            found = replace(found, gateways=tuple(gateway for gateway in found.gateways if gateway.name in chosen))
         made = make(fleet, found, journal)
     show(made, practice_names(fleet))
     if made.steps and not as_json():
@@ -50,7 +50,7 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
     if at - audit.at > OLD:
         say(f"warning: {audit.id} is {(at - audit.at).days} days old. apply will read everything again first.")
     some = part(audit)
-    unread = {gateway.name for gateway in fleet.known} - {one.gateway for one in audit.evidence}
+    unread = {gateway.name for gateway in fleet.known} - {evidence.gateway for evidence in audit.evidence}
     if some:
         say(f"warning: {audit.id} is of a part of the fleet only ({some}): nothing is planned at the others.")
     elif unread:

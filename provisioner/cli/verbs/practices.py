@@ -22,14 +22,20 @@ def command(epraccur: Path, commissioner: str, icb: str, system: Path | None, su
     if (system is None) != (not supplier):
         raise click.UsageError("--system FILE and --supplier NAME go together.")
     listed = ods.read(epraccur)
-    by_code = {one.code for one in listed}
+    by_code = {practice.code for practice in listed}
     systems = ods.suppliers(system, by_code, supplier) if system is not None else None
     found = ods.select(listed, commissioner=commissioner, icb=icb, systems=systems, supplier=supplier)
     if as_json():
         import json
 
         rows = [
-            {"practice": one.code, "name": one.name, "commissioner": one.commissioner, "icb": one.icb} for one in found
+            {
+                "practice": practice.code,
+                "name": practice.name,
+                "commissioner": practice.commissioner,
+                "icb": practice.icb,
+            }
+            for practice in found
         ]
         out(json.dumps({"version": 1, "practices": rows}, indent=2))
     else:

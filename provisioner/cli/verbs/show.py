@@ -23,7 +23,7 @@ def command(id_: str) -> int:
             audits.show(found, fleet)
             return 0
         stands = standing.stands(journal, found.id)
-        later = [(one, standing.stands(journal, one.id)) for one in journal.family(found)[1:]]
+        later = [(plan, standing.stands(journal, plan.id)) for plan in journal.family(found)[1:]]
     plans.show(found, practice_names(fleet), stands)
     if as_json():
         return 0

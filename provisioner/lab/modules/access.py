@@ -20,14 +20,14 @@ def folder_access(call: Call) -> dict[str, Any]:
     answer: dict[str, Any] = {"changed": False, "before": {}}
     before: list[str] = []
     after: list[str] = []
-    if loose := [one for one in call.args["path"] + call.args["private"] if "\\" not in plain(one)]:
+    if loose := [path for path in call.args["path"] + call.args["private"] if "\\" not in plain(path)]:
         raise Unmodelled(f"folder_access: the lab does not model the folder {loose[0]}")
     if call.args["state"] == "absent":
         _remove(call, answer, before)
     for private in (False, True) if call.args["state"] == "present" else ():
         tops: list[str] = []
         paths = sorted(
-            {plain(one) for one in call.args["private" if private else "path"]}, key=lambda one: (len(one), one)
+            {plain(path) for path in call.args["private" if private else "path"]}, key=lambda path: (len(path), path)
         )
         for path in paths:
             if any(key(path).startswith(key(top) + "\\") for top in tops):
@@ -62,11 +62,11 @@ def _close(call: Call, path: str, private: bool, answer: dict[str, Any], before:
     answer["before"][path] = sddl(folder) if folder else None
     before += [f"{path} {sddl(folder)}\n"] if folder else []
     after.append(f"{path} {sddl(wanted)}\n")
-    below = [one for one in _below(call, path) if one.writers or one.owner != ADMINISTRATORS]
+    below = [inner for inner in _below(call, path) if inner.writers or inner.owner != ADMINISTRATORS]
     differs = folder is None or sddl(folder) != sddl(wanted)
     # In check mode what is below still shows the rights that it has from above: only the folder's own are told.
     if below and not (call.check and differs):
-        before += [f"{one.path} can be changed or read by others\n" for one in below]
+        before += [f"{inner.path} can be changed or read by others\n" for inner in below]
         differs = True
     if not differs:
         return
@@ -75,13 +75,13 @@ def _close(call: Call, path: str, private: bool, answer: dict[str, Any], before:
         return
     machine.disk.make(path)
     vars(machine.disk.folders[key(path)]).update(vars(wanted))
-    for one in below:
-        one.owner, one.writers = ADMINISTRATORS, []
+    for inner in below:
+        inner.owner, inner.writers = ADMINISTRATORS, []
     machine.happened("rights_changed", path=path)
 
 
 def _below(call: Call, path: str) -> list[Folder]:
-    return [one for name, one in call.machine.disk.folders.items() if name.startswith(key(path) + "\\")]
+    return [inner for name, inner in call.machine.disk.folders.items() if name.startswith(key(path) + "\\")]
 
 
 def _make_below(call: Call, path: str, answer: dict[str, Any], after: list[str]) -> None:
@@ -100,6 +100,8 @@ def sddl(folder: Folder) -> str:
     owner = "BA" if folder.owner == ADMINISTRATORS else folder.owner
     if folder.protected:
         more = "" if folder.private else _READERS
-        return f"O:{owner}D:PAI{_CLOSED}{more}" + "".join(f"(A;OICI;0x1301bf;;;{one.sid})" for one in folder.writers)
+        return f"O:{owner}D:PAI{_CLOSED}{more}" + "".join(
+            f"(A;OICI;0x1301bf;;;{writer.sid})" for writer in folder.writers
+        )
     rights = "(A;OICIID;FA;;;BA)(A;OICIID;FA;;;SY)(A;OICIID;0x1200a9;;;BU)"
-    return f"O:{owner}D:AI{rights}" + "".join(f"(A;OICIID;0x1301bf;;;{one.sid})" for one in folder.writers)
+    return f"O:{owner}D:AI{rights}" + "".join(f"(A;OICIID;0x1301bf;;;{writer.sid})" for writer in folder.writers)

@@ -155,12 +155,12 @@ class _Types:
 
     def chosen(self, name: str, option: Option, value: Any) -> Any:
         """The choice that is meant, whatever its case. Raises Failed."""
-        values = [str(one) for one in value] if isinstance(value, list) else [str(value)]
+        values = [str(item) for item in value] if isinstance(value, list) else [str(value)]
         proper = {choice.lower(): choice for choice in option.choices}
-        wrong = [one for one in values if one.lower() not in proper]
+        wrong = [item for item in values if item.lower() not in proper]
         if wrong:
             raise Failed(self.no_choice(name, option, wrong, several=isinstance(value, list)))
-        meant = [proper[one.lower()] for one in values]
+        meant = [proper[item.lower()] for item in values]
         return meant if isinstance(value, list) else meant[0]
 
     def no_choice(self, name: str, option: Option, wrong: list[str], *, several: bool) -> str:

@@ -31,9 +31,9 @@ def defender_exclusion(call: Call) -> dict[str, Any]:
             cause="not_running",
         )
     listed = _listed(call, seen)
-    before = {kind: [one for one in args[kind] if key(one) in listed[kind]] for kind in ("path", "process")}
+    before = {kind: [item for item in args[kind] if key(item) in listed[kind]] for kind in ("path", "process")}
     if seen.exclusions_hidden:
-        before["untold"] = [one for one in args["path"] if call.machine.excluded(one) is None] + args["process"]
+        before["untold"] = [item for item in args["path"] if call.machine.excluded(item) is None] + args["process"]
     if seen.exclusions_hidden and present and args["process"]:
         names = ", ".join(args["process"])
         words = f"Whether Microsoft Defender applies an exclusion of {names} could not be read: {_REASONS['hidden']}."
@@ -59,16 +59,16 @@ def _lines(paths: list[str]) -> str:
 def _listed(call: Call, seen: Defender) -> dict[str, set[str]]:
     """What Get-MpPreference lists; where a policy hides it those of our paths that Defender says are excluded."""
     if seen.exclusions_hidden:
-        return {"path": {key(one) for one in call.args["path"] if call.machine.excluded(one)}, "process": set()}
+        return {"path": {key(item) for item in call.args["path"] if call.machine.excluded(item)}, "process": set()}
     return {"path": set(map(key, seen.paths + seen.managed_paths)), "process": set(map(key, seen.processes))}
 
 
 def _wanting(call: Call, seen: Defender, listed: dict[str, set[str]]) -> dict[str, list[str]]:
     """What is still to be changed, by kind; what may be there unseen is taken away all the same."""
     present = call.args["state"] == "present"
-    wanting = {kind: [one for one in call.args[kind] if (key(one) in listed[kind]) != present] for kind in listed}
+    wanting = {kind: [item for item in call.args[kind] if (key(item) in listed[kind]) != present] for kind in listed}
     if seen.exclusions_hidden and not present:
-        wanting["path"] += [one for one in call.args["path"] if call.machine.excluded(one) is None]
+        wanting["path"] += [item for item in call.args["path"] if call.machine.excluded(item) is None]
         wanting["process"] = list(call.args["process"])
     return wanting
 
@@ -79,7 +79,7 @@ def _change(call: Call, seen: Defender, wanting: dict[str, list[str]]) -> None:
     defender, present = call.machine.defender, call.args["state"] == "present"
     for kind, paths in (("path", defender.paths), ("process", defender.processes)):
         names = set(map(key, wanting[kind]))
-        paths[:] = paths + wanting[kind] if present else [one for one in paths if key(one) not in names]
+        paths[:] = paths + wanting[kind] if present else [item for item in paths if key(item) not in names]
     changed = wanting["path"] + wanting["process"]
     call.machine.happened("exclusion_added" if present else "exclusion_removed", paths=changed)
 

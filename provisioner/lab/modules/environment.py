@@ -49,7 +49,7 @@ def _one(call: Call, name: str, value: str | None) -> dict[str, Any]:
         )
     # What a process sets for itself is gone with it.
     variables = call.machine.environment.get(level, {})
-    known = next((one for one in variables if one.lower() == name.lower()), name)
+    known = next((variable for variable in variables if variable.lower() == name.lower()), name)
     old = variables.get(known)
     present = bool(value)
     # PowerShell's -ne takes no account of case.

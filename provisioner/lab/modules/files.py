@@ -35,7 +35,7 @@ def win_stat(call: Call) -> dict[str, Any]:
         # As it was asked for, whatever its letters are on the disk.
         stat = _common(plain(args["path"]), "Directory", _owner(folder)) | {"isdir": True}
         if args["get_size"]:
-            stat["size"] = sum(one.size for one in disk.under(folder.path))
+            stat["size"] = sum(file.size for file in disk.under(folder.path))
         return {"changed": False, "stat": stat}
     return {"changed": False, "stat": {"exists": False}}
 

@@ -51,11 +51,11 @@ def win_firewall_rule(call: Call) -> dict[str, Any]:
     if not args["name"] and not args["group"]:
         raise Failed("Either name or group must be specified")
     wanted = _wanted(machine, args)
-    found = [one for one in machine.firewall.rules if one.store == "local" and _chosen(one, args)]
+    rules = [rule for rule in machine.firewall.rules if rule.store == "local" and _chosen(rule, args)]
     if args["state"] == "absent":
-        answer, lines = _absent(machine, args, found, check)
-    elif found:
-        answer, lines = _change(machine, args, wanted, found, check)
+        answer, lines = _absent(machine, args, rules, check)
+    elif rules:
+        answer, lines = _change(machine, args, wanted, rules, check)
     elif args["name"]:
         answer, lines = _create(machine, wanted, check)
     else:
@@ -65,15 +65,15 @@ def win_firewall_rule(call: Call) -> dict[str, Any]:
     return answer
 
 
-def _chosen(one: Rule, args: Mapping[str, str | None]) -> bool:
+def _chosen(rule: Rule, args: Mapping[str, str | None]) -> bool:
     # PowerShell's -eq takes no account of case.
     name, group = args["name"] or "", args["group"] or ""
-    return one.name.lower() == name.lower() if name else one.group.lower() == group.lower()
+    return rule.name.lower() == name.lower() if name else rule.group.lower() == group.lower()
 
 
 def _wanted(machine: Machine, args: Mapping[str, Any]) -> Rule:
     name, protocol = args["name"] or "", _protocol(args["protocol"])
-    icmp = ",".join(str(one) for one in args["icmp_type_code"] or ())
+    icmp = ",".join(str(kind) for kind in args["icmp_type_code"] or ())
     if icmp.lower() not in ("", "any") and protocol not in _ICMP:
         raise _refused("IcmpTypesAndCodes")
     return Rule(
@@ -99,35 +99,35 @@ def _wanted(machine: Machine, args: Mapping[str, Any]) -> Rule:
     )
 
 
-def _protocol(said: str | None) -> int:
-    if said is None or said.lower() == "any":
+def _protocol(text: str | None) -> int:
+    if text is None or text.lower() == "any":
         return 256
-    if said.isdigit():
-        return int(said)
-    found = next((number for name, number in _PROTOCOLS.items() if said.lower() == name), None)
-    if found is None and said.lower().startswith("icmpv"):
-        found = 58 if said.lower().startswith("icmpv6") else 1
-    if found is None:
-        raise Failed(f"Unknown protocol '{said}'.")
-    return found
+    if text.isdigit():
+        return int(text)
+    number = next((known for name, known in _PROTOCOLS.items() if text.lower() == name), None)
+    if number is None and text.lower().startswith("icmpv"):
+        number = 58 if text.lower().startswith("icmpv6") else 1
+    if number is None:
+        raise Failed(f"Unknown protocol '{text}'.")
+    return number
 
 
-def _profiles(said: list[str] | None) -> list[str]:
-    for one in said or ():
-        if one.lower() not in _BITS:
-            raise Failed(f"Unknown profile '{one}'.")
-    chosen = sorted({one.lower() for one in said or ()}, key=list(_BITS).index)
+def _profiles(names: list[str] | None) -> list[str]:
+    for name in names or ():
+        if name.lower() not in _BITS:
+            raise Failed(f"Unknown profile '{name}'.")
+    chosen = sorted({name.lower() for name in names or ()}, key=list(_BITS).index)
     return [] if len(chosen) == len(_BITS) else chosen
 
 
-def _interfaces(said: list[str] | None) -> list[str]:
-    named = {one.lower() for one in said or ()}
+def _interfaces(names: list[str] | None) -> list[str]:
+    named = {name.lower() for name in names or ()}
     if not named or named == {"any"}:
         return []
-    for one in said or ():
-        if one.lower() not in _INTERFACES:
-            raise Failed(f"Unknown interface type '{one}'.")
-    return sorted(_INTERFACES[one] for one in named)
+    for name in names or ():
+        if name.lower() not in _INTERFACES:
+            raise Failed(f"Unknown interface type '{name}'.")
+    return sorted(_INTERFACES[name] for name in named)
 
 
 def _ports(name: str, said: str | None, protocol: int) -> list[str]:
@@ -171,49 +171,52 @@ def _any(said: str | None) -> str:
 
 # How the COM object shows a rule: the property, how it reads, and the argument that sets it.
 _PROPERTIES: dict[str, tuple[Callable[[Rule], str], str, str]] = {
-    "Description": (lambda one: one.description, "description", "description"),
-    "Direction": (lambda one: str(1 if one.direction == "in" else 2), "direction", "direction"),
-    "Action": (lambda one: str(int(one.action == "allow")), "action", "action"),
-    "ApplicationName": (lambda one: one.program, "program", "program"),
-    "Grouping": (lambda one: one.group, "group", "group"),
-    "ServiceName": (lambda one: one.service, "service", "service"),
-    "Enabled": (lambda one: str(one.enabled), "enabled", "enabled"),
-    "Profiles": (lambda one: str(sum(_BITS[name] for name in one.profiles) or _ALL_PROFILES), "profiles", "profiles"),
-    "LocalAddresses": (lambda one: _addresses(one.local_addresses), "local_addresses", "localip"),
-    "RemoteAddresses": (lambda one: _addresses(one.remote_addresses), "remote_addresses", "remoteip"),
-    "LocalPorts": (lambda one: ",".join(one.local_ports), "local_ports", "localport"),
-    "RemotePorts": (lambda one: ",".join(one.remote_ports), "remote_ports", "remoteport"),
-    "Protocol": (lambda one: str(one.protocol), "protocol", "protocol"),
-    "InterfaceTypes": (lambda one: ",".join(one.interface_types) or "All", "interface_types", "interfacetypes"),
-    "EdgeTraversalOptions": (lambda one: str(one.edge), "edge", "edge"),
-    "SecureFlags": (lambda one: str(one.secure), "secure", "security"),
-    "IcmpTypesAndCodes": (lambda one: one.icmp, "icmp", "icmp_type_code"),
+    "Description": (lambda rule: rule.description, "description", "description"),
+    "Direction": (lambda rule: str(1 if rule.direction == "in" else 2), "direction", "direction"),
+    "Action": (lambda rule: str(int(rule.action == "allow")), "action", "action"),
+    "ApplicationName": (lambda rule: rule.program, "program", "program"),
+    "Grouping": (lambda rule: rule.group, "group", "group"),
+    "ServiceName": (lambda rule: rule.service, "service", "service"),
+    "Enabled": (lambda rule: str(rule.enabled), "enabled", "enabled"),
+    "Profiles": (lambda rule: str(sum(_BITS[name] for name in rule.profiles) or _ALL_PROFILES), "profiles", "profiles"),
+    "LocalAddresses": (lambda rule: _addresses(rule.local_addresses), "local_addresses", "localip"),
+    "RemoteAddresses": (lambda rule: _addresses(rule.remote_addresses), "remote_addresses", "remoteip"),
+    "LocalPorts": (lambda rule: ",".join(rule.local_ports), "local_ports", "localport"),
+    "RemotePorts": (lambda rule: ",".join(rule.remote_ports), "remote_ports", "remoteport"),
+    "Protocol": (lambda rule: str(rule.protocol), "protocol", "protocol"),
+    "InterfaceTypes": (lambda rule: ",".join(rule.interface_types) or "All", "interface_types", "interfacetypes"),
+    "EdgeTraversalOptions": (lambda rule: str(rule.edge), "edge", "edge"),
+    "SecureFlags": (lambda rule: str(rule.secure), "secure", "security"),
+    "IcmpTypesAndCodes": (lambda rule: rule.icmp, "icmp", "icmp_type_code"),
 }
 
 
 def _addresses(addresses: list[str]) -> str:
-    full = (one if set(one) & set("/-:") or not one[:1].isdigit() else f"{one}/255.255.255.255" for one in addresses)
+    full = (
+        address if set(address) & set("/-:") or not address[:1].isdigit() else f"{address}/255.255.255.255"
+        for address in addresses
+    )
     return ",".join(full) or "*"
 
 
-def _lines(sign: str, one: Rule) -> list[str]:
-    shown = [f"{sign}{name}='{show(one)}'" for name, (show, _, _) in _PROPERTIES.items()]
-    return [f"{sign}[{one.name}]", *shown]
+def _lines(sign: str, rule: Rule) -> list[str]:
+    properties = [f"{sign}{name}='{show(rule)}'" for name, (show, _, _) in _PROPERTIES.items()]
+    return [f"{sign}[{rule.name}]", *properties]
 
 
 def _absent(
-    machine: Machine, args: Mapping[str, Any], found: list[Rule], check: bool
+    machine: Machine, args: Mapping[str, Any], rules: list[Rule], check: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    if not found:
+    if not rules:
         name, group = args["name"], args["group"]
-        said = f"Firewall rule '{name}' does not exist." if name else f"No firewall rules in group '{group}' exist."
-        return {"changed": False, "msg": said}, []
-    lines = [line for one in found for line in _lines("-", one)]
+        message = f"Firewall rule '{name}' does not exist." if name else f"No firewall rules in group '{group}' exist."
+        return {"changed": False, "msg": message}, []
+    lines = [line for rule in rules for line in _lines("-", rule)]
     if not check:
-        for one in found:
-            machine.firewall.rules.remove(one)
-            machine.happened("rule_removed", rule=one.name)
-    names = "', '".join(one.name for one in found)
+        for rule in rules:
+            machine.firewall.rules.remove(rule)
+            machine.happened("rule_removed", rule=rule.name)
+    names = "', '".join(rule.name for rule in rules)
     return {"changed": True, "msg": f"Firewall rule(s) '{names}' removed."}, lines
 
 
@@ -225,44 +228,44 @@ def _create(machine: Machine, wanted: Rule, check: bool) -> tuple[dict[str, Any]
 
 
 def _change(
-    machine: Machine, args: Mapping[str, Any], wanted: Rule, found: list[Rule], check: bool
+    machine: Machine, args: Mapping[str, Any], wanted: Rule, rules: list[Rule], check: bool
 ) -> tuple[dict[str, Any], list[str]]:
     changed: list[str] = []
     unchanged: list[str] = []
     lines: list[str] = []
-    for one in found:
-        lines.append(f"[{one.name}]")
+    for rule in rules:
+        lines.append(f"[{rule.name}]")
         differs = [name for name, (_, _, argument) in _PROPERTIES.items() if args[argument] is not None]
-        differs = [name for name in differs if not _same(name, one, wanted)]
+        differs = [name for name in differs if not _same(name, rule, wanted)]
         for name in differs:
             show, attribute, _ = _PROPERTIES[name]
-            lines += [f"-{name}='{show(one)}'", f"+{name}='{show(wanted)}'"]
+            lines += [f"-{name}='{show(rule)}'", f"+{name}='{show(wanted)}'"]
             if not check:
-                _set(one, name, attribute, getattr(wanted, attribute))
-        (changed if differs else unchanged).append(one.name)
+                _set(rule, name, attribute, getattr(wanted, attribute))
+        (changed if differs else unchanged).append(rule.name)
         if differs and not check:
-            machine.happened("rule_changed", rule=one.name, properties=differs)
-    said = f"Firewall rule(s) changed '{_quoted(changed)}' - unchanged '{_quoted(unchanged)}'"
-    return {"changed": bool(changed), "msg": said}, lines
+            machine.happened("rule_changed", rule=rule.name, properties=differs)
+    message = f"Firewall rule(s) changed '{_quoted(changed)}' - unchanged '{_quoted(unchanged)}'"
+    return {"changed": bool(changed), "msg": message}, lines
 
 
-def _set(one: Rule, name: str, attribute: str, value: Any) -> None:
+def _set(rule: Rule, name: str, attribute: str, value: Any) -> None:
     # Windows refuses ports without a protocol that has them; what was set before stays set.
-    portless = one.protocol not in _PROTOCOLS.values() if name.endswith("Ports") else False
+    portless = rule.protocol not in _PROTOCOLS.values() if name.endswith("Ports") else False
     if name == "Protocol":
-        portless = value not in _PROTOCOLS.values() and bool(one.local_ports or one.remote_ports)
+        portless = value not in _PROTOCOLS.values() and bool(rule.local_ports or rule.remote_ports)
     if portless and value:
         raise _refused(name)
-    setattr(one, attribute, value)
+    setattr(rule, attribute, value)
 
 
 def _quoted(names: list[str]) -> str:
     return "', '".join(names)
 
 
-def _same(name: str, one: Rule, wanted: Rule) -> bool:
+def _same(name: str, rule: Rule, wanted: Rule) -> bool:
     show = _PROPERTIES[name][0]
-    before, after = show(one).lower(), show(wanted).lower()
+    before, after = show(rule).lower(), show(wanted).lower()
     if name.endswith("Addresses"):
         return sorted(before.split(",")) == sorted(after.split(","))
     return before == after

@@ -131,16 +131,16 @@ def _read(file: File, product_id: str | None) -> _Installer:
         files = members(file.content, "")
     except BadPackage:
         return nothing
-    script = next((one for one in files if one.path == _SCRIPT), None)
+    script = next((file for file in files if file.path == _SCRIPT), None)
     if script is None or script.text is None:
         return nothing
     said = json.loads(script.text)
-    return _Installer(**said, files=tuple(one for one in files if one is not script))
+    return _Installer(**said, files=tuple(file for file in files if file is not script))
 
 
 def _there(call: Call, product: str) -> bool:
     args, machine = call.args, call.machine
-    there = any(one.product_id.lower() == product.lower() for one in machine.installed)
+    there = any(entry.product_id.lower() == product.lower() for entry in machine.installed)
     if args["creates_path"]:
         there = machine.disk.exists(args["creates_path"])
     if args["creates_service"]:
@@ -170,7 +170,7 @@ def _lay(machine: Machine, installer: _Installer, now: float) -> None:
     """What the installer leaves behind."""
     if installer.replaces:
         machine.registry.remove(f"{UNINSTALL}\\{installer.replaces}")
-        machine.installed = [one for one in machine.installed if one.product_id != installer.replaces]
+        machine.installed = [entry for entry in machine.installed if entry.product_id != installer.replaces]
     for file in installer.files:
         machine.disk.write(f"{installer.folder}\\{file.path}", file.content or b"")
     machine.installed.append(Installed(installer.product_id, installer.name, installer.version))
@@ -202,11 +202,11 @@ def _uninstall(machine: Machine, product: str) -> None:
     folder = machine.registry.value(key, "InstallLocation")
     if folder:
         machine.disk.remove(str(folder))
-    for service in [one for one in machine.services if one.description == f"installed by {product}"]:
+    for service in [service for service in machine.services if service.description == f"installed by {product}"]:
         if service.state == "running":
             machine.stop(service)
         machine.services.remove(service)
         machine.happened("service_removed", service=service.name)
     machine.registry.remove(key)
-    machine.installed = [one for one in machine.installed if one.product_id.lower() != product.lower()]
+    machine.installed = [entry for entry in machine.installed if entry.product_id.lower() != product.lower()]
     machine.happened("product_removed", product=product)

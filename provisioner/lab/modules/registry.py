@@ -110,7 +110,7 @@ def _wanted(call: Call) -> Value:
     elif kind in ("dword", "qword"):
         data = _number(kind, data)
     elif kind == "multistring":
-        data = [str(one) for one in data] if isinstance(data, list) else [] if data is None else [str(data)]
+        data = [str(item) for item in data] if isinstance(data, list) else [] if data is None else [str(data)]
     elif data is not None or name:
         data = "" if data is None else str(data)
     return Value(name=name, kind=_KINDS[kind], data=data)
@@ -118,7 +118,7 @@ def _wanted(call: Call) -> Value:
 
 def _bytes(data: Any) -> list[int]:
     if isinstance(data, list):
-        return [int(one) for one in data]
+        return [int(item) for item in data]
     if isinstance(data, int):
         if data > 255:
             raise Failed(
@@ -133,9 +133,9 @@ def _bytes(data: Any) -> list[int]:
 def _differs(old: Any, new: Any) -> bool:
     """As the module compares: texts by their letters, lists by Compare-Object, which takes no account of case."""
     if isinstance(old, list):
-        return [str(one).lower() for one in old] != [str(one).lower() for one in _several(new)]
+        return [str(item).lower() for item in old] != [str(item).lower() for item in _several(new)]
     if isinstance(old, str) and isinstance(new, list):
-        return old != " ".join(str(one) for one in new)
+        return old != " ".join(str(item) for item in new)
     return bool(old != new)
 
 
@@ -163,7 +163,7 @@ def _number(kind: str, data: Any) -> int:
 def _difference(value: Value) -> dict[str, Any]:
     shown = value.data
     if value.kind in ("Binary", "None"):
-        shown = [f"0x{one:02x}" for one in value.data]
+        shown = [f"0x{byte:02x}" for byte in value.data]
     elif value.kind in ("DWord", "QWord"):
         digits = 8 if value.kind == "DWord" else 16
         shown = f"0x{value.data % 16**digits:0{digits}x}"
@@ -191,7 +191,7 @@ def win_reg_stat(call: Call) -> dict[str, Any]:
 
 
 def _told(machine: Machine, value: Value) -> dict[str, Any]:
-    raw = [f"0x{one:02x}" for one in value.data] if value.kind in ("Binary", "None") else value.data
+    raw = [f"0x{byte:02x}" for byte in value.data] if value.kind in ("Binary", "None") else value.data
     shown = value.data
     if value.kind == "ExpandString":
         shown = variables.expand(machine, shown)

@@ -106,10 +106,10 @@ def _found(call: Call) -> Service | None:
     name, machine = call.args["name"], call.machine
     if service := machine.service(name):
         return service
-    found = _matching(machine, name) if wildcard.has_wildcards(name) else []
-    if len(found) > 1:
+    matching = _matching(machine, name) if wildcard.has_wildcards(name) else []
+    if len(matching) > 1:
         raise Unmodelled(f"ansible.windows.win_service: {name} fits several services, which the lab does not model")
-    return found[0] if found else None
+    return matching[0] if matching else None
 
 
 def _matching(machine: Machine, pattern: str) -> list[Service]:
@@ -118,11 +118,11 @@ def _matching(machine: Machine, pattern: str) -> list[Service]:
         fits = wildcard.matcher(pattern)
     except wildcard.BadPattern as error:
         raise _unhandled(str(error)) from None
-    return _in_order([one for one in machine.services if fits.fullmatch(one.name)])
+    return _in_order([service for service in machine.services if fits.fullmatch(service.name)])
 
 
 def _in_order(services: list[Service]) -> list[Service]:
-    return sorted(services, key=lambda one: one.name.lower())
+    return sorted(services, key=lambda service: service.name.lower())
 
 
 def _is_asked_for(call: Call) -> bool:
@@ -210,8 +210,8 @@ def _account(machine: Machine, name: str) -> str:
 
 
 def _actions(call: Call) -> list[Action] | None:
-    said = call.args["failure_actions"]
-    return None if said is None else [_action(one) for one in said]
+    actions = call.args["failure_actions"]
+    return None if actions is None else [_action(action) for action in actions]
 
 
 def _action(said: Any) -> Action:
@@ -261,21 +261,21 @@ def _order(service: Service, order: str) -> None:
 
 def _stop(call: Call, service: Service) -> None:
     """Stop a service, and those that depend on it where that is forced."""
-    running = [one for one in _dependents(call.machine, service) if one.state != "stopped"]
+    running = [other for other in _dependents(call.machine, service) if other.state != "stopped"]
     if running and service.state != "stopped" and not call.args["force_dependent_services"]:
         raise _unhandled(
             f"Cannot stop service '{service.display_name} ({service.name})' because it has dependent services. "
             "It can only be stopped if the Force flag is set."
         )
-    for one in (*running, service):
-        if one.state != "stopped":
-            _order(one, "stop")
-            call.machine.stop(one)
+    for each in (*running, service):
+        if each.state != "stopped":
+            _order(each, "stop")
+            call.machine.stop(each)
 
 
 def _dependents(machine: Machine, service: Service) -> list[Service]:
     name = service.name.lower()
-    return [one for one in machine.services if name in (other.lower() for other in one.dependencies)]
+    return [service for service in machine.services if name in (other.lower() for other in service.dependencies)]
 
 
 def _unhandled(message: str) -> Failed:
@@ -291,7 +291,7 @@ def _shown(service: Service) -> dict[str, Any]:
         "desktop_interact": False,
         "display_name": service.display_name,
         "error_control": "normal",
-        "failure_actions": [{"type": one.type, "delay_ms": one.delay_ms} for one in service.actions],
+        "failure_actions": [{"type": action.type, "delay_ms": action.delay_ms} for action in service.actions],
         "failure_actions_on_non_crash_failure": service.on_non_crash,
         "failure_command": None,
         "failure_reboot_msg": None,
@@ -344,7 +344,7 @@ def _answer(call: Call, *, changed: bool, before: Any, after: Any) -> dict[str, 
         state = after["state"].replace("_", "")
         answer["state"] = "running" if state in ("started", "restarted") else state
         service = call.machine.service(after["name"])
-        answer["depended_by"] = [one.name for one in _dependents(call.machine, service)] if service else []
+        answer["depended_by"] = [other.name for other in _dependents(call.machine, service)] if service else []
         answer["can_pause_and_continue"] = False if service else None
     if call.diff:
         answer["diff"] = {"before": before, "after": after}
@@ -353,7 +353,7 @@ def _answer(call: Call, *, changed: bool, before: Any, after: Any) -> dict[str, 
 
 def win_service_info(call: Call) -> dict[str, Any]:
     """Tell of one service, of those that a pattern names, or of all."""
-    services = [_told(call.machine, one) for one in _wanted(call.machine, call.args["name"])]
+    services = [_told(call.machine, service) for service in _wanted(call.machine, call.args["name"])]
     return {"changed": False, "exists": bool(services), "services": services}
 
 
@@ -362,11 +362,11 @@ def _wanted(machine: Machine, name: str | None) -> list[Service]:
     is the display name of, which Get-Service takes in a name's place but not in a pattern's."""
     if name is None:
         return _in_order(machine.services)
-    if exact := [one for one in machine.services if one.name.lower() == name.lower()]:
+    if exact := [service for service in machine.services if service.name.lower() == name.lower()]:
         return exact
     if wildcard.has_wildcards(name):
         return _matching(machine, name)
-    return [one for one in machine.services if one.display_name.lower() == name.lower()]
+    return [service for service in machine.services if service.display_name.lower() == name.lower()]
 
 
 def _told(machine: Machine, service: Service) -> dict[str, Any]:
@@ -376,7 +376,7 @@ def _told(machine: Machine, service: Service) -> dict[str, Any]:
         **shown,
         "checkpoint": 0,
         "controls_accepted": ["stop", "shutdown"] if service.state == "running" else [],
-        "dependency_of": [one.name for one in _dependents(machine, service)],
+        "dependency_of": [other.name for other in _dependents(machine, service)],
         "launch_protection": "none",
         "preferred_node": None,
         "process_id": machine.pid(service.path) if service.state == "running" else 0,

@@ -60,8 +60,8 @@ class _Tree:
         there = self.disk.file(self.destination)
         if there is None:
             return {}
-        one = {"path": leaf(self.destination), "size": there.size, "sha256": there.sha256}
-        return {"sha256": there.sha256, "files": [one]}
+        file = {"path": leaf(self.destination), "size": there.size, "sha256": there.sha256}
+        return {"sha256": there.sha256, "files": [file]}
 
     @property
     def manifest_text(self) -> str | None:
@@ -72,7 +72,7 @@ class _Tree:
     def changes(self, files: Sequence[File]) -> list[Change]:
         """What these files, in the place of those that the manifest lists, would change."""
         names = {key(file.path) for file in files}
-        listed = (one["path"] for one in self.said.get("files", ()))
+        listed = (entry["path"] for entry in self.said.get("files", ()))
         return record.changes(self.disk, self.folder, files, (path for path in listed if key(path) not in names))
 
     def failed(self, message: str) -> Failed:
@@ -202,9 +202,9 @@ def _files(tree: _Tree, content: bytes) -> tuple[File, ...]:
     except BadPackage as failure:
         raise tree.failed(f"the package could not be unpacked into {tree.folder}: {failure}") from None
     if member:
-        files = tuple(replace(one, path=leaf(tree.destination)) for one in files)
+        files = tuple(replace(file, path=leaf(tree.destination)) for file in files)
     skipped = {plain(path).lower() for path in tree.args["skip"] or ()}
-    files = tuple(one for one in files if f"{tree.folder}\\{one.path}".lower() not in skipped)
+    files = tuple(file for file in files if f"{tree.folder}\\{file.path}".lower() not in skipped)
     if not files:
         where = "\\".join(part for part in (root, member) if part)
         raise tree.failed(f"the package has no file under '{where}'")
@@ -226,7 +226,7 @@ def _keep(tree: _Tree, changed: Sequence[Change]) -> set[str]:
 
 def _save_edited(tree: _Tree, changed: Iterable[Change], kept: set[str]) -> None:
     """Files that are not as a package of ours left them are kept before they are replaced."""
-    known = {(key(one["path"]), one["sha256"]) for one in tree.said.get("files", ())}
+    known = {(key(entry["path"]), entry["sha256"]) for entry in tree.said.get("files", ())}
     for change in changed:
         if change.was is None or (key(change.path), change.was.sha256) in known:
             continue

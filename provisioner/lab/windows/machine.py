@@ -111,12 +111,14 @@ class Machine:
     def tick(self, now: float) -> None:
         """What happens by itself: the person presses Approve, a slow installer ends."""
         self.disk.full = "disk_full" in self.faults
-        for installer in [one for one in self.installers if one.ends_at <= now]:
+        for installer in [installer for installer in self.installers if installer.ends_at <= now]:
             self.installers.remove(installer)
             if installer.done:
                 installer.done(now)
             self.happened("installer_ended", what=installer.what)
-        for service in [one for one in self.services if one.state in _SETTLED and "service_hangs" not in self.faults]:
+        for service in [
+            service for service in self.services if service.state in _SETTLED and "service_hangs" not in self.faults
+        ]:
             service.state = _SETTLED[service.state]
             self.happened("service_settled", service=service.name, state=service.state)
         waits = self.systmone.device == "asked" and self.client().logged_in
@@ -196,10 +198,12 @@ class Machine:
 
     def running_in(self, path: str) -> str:
         """A program that runs and is that file or lies in that folder; "" for none."""
-        started = (one for one in self.services if one.state != "stopped")
-        programs = [where for one in started for where in (program(one.path), self.runs(one))]
-        programs += [one.path for one in self.loose]
-        return next((one for one in programs if key(one) == key(path) or key(one).startswith(key(path) + "\\")), "")
+        started = (service for service in self.services if service.state != "stopped")
+        programs = [where for service in started for where in (program(service.path), self.runs(service))]
+        programs += [process.path for process in self.loose]
+        return next(
+            (image for image in programs if key(image) == key(path) or key(image).startswith(key(path) + "\\")), ""
+        )
 
     def is_connector(self, service: Service) -> bool:
         """Whether a service runs the Connector: its program is a java.exe, or has Java in itself."""
@@ -258,7 +262,7 @@ class Machine:
         if not self.disk.exists(path):
             return None
         lists = seen.managed_paths + ([] if seen.local_merge_disabled else seen.paths)
-        return any(key(path) == key(one) or key(path).startswith(key(one) + "\\") for one in lists)
+        return any(key(path) == key(listed) or key(path).startswith(key(listed) + "\\") for listed in lists)
 
     def reaches(self, path: str, address: str, port: int = 443) -> bool:
         """Whether a program gets through to an address: the network outside and the firewall here let it."""
