@@ -54,7 +54,7 @@ class Control:
     ask: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One control judged on one gateway.
 
