@@ -68,7 +68,8 @@ def _each(value: Any, text: Any, depth: int) -> Any:
         return value
     if depth > _DEEPEST:
         raise Unfit("too deep a nesting")
-    if isinstance(value, Mapping):
+    # What json gives is a dict: that is asked first, for an abstract class is slow to ask.
+    if isinstance(value, dict | Mapping):
         return {text(str(name)): _each(one, text, depth + 1) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_each(inner, text, depth + 1) for inner in value]

@@ -9,20 +9,18 @@ from typing import Any
 
 from provisioner import fleet, foreign, resources
 from provisioner.audit import evaluate, facts, policy
+from provisioner.audit.keeping import Kept, Memory
 from provisioner.evidence.question import SECTIONS
 from provisioner.evidence.reader import AskPassword, Reader, nobody
 from provisioner.journal import Journal, new_id
-from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Problem, Status
-from provisioner.model.controls import IDENTITY
+from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Problem
 from provisioner.report.view import view
 
 # A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
 ENDPOINTS_LAST = timedelta(hours=1)
 
-# A named person's waiver accepts another PC in the old one's place, and a statement one that cannot be told from it:
-# from then on it is the one that was seen.
-_ACCEPTED = (Status.PASSED, Status.WAIVED, Status.UNKNOWN)
-IDENTITY_KEYS = ("computer_name", "serial", "machine_guid")
+# A gateway's reading, the facts that are known by it, and its findings.
+_Came = tuple[Evidence, Mapping[str, Fact], Sequence[Finding]]
 
 
 def open_policy() -> policy.Policy:
@@ -73,19 +71,48 @@ class Auditor:
         """Read the gateways and judge them in the roles that they have here. `measure`: the endpoints too, even where
         they were measured lately.
         """
+        came = {
+            one.gateway: (one, known, found)
+            for practice in self._practices(gateways, measure=measure, observe=observe)
+            for one, known, found in practice
+        }
+        judged = [came[gateway.name] for gateway in gateways]
+        return Judged(
+            evidence=tuple(one for one, _, _ in judged),
+            facts={one.gateway: known for one, known, _ in judged},
+            findings=tuple(finding for _, _, found in judged for finding in found),
+        )
+
+    def _practices(self, gateways: Sequence[Gateway], *, measure: bool, observe: Observe) -> Iterator[list[_Came]]:
+        """Read the gateways, and give each practice as soon as all that is asked of it has come and is judged. What
+        the next reading is held against is kept at the end."""
         at = datetime.now(UTC)
         carried = {} if measure else self._carried(gateways, at)
 
         def sections(gateway: Gateway) -> Iterable[str]:
             return (name for name in SECTIONS if not (name == "endpoints" and gateway.name in carried))
 
-        came = {one.gateway: one for one in observe(self._reader.read(gateways, sections), len(gateways))}
-        evidence = [came[gateway.name] for gateway in gateways]
         rows = {row.name: row for row in gateways}
         fleet = replace(self.fleet, gateways=tuple(rows.get(row.name, row) for row in self.fleet.gateways))
-        judged = self._judge([_with_endpoints(one, carried) for one in evidence], fleet, at)
-        self._remember(evidence, judged.findings)
-        return judged
+        judge = evaluate.Judge(fleet, self.policy.controls, at)
+        memory = Memory(self.journal)
+        asked: dict[str, list[str]] = {}
+        for row in gateways:
+            asked.setdefault(row.practice, []).append(row.name)
+        came: dict[str, dict[str, tuple[Evidence, Evidence, Mapping[str, Fact]]]] = {}
+        for read in observe(self._reader.read(gateways, sections), len(gateways)):
+            row = rows[read.gateway]
+            together = came.setdefault(row.practice, {})
+            together[row.name] = (read, *self._derived(_with_endpoints(read, carried), row, at, memory.seen))
+            if len(together) < len(asked[row.practice]):
+                continue
+            whole = [together[name] for name in asked[row.practice]]
+            found = judge.findings([one for _, one, _ in whole], {one.gateway: known for _, one, known in whole})
+            memory.note([one for one, _, _ in whole], found)
+            of = _by_gateway(found)
+            yield [(one, known, of[one.gateway]) for _, one, known in whole]
+            del came[row.practice]
+        memory.keep()
 
     def probe(self, gateway: Gateway) -> bool:
         """Whether that gateway is back."""
@@ -109,27 +136,21 @@ class Auditor:
         """Around one log-in at a gateway: the login guard's. Errors: NotTried."""
         return self._reader.turn(gateway)
 
-    def _judge(self, evidence: Sequence[Evidence], fleet: Fleet, at: datetime) -> Judged:
-        """Judge what was read. Pure but for what the journal has seen before."""
-        by_name = {gateway.name: gateway for gateway in fleet.gateways}
-        seen = self.journal.seen()
-        known, whole = dict[str, Mapping[str, Fact]](), list[Evidence]()
+    def _derived(
+        self, one: Evidence, row: Gateway, at: datetime, seen: Mapping[str, Mapping[str, str]]
+    ) -> tuple[Evidence, Mapping[str, Fact]]:
+        """A reading with the facts that are known by it."""
 
         def derived(one: Evidence) -> Mapping[str, Fact]:
-            row, before = by_name[one.gateway], seen.get(one.gateway)
-            return facts.derive(one, row, fleet.settings, self.policy.lifecycle, at, before)
+            return facts.derive(one, row, self.fleet.settings, self.policy.lifecycle, at, seen.get(one.gateway))
 
-        for one in evidence:
-            try:
-                known[one.gateway] = derived(one)
-            except Exception as error:
-                # A fault of ours in what one gateway says must cost that gateway only, and must be seen.
-                problem = Problem(kind="Fault", message=_words(error), hint="Please report this.")
-                one = Evidence(gateway=one.gateway, taken_at=one.taken_at, seconds=one.seconds, error=problem)
-                known[one.gateway] = derived(one)
-            whole.append(one)
-        findings = evaluate.evaluate(fleet, whole, self.policy.controls, known, at)
-        return Judged(evidence=tuple(whole), facts=known, findings=findings)
+        try:
+            return one, derived(one)
+        except Exception as error:
+            # A fault of ours in what one gateway says must cost that gateway only, and must be seen.
+            problem = Problem(kind="Fault", message=_words(error), hint="Please report this.")
+            one = Evidence(gateway=one.gateway, taken_at=one.taken_at, seconds=one.seconds, error=problem)
+            return one, derived(one)
 
     def audit(self, patterns: Sequence[str] = ()) -> Audit:
         """Read and judge the fleet, or what the patterns name of it, and keep it in the journal. The practice's other
@@ -143,7 +164,8 @@ class Auditor:
         it is a migration's preflight, and no audit of the fleet."""
         at = datetime.now(UTC)
         self.journal.writable()
-        judged = self.look([one for one in gateways if one.known], measure=False, observe=self._observe)
+        known = [one for one in gateways if one.known]
+        kept = Kept(self._practices(known, measure=False, observe=self._observe))
         asked = {one.name for one in gateways}
         audit = Audit(
             id=new_id("audit", at),
@@ -152,9 +174,9 @@ class Auditor:
             policy_digest=self.policy.digest,
             gateways=tuple(gateways),
             controls=self.policy.controls,
-            evidence=judged.evidence,
-            findings=judged.findings,
-            facts=judged.facts,
+            evidence=tuple(kept.evidence[one.name] for one in known),
+            findings=tuple(finding for one in known for finding in kept.findings[one.name]),
+            facts={one.name: kept.facts[one.name] for one in known},
             folder=self.fleet.folder,
             left_out={one.name: one.practice for one in self.fleet.known if one.name not in asked},
             purpose=title,
@@ -167,38 +189,20 @@ class Auditor:
         names = {gateway.name for gateway in gateways}
         return {
             name: section
-            for name, (measured, section) in self.journal.endpoints().items()
+            for name, (measured, section) in self.journal.endpoints(at - ENDPOINTS_LAST).items()
             if name in names and timedelta() <= at - measured < ENDPOINTS_LAST
         }
-
-    def _remember(self, evidence: Sequence[Evidence], findings: Sequence[Finding]) -> None:
-        """Keep what the next reading is held against: only of PCs that are the ones they should be."""
-        right = {
-            one.gateway
-            for one in findings
-            if one.control == IDENTITY and one.status in _ACCEPTED and not evaluate.is_open(one)
-        }
-        read = {one.gateway: one for one in evidence if one.gateway in right}
-        seen = self.journal.seen()
-        identities = {
-            name: {key: str(one.sections["identity"][key] or "") for key in IDENTITY_KEYS}
-            for name, one in read.items()
-            if "identity" in one.sections
-        }
-        new = {name: identity for name, identity in identities.items() if seen.get(name) != identity}
-        if new:
-            self.journal.see(new, datetime.now(UTC))
-        self.journal.keep_endpoints(
-            {
-                name: (one.taken_at, one.sections["endpoints"])
-                for name, one in read.items()
-                if "endpoints" in one.sections
-            }
-        )
 
 
 def _words(error: Exception) -> str:
     return foreign.readable(f"{type(error).__name__}: {error}")
+
+
+def _by_gateway(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for one in findings:
+        found.setdefault(one.gateway, []).append(one)
+    return found
 
 
 def _with_endpoints(evidence: Evidence, carried: Mapping[str, Mapping[str, Any]]) -> Evidence:

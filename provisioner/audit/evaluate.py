@@ -1,5 +1,6 @@
 """Policy x facts -> Findings, and what needs the whole practice. Pure."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -67,11 +68,11 @@ class _View:
     waivers: Mapping[str, Sequence[Waiver]]
     facts: Mapping[str, Facts]
     # At these nothing accepted a connection.
-    absent: frozenset[str]
+    away: frozenset[str]
 
     def off(self, gateway: Gateway) -> Statement | None:
         """A standing statement that the gateway is switched off, where it may be."""
-        return self.statement(gateway, SWITCHED_OFF) if gateway.name in self.absent else None
+        return self.statement(gateway, SWITCHED_OFF) if gateway.name in self.away else None
 
     def statement(self, gateway: Gateway, *controls: str) -> Statement | None:
         """A standing statement about that gateway."""
@@ -97,6 +98,36 @@ def _by_subject(said: Iterable[Said]) -> dict[str, list[Said]]:
     return found
 
 
+class Judge:
+    """Holds what gateways of one fleet answered against the policy's controls, any number of practices at a time."""
+
+    def __init__(self, fleet: Fleet, controls: Sequence[Control], at: datetime) -> None:
+        self._controls = controls
+        self._gateways = {gateway.name: gateway for gateway in fleet.gateways}
+        practices: dict[str, list[Gateway]] = {}
+        for gateway in fleet.known:
+            practices.setdefault(gateway.practice, []).append(gateway)
+        said, waived = _by_subject(fleet.statements), _by_subject(fleet.waivers)
+        self._view = _View(at.date(), practices, said, waived, {}, frozenset())
+
+    def findings(self, evidence: Sequence[Evidence], facts: Mapping[str, Facts]) -> list[Finding]:
+        """One finding for every control on every gateway that has evidence, in the order of both. `facts` are by
+        gateway, as facts.derive gives them; a practice's gateways are judged together, or its others count as unread.
+        """
+        away = frozenset(one.gateway for one in evidence if one.error and one.error.absent)
+        view, found = replace(self._view, facts=facts, away=away), list[Finding]()
+        for one in evidence:
+            gateway = self._gateways[one.gateway]
+            if one.error and (off := view.off(gateway)):
+                words = f"It cannot be reached, as stated by {_who(off)}: {off.says}"
+                found += [_plain(gateway, control, Status.NOT_APPLICABLE, words) for control in self._controls]
+            elif one.error:
+                found += [_error(gateway, control, one, view) for control in self._controls]
+            else:
+                found += _of_gateway(gateway, self._controls, view)
+        return found
+
+
 def evaluate(
     fleet: Fleet,
     evidence: Sequence[Evidence],
@@ -104,34 +135,15 @@ def evaluate(
     facts: Mapping[str, Facts],
     at: datetime,
 ) -> tuple[Finding, ...]:
-    """One finding for every control on every gateway that has evidence, in the order of both.
-
-    `facts` are by gateway, as facts.derive gives them. `controls` are those of the policy.
-    """
-    gateways = {gateway.name: gateway for gateway in fleet.gateways}
-    practices: dict[str, list[Gateway]] = {}
-    for gateway in fleet.known:
-        practices.setdefault(gateway.practice, []).append(gateway)
-    absent = frozenset(one.gateway for one in evidence if one.error and one.error.absent)
-    view = _View(at.date(), practices, _by_subject(fleet.statements), _by_subject(fleet.waivers), facts, absent)
-    found: list[Finding] = []
-    for one in evidence:
-        gateway = gateways[one.gateway]
-        if one.error and (off := view.off(gateway)):
-            words = f"It cannot be reached, as stated by {_who(off)}: {off.says}"
-            found += [_plain(gateway, control, Status.NOT_APPLICABLE, words) for control in controls]
-        elif one.error:
-            found += [_error(gateway, control, one, view) for control in controls]
-        else:
-            found += _of_gateway(gateway, controls, view)
-    return tuple(found)
+    """The findings of a whole fleet, as Judge gives them."""
+    return tuple(Judge(fleet, controls, at).findings(evidence, facts))
 
 
 def _of_gateway(gateway: Gateway, controls: Sequence[Control], view: _View) -> list[Finding]:
     """A gateway's findings; what is judged by the other findings comes last and keeps its place."""
     known = {**view.facts[gateway.name], **practice.facts_of(gateway, view.practices[gateway.practice], view.facts)}
     last = [control for control in controls if control.fact == IN_ORDER]
-    found = {one.id: _finding(gateway, one, known, view) for one in controls if one not in last}
+    found = {one.id: _finding(gateway, one, known, view) for one in controls if one.fact != IN_ORDER}
     known[IN_ORDER] = practice.in_order(found.values(), controls, known["connector.runs"])
     found |= {one.id: _finding(gateway, one, known, view) for one in last}
     return [found[control.id] for control in controls]
@@ -165,20 +177,18 @@ def judge(gateway: Gateway, control: Control, fact: Fact, shown: Fact | None = N
 
     `shown` is the fact that puts what was found into words.
     """
-    base = _plain(gateway, control, Status.PASSED, "")
     if fact.value is None:
         reason = fact.reason or "the gateway does not tell"
         message = f"{control.title}: cannot be told, because {reason}."
         # What a reason has in brackets is this gateway's own, such as names.
         cause = f"{control.title}: {reason.partition(' (')[0]}."
-        return replace(base, status=Status.UNKNOWN, actual="cannot be told", message=message, cause=cause)
+        return _plain(gateway, control, Status.UNKNOWN, message, actual="cannot be told", cause=cause)
     actual = _actual(control, fact, shown)
-    base = replace(base, value=fact.value, actual=actual)
     if _passes(control, fact.value):
-        return replace(base, message=f"{control.title}: {actual}.")
+        return _plain(gateway, control, Status.PASSED, f"{control.title}: {actual}.", actual=actual, value=fact.value)
     sentence = control.failed.replace("{actual}", actual)
     detail = "" if "{actual}" in control.failed else f" Found: {actual}; wanted: {control.wants}."
-    return replace(base, status=Status.FAILED, message=sentence + detail, cause=sentence)
+    return _plain(gateway, control, Status.FAILED, sentence + detail, actual=actual, cause=sentence, value=fact.value)
 
 
 def _passes(control: Control, value: Any) -> bool:
@@ -212,15 +222,27 @@ def _unit(fact: str) -> str:
     return next((unit for end, unit in _UNITS.items() if fact.endswith(end)), "")
 
 
-def _plain(gateway: Gateway, control: Control, status: Status, message: str) -> Finding:
+def _plain(
+    gateway: Gateway,
+    control: Control,
+    status: Status,
+    message: str,
+    *,
+    actual: str = "",
+    cause: str = "",
+    value: Any = None,
+) -> Finding:
+    # Thousands of gateways say the same: interned it is held once.
     return Finding(
         gateway=gateway.name,
         practice=gateway.practice,
         control=control.id,
         status=status,
         expected=control.wants,
-        actual="",
-        message=message,
+        actual=sys.intern(actual),
+        message=sys.intern(message),
+        cause=sys.intern(cause),
+        value=value,
     )
 
 
@@ -230,8 +252,7 @@ def _error(gateway: Gateway, control: Control, evidence: Evidence, view: _View) 
     cause = ERRORS.get(error.kind, f"The gateway could not be read: {error.kind}.")
     stated = view.statement(gateway, SWITCHED_OFF)
     against = f" {stated.by} stated that it is switched off; what came back does not bear that out." if stated else ""
-    finding = _plain(gateway, control, Status.ERROR, str(error) + against)
-    return replace(finding, actual="could not be read", cause=cause)
+    return _plain(gateway, control, Status.ERROR, str(error) + against, actual="could not be read", cause=cause)
 
 
 def _why_not_judged(gateway: Gateway, control: Control, facts: Facts) -> str:

@@ -11,6 +11,8 @@ from provisioner.errors import GatewayError
 from provisioner.evidence.answer import parse
 from provisioner.model import Evidence, Gateway, Problem
 
+# How many readings wait to be taken.
+_WAITING = 16
 Ask = Callable[[Gateway], bytes]
 
 
@@ -23,7 +25,8 @@ def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int) -> Iterator[Evi
     waiting: queue.SimpleQueue[Gateway] = queue.SimpleQueue()
     for gateway in gateways:
         waiting.put(gateway)
-    done: queue.SimpleQueue[Evidence] = queue.SimpleQueue()
+    # Who judges is slower than hundreds who read: what waits for it must not pile up.
+    done: queue.Queue[Evidence] = queue.Queue(_WAITING)
     threads = [
         # Daemons, so that an impatient operator is not held by a gateway that does not answer.
         threading.Thread(target=_work, args=(waiting, ask, done), daemon=True)
@@ -57,7 +60,7 @@ def _drain(waiting: "queue.SimpleQueue[Gateway]") -> None:
         return
 
 
-def _work(waiting: "queue.SimpleQueue[Gateway]", ask: Ask, done: "queue.SimpleQueue[Evidence]") -> None:
+def _work(waiting: "queue.SimpleQueue[Gateway]", ask: Ask, done: "queue.Queue[Evidence]") -> None:
     while True:
         try:
             gateway = waiting.get_nowait()

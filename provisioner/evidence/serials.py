@@ -62,9 +62,11 @@ def _runs(bare: str) -> list[int]:
     """The lengths of the pieces, of three and more, that count."""
     runs, at = [], 0
     while at < len(bare):
-        length = max(
-            (end - at for end in range(at + 1, len(bare) + 1) if any(bare[at:end] in way for way in _WAYS)), default=1
-        )
+        end = at + 1
+        # What is part of a way has only parts of it within.
+        while end < len(bare) and any(bare[at : end + 1] in way for way in _WAYS):
+            end += 1
+        length = end - at
         runs += [length] if length >= 3 else []
         at += length if length >= 3 else 1
     return runs

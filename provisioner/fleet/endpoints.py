@@ -4,6 +4,7 @@ The vendor prints each with three numbers, because the first was lost. No public
 has all four it can be audited, and what would need them is not judged and not done.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,12 @@ class AddressComplaint:
 
 def whole(addresses: Sequence[str]) -> tuple[str, ...]:
     """Those that are whole addresses, each once, in their order: all that is known of the endpoints."""
+    return _whole(tuple(addresses))
+
+
+# Asked again and again for each of thousands of gateways, of the same four.
+@functools.lru_cache(maxsize=16)
+def _whole(addresses: tuple[str, ...]) -> tuple[str, ...]:
     texts = dict.fromkeys(text.strip() for text in addresses)
     return tuple(text for text in texts if _why_not_address(text) is None)
 

@@ -4,8 +4,6 @@ SQLite in WAL, and nothing in the tables that only SQLite has. Events are append
 before. Everything that the file or the disk can do wrong is a JournalError.
 """
 
-import hashlib
-import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +12,8 @@ from typing import Any, Self
 import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 
-from provisioner.errors import InputError, JournalError
-from provisioner.journal import events, file, known, leases, place, prune, readings, verify
+from provisioner.errors import JournalError
+from provisioner.journal import documents, events, file, known, leases, place, prune, readings, verify
 from provisioner.journal.entries import (
     Entry,
     Event,
@@ -47,9 +45,6 @@ __all__ = [
     "started",
 ]
 
-_AUDIT: TypeAdapter[Audit] = TypeAdapter(Audit)
-# A preflight is an audit that a migration was made from: of two gateways, in roles that they do not have yet.
-_KINDS: Mapping[str, TypeAdapter[Any]] = {"audit": _AUDIT, "preflight": _AUDIT, "plan": TypeAdapter(Plan)}
 _SHOWN = ("run_started", "run_ended", "pruned")
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 # A journal that was found whole is not walked from its beginning again for this long.
@@ -150,14 +145,8 @@ class Journal:
 
     def save(self, document: Audit | Plan, title: str = "", kind: str = "") -> None:
         """Keep an audit or a plan for good. `title` is its line in the history; `kind` may be `preflight`."""
-        kind = kind or type(document).__name__.lower()
-        body = zlib.compress(_KINDS[kind].dump_json(document), 6)
-        row = {"id": document.id, "kind": kind, "at": file.text(document.at), "title": title, "body": body}
-        # The document's hash stands in the chain: what was approved cannot be another one afterwards.
-        kept = Event(at=document.at, kind="kept", plan=document.id, body={"sha256": hashlib.sha256(body).hexdigest()})
         with self._file.write() as connection:
-            connection.execute(file.documents.insert(), row)
-            events.append(connection, [kept])
+            documents.keep(connection, document, title, kind)
 
     def writable(self) -> None:
         """Errors: JournalError where nothing could be written now. Asked before long work whose result is kept."""
@@ -168,18 +157,7 @@ class Journal:
         """The audit or plan of that id. Errors: InputError where there is none, JournalError where it is damaged, or is
         not what the chain says was kept."""
         with self._file.read() as connection:
-            row = connection.execute(sa.select(file.documents).where(file.documents.c.id == id)).one_or_none()
-            digest = events.kept(connection, id)
-        if row is None:
-            raise InputError(f"the journal has no audit or plan {id}.", "`provisioner history` lists them.")
-        body = row.body or b""
-        if digest not in ("", hashlib.sha256(body).hexdigest()):
-            raise JournalError(f"{self.path}: {id} is damaged in the journal: it is not what was kept.", file.DAMAGED)
-        try:
-            document: Audit | Plan = _KINDS[row.kind].validate_json(zlib.decompress(body))
-        except (ValidationError, zlib.error, KeyError) as error:
-            raise JournalError(f"{self.path}: {id} is damaged in the journal.", file.DAMAGED) from error
-        return document
+            return documents.load(connection, self.path, id)
 
     def kept(self, kind: str) -> list[str]:
         """The ids of all that is kept of a kind (`audit`, `preflight`, `plan`), the newest first."""
@@ -257,7 +235,7 @@ class Journal:
         family = [plan.id]
         with self._file.read() as connection:
             for row in connection.execute(wanted.order_by(file.documents.c.at, file.documents.c.id)).yield_per(20):
-                if _of(row.body) in family:
+                if documents.belongs_to(row.body) in family:
                     family.append(row.id)
         return [plan, *(found for id in family[1:] if isinstance(found := self.load(id), Plan))]
 
@@ -364,10 +342,10 @@ class Journal:
         """Keep the identities of gateways as they are from now on."""
         self._keep("identity", {gateway: (at, body) for gateway, body in identities.items()})
 
-    def endpoints(self) -> dict[str, tuple[datetime, dict[str, Any]]]:
-        """Each gateway's `endpoints` section as last measured, and when."""
+    def endpoints(self, since: datetime | None = None) -> dict[str, tuple[datetime, dict[str, Any]]]:
+        """Each gateway's `endpoints` section as last measured, ever or since then, and when."""
         with self._file.read() as connection:
-            return known.every(connection, "endpoints")
+            return known.every(connection, "endpoints", since)
 
     def keep_endpoints(self, measured: Mapping[str, tuple[datetime, Mapping[str, Any]]]) -> None:
         """Keep `endpoints` sections as just measured."""
@@ -390,11 +368,3 @@ class Journal:
         with self._file.write() as connection:
             rows = [{"remedy": remedy, "seconds": seconds} for remedy, seconds in measured]
             connection.execute(file.durations.insert(), rows)
-
-
-def _of(body: bytes) -> str:
-    """The plan that a plan belongs to, without taking all of it apart."""
-    try:
-        return str(file.mapping(zlib.decompress(body)).get("of", ""))
-    except (zlib.error, JournalError):
-        return ""

@@ -50,12 +50,13 @@ def event(row: sa.Row[Any]) -> Event:
     return Event(at=file.time(row.at), kind=row.kind, plan=row.plan, step=row.step, gateway=row.gateway, body=body)
 
 
-def kept(connection: sa.Connection, document: str) -> str:
-    """The SHA-256 with which a document was kept; "" where no event says it any more."""
+def kept(connection: sa.Connection, document: str) -> dict[str, Any]:
+    """What was said when a document was kept: its `sha256`, and `rows`, that of an audit's rows. Empty where no event
+    says it any more."""
     c = file.events.c
     wanted = sa.select(c.body).where(c.kind == "kept", c.plan == document).order_by(c.seq.desc()).limit(1)
     body = connection.execute(wanted).scalar_one_or_none()
-    return "" if body is None else str(file.mapping(body).get("sha256", ""))
+    return {} if body is None else file.mapping(body)
 
 
 def unended() -> sa.Select[Any]:

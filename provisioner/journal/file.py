@@ -68,6 +68,14 @@ places = sa.Table(
     sa.Column("host", sa.String(200), nullable=False), sa.Column("machine", sa.String(40), nullable=False),
     sa.Column("path", sa.Text, nullable=False), sa.Column("file", sa.String(40), nullable=False),
 )  # fmt: skip
+# An audit's gateways, a row each: what is always wanted of it, and its reading (audits.py).
+audited = sa.Table(
+    "audited", _tables,
+    sa.Column("audit", sa.String(80), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("gateway", sa.String(200), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False), sa.Column("reading", sa.LargeBinary, nullable=False),
+)  # fmt: skip
 # Up to which event all was last found as it was written.
 verified = sa.Table(
     "verified", _tables,
@@ -94,8 +102,12 @@ def _third(connection: sa.Connection) -> None:
     _tables.create_all(connection, [places, verified])
 
 
+def _fourth(connection: sa.Connection) -> None:
+    _tables.create_all(connection, [audited])
+
+
 # In order; what one is released as never changes. Each is committed together with its record.
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first, _second, _third)
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first, _second, _third, _fourth)
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "ncpfs"}

@@ -13,9 +13,10 @@ from provisioner.journal import file
 Bodies = Mapping[str, tuple[datetime, Mapping[str, Any]]]
 
 
-def every(connection: sa.Connection, what: str) -> dict[str, tuple[datetime, Any]]:
-    """What is known of that kind, by gateway, and since when."""
-    rows = connection.execute(sa.select(file.known).where(file.known.c.what == what))
+def every(connection: sa.Connection, what: str, since: datetime | None = None) -> dict[str, tuple[datetime, Any]]:
+    """What is known of that kind, of ever or since then, by gateway, and since when."""
+    wanted = sa.select(file.known).where(file.known.c.what == what)
+    rows = connection.execute(wanted.where(file.known.c.at >= file.text(since)) if since else wanted)
     return {row.gateway: (file.time(row.at), file.mapping(row.body)) for row in rows}
 
 
@@ -23,7 +24,7 @@ def keep(connection: sa.Connection, what: str, bodies: Bodies) -> None:
     """Keep these, in place of what was known of the same gateways."""
     gone = file.known.delete().where(file.known.c.what == what, file.known.c.gateway == sa.bindparam("name"))
     rows = [
-        {"gateway": gateway, "what": what, "at": file.text(at), "body": json.dumps(body)}
+        {"gateway": gateway, "what": what, "at": file.text(at), "body": json.dumps(dict(body))}
         for gateway, (at, body) in bodies.items()
     ]
     connection.execute(gone, [{"name": gateway} for gateway in bodies])

@@ -106,6 +106,7 @@ def remove(connection: sa.Connection, gone: Old, before: datetime, by: str, now:
     head = events.head(connection)
     known = events.gaps(connection, head)
     _delete(connection, file.documents, "id", (*gone.audits, *gone.plans))
+    _delete(connection, file.audited, "audit", gone.audits)
     _delete(connection, file.events, "seq", gone.events)
     _delete(connection, file.readings, "sha256", gone.readings)
     body = {

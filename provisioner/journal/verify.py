@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.journal import events, file, readings
+from provisioner.journal import audits, events, file, readings
 from provisioner.record.chain import START, Link
 
 
@@ -67,6 +67,7 @@ class _Walk:
     removed: set[tuple[Any, ...]] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, str] = field(default_factory=dict)
     named: dict[str, str] = field(default_factory=dict)
 
     def on(self, link: Link) -> bool:
@@ -82,6 +83,7 @@ class _Walk:
             body = json.loads(link.body)
             if link.kind == "kept":
                 self.kept[link.plan] = body["sha256"]
+                self.rows[link.plan] = body.get("rows", "")
             else:
                 self.removed |= {tuple(span) for span in body["spans"] if span[1] < link.seq}
                 self.gone |= set(body["documents"])
@@ -99,7 +101,8 @@ class _Walk:
 def _documents(connection: sa.Connection, walk: _Walk, only: Collection[str] | None = None) -> str:
     found = set()
     for row in connection.execute(_these(file.documents, file.documents.c.id, only)).yield_per(20):
-        if hashlib.sha256(row.body).hexdigest() != walk.kept.get(row.id):
+        whole = hashlib.sha256(row.body).hexdigest() == walk.kept.get(row.id)
+        if not whole or audits.digest(connection, row.id) != walk.rows.get(row.id, ""):
             return f"{row.id} was changed after it was written"
         found.add(row.id)
     lost = walk.kept.keys() - found - walk.gone

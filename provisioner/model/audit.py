@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from provisioner.model.evidence import Evidence, Fact
@@ -53,7 +54,7 @@ class Control:
     ask: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One control judged on one gateway.
 
@@ -113,4 +114,11 @@ class Audit:
 
     def of(self, gateway: str) -> tuple[Finding, ...]:
         """That gateway's findings, in the order of the policy."""
-        return tuple(finding for finding in self.findings if finding.gateway == gateway)
+        return self._by_gateway.get(gateway, ())
+
+    @cached_property
+    def _by_gateway(self) -> Mapping[str, tuple[Finding, ...]]:
+        found: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            found.setdefault(finding.gateway, []).append(finding)
+        return {gateway: tuple(its) for gateway, its in found.items()}

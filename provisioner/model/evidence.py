@@ -23,7 +23,7 @@ class Problem:
         return f"{self.message.rstrip('.')}. {self.hint}".strip()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
     """One reading of one gateway: exactly one for each gateway that is asked, whatever happens.
 
@@ -40,7 +40,7 @@ class Evidence:
     error: Problem | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
     """A named fact about a gateway: `value` is None when it cannot be told, and `reason` says why."""
 

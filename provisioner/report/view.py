@@ -1,9 +1,10 @@
 """What the page and the terminal show of an audit: the findings of each gateway in the order of their weight."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import overload
 
 from provisioner.model import Audit, Cause, Control, Evidence, Fact, Finding, Gateway, Impact, Role, Status
 from provisioner.report import words
@@ -60,19 +61,30 @@ KINDS: Mapping[Kind, str] = {
 PLAN = "a plan"
 LOOKS = "somebody who looks"
 
+_KINDS_OF = {
+    Status.PASSED: Kind.PASSED,
+    Status.WAIVED: Kind.WAIVED,
+    Status.ERROR: Kind.ERROR,
+    Status.NOT_APPLICABLE: Kind.NOT_APPLICABLE,
+}
 _WEIGHT = {kind: weight for weight, kind in enumerate(Kind)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FindingRow:
-    """One finding with its control and the fact behind it."""
+    """One finding with its control, and the facts of its gateway."""
 
     finding: Finding
     control: Control
     kind: Kind
-    fact: Fact | None
+    facts: Mapping[str, Fact]
     # Who has to do something before a plan can mend it; "" where it can, or where no plan does.
     first: str = ""
+
+    @property
+    def fact(self) -> Fact | None:
+        """The fact behind it."""
+        return self.facts.get(self.control.fact)
 
     @property
     def blocks(self) -> bool:
@@ -118,18 +130,41 @@ class Machine:
         return by_whose(row for row in self.rows if row.blocks)
 
 
+class Machines(Sequence[Machine]):
+    """Gateways as they are shown, each made anew whenever it is looked at: the rows of thousands are never held."""
+
+    def __init__(self, gateways: Sequence[Gateway], made: Callable[[Gateway], Machine]) -> None:
+        self._gateways, self._made = gateways, made
+
+    @overload
+    def __getitem__(self, index: int) -> Machine: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Machine]: ...
+
+    def __getitem__(self, index: int | slice) -> Machine | Sequence[Machine]:
+        if isinstance(index, slice):
+            return Machines(self._gateways[index], self._made)
+        return self._made(self._gateways[index])
+
+    def __len__(self) -> int:
+        return len(self._gateways)
+
+
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A whole audit as it is shown. `part` says of how many gateways it is, where it is not of all; else it is ""."""
+    """A whole audit as it is shown. `part` says of how many gateways it is, where it is not of all; else it is "";
+    `states` is how many gateways stand where."""
 
     audit: Audit
-    machines: tuple[Machine, ...]
+    machines: Sequence[Machine]
+    states: Mapping[State, int]
     causes: tuple[Cause, ...]
     part: str = ""
 
     def count(self, state: State) -> int:
         """How many gateways stand there."""
-        return sum(machine.state is state for machine in self.machines)
+        return self.states.get(state, 0)
 
     @property
     def total(self) -> int:
@@ -199,24 +234,30 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
     first = not_by_a_plan(causes)
     controls = {control.id: control for control in audit.controls}
     evidence = {one.gateway: one for one in audit.evidence}
-    findings: defaultdict[str, list[FindingRow]] = defaultdict(list)
-    for finding in audit.findings:
-        control = controls[finding.control]
-        fact = audit.facts.get(finding.gateway, {}).get(control.fact)
-        kind = _kind(finding, control, (finding.gateway, finding.control) in unanswered)
-        who = first.get((finding.gateway, finding.control), "") if control.remedy and kind is not Kind.ASK else ""
-        findings[finding.gateway].append(FindingRow(finding=finding, control=control, kind=kind, fact=fact, first=who))
-    machines = [
-        Machine(
-            gateway=gateway,
-            state=_state(gateway, evidence.get(gateway.name), ready.get(gateway.name, False), findings[gateway.name]),
-            rows=tuple(sorted(findings[gateway.name], key=lambda row: _WEIGHT[row.kind])),
-            evidence=evidence.get(gateway.name),
-        )
-        for gateway in audit.gateways
-        if practice in ("", gateway.practice)
-    ]
-    return View(audit=audit, machines=tuple(machines), causes=tuple(causes), part=part(audit, practice))
+
+    def row(finding: Finding) -> FindingRow:
+        control, key = controls[finding.control], (finding.gateway, finding.control)
+        kind = _kind(finding, control, key in unanswered)
+        who = first.get(key, "") if control.remedy and kind is not Kind.ASK else ""
+        facts = audit.facts.get(finding.gateway, {})
+        return FindingRow(finding=finding, control=control, kind=kind, facts=facts, first=who)
+
+    def state(gateway: Gateway) -> State:
+        findings = audit.of(gateway.name)
+        return _state(gateway, evidence.get(gateway.name), ready.get(gateway.name, False), findings)
+
+    def made(gateway: Gateway) -> Machine:
+        rows = sorted(map(row, audit.of(gateway.name)), key=lambda row: _WEIGHT[row.kind])
+        return Machine(gateway=gateway, state=state(gateway), rows=tuple(rows), evidence=evidence.get(gateway.name))
+
+    gateways = [gateway for gateway in audit.gateways if practice in ("", gateway.practice)]
+    return View(
+        audit=audit,
+        machines=Machines(gateways, made),
+        states=Counter(map(state, gateways)),
+        causes=tuple(causes),
+        part=part(audit, practice),
+    )
 
 
 def _kind(finding: Finding, control: Control, unanswered: bool) -> Kind:
@@ -224,20 +265,15 @@ def _kind(finding: Finding, control: Control, unanswered: bool) -> Kind:
         return Kind.BAD if control.impact is Impact.REQUIRED else Kind.ADVICE
     if finding.status is Status.UNKNOWN:
         return Kind.ASK if unanswered else Kind.STATED
-    return {
-        Status.PASSED: Kind.PASSED,
-        Status.WAIVED: Kind.WAIVED,
-        Status.ERROR: Kind.ERROR,
-        Status.NOT_APPLICABLE: Kind.NOT_APPLICABLE,
-    }[finding.status]
+    return _KINDS_OF[finding.status]
 
 
-def _state(gateway: Gateway, evidence: Evidence | None, ready: bool, rows: Sequence[FindingRow]) -> State:
+def _state(gateway: Gateway, evidence: Evidence | None, ready: bool, findings: Sequence[Finding]) -> State:
     if not gateway.known:
         return State.NOT_KNOWN
     if evidence is None or evidence.error is not None:
         # Of one that does not answer nothing applies where a person has stated that it is off.
-        return State.OFF if rows and all(row.kind is Kind.NOT_APPLICABLE for row in rows) else State.UNREAD
+        return State.OFF if findings and all(one.status is Status.NOT_APPLICABLE for one in findings) else State.UNREAD
     if gateway.role is Role.CANDIDATE:
         return State.CANDIDATE
     if not ready:

@@ -6,18 +6,21 @@ Sealed messages are numbered: after one that failed the connection is dead, and 
 """
 
 import base64
+import functools
+import os
 import struct
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import spnego
 import spnego.channel_bindings
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from spnego._ntlm_raw.crypto import ntowfv1
 from winrm.exceptions import WinRMTransportError
 
 from provisioner.errors import BadAnswer, GatewayError, Unreachable
@@ -214,8 +217,7 @@ class Session:
         kerberos = self._login.transport == "kerberos"
         try:
             return spnego.client(
-                spnego.KerberosCCache(cache) if cache else self._login.user or None,
-                None if kerberos else self._login.password or None,
+                *self._identity(cache),
                 hostname=self._line.place.host,
                 service="HTTP" if kerberos else "http",
                 protocol=self._login.transport,
@@ -224,6 +226,16 @@ class Session:
         except Exception as error:
             # Among others errors of the optional Kerberos library, which we cannot name without it.
             raise self._no_context(error) from error
+
+    def _identity(self, cache: str | None) -> tuple[Any, str | None]:
+        """A user and a password, as pyspnego takes them."""
+        user, password = self._login.user or None, self._login.password or None
+        if cache:
+            return spnego.KerberosCCache(cache), None
+        if self._login.transport == "kerberos":
+            return user, None
+        # Windows' own NTLM wants the password itself.
+        return (_hashed(user, password), None) if user and password and os.name != "nt" else (user, password)
 
     def _step(self, context: spnego.ContextProxy, token: bytes | None) -> bytes | None:
         try:
@@ -243,6 +255,13 @@ _GREETINGS: dict[str, Callable[[Session], tuple[spnego.ContextProxy | None, byte
     "ntlm": Session._greet_ntlm,
     "kerberos": Session._greet_kerberos,
 }
+
+
+@functools.lru_cache(maxsize=4)
+def _hashed(user: str, password: str) -> spnego.NTLMHash:
+    """What NTLM needs of a password."""
+    # From the password pyspnego makes the old LAN Manager hash too, each time: 1 ms, and NTLMv2 never looks at it.
+    return spnego.NTLMHash(username=user, nt_hash=ntowfv1(password).hex())
 
 
 def _token(offers: list[str]) -> bytes | None:

@@ -1,5 +1,5 @@
-"""One gateway, one script, one answer; and pywinrm's Protocol on a Session. With session.py the only importer of
-pywinrm."""
+"""One gateway, one script, one answer; and pywinrm's Protocol on a Session. With messages.py and session.py the
+only importer of pywinrm."""
 
 import http.client
 import json
@@ -20,6 +20,7 @@ from provisioner.model import Gateway
 from provisioner.model.settings import Connection
 from provisioner.transport import diagnosis
 from provisioner.transport.http import Endpoint, identify
+from provisioner.transport.messages import Conversation
 from provisioner.transport.session import Login, Session
 
 # `$input` at the top level is what makes PowerShell read stdin; it works in constrained language mode too, where
@@ -68,15 +69,15 @@ def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, An
 
     Errors: Unreachable, Refused, TimedOut, BadAnswer, NotTried.
     """
-    given = json.dumps(settings).encode("ascii") + b"\n" + script.encode("ascii")
-    if len(given) > LARGEST_INPUT:
-        raise InputError(f"script and settings are {len(given)} bytes, the most is {LARGEST_INPUT}.")
+    line = json.dumps(settings)
+    if (size := len(line) + 1 + len(script)) > LARGEST_INPUT:
+        raise InputError(f"script and settings are {size} bytes, the most is {LARGEST_INPUT}.")
     deadline = time.monotonic() + caller.connection.deadline
     session = Session(_endpoint(gateway, caller, deadline), caller.login)
     try:
         with in_words():
             # Asked for anew each time: what was waited for one's turn to log in does not count.
-            return converse(over(session), given, lambda: session.deadline)
+            return converse(over(session), f"{line}\n{script}".encode("ascii"), lambda: session.deadline)
     finally:
         session.close_session()
 
@@ -124,25 +125,23 @@ def converse(protocol: Protocol, given: bytes, deadline: Callable[[], float]) ->
 
     `deadline` gives one of time.monotonic(). Errors: TimedOut, BadAnswer; whatever pywinrm raises.
     """
-    shell = protocol.open_shell(codepage=65001)
+    said = Conversation(protocol)
+    said.open_shell()
     try:
-        command = protocol.run_command(
-            shell,
-            "powershell.exe",
-            ["-NoProfile", "-NonInteractive", "-Command", BOOTSTRAP],
-            console_mode_stdin=False,
-        )
+        said.run_command("powershell.exe", "-NoProfile", "-NonInteractive", "-Command", BOOTSTRAP)
         try:
-            protocol.send_command_input(shell, command, given, end=True)
-            answer = _output(protocol, shell, command, deadline)
+            said.send_input(given)
+            # Hundreds wait for their answers at the same time, and each would hold the script until then.
+            del given
+            answer = _output(said, deadline)
         except BaseException:
-            _tidy(lambda: protocol.cleanup_command(shell, command))
+            _tidy(said.end_command)
             raise
-        _tidy(lambda: protocol.cleanup_command(shell, command))
+        _tidy(said.end_command)
     except BaseException:
-        _tidy(lambda: protocol.close_shell(shell, close_session=False))
+        _tidy(said.close_shell)
         raise
-    _tidy(lambda: protocol.close_shell(shell, close_session=False))
+    _tidy(said.close_shell)
     return answer
 
 
@@ -154,7 +153,7 @@ def _tidy(act: Callable[[], None]) -> None:
         return
 
 
-def _output(protocol: Protocol, shell: str, command: str, deadline: Callable[[], float]) -> bytes:
+def _output(said: Conversation, deadline: Callable[[], float]) -> bytes:
     """All that the command prints. pywinrm's own loop never ends when the command does not."""
     out, errors, size, done, code = [], [], 0, False, 0
     while not done:
@@ -163,7 +162,7 @@ def _output(protocol: Protocol, shell: str, command: str, deadline: Callable[[],
                 "the script did not end before the deadline", "A very busy PC? connection.deadline, fleet.yml"
             )
         try:
-            stdout, stderr, code, done = protocol.get_command_output_raw(shell, command)
+            stdout, stderr, code, done = said.output()
         except WinRMOperationTimeoutError:
             continue
         out.append(stdout)

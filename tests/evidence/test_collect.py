@@ -125,13 +125,13 @@ REFUSED = b"#evidence refused: PowerShell runs in ConstrainedLanguage here\r\n"
 
 @dataclass
 class Said:
-    """In the place of pywinrm's Protocol: what a command printed."""
+    """In the place of a Conversation: what a command printed."""
 
     out: bytes
     errors: bytes
     code: int
 
-    def get_command_output_raw(self, shell: str, command: str) -> tuple[bytes, bytes, int, bool]:
+    def output(self) -> tuple[bytes, bytes, int, bool]:
         return self.out, self.errors, self.code, True
 
 
@@ -152,13 +152,13 @@ def test_a_cause_is_named_whatever_cmd_prints_before_it(
 ) -> None:
     said: Any = Said(NOISE[noise] + out, errors.encode(), code)
     with pytest.raises(BadAnswer, match=re.escape(words)):
-        parse(winrm._output(said, "", "", lambda: math.inf))
+        parse(winrm._output(said, lambda: math.inf))
 
 
 @pytest.mark.parametrize("noise", sorted(NOISE))
 def test_a_good_answer_is_taken_whatever_cmd_prints_before_it(noise: str) -> None:
     said: Any = Said(NOISE[noise] + answer({"disk": DISK}), b"a remark of a program's", 0)
-    assert set(parse(winrm._output(said, "", "", lambda: math.inf))[0]) == {"disk"}
+    assert set(parse(winrm._output(said, lambda: math.inf))[0]) == {"disk"}
 
 
 def test_every_gateway_has_one_evidence_whatever_happens() -> None:

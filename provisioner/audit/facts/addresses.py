@@ -1,5 +1,6 @@
 """The addresses of a Windows firewall rule, as the registry, COM and the cmdlets write them."""
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ def is_any(written: Sequence[str]) -> bool:
     return not written or any(given.strip().lower() in _ANYWHERE for given in written)
 
 
+# Gateways of one estate have the same few rules, and ipaddress is slow.
+@functools.lru_cache(maxsize=4096)
 def _holds(written: str, address: str) -> bool:
     """One entry: an address, address/mask, address/bits, first-last, or a word such as LocalSubnet, which never holds
     an address of the vendor's."""

@@ -1,5 +1,6 @@
 """What the facts are read from, and how one says that it cannot be told."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,6 +79,8 @@ def same_path(one: str, other: str) -> bool:
     return path_key(one) == path_key(other)
 
 
+# The same few paths are compared again and again, at each of thousands of gateways.
+@functools.lru_cache(maxsize=4096)
 def path_key(path: str) -> str:
     """A Windows path for comparing: without quotes, case, a last backslash and the usual variables."""
     key = path.strip().strip('"').replace("/", "\\").lower()

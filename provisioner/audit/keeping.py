@@ -1,0 +1,84 @@
+"""What an audit keeps of gateways while it reads others: little of each, for there are thousands."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from provisioner.audit import evaluate
+from provisioner.journal import Journal
+from provisioner.model import Evidence, Fact, Finding, Status, packed
+from provisioner.model.controls import IDENTITY
+
+# A named person's waiver accepts another PC in the old one's place, and a statement one that cannot be told from it:
+# from then on it is the one that was seen.
+_ACCEPTED = (Status.PASSED, Status.WAIVED, Status.UNKNOWN)
+IDENTITY_KEYS = ("computer_name", "serial", "machine_guid")
+
+
+class Kept:
+    """Gateways as they came, by name, their large parts packed."""
+
+    def __init__(self, practices: Iterable[Iterable[tuple[Evidence, Mapping[str, Fact], Sequence[Finding]]]]) -> None:
+        self.evidence: dict[str, Evidence] = {}
+        self.facts: dict[str, Mapping[str, Fact]] = {}
+        self.findings: dict[str, tuple[Finding, ...]] = {}
+        common = b""
+        for practice in practices:
+            for one, known, found in practice:
+                document = packed.document(one, known)
+                if not (common or one.error):
+                    common = packed.common(document)
+                small = packed.apart(one, packed.pack(document, common), common)
+                self.evidence[one.gateway], self.facts[one.gateway] = small
+                self.findings[one.gateway] = tuple(found)
+
+
+class Memory:
+    """What the next reading is held against: `seen`, the identities as last seen, and endpoints as measured. Kept only
+    of PCs that are the ones they should be."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.seen = journal.seen()
+        self._new: dict[str, dict[str, str]] = {}
+        self._measured: dict[str, tuple[datetime, Mapping[str, Any]]] = {}
+
+    def note(self, evidence: Iterable[Evidence], findings: Iterable[Finding]) -> None:
+        """Note what these gateways said, if their findings let it count."""
+        right = {
+            one.gateway
+            for one in findings
+            if one.control == IDENTITY and one.status in _ACCEPTED and not evaluate.is_open(one)
+        }
+        for one in evidence:
+            if one.gateway not in right:
+                continue
+            if "identity" in one.sections:
+                identity = {key: str(one.sections["identity"][key] or "") for key in IDENTITY_KEYS}
+                if self.seen.get(one.gateway) != identity:
+                    self._new[one.gateway] = identity
+            if "endpoints" in one.sections:
+                self._measured[one.gateway] = (one.taken_at, _Text(one.sections["endpoints"]))
+
+    def keep(self) -> None:
+        """Write down what was noted."""
+        if self._new:
+            self._journal.see(self._new, datetime.now(UTC))
+        self._journal.keep_endpoints(self._measured)
+
+
+class _Text(Mapping[str, Any]):
+    """A mapping held as its JSON, which takes a fifth of the room."""
+
+    def __init__(self, of: Mapping[str, Any]) -> None:
+        self._text = json.dumps(of)
+
+    def __getitem__(self, name: str) -> Any:
+        return json.loads(self._text)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(json.loads(self._text))
+
+    def __len__(self) -> int:
+        return len(json.loads(self._text))

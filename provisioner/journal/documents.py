@@ -1,0 +1,59 @@
+"""Audits and plans as they are kept: a document each, whose hash stands in the chain; an audit's gateways are rows."""
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from provisioner.errors import InputError, JournalError
+from provisioner.journal import audits, events, file
+from provisioner.journal.entries import Event
+from provisioner.model import Audit, Plan
+
+_AUDIT: TypeAdapter[Audit] = TypeAdapter(Audit)
+# A preflight is an audit that a migration was made from: of two gateways, in roles that they do not have yet.
+_KINDS: Mapping[str, TypeAdapter[Any]] = {"audit": _AUDIT, "preflight": _AUDIT, "plan": TypeAdapter(Plan)}
+
+
+def keep(connection: sa.Connection, document: Audit | Plan, title: str, kind: str) -> None:
+    """As Journal.save."""
+    kind = kind or type(document).__name__.lower()
+    head = audits.head(document) if isinstance(document, Audit) else document
+    body = zlib.compress(_KINDS[kind].dump_json(head), 6)
+    row = {"id": document.id, "kind": kind, "at": file.text(document.at), "title": title, "body": body}
+    connection.execute(file.documents.insert(), row)
+    said = {"sha256": hashlib.sha256(body).hexdigest()}
+    if isinstance(document, Audit) and (rows := audits.keep(connection, document)):
+        said["rows"] = rows
+    # The document's hash stands in the chain: what was approved cannot be another one afterwards.
+    events.append(connection, [Event(at=document.at, kind="kept", plan=document.id, body=said)])
+
+
+def load(connection: sa.Connection, path: Path, id: str) -> Audit | Plan:
+    """As Journal.load, of the journal at that path."""
+    row = connection.execute(sa.select(file.documents).where(file.documents.c.id == id)).one_or_none()
+    if row is None:
+        raise InputError(f"the journal has no audit or plan {id}.", "`provisioner history` lists them.")
+    said, body, rows = events.kept(connection, id), row.body or b"", ""
+    try:
+        if whole := said.get("sha256", "") in ("", hashlib.sha256(body).hexdigest()):
+            document: Audit | Plan = _KINDS[row.kind].validate_json(zlib.decompress(body))
+            if isinstance(document, Audit):
+                document, rows = audits.load(connection, document)
+    except (ValueError, TypeError, KeyError, zlib.error) as error:
+        raise JournalError(f"{path}: {id} is damaged in the journal.", file.DAMAGED) from error
+    if not whole or (said and said.get("rows", "") != rows):
+        raise JournalError(f"{path}: {id} is damaged in the journal: it is not what was kept.", file.DAMAGED)
+    return document
+
+
+def belongs_to(body: bytes) -> str:
+    """The plan that a plan belongs to, without taking all of it apart."""
+    try:
+        return str(file.mapping(zlib.decompress(body)).get("of", ""))
+    except (zlib.error, JournalError):
+        return ""

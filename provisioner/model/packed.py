@@ -1,0 +1,104 @@
+"""Readings kept small: an audit has thousands of them, and whoever works with it looks into a few at a time."""
+
+import functools
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from provisioner.model.evidence import Evidence, Fact
+
+# How far back deflate looks.
+_WINDOW = 32 * 1024
+
+
+class Packed(Mapping[str, Any]):
+    """A part of a document that is kept packed, and taken apart whenever something of it is asked for.
+
+    Errors, at the first look into it: ValueError where `body` is not what `pack` gave with that `common`.
+    """
+
+    __slots__ = ("body", "common", "part")
+
+    def __init__(self, body: bytes, common: bytes, part: str) -> None:
+        self.body, self.common, self.part = body, common, part
+
+    def __getitem__(self, name: str) -> Any:
+        return unpack(self.body, self.common)[self.part][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(unpack(self.body, self.common)[self.part])
+
+    def __len__(self) -> int:
+        return len(unpack(self.body, self.common)[self.part])
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class PackedFacts(Packed):
+    """The same of facts by their names."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Fact:
+        value, reason = super().__getitem__(name)
+        return Fact(value=value, reason=reason)
+
+
+def pack(document: Mapping[str, Any], common: bytes = b"") -> bytes:
+    """A JSON document as few bytes. `common` is what it has in common with others, best the text of one of them:
+    only with the same is it read again."""
+    squeeze = zlib.compressobj(zdict=common) if common else zlib.compressobj()
+    return squeeze.compress(text(document)) + squeeze.flush()
+
+
+@functools.lru_cache(maxsize=4)
+def unpack(body: bytes, common: bytes = b"") -> Mapping[str, Any]:
+    """The document again. Not to be changed: who asks next may get the same. Errors: ValueError."""
+    try:
+        stretch = zlib.decompressobj(zdict=common) if common else zlib.decompressobj()
+        document: Mapping[str, Any] = json.loads(stretch.decompress(body))
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    return document
+
+
+def text(document: Mapping[str, Any]) -> bytes:
+    """A document as JSON."""
+    return json.dumps(document, separators=(",", ":"), default=_plain).encode()
+
+
+def common(document: Mapping[str, Any]) -> bytes:
+    """What others that are like this document may have in common with it."""
+    return text(document)[-_WINDOW:]
+
+
+def document(evidence: Evidence, facts: Mapping[str, Fact]) -> dict[str, Any]:
+    """The large parts of a reading and what is known by it, as it is packed."""
+    return {
+        "sections": evidence.sections,
+        "errors": evidence.section_errors,
+        "seconds": evidence.section_seconds,
+        "facts": {name: (fact.value, fact.reason) for name, fact in facts.items()},
+    }
+
+
+def apart(evidence: Evidence, body: bytes, common: bytes) -> tuple[Evidence, Mapping[str, Fact]]:
+    """A reading and its facts, whose large parts stay packed."""
+    small = replace(
+        evidence,
+        sections=Packed(body, common, "sections"),
+        section_errors=Packed(body, common, "errors"),
+        section_seconds=Packed(body, common, "seconds"),
+    )
+    return small, PackedFacts(body, common, "facts")
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    raise TypeError(f"a {type(value).__name__} is no JSON")
