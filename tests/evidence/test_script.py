@@ -3,7 +3,6 @@
 import datetime
 import ipaddress
 import json
-import os
 import socket
 import ssl
 import subprocess
@@ -38,7 +37,6 @@ from tests.fixtures.evidence import (
     source,
 )
 
-HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
 VALIDATOR = jsonschema.Draft202012Validator(SHAPE)
 ENVELOPE = 96 * 1024
@@ -74,16 +72,6 @@ def test_only_what_windows_powershell_5_1_knows(pwsh: str) -> None:
         pytest.skip("this pwsh has no -Check")
     checked = subprocess.run([pwsh, "-Check", *map(str, SCRIPTS)], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, "")
-
-
-@pytest.mark.engine
-def test_an_enum_is_given_by_its_type_where_a_word_could_mean_another_overload(pwsh: str) -> None:
-    """.NET Framework has overloads that this engine has not: of FileStream a second constructor of six arguments."""
-    asked = {**os.environ, "SCRIPTS": "\n".join(map(str, SCRIPTS))}
-    found = subprocess.run(
-        [pwsh, "-File", str(HERE / "enums.ps1")], capture_output=True, text=True, check=False, env=asked
-    )
-    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
 
 
 # One machine after another in one runspace: a worker for each, as the script itself takes, costs five times as much.
@@ -199,6 +187,17 @@ def test_the_newest_platform_of_defender_is_the_one_of_the_highest_version(pwsh:
     )
     sections = document(run(pwsh, asked("place"), stubs, folder=tmp_path))["sections"]
     assert sections["place"]["data"] == {"place": "4.18.24090.11-0"}
+
+
+@pytest.mark.engine
+def test_no_path_that_defender_is_asked_of_ends_in_a_backslash(pwsh: str) -> None:
+    """It would escape the quote after it."""
+    stubs = """
+        function Get-ServiceState { 'Running' }
+        function Get-Program { $true }
+        function Invoke-Program($Path, $Arguments) { @{ Code = $Arguments } }"""
+    sections = document(run(pwsh, asked("antivirus", image="C:\\i Plato\\"), NO_REGISTRY + stubs))["sections"]
+    assert sections["antivirus"]["data"]["effective"]["reason"].endswith('-CheckExclusion -Path "C:\\i Plato"')
 
 
 @pytest.mark.engine
