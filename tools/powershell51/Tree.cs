@@ -94,6 +94,18 @@ public static class Tree51
         return token is NumberToken || token is StringToken || kind.StartsWith("Question") || kind == "AndAnd" || kind == "OrOr";
     }
 
+    // Those within the $() of a text too.
+    static IEnumerable<Token> All(IEnumerable<Token> tokens)
+    {
+        foreach (Token one in tokens)
+        {
+            yield return one;
+            var text = one as StringExpandableToken;
+            if (text == null || text.NestedTokens == null) continue;
+            foreach (Token within in All(text.NestedTokens)) yield return within;
+        }
+    }
+
     public static string Script(string path)
     {
         Token[] tokens;
@@ -103,7 +115,7 @@ public static class Tree51
         var to = new StringBuilder("{\"errors\":");
         Each(to, errors.Select(one => Tuple.Create<object, object>(one.Extent.StartLineNumber, one.Message)));
         to.Append(",\"tokens\":");
-        Each(to, tokens.Where(Matters).Select(one => Tuple.Create<object, object, object>(one.Kind, one.Extent.StartLineNumber, one.Text)));
+        Each(to, All(tokens).Where(Matters).Select(one => Tuple.Create<object, object, object>(one.Kind, one.Extent.StartLineNumber, one.Text)));
         to.Append(",\"text\":");
         Quote(to, text);
         to.Append(",\"tree\":");

@@ -20,8 +20,7 @@ def member(look: Look, inference: Inference, node: Node) -> None:
     kind = inference.of(node.part("Expression"))
     if kind is None or (static and not kind.is_type):
         if node.kind == _CALL:
-            words = f"a method of something that is not known: {look.script.source(node)[:90]}"
-            look.say(node.line, "note-unknown", words)
+            _of_anything(look, node, name, static)
         return
     owner = plain(kind.name) if static else kind.owner
     one = look.surface.type(owner)
@@ -32,6 +31,16 @@ def member(look: Look, inference: Inference, node: Node) -> None:
         overloads.check(look, inference, call)
     elif static or not _may_be_anything(look, owner, name.lower(), node.kind == _CALL):
         _known(look, inference, node, kind, owner, name)
+
+
+def _of_anything(look: Look, node: Node, name: str, static: bool) -> None:
+    """A method of something of which nothing is known: only its name and the number of its arguments tell."""
+    count = len(node.many("Arguments"))
+    if not static and name.lower() not in ANY_MEMBER and look.surface.is_called_nowhere_with(name, count):
+        look.say(node.line, "overload", f"no object of .NET Framework has a {name} with {count} arguments")
+    else:
+        words = f"a method of something that is not known: {look.script.source(node)[:90]}"
+        look.say(node.line, "note-unknown", words)
 
 
 def _may_be_anything(look: Look, owner: str, low: str, calls: bool) -> bool:

@@ -72,9 +72,15 @@ class Command:
 
 
 def takes(parameters: Sequence[str], count: int) -> bool:
+    least, most = _range(parameters)
+    return least <= count <= most
+
+
+def _range(parameters: Sequence[str]) -> tuple[int, int]:
+    """The fewest and the most arguments."""
     if parameters and parameters[-1].startswith("params "):
-        return count >= len(parameters) - 1
-    return len([one for one in parameters if not one.startswith("opt ")]) <= count <= len(parameters)
+        return len(parameters) - 1, 1000
+    return len([one for one in parameters if not one.startswith("opt ")]), len(parameters)
 
 
 def made(told: Mapping[str, Any]) -> Type:
@@ -241,6 +247,21 @@ class Surface:
                 if overload.static == static and overload.parameters not in known
             ]
         return found
+
+    @functools.cached_property
+    def _counts(self) -> Mapping[str, set[tuple[int, int]]]:
+        """Of each name of methods of objects, with how many arguments a type that is there without loading takes it."""
+        counts: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        for told in self._raw.values():
+            for name, overloads in told.get("m", {}).items() if told["a"] in LOADED else ():
+                for _, _, parameters, *_ in (one for one in overloads if one[0] == "i"):
+                    counts[name.lower()].add(_range(parameters))
+        return counts
+
+    def is_called_nowhere_with(self, member: str, count: int) -> bool:
+        """Whether objects have a method of that name, and none of them takes so many arguments."""
+        ranges = self._counts.get(member.lower(), set())
+        return bool(ranges) and not any(least <= count <= most for least, most in ranges)
 
     def property(self, name: str, member: str, static: bool) -> Property | None:
         for one in filter(None, map(self.type, self.chain(name))):
