@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -20,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from provisioner.evidence import question, shapes
 from provisioner.model import Fact
+from provisioner.resources import root
 from tests.fixtures.evidence import (
     BEGIN,
     MACHINES,
@@ -64,6 +66,14 @@ def test_nothing_is_sent_to_systmone_and_nothing_is_changed() -> None:
     ):
         assert word not in text
     assert text.count("ConnectAsync") == 1
+
+
+def test_the_registry_is_read_as_64_bit_programs_see_it() -> None:
+    """The other half of it has few of the places, and none of those of a 64-bit product."""
+    modules = [path.read_text("utf-8") for path in (root() / "plugins" / "modules").glob("*.ps1")]
+    text = "\n".join([source(), *modules])
+    assert len(re.findall(r"OpenBaseKey\([^)]*, 'Registry64'\)", text)) == text.count("OpenBaseKey(") > 2
+    assert "Registry32" not in text
 
 
 @pytest.mark.engine
