@@ -64,7 +64,7 @@ def test_no_whole_address_of_the_vendor_is_written_anywhere() -> None:
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 SOURCES = "\n".join(
     path.read_text("utf-8", "replace")
-    for place in ("provisioner", "plugins", "playbooks", "roles", "tests")
+    for place in ("provisioner", "plugins", "playbooks", "roles", "tests", "tools")
     for path in (ROOT / place).rglob("*")
     if path.suffix in {".py", ".yml", ".ps1"} and "_content" not in path.parts
 )

@@ -145,6 +145,11 @@ def test_no_test_imports_a_test() -> None:
     ]
 
 
+def test_the_package_knows_none_of_the_tools_that_it_is_looked_at_with() -> None:
+    """They are not installed with it."""
+    assert not [name for name, path in files().items() if any(one.startswith("tools") for one in imported(path))]
+
+
 def test_only_the_command_prints_and_exits() -> None:
     for name, path in files().items():
         if room(name) in ("cli", "lab"):
@@ -166,8 +171,8 @@ def test_a_class_name_is_used_once() -> None:
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
-    kinds = ("*.py", "*.ps1", "*.psm1", "*.yml", "*.j2", "*.css", "*.js")
-    places = ("provisioner", "tests", "roles", "plugins", "playbooks", "policy", "inventory")
+    kinds = ("*.py", "*.ps1", "*.psm1", "*.yml", "*.j2", "*.css", "*.js", "*.cs")
+    places = ("provisioner", "tests", "tools", "roles", "plugins", "playbooks", "policy", "inventory")
     paths = [path for place in places for kind in kinds for path in (ROOT / place).rglob(kind)]
     lengths = {
         str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n")

@@ -38,7 +38,8 @@ function Test-Excluded([string] $Path) {
     if (-not $folder) { $folder = Join-Path $env:ProgramFiles 'Windows Defender' }
     $program = Join-Path $folder 'MpCmdRun.exe'
     if (-not [System.IO.File]::Exists($program)) { return $null }
-    $null = & $program -CheckExclusion -path $Path
+    # Windows PowerShell puts quotes around a path with a blank in it, and a backslash before the last one would escape that.
+    $null = & $program -CheckExclusion -path ($Path -replace '(?<=[^:\\])\\+$')
     # 0 excluded, 1 not; anything else is a platform too old to be asked.
     if ($LASTEXITCODE -in 0, 1) { $LASTEXITCODE -eq 0 } else { $null }
 }
@@ -60,7 +61,12 @@ function Stop-With([string] $Cause, [string] $Message) {
 function Get-Listed {
     <# What Defender lists. Where that is hidden: of our paths those that it says are excluded, and in `untold` those of
        which it says nothing; of processes it never says. #>
-    try { $preference = Get-MpPreference }
+    # Told to each command of Defender: these are functions of a module, which does not see our $ErrorActionPreference. What
+    # they only report would pass for an empty list.
+    try {
+        $preference = Get-MpPreference -ErrorAction Stop
+        if ($null -eq $preference) { throw 'Get-MpPreference told nothing' }
+    }
     catch { Stop-With 'not_running' "Microsoft Defender does not answer: $($_.Exception.Message). Which antivirus does this gateway have?" }
     $listed = @{ path = @($preference.ExclusionPath); process = @($preference.ExclusionProcess); untold = @() }
     # Who may not see them gets one entry in their place: "N/A: Administrators are not allowed to view exclusions".
@@ -94,7 +100,7 @@ function Set-Listed($Wanting) {
     $arguments = @{}
     if ($Wanting.path) { $arguments.ExclusionPath = $Wanting.path }
     if ($Wanting.process) { $arguments.ExclusionProcess = $Wanting.process }
-    try { if ($present) { Add-MpPreference @arguments } else { Remove-MpPreference @arguments } }
+    try { if ($present) { Add-MpPreference @arguments -ErrorAction Stop } else { Remove-MpPreference @arguments -ErrorAction Stop } }
     catch { Stop-With (Get-Cause) "Microsoft Defender refused the change: $($_.Exception.Message)" }
 }
 

@@ -247,7 +247,7 @@ function Move-IntoPlace($Changes, $Old, $KeptNow) {
 function Write-Note {
     if (-not $note -or -not [System.IO.Directory]::Exists([System.IO.Path]::GetDirectoryName($note))) { return }
     $at = [DateTime]::UtcNow.ToString('yyyy-MM-ddTHH:mm:ssZ', [System.Globalization.CultureInfo]::InvariantCulture)
-    $text = ConvertTo-Json -Compress -InputObject @{ pid = $PID; what = "package_tree $destination"; started = $at }
+    $text = ConvertTo-Json -Compress -Depth 1 -InputObject @{ pid = $PID; what = "package_tree $destination"; started = $at }
     [System.IO.File]::WriteAllText($note, $text)
 }
 
@@ -271,7 +271,8 @@ function Install-Tree($Old) {
         Move-IntoPlace $changes $Old $keptNow
         if ($unpack) { Write-Text $manifestPath $listed }
     }
-    catch [System.IO.IOException], [System.IO.InvalidDataException], [System.UnauthorizedAccessException] {
+    # The last two are .NET Framework's, of a name that it takes for no path; .NET says so of fewer.
+    catch [System.IO.IOException], [System.IO.InvalidDataException], [System.UnauthorizedAccessException], [System.ArgumentException], [System.NotSupportedException] {
         $module.FailJson("the package could not be unpacked into ${folder}: $(Get-Cause $_)", $_)
     }
     finally { $package.Dispose(); Remove-Folder $staging; Remove-Folder $replaced }
@@ -321,7 +322,7 @@ function Restore-Tree($Record, $Changes, $Old) {
         if ($null -ne $Record.manifest) { Write-Text $manifestPath $Record.manifest }
         elseif ([System.IO.File]::Exists($manifestPath)) { [System.IO.File]::Delete($manifestPath) }
     }
-    catch [System.IO.IOException], [System.UnauthorizedAccessException] {
+    catch [System.IO.IOException], [System.UnauthorizedAccessException], [System.ArgumentException], [System.NotSupportedException] {
         $module.FailJson("what was kept in $recordFolder could not be put back into ${folder}: $(Get-Cause $_)", $_)
     }
     finally { Remove-Folder $staging; Remove-Folder $replaced }

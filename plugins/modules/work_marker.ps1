@@ -129,7 +129,7 @@ function Enter-Alone {
 }
 
 function Set-Marker {
-    [System.IO.File]::WriteAllText("$path.new", (ConvertTo-Json -Compress -InputObject $wanted))
+    [System.IO.File]::WriteAllText("$path.new", (ConvertTo-Json -Compress -Depth 1 -InputObject $wanted))
     [System.IO.File]::Delete($path)
     # Not over one that somebody without our lock has put there meanwhile: then this fails.
     [System.IO.File]::Move("$path.new", $path)
@@ -161,7 +161,7 @@ try {
         if (-not $module.CheckMode) { [System.IO.File]::Delete($path) }
     }
 }
-catch [System.IO.IOException], [System.UnauthorizedAccessException] {
+catch [System.IO.IOException], [System.UnauthorizedAccessException], [System.ArgumentException], [System.NotSupportedException] {
     $module.Result.changed = $false
     $module.FailJson("the marker $path could not be changed: $($_.Exception.GetBaseException().Message)", $_)
 }

@@ -3,7 +3,7 @@
 import datetime
 import ipaddress
 import json
-import os
+import re
 import socket
 import ssl
 import subprocess
@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from provisioner.evidence import question, shapes
 from provisioner.model import Fact
+from provisioner.resources import root
 from tests.fixtures.evidence import (
     BEGIN,
     MACHINES,
@@ -38,7 +39,6 @@ from tests.fixtures.evidence import (
     source,
 )
 
-HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
 VALIDATOR = jsonschema.Draft202012Validator(SHAPE)
 ENVELOPE = 96 * 1024
@@ -68,22 +68,20 @@ def test_nothing_is_sent_to_systmone_and_nothing_is_changed() -> None:
     assert text.count("ConnectAsync") == 1
 
 
+def test_the_registry_is_read_as_64_bit_programs_see_it() -> None:
+    """The other half of it has few of the places, and none of those of a 64-bit product."""
+    modules = [path.read_text("utf-8") for path in (root() / "plugins" / "modules").glob("*.ps1")]
+    text = "\n".join([source(), *modules])
+    assert len(re.findall(r"OpenBaseKey\([^)]*, 'Registry64'\)", text)) == text.count("OpenBaseKey(") > 2
+    assert "Registry32" not in text
+
+
 @pytest.mark.engine
 def test_only_what_windows_powershell_5_1_knows(pwsh: str) -> None:
     if "-Check" not in subprocess.run([pwsh, "-?"], capture_output=True, text=True, check=False).stderr:
         pytest.skip("this pwsh has no -Check")
     checked = subprocess.run([pwsh, "-Check", *map(str, SCRIPTS)], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, "")
-
-
-@pytest.mark.engine
-def test_an_enum_is_given_by_its_type_where_a_word_could_mean_another_overload(pwsh: str) -> None:
-    """.NET Framework has overloads that this engine has not: of FileStream a second constructor of six arguments."""
-    asked = {**os.environ, "SCRIPTS": "\n".join(map(str, SCRIPTS))}
-    found = subprocess.run(
-        [pwsh, "-File", str(HERE / "enums.ps1")], capture_output=True, text=True, check=False, env=asked
-    )
-    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
 
 
 # One machine after another in one runspace: a worker for each, as the script itself takes, costs five times as much.
@@ -199,6 +197,17 @@ def test_the_newest_platform_of_defender_is_the_one_of_the_highest_version(pwsh:
     )
     sections = document(run(pwsh, asked("place"), stubs, folder=tmp_path))["sections"]
     assert sections["place"]["data"] == {"place": "4.18.24090.11-0"}
+
+
+@pytest.mark.engine
+def test_no_path_that_defender_is_asked_of_ends_in_a_backslash(pwsh: str) -> None:
+    """It would escape the quote after it."""
+    stubs = """
+        function Get-ServiceState { 'Running' }
+        function Get-Program { $true }
+        function Invoke-Program($Path, $Arguments) { @{ Code = $Arguments } }"""
+    sections = document(run(pwsh, asked("antivirus", image="C:\\i Plato\\"), NO_REGISTRY + stubs))["sections"]
+    assert sections["antivirus"]["data"]["effective"]["reason"].endswith('-CheckExclusion -Path "C:\\i Plato"')
 
 
 @pytest.mark.engine

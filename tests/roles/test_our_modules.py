@@ -206,7 +206,9 @@ def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_
     done = f"[System.IO.File]::WriteAllText('C:\\done', [Microsoft.Win32.Registry]::GetValue({store}, 'C:\\Ours', ''))"
     folders = {"path": ["C:\\iPlato"], "private": ["C:\\Ours", "C:\\Ours\\kept"]}
     loose = f"O:{STRANGER}D:AI(A;;0x1301bf;;;{STRANGER})(A;ID;FA;;;BA)"
-    checked, made, again, closed, still = replace(wine_engine, library=library).run(
+    # Whoever owns a file may give himself the rights again.
+    owned = f"O:{STRANGER}D:AI(A;ID;FA;;;BA)"
+    checked, made, again, closed, still, taken = replace(wine_engine, library=library).run(
         [
             ("folder_access", {**folders, **CHECK}),
             "[System.IO.File]::WriteAllText('C:\\checked', [System.IO.Directory]::Exists('C:\\iPlato'))",
@@ -216,6 +218,8 @@ def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_
             "[System.IO.File]::WriteAllText('C:\\iPlato\\java.exe', 'x')\n"
             f"[Microsoft.Win32.Registry]::SetValue({store}, 'C:\\iPlato\\java.exe', '{loose}')",
             ("folder_access", folders),
+            ("folder_access", folders),
+            f"[Microsoft.Win32.Registry]::SetValue({store}, 'C:\\iPlato\\java.exe', '{owned}')",
             ("folder_access", folders),
         ]
     )
@@ -231,6 +235,7 @@ def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_
     assert closed["changed"]
     assert "java.exe can be changed" in closed["diff"]["before"]
     assert not still["changed"]
+    assert taken["changed"]
 
 
 @pytest.mark.skipif(not shutil.which("pwsh"), reason="no PowerShell engine on PATH")

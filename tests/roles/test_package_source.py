@@ -11,6 +11,7 @@ import pytest
 from provisioner.lab.windows.package import BadName, members, names_fault
 from tests.conftest import ROOT
 from tests.fixtures.lab import zipped
+from tests.fixtures.windows import Engine, doubled
 
 pytestmark = pytest.mark.engine
 
@@ -148,3 +149,19 @@ def test_a_package_larger_than_it_may_be_is_not_read_to_its_end(pwsh: str, tmp_p
     assert "could not be read: it is larger than 2000000 bytes, the size that fleet.yml gives" in said
     assert (tmp_path / "package").stat().st_size < 2_000_001
     assert got(pwsh, tmp_path, content, sha256=sha256, size=3_000_000)["size"] == 3_000_000
+
+
+@pytest.mark.parametrize("kind", ["System.ArgumentException", "System.NotSupportedException"])
+def test_a_name_that_is_no_path_for_net_framework_is_a_failure_with_words(kind: str, tmp_path: Path) -> None:
+    """.NET Framework throws where it reads such a name; .NET would try to make the file."""
+    thrown = f"    throw (New-Object {kind} 'Illegal characters in path.')"
+    name = "package_tree"
+    library = doubled(tmp_path / "library", name, {"Expand-Package": thrown})
+    # Fetched and verified, which needs a folder of Windows' own.
+    fetched = "function global:Open-Package { [System.IO.MemoryStream]::new() }"
+    job = {"source": "path", "location": "C:\\x", "sha256": "0", "destination": str(tmp_path / "new")}
+    (answer,) = Engine(tmp_path, library=library).run([fetched, (name, job)])
+    assert answer["failed"]
+    assert "the package could not be unpacked into" in answer["msg"]
+    assert "Illegal characters in path." in answer["msg"]
+    assert not list((tmp_path / "new").glob("*"))

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,3 +218,57 @@ def test_defender_exclusion_names_why_a_change_is_void(defender: tuple[Engine, P
     assert json.loads(state.read_text())["preference"]["ExclusionPath"] == ["C:\\Theirs"]
     source = (ROOT / "plugins" / "modules" / "defender_exclusion.ps1").read_text("utf-8")
     assert "Set-MpPreference @" not in source
+
+
+# As Defender's own commands are: functions of a module, in which our $ErrorActionPreference does not count.
+ONLY_REPORTED = (
+    "$null = Get-MpPreference; New-Module { function %s { [CmdletBinding()] param($ExclusionPath, $ExclusionProcess)"
+    " Write-Error 'Operation failed: 0x800106ba' } } | Import-Module -Global -DisableNameChecking"
+)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("command", "job", "cause"),
+    [
+        ("Get-MpPreference", {"path": [JAVA], **CHECK}, "not_running"),
+        ("Get-MpPreference", {"path": [JAVA], "state": "absent"}, "not_running"),
+        ("Add-MpPreference", {"path": [JAVA]}, "not_effective"),
+        ("Remove-MpPreference", {"path": ["C:\\Theirs"], "state": "absent"}, "not_effective"),
+    ],
+)
+def test_what_a_command_of_defender_only_reports_is_a_failure(
+    command: str, job: dict[str, Any], cause: str, defender: tuple[Engine, Path]
+) -> None:
+    engine, state = defender
+    write_defender(state, protected=False)
+    (answer,) = engine.run([ONLY_REPORTED % command, ("defender_exclusion", job)])
+    assert (answer["failed"], answer["cause"]) == (True, cause)
+    assert "0x800106ba" in answer["msg"]
+
+
+@pytest.mark.engine
+def test_a_defender_that_tells_nothing_has_no_empty_lists(defender: tuple[Engine, Path]) -> None:
+    engine, state = defender
+    write_defender(state, protected=False)
+    silent = "$null = Get-MpPreference; function global:Get-MpPreference { [CmdletBinding()] param() }"
+    (answer,) = engine.run([silent, ("defender_exclusion", {"path": [JAVA], "state": "absent"})])
+    assert (answer["failed"], answer["cause"]) == (True, "not_running")
+
+
+@pytest.mark.engine
+def test_no_path_that_defender_is_asked_of_ends_in_a_backslash_but_a_drives_root(
+    defender: tuple[Engine, Path], tmp_path: Path
+) -> None:
+    """Windows PowerShell quotes what has a blank in it, and the backslash would escape the last quote."""
+    engine, state = defender
+    write_defender(state, protected=False)
+    program = tmp_path / "Windows Defender" / "MpCmdRun.exe"
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$3\" >> '{tmp_path}/asked'\n")
+    folders = ["C:\\Program Files\\i Plato\\", "C:\\a b\\\\", "D:\\", "C:\\x y"]
+    (answer,) = engine.run([("defender_exclusion", {"path": folders})])
+    assert answer["changed"]
+    # The list is theirs: a path stands there as it is given.
+    assert json.loads(state.read_text())["preference"]["ExclusionPath"] == ["C:\\Theirs", *folders]
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked == ["C:\\Program Files\\i Plato", "C:\\a b", "D:\\", "C:\\x y"]

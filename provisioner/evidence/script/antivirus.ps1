@@ -22,7 +22,8 @@ function Get-Effective($Path, $Running, $Place) {
     if (-not $Running) { $answer.reason = 'Defender does not run here' }
     elseif (-not (Get-Program $program)) { $answer.reason = 'MpCmdRun.exe was not found' }
     else {
-        $said = Invoke-Quietly { Invoke-Program $program "-CheckExclusion -Path `"$Path`"" 10 }
+        # A backslash before the last quote would escape it.
+        $said = Invoke-Quietly { Invoke-Program $program "-CheckExclusion -Path `"$("$Path".TrimEnd('\'))`"" 10 }
         if ($null -eq $said -or $null -eq $said.Code) { $answer.reason = 'MpCmdRun.exe gave no answer' }
         elseif ($said.Code -eq 0 -or $said.Code -eq 1) { $answer.excluded = $said.Code -eq 0 }
         elseif ($said.Code -eq 2) { $answer.reason = 'Defender says that there is no such file yet' }
