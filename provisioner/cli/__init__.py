@@ -11,7 +11,7 @@ import click
 from provisioner import __version__
 from provisioner.cli import streams
 from provisioner.cli.options import add_common_options
-from provisioner.errors import InputError, ProvisionerError
+from provisioner.errors import InputError, ProvisionerError, suggest
 
 # The verbs in the order in which a person meets them, each with the line that `--help` shows.
 VERBS = {
@@ -37,6 +37,9 @@ VERBS = {
 }
 
 
+_HELP = "help"
+
+
 # Their own verbs take the options, or know none of them.
 _GROUPS = frozenset({"lab", "migrate"})
 
@@ -48,10 +51,21 @@ class Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == _HELP:
+            return _help
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"provisioner.cli.verbs.{cmd_name}").command
         return add_common_options(command) if cmd_name not in _GROUPS else command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = suggest(args[0], VERBS)
+            raise click.UsageError(f"There is no verb {args[0]}. {near}".rstrip(), ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -69,6 +83,18 @@ def provisioner() -> None:
 
 
 add_common_options(provisioner)
+
+
+@click.command(_HELP)
+@click.argument("verbs", nargs=-1, metavar="[VERB]...")
+@click.pass_context
+def _help(context: click.Context, verbs: tuple[str, ...]) -> None:
+    """What a verb does and takes; the same as VERB --help."""
+    assert context.parent is not None
+    try:
+        provisioner.main([*verbs, "--help"], prog_name=context.parent.info_name, standalone_mode=False)
+    except click.exceptions.Exit:
+        return
 
 
 # What this computer has not enough of at the moment.

@@ -1,6 +1,6 @@
 """What a verb takes from the journal: an audit or a plan by its id, and the audit that it takes by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from provisioner.audit.scope import is_of, is_whole, not_asked, scoped
@@ -9,6 +9,36 @@ from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Fleet, Plan, Step
 from provisioner.report.view import part
+
+LATEST = "latest"
+# With less than this of an id it would be chance that nothing else begins or ends so.
+_SHORTEST = 3
+_MOST_SHOWN = 5
+_KINDS = ("audit", "preflight", "plan")
+
+
+def resolved(journal: Journal, word: str, kinds: Sequence[str] = _KINDS) -> str:
+    """The id that is meant: one that is whole, `latest`, or so much of one's beginning or end that no other has it.
+
+    Errors: InputError where there is none, or more than one.
+    """
+    ids = [id_ for kind in kinds for id_ in journal.kept(kind)]
+    if word in ids:
+        return word
+    if word == LATEST:
+        newest = [id_ for kind in kinds if kind != "preflight" for id_ in journal.kept(kind)[:1]]
+        if not newest:
+            raise InputError(f"the journal has no {' and no '.join(kinds)} yet.", "provisioner audit makes one.")
+        # Each id has the time at which it was made behind its kind.
+        return max(newest, key=lambda id_: id_.partition("-")[2])
+    found = [id_ for id_ in ids if len(word) >= _SHORTEST and (id_.startswith(word) or id_.endswith(word))]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        # An id of another kind is told from none at all by who loads it.
+        return word
+    some = ", ".join(found[:_MOST_SHOWN]) + (" ..." if len(found) > _MOST_SHOWN else "")
+    raise InputError(f"{word} could be any of {len(found)}: {some}.", "Give more of its beginning or its end.")
 
 
 def lookup(journal: Journal, id_: str | None, fleet: Fleet) -> Audit | Plan:
@@ -19,6 +49,7 @@ def lookup(journal: Journal, id_: str | None, fleet: Fleet) -> Audit | Plan:
     """
     if not id_:
         return latest(journal, fleet)
+    id_ = resolved(journal, id_)
     found = journal.load(id_)
     if not isinstance(found, Audit):
         return found
@@ -57,7 +88,7 @@ def wanted_audit(journal: Journal, audit_id: str | None, fleet: Fleet) -> Audit:
 
     Errors: InputError where there is none, or what is there is a plan, another fleet's, or a migration's.
     """
-    found = lookup(journal, audit_id, fleet)
+    found = lookup(journal, None if audit_id == LATEST else audit_id, fleet)
     if not isinstance(found, Audit):
         raise InputError(f"{found.id} is a plan, not an audit.", "provisioner history lists the audits.")
     if not is_of(found, fleet):
@@ -88,7 +119,7 @@ def reason(at_once: bool, because: str) -> str:
 
 def any_plan(journal: Journal, plan_id: str) -> Plan:
     """The plan of that id. Errors: InputError where there is none."""
-    found = journal.load(plan_id)
+    found = journal.load(resolved(journal, plan_id, ("plan",)))
     if not isinstance(found, Plan):
         raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
     return found

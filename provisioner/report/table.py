@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -193,6 +196,24 @@ def _by_gateway(steps: Iterable[Step]) -> dict[str, list[Step]]:
 
 def _step(step: Step) -> str:
     return f"{step.remedy} (by {words.owner(step.who)})" if step.kind == "person" else words.change(step)
+
+
+@dataclass(frozen=True)
+class History:
+    """What there is, each with its time, kind, id and line. An id is never cut, for it is there to be copied: what does
+    not fit beside it has a line of its own."""
+
+    entries: Sequence[tuple[datetime, str, str, str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kinds, ids = ([entry[1] for entry in self.entries], [entry[2] for entry in self.entries])
+        widths = [max(map(len, column), default=0) for column in (kinds, ids)]
+        for at, kind, id_, title in self.entries:
+            line = f"{words.short(at)}  {_flat(kind):{widths[0]}}  {_flat(id_):{widths[1]}}  "
+            beside = len(line) + len(_flat(title)) <= options.max_width
+            yield Text(line.rstrip() if not beside else line + _flat(title), no_wrap=True, overflow="ignore")
+            if not beside:
+                yield Padding(_text(title), (0, 0, 0, 4))
 
 
 def _style(result: Result) -> str:

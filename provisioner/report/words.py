@@ -78,12 +78,21 @@ def change(step: Step) -> str:
 
 def when(at: datetime, *, seconds: bool = False) -> str:
     """A time as a clock in a British practice shows it: Monday 23 November 2026, 20:15 GMT."""
-    try:
-        there = at.astimezone(ZoneInfo("Europe/London"))
-    except ZoneInfoNotFoundError:
-        there = at.astimezone(UTC)
+    there = _there(at)
     clock = "%H:%M:%S" if seconds else "%H:%M"
     return f"{there:%A} {there.day} {there:%B %Y}, {there.strftime(clock)} {there:%Z}"
+
+
+def short(at: datetime) -> str:
+    """The same in a table: 23 Nov 2026 20:15:07."""
+    return f"{_there(at):%d %b %Y %H:%M:%S}"
+
+
+def _there(at: datetime) -> datetime:
+    try:
+        return at.astimezone(ZoneInfo("Europe/London"))
+    except ZoneInfoNotFoundError:
+        return at.astimezone(UTC)
 
 
 def utc(at: datetime) -> str:

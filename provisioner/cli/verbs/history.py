@@ -10,6 +10,7 @@ from provisioner import processes
 from provisioner.cli.console import as_json, confirm, open_fleet, open_journal, out, say, table
 from provisioner.errors import JournalError
 from provisioner.journal import Entry, Journal, Pruned
+from provisioner.report import table as tables
 from provisioner.report.words import counted
 
 
@@ -29,12 +30,7 @@ def command(last: int, prune: int | None) -> int:
     if as_json():
         out(json.dumps({"version": 1, "entries": [_document(entry) for entry in entries]}, indent=2))
         return _told(wrong)
-    from rich.table import Table
-
-    shown = Table("when (UTC)", "what", "id", "")
-    for entry in entries:
-        shown.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind, entry.id, entry.title)
-    table(shown)
+    table(tables.History([(entry.at, entry.kind, entry.id, entry.title) for entry in entries]))
     return _told(wrong)
 
 

@@ -1,0 +1,73 @@
+"""Ids as a person gives them: latest, or the beginning or the end of one; and a verb that is nearly right."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from provisioner.cli.lookup import resolved
+from provisioner.errors import InputError
+from provisioner.journal import Journal
+from provisioner.lab.process.client import Handle
+from provisioner.model import Plan
+from provisioner.report.table import History
+from tests.conftest import Command
+
+
+@pytest.fixture
+def ids(lab: Callable[..., Handle], provisioner: Command) -> tuple[Path, str, str]:
+    """A fleet with an audit and a plan: its folder and their ids."""
+    folder = lab("A81001").folder
+    assert provisioner("audit", fleet=folder).code == 1
+    assert provisioner("plan", fleet=folder).code == 0
+    entries = json.loads(provisioner("history", "--format", "json", fleet=folder).out)["entries"]
+    by_kind = {entry["kind"]: entry["id"] for entry in entries}
+    return folder, by_kind["audit"], by_kind["plan"]
+
+
+def test_an_id_is_given_by_its_beginning_its_end_or_as_the_latest(
+    ids: tuple[Path, str, str], provisioner: Command
+) -> None:
+    folder, audit, plan = ids
+    with Journal.open(folder / ".provisioner" / "journal.db") as journal:
+        for word in (audit, audit[-4:], audit[: len("audit-20261129-1")]):
+            assert resolved(journal, word) == audit
+        assert resolved(journal, "latest") == plan
+        assert resolved(journal, "latest", ("audit",)) == audit
+        assert resolved(journal, plan[-2:]) == plan[-2:]
+        again = replace(journal.load(plan), id=f"{plan[:-4]}0000")
+        assert isinstance(again, Plan)
+        journal.save(again)
+        with pytest.raises(InputError, match=f"could be any of 2: .*{plan}"):
+            resolved(journal, plan[:-4])
+        assert resolved(journal, "0000") == again.id
+    for verb in (("show",), ("report", "--as", "json"), ("apply", "--dry-run")):
+        ran = provisioner(*verb, plan[-4:], fleet=folder)
+        assert ran.code == 0, (verb, ran.err)
+        assert provisioner(*verb, "zzzz", fleet=folder).code == 2
+
+
+def test_history_cuts_no_id() -> None:
+    id_, title = "plan-20261129-173610-5149", "undo of plan-20261129-173610-5148: 2 steps on 1 gateway"
+    history = History([(datetime(2026, 7, 1, 12, tzinfo=UTC), "run started", id_, title)])
+    for width in (160, 80, 60):
+        text = io.StringIO()
+        Console(width=width, file=text, highlight=False).print(history)
+        lines = text.getvalue().splitlines()
+        # England's time, in summer.
+        assert lines[0].startswith(f"01 Jul 2026 13:00:00  run started  {id_}")
+        assert " ".join(" ".join(lines).split()).endswith(title)
+        assert len(lines) == (1 if width == 160 else 2)
+
+
+def test_a_verb_that_is_nearly_right(provisioner: Command) -> None:
+    ran = provisioner("audti")
+    assert (ran.code, "Did you mean audit?" in ran.err) == (2, True)
+    assert provisioner("help", "audit").out == provisioner("audit", "--help").out
+    assert provisioner("help", "migrate", "start").out == provisioner("migrate", "start", "--help").out
+    assert provisioner("help", "audti").code == 2
