@@ -34,6 +34,7 @@ VERBS = {
     "journal": "A journal that was moved or copied, as one of its own.",
     "inventory": "The fleet as Ansible sees it.",
     "lab": "A pretend fleet on this machine, for rehearsals and tests.",
+    "completion": "Makes bash, zsh or fish complete verbs, ids, gateways and practices.",
 }
 
 

@@ -14,10 +14,10 @@ LATEST = "latest"
 # With less than this of an id it would be chance that nothing else begins or ends so.
 _SHORTEST = 3
 _MOST_SHOWN = 5
-_KINDS = ("audit", "preflight", "plan")
+KINDS = ("audit", "preflight", "plan")
 
 
-def resolved(journal: Journal, word: str, kinds: Sequence[str] = _KINDS) -> str:
+def resolved(journal: Journal, word: str, kinds: Sequence[str] = KINDS) -> str:
     """The id that is meant: one that is whole, `latest`, or so much of one's beginning or end that no other has it.
 
     Errors: InputError where there is none, or more than one.

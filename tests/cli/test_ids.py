@@ -2,6 +2,10 @@
 
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +20,7 @@ from provisioner.journal import Journal
 from provisioner.lab.process.client import Handle
 from provisioner.model import Plan
 from provisioner.report.table import History
-from tests.conftest import Command
+from tests.conftest import Command, environment
 
 
 @pytest.fixture
@@ -71,3 +75,33 @@ def test_a_verb_that_is_nearly_right(provisioner: Command) -> None:
     assert provisioner("help", "audit").out == provisioner("audit", "--help").out
     assert provisioner("help", "migrate", "start").out == provisioner("migrate", "start", "--help").out
     assert provisioner("help", "audti").code == 2
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not on PATH")
+def test_bash_completes_verbs_ids_gateways_and_practices(ids: tuple[Path, str, str]) -> None:
+    folder, audit, plan = ids
+
+    def after_tab(*words: str) -> list[str]:
+        own = Path(sys.executable).parent
+        line = " ".join(f"'{word}'" for word in ("provisioner", *words))
+        script = f'eval "$(provisioner completion bash)"; COMP_WORDS=({line}); COMP_CWORD={len(words)}; '
+        script += '_provisioner_completion provisioner "${COMP_WORDS[-1]}" x; printf "%s\\n" "${COMPREPLY[@]}"'
+        env = environment({"PATH": f"{own}:{os.environ['PATH']}", "PROVISIONER_FLEET": str(folder)})
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, env=env)
+        assert not done.stderr
+        return done.stdout.split()
+
+    assert after_tab("aud") == ["audit"]
+    assert after_tab("show", "") == ["latest", plan, audit]
+    assert after_tab("apply", "") == ["latest", plan]
+    assert after_tab("read", "A8") == ["A81001"]
+    assert after_tab("migrate", "start", "A8") == ["A81001"]
+    assert after_tab("--fleet", "/nonexistent", "show", "") == []
+
+
+def test_a_folder_is_validated_by_its_name(ids: tuple[Path, str, str], provisioner: Command) -> None:
+    folder, *_ = ids
+    assert provisioner("validate", folder).out == provisioner("validate", fleet=folder).out
+    assert provisioner("validate", folder / "nothing").code == 2
+    both = provisioner("validate", folder, fleet=folder.parent)
+    assert (both.code, "Which of the two" in both.err) == (2, True)

@@ -10,6 +10,7 @@ from provisioner import fleet as fleets
 from provisioner.ansible.results import StepResult
 from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.cli import progress, runs
+from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, wanted_plan
 from provisioner.cli.options import common, moment
@@ -21,7 +22,7 @@ from provisioner.plan.guards import START
 
 
 @click.command("apply")
-@click.argument("plan")
+@click.argument("plan", shell_complete=ids("plan"))
 @click.option("--dry-run", is_flag=True, help="Only show what Ansible would change, with differences.")
 @click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this.")
 @click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record.")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import processes
+from provisioner.cli.completion import gateways
 from provisioner.cli.console import as_json, confirm, open_journal, out, table, whole_fleet
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
@@ -44,7 +45,7 @@ def list_() -> None:
 
 
 @lease.command("break")
-@click.argument("gateway")
+@click.argument("gateway", shell_complete=gateways)
 @click.option("--because", required=True, metavar="TEXT", help="Why; the journal keeps it.")
 def break_(gateway: str, because: str) -> None:
     """Take a gateway's lease from whoever holds it. What runs there is not ended.

@@ -11,6 +11,7 @@ import click
 
 from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.cli import moves, progress, runs
+from provisioner.cli.completion import practices
 from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import reason
 from provisioner.cli.options import add_common_options, common
@@ -56,7 +57,7 @@ def _approval(function: Command) -> Command:
 
 
 @migrations.command("start")
-@click.argument("practice", required=False)
+@click.argument("practice", required=False, shell_complete=practices)
 @click.option("--to", metavar="GATEWAY", help="The new PC: a standby or candidate row of the practice.")
 @click.option("--many", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Rows: practice,to.")
 @_approval
@@ -100,7 +101,7 @@ def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
 
 
 @migrations.command("confirm")
-@click.argument("practice")
+@click.argument("practice", shell_complete=practices)
 @click.argument("step")
 @click.option("--by", required=True, metavar="NAME", help="The person who did it, or saw it.")
 @click.option("--words", default="", metavar="TEXT", help="What was seen.")
@@ -115,7 +116,7 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
 
 
 @migrations.command("status")
-@click.argument("practice", required=False)
+@click.argument("practice", required=False, shell_complete=practices)
 def status(practice: str | None) -> int:
     """Where each open migration stands, what it waits for, and what comes next. Touches no gateway."""
     fleet, wanted = whole_fleet(), codes.normal(practice or "")
@@ -135,7 +136,7 @@ def status(practice: str | None) -> int:
 
 
 @migrations.command("finish")
-@click.argument("practice")
+@click.argument("practice", shell_complete=practices)
 @_approval
 def finish(practice: str, asked: Asked) -> int:
     """Retire the old gateway: all of ours is taken away there. After it there is no way back."""
@@ -143,7 +144,7 @@ def finish(practice: str, asked: Asked) -> int:
 
 
 @migrations.command("undo")
-@click.argument("practice")
+@click.argument("practice", shell_complete=practices)
 @_approval
 def undo(practice: str, asked: Asked) -> int:
     """Lead back to the old gateway from wherever the migration stands. Exit 5: a person is needed."""

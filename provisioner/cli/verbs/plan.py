@@ -8,6 +8,7 @@ from types import MappingProxyType
 import click
 
 from provisioner import fleet as fleets
+from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, table, whole_fleet
 from provisioner.cli.lookup import practice_names, wanted_audit
 from provisioner.cli.options import common
@@ -22,7 +23,7 @@ OLD = timedelta(hours=24)
 
 
 @click.command("plan")
-@click.argument("audit", required=False)
+@click.argument("audit", required=False, shell_complete=ids("audit"))
 def command(audit: str | None) -> int:
     """Plan what an audit (default: the latest of the whole fleet) says must change, and save the plan.
 

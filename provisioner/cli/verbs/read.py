@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from provisioner import files
+from provisioner.cli.completion import gateways
 from provisioner.cli.console import as_json, ask_password, one_gateway, open_fleet, out, say
 from provisioner.errors import InputError
 from provisioner.evidence import redact
@@ -16,7 +17,7 @@ from provisioner.model import Evidence, Fleet, Gateway
 
 
 @click.command("read")
-@click.argument("gateway")
+@click.argument("gateway", shell_complete=gateways)
 @click.option("--section", "sections", multiple=True, type=click.Choice(SECTIONS), help="Only this section.")
 @click.option(
     "--output",

@@ -11,6 +11,7 @@ import click
 
 from provisioner import files as disk
 from provisioner import processes
+from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import any_plan, practice_names
 from provisioner.errors import Fault, InputError
@@ -28,7 +29,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("record")
-@click.argument("plan", required=False)
+@click.argument("plan", required=False, shell_complete=ids("plan"))
 @click.option("--output", type=_FOLDER, metavar="FOLDER", help="Where the record is written.")
 @click.option("--key", type=_FILE, metavar="FILE.pem", help="Sign with this key; default: record_key of fleet.yml.")
 @click.option("--verify", "folder", type=_FOLDER, metavar="FOLDER", help="Is this record right? Needs nothing else.")

@@ -8,6 +8,7 @@ import click
 
 from provisioner import files
 from provisioner.audit.evaluate import readiness
+from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
 from provisioner.cli.console import open_journal, say, whole_fleet
 from provisioner.cli.lookup import lookup, practice_names
@@ -32,7 +33,7 @@ _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
 
 
 @click.command("report")
-@click.argument("id_", metavar="[AUDIT|PLAN]", required=False)
+@click.argument("id_", metavar="[AUDIT|PLAN]", required=False, shell_complete=ids())
 @click.option("--as", "as_", type=click.Choice(list(_AUDITS)), default="html", show_default=True, help="The format.")
 @click.option("--output", type=click.Path(path_type=Path), help="The file, or the folder with --per-practice.")
 @click.option("--per-practice", is_flag=True, help="A page for each practice, which shows nobody else. html only.")

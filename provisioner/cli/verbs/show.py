@@ -2,6 +2,7 @@
 
 import click
 
+from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, table, whole_fleet
 from provisioner.cli.lookup import lookup, practice_names
 from provisioner.cli.verbs import audit as audits
@@ -13,7 +14,7 @@ from provisioner.report import table as tables
 
 
 @click.command("show")
-@click.argument("id_", metavar="ID")
+@click.argument("id_", metavar="ID", shell_complete=ids())
 def command(id_: str) -> int:
     """An audit, or a plan with what became of its steps. No gateway is touched."""
     fleet = whole_fleet()

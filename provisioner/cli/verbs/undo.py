@@ -7,6 +7,7 @@ import click
 from provisioner import fleet as fleets
 from provisioner.audit.auditor import open_policy
 from provisioner.cli import progress, runs
+from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, practice_names, wanted_plan
 from provisioner.cli.options import common
@@ -17,7 +18,7 @@ from provisioner.model import Fleet, Plan
 
 
 @click.command("undo")
-@click.argument("plan")
+@click.argument("plan", shell_complete=ids("plan"))
 @click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this.")
 @click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record.")
 def command(plan: str, approved_by: str, ticket: str) -> int:

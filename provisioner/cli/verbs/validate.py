@@ -9,18 +9,22 @@ import click
 from provisioner import fleet, resources
 from provisioner.audit import facts, policy
 from provisioner.cli.console import as_json, fleet_folder, out
-from provisioner.errors import Fault, ProvisionerError
+from provisioner.cli.options import common
+from provisioner.errors import Fault, InputError, ProvisionerError
 from provisioner.fleet import ods
 from provisioner.model import Fleet
 
 
 @click.command("validate")
-def command() -> int:
-    """Check the fleet folder: every fault at once, with file and line. Touches no gateway.
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False))
+def command(folder: Path | None) -> int:
+    """Check the fleet folder, DIR or that of --fleet: every fault at once, with file and line. Touches no gateway.
 
     Exit 0: it can be used, warnings or not; 2: it cannot.
     """
-    folder = fleet_folder()
+    if folder is not None and common().fleet not in (None, folder):
+        raise InputError(f"Which of the two: {folder} or {common().fleet}?", "Give one.")
+    folder = folder.resolve() if folder is not None else fleet_folder()
     found, faults = fleet.check(folder, practices=ods.read, controls=_controls())
     if as_json():
         out(json.dumps(document(folder, found, faults), indent=2))

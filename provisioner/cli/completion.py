@@ -1,0 +1,47 @@
+"""What the shell offers where a verb takes an id, a gateway or a practice. Where nothing can be known, nothing."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import click
+from click.shell_completion import CompletionItem
+
+from provisioner.cli.console import open_journal, whole_fleet
+from provisioner.cli.lookup import KINDS, LATEST
+
+Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+_MOST = 50
+
+
+def ids(*kinds: str) -> Offer:
+    """The ids of all that the journal has of these kinds, the newest first; of every kind where none is given."""
+
+    def offer(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+        with suppress(Exception), context.scope(cleanup=False), open_journal(whole_fleet()) as journal:
+            kept = sorted((id_ for kind in kinds or KINDS for id_ in journal.kept(kind)), key=_made, reverse=True)
+            return _items((LATEST, *kept), begun)
+        return []
+
+    return offer
+
+
+def gateways(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The fleet's gateways."""
+    with suppress(Exception), context.scope(cleanup=False):
+        return _items((row.name for row in whole_fleet().known), begun)
+    return []
+
+
+def practices(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The fleet's practices, by their codes."""
+    with suppress(Exception), context.scope(cleanup=False):
+        return _items(dict.fromkeys(row.practice for row in whole_fleet().gateways), begun)
+    return []
+
+
+def _made(id_: str) -> str:
+    return id_.partition("-")[2]
+
+
+def _items(words: Iterable[str], begun: str) -> list[CompletionItem]:
+    return [CompletionItem(word) for word in words if word.startswith(begun)][:_MOST]
