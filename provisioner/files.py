@@ -5,8 +5,11 @@ Nothing but a plain file is read: a pipe has no end that anybody promises, and a
 
 import errno
 import os
+import re
+import shutil
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -69,6 +72,27 @@ def write(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):
             Path(name).unlink(missing_ok=True)
+
+
+def write_folder(path: Path, contents: Iterable[tuple[str, bytes]], ours: str) -> None:
+    """Put a folder of files there in one step, in the place of one in which every name is of that pattern.
+
+    Errors: OSError; FileExistsError where something else is there.
+    """
+    old = sorted(one.name for one in path.iterdir()) if path.is_dir() else []
+    if strange := [name for name in old if not re.fullmatch(ours, name)]:
+        raise FileExistsError(errno.EEXIST, f"it is there and has a file of its own, {strange[0]}", str(path))
+    new = Path(tempfile.mkdtemp(prefix=f".{path.name[:80]}.", dir=path.parent))
+    try:
+        for name, data in contents:
+            (new / name).write_bytes(data)
+        new.chmod(0o777 & ~_umask())
+        if path.is_dir():
+            path.rename(new / "before")
+        new.rename(path)
+        shutil.rmtree(path / "before", ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def _umask() -> int:

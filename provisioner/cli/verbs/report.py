@@ -31,6 +31,10 @@ _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
 }
 
 
+# With the facts of more gateways than these one page is too large to be looked at: 23 kB each.
+_IN_ONE_PAGE = 300
+
+
 @click.command("report")
 @click.argument("id_", metavar="[AUDIT|PLAN]", required=False)
 @click.option("--as", "as_", type=click.Choice(list(_AUDITS)), default="html", show_default=True, help="The format.")
@@ -52,6 +56,9 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
         write_pages(output, pages)
         say(f"{len(pages)} pages in {output}")
         return 0
+    if isinstance(found, Audit) and as_ == "html" and output is not None and len(found.evidence) > _IN_ONE_PAGE:
+        say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet)}")
+        return 0
     text = document(found, as_, fleet, stands)
     if output is None:
         put_out(text)
@@ -68,6 +75,19 @@ def document(found: Audit | Plan, as_: str, fleet: Fleet, stands: Mapping[str, S
     if as_ not in _PLANS:
         raise InputError(f"A plan cannot be written as {as_}.", f"It can as {' and as '.join(_PLANS)}.")
     return _PLANS[as_](found, fleet, stands)
+
+
+def write_at_size(output: Path, audit: Audit, fleet: Fleet) -> Path:
+    """A page of many gateways, and the folder of their facts beside it, which is given. Errors: InputError."""
+    folder = output.with_name(f"{output.stem}-facts")
+    ready, found = readiness(audit), causes(audit, fleet)
+    pages = ((name, text.encode()) for name, text in html.facts_of(audit, ready, found))
+    try:
+        files.write_folder(folder, pages, r"gateway-\d+\.js")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another --output.") from error
+    write(output, html.audit(audit, ready, found, folder.name))
+    return folder
 
 
 def practice_pages(audit: Audit, fleet: Fleet) -> dict[str, str]:
