@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Where the environment forbids it, each of the many commands that the tests start would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-windows soak fuzz lint install clean
+.PHONY: demo test test-windows soak fuzz bench lint install clean
 
 demo: .venv/.installed
 	$(BIN)/provisioner demo
@@ -23,6 +23,10 @@ fuzz: .venv/.installed-dev
 # The real modules and the real script under Wine: some minutes. Skipped, by name, without winrm-gateways on PATH.
 test-windows: .venv/.installed-dev
 	$(BIN)/python -m pytest -m wine -n 2 --dist loadfile --no-loadscope-reorder $(AGAIN)
+
+# How long, how much CPU, how much memory: BENCH="--sizes 100,400" for a short one. Only loopback is asked.
+bench: .venv/.installed-dev
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
