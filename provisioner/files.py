@@ -46,25 +46,28 @@ def read(path: Path, most: int) -> bytes:
     return data
 
 
-def write(path: Path, data: bytes) -> None:
-    """Put a file there in one step: until it is whole, what was there stays. A pipe or a device is written to.
+def write(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Put a file there in one step: until it is whole, what was there stays. A pipe or a device is written to. What
+    comes in pieces is never held as one.
 
     Errors: OSError.
     """
+    pieces = (data,) if isinstance(data, bytes) else data
     path = Path(os.path.realpath(path))
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         mode = None
     if mode is not None and not stat.S_ISREG(mode):
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(pieces)
         return
     if mode is not None and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())

@@ -1,6 +1,6 @@
 """`provisioner report`: an audit or a plan as html, csv, json or junit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +24,12 @@ _AUDITS: Mapping[str, Callable[[Audit, Fleet], str]] = {
     "csv": lambda audit, fleet: csv.audit(audit, readiness(audit), causes(audit, fleet)),
     "json": lambda audit, fleet: json.audit(audit, readiness(audit)),
     "junit": lambda audit, fleet: junit.audit(audit, readiness(audit)),
+}
+# Those that can be long, a piece at a time.
+_PIECES: Mapping[str, Callable[[Audit, Fleet], Iterable[str]]] = {
+    "csv": lambda audit, fleet: csv.pieces(audit, readiness(audit), causes(audit, fleet)),
+    "json": lambda audit, fleet: json.pieces(audit, readiness(audit)),
+    "junit": lambda audit, fleet: junit.pieces(audit, readiness(audit)),
 }
 _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
     "html": lambda plan, fleet, stands: html.plan(plan, practice_names(fleet), stands),
@@ -59,11 +65,13 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
     if isinstance(found, Audit) and as_ == "html" and output is not None and len(found.evidence) > _IN_ONE_PAGE:
         say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet)}")
         return 0
-    text = document(found, as_, fleet, stands)
     if output is None:
-        put_out(text)
+        put_out(document(found, as_, fleet, stands))
+    elif isinstance(found, Audit) and as_ in _PIECES:
+        write(output, _PIECES[as_](found, fleet))
+        say(f"{output} written")
     else:
-        write(output, text)
+        write(output, document(found, as_, fleet, stands))
         say(f"{output} written")
     return 0
 
@@ -108,9 +116,10 @@ def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
         write(folder / f"{code}.html", page)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str | Iterable[str]) -> None:
     """A file in a folder that is there, whole or not at all. Errors: InputError where it cannot be written."""
+    pieces = (text,) if isinstance(text, str) else text
     try:
-        files.write(path, text.encode("utf-8", "replace"))
+        files.write(path, (piece.encode("utf-8", "replace") for piece in pieces))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.", "Give another --output.") from error
