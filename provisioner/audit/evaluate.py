@@ -68,11 +68,11 @@ class _View:
     waivers: Mapping[str, Sequence[Waiver]]
     facts: Mapping[str, Facts]
     # At these nothing accepted a connection.
-    absent: frozenset[str]
+    away: frozenset[str]
 
     def off(self, gateway: Gateway) -> Statement | None:
         """A standing statement that the gateway is switched off, where it may be."""
-        return self.statement(gateway, SWITCHED_OFF) if gateway.name in self.absent else None
+        return self.statement(gateway, SWITCHED_OFF) if gateway.name in self.away else None
 
     def statement(self, gateway: Gateway, *controls: str) -> Statement | None:
         """A standing statement about that gateway."""
@@ -114,8 +114,8 @@ class Judge:
         """One finding for every control on every gateway that has evidence, in the order of both. `facts` are by
         gateway, as facts.derive gives them; a practice's gateways are judged together, or its others count as unread.
         """
-        absent = frozenset(one.gateway for one in evidence if one.error and one.error.absent)
-        view, found = replace(self._view, facts=facts, absent=absent), list[Finding]()
+        away = frozenset(one.gateway for one in evidence if one.error and one.error.absent)
+        view, found = replace(self._view, facts=facts, away=away), list[Finding]()
         for one in evidence:
             gateway = self._gateways[one.gateway]
             if one.error and (off := view.off(gateway)):
