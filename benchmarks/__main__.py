@@ -110,6 +110,7 @@ def _reports(folder: Path, fleet: Path, size: int) -> Iterator[Line]:
         limits = (5, 6) if kind == "html" and whole else (None, None)
         megabytes = page.stat().st_size / 1e6
         yield Line(what=f"report of {size:,} as {kind}: time", measured=made.seconds, budget=limits[0], unit="s")
+        yield Line(what=f"report of {size:,} as {kind}: CPU", measured=made.cpu, unit="s")
         yield Line(what=f"report of {size:,} as {kind}: size", measured=megabytes, budget=limits[1], unit="MB")
         yield Line(what=f"report of {size:,} as {kind}: memory", measured=made.memory, unit="MB")
 
