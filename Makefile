@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Where the environment forbids it, each of the many commands that the tests start would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-windows test-kerberos soak fuzz lint install clean
+.PHONY: demo test test-windows test-kerberos soak fuzz bench lint install clean
 
 demo: .venv/.installed
 	$(BIN)/provisioner demo
@@ -28,6 +28,10 @@ test-windows: .venv/.installed-dev
 test-kerberos: .venv/.installed-dev
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[kerberos]'
 	$(BIN)/python -m pytest -m realm -n 2 --dist loadfile $(AGAIN)
+
+# How long, how much CPU, how much memory: BENCH="--sizes 100,400" for a short one. Only loopback is asked.
+bench: .venv/.installed-dev
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

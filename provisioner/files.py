@@ -5,8 +5,11 @@ Nothing but a plain file is read: a pipe has no end that anybody promises, and a
 
 import errno
 import os
+import re
+import shutil
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,25 +46,28 @@ def read(path: Path, most: int) -> bytes:
     return data
 
 
-def write(path: Path, data: bytes) -> None:
-    """Put a file there in one step: until it is whole, what was there stays. A pipe or a device is written to.
+def write(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Put a file there in one step: until it is whole, what was there stays. A pipe or a device is written to. What
+    comes in pieces is never held as one.
 
     Errors: OSError.
     """
+    pieces = (data,) if isinstance(data, bytes) else data
     path = Path(os.path.realpath(path))
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         mode = None
     if mode is not None and not stat.S_ISREG(mode):
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(pieces)
         return
     if mode is not None and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
@@ -69,6 +75,27 @@ def write(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):
             Path(name).unlink(missing_ok=True)
+
+
+def write_folder(path: Path, contents: Iterable[tuple[str, bytes]], ours: str) -> None:
+    """Put a folder of files there in one step, in the place of one in which every name is of that pattern.
+
+    Errors: OSError; FileExistsError where something else is there.
+    """
+    old = sorted(one.name for one in path.iterdir()) if path.is_dir() else []
+    if strange := [name for name in old if not re.fullmatch(ours, name)]:
+        raise FileExistsError(errno.EEXIST, f"it is there and has a file of its own, {strange[0]}", str(path))
+    new = Path(tempfile.mkdtemp(prefix=f".{path.name[:80]}.", dir=path.parent))
+    try:
+        for name, data in contents:
+            (new / name).write_bytes(data)
+        new.chmod(0o777 & ~_umask())
+        if path.is_dir():
+            path.rename(new / "before")
+        new.rename(path)
+        shutil.rmtree(path / "before", ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def _umask() -> int:

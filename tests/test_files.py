@@ -199,3 +199,15 @@ def test_a_command_on_a_fleet_folder_that_is_a_circle(tmp_path: Path) -> None:
                          env=environment())  # fmt: skip
     assert ran.returncode == 2
     assert "Traceback" not in ran.stderr
+
+
+def test_a_folder_of_ours_is_replaced_whole_and_anothers_never(tmp_path: Path) -> None:
+    place = tmp_path / "x-facts"
+    files.write_folder(place, [("gateway-1.js", b"1"), ("gateway-2.js", b"2")], r"gateway-\d+\.js")
+    files.write_folder(place, [("gateway-1.js", b"3")], r"gateway-\d+\.js")
+    assert {one.name: one.read_bytes() for one in place.iterdir()} == {"gateway-1.js": b"3"}
+    (place / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError):
+        files.write_folder(place, [("gateway-1.js", b"4")], r"gateway-\d+\.js")
+    assert (place / "gateway-1.js").read_bytes() == b"3"
+    assert [one.name for one in tmp_path.iterdir()] == ["x-facts"]

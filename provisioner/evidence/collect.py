@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from provisioner import foreign
+from provisioner import foreign, processes
 from provisioner.errors import GatewayError
 from provisioner.evidence.answer import parse
 from provisioner.model import Evidence, Gateway, Problem
@@ -32,6 +32,7 @@ def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int) -> Iterator[Evi
         threading.Thread(target=_work, args=(waiting, ask, done), daemon=True)
         for _ in range(min(at_once, len(gateways)))
     ]
+    processes.one_heap()
     started = _begin(threads)
     try:
         for _ in gateways:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from provisioner.model import Audit, Cause
 from provisioner.report import view, words
@@ -27,6 +27,8 @@ COLUMNS = (
     "part",
 )
 
+# How many characters are written at once.
+_PIECE = 100_000
 # Excel takes the full-width signs for the plain ones.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -38,15 +40,20 @@ def cell(text: str) -> str:
 
 
 def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()) -> str:
+    """The whole of it."""
+    return "".join(pieces(audit, ready, causes))
+
+
+def pieces(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()) -> Iterator[str]:
     """One row a finding, with byte-order mark and CRLF: write it as UTF-8, newlines untouched. `part` says of how many
     gateways the audit is, where not of all."""
     controls = {control.id: control for control in audit.controls}
     gateways = {gateway.name: gateway for gateway in audit.gateways}
     part, first = view.part(audit), view.not_by_a_plan(causes)
     text = io.StringIO()
-    text.write("\ufeff")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
+    yield "\ufeff"
     for finding in audit.findings:
         gateway, control = gateways[finding.gateway], controls[finding.control]
         row = (
@@ -69,4 +76,8 @@ def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ())
             part,
         )
         writer.writerow(cell(value) for value in row)
-    return text.getvalue()
+        if text.tell() > _PIECE:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()

@@ -6,8 +6,9 @@ gateway that got past the escaping could still not run.
 
 import base64
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -24,11 +25,13 @@ from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impa
 from provisioner.model.results import Stands
 from provisioner.remedies.remedy import Risk
 from provisioner.report import pretty, standing, words
-from provisioner.report.view import KINDS, PLAN, STATES, Kind, Machine, State, View, by_whose, view
+from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, by_whose, view
 
 _UNTOLD = Risk(does="As the steps below say.", wrong="To be judged from the steps below.", back="As the steps say.")
 _MESSAGE = 600
 _VALUE = 1_500
+# How many different rows are remembered, of half a kB each.
+_ROWS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +71,11 @@ class WaveRow:
         return sum(step.seconds for step in self.steps)
 
 
-def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> str:
-    """The whole audit: what is ready, why the rest is not, whose job that is, and every fact behind it."""
+def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], facts: str = "") -> str:
+    """The whole audit: what is ready, why the rest is not, whose job that is, and every fact behind it.
+
+    With `facts`, the name of a folder beside the page, the facts are not in it: they are the files of `facts_of`.
+    """
     shown = view(audit, ready, causes)
     return render(
         "audit.html.j2",
@@ -79,11 +85,24 @@ def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> s
         states=STATES,
         headlines=[cause for cause in causes if cause.headline],
         groups=_groups(audit, [cause for cause in causes if not cause.headline]),
-        machines={machine.gateway.name: machine for machine in shown.machines},
+        titles={one.name: one.practice_name or one.practice for one in audit.gateways},
+        facts=facts,
         anchors=_anchors(shown),
         asks={control.id: control.ask for control in audit.controls},
         chips=[state for state in State if shown.count(state)],
     )
+
+
+def facts_of(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> Iterator[tuple[str, str]]:
+    """Each gateway's file of facts, by its name: a script, because a page that was opened as a file may read no others.
+    It hands what a page of all would have there, as text, to the page's own script."""
+    shown = view(audit, ready, causes)
+    anchors, inside, drawn = _anchors(shown), _environment().get_template("facts.html.j2"), _drawer()
+    for machine in shown.machines:
+        name = anchors[machine.gateway.name]
+        text = inside.render(machine=machine, drawn=drawn)
+        # Of one line and in ASCII, it is the same script however the file is read.
+        yield f"{name}.js", f"provisionerFacts({json.dumps(name)}, {json.dumps(text)});\n"
 
 
 def practice(audit: Audit, code: str, ready: Mapping[str, bool], causes: Sequence[Cause]) -> str:
@@ -177,7 +196,7 @@ def _groups(audit: Audit, causes: Iterable[Cause]) -> list[Group]:
 
 def _anchors(shown: View) -> dict[str, str]:
     """Where each gateway's section is; by number, because a name may hold anything."""
-    return {machine.gateway.name: f"gateway-{number}" for number, machine in enumerate(shown.machines, 1)}
+    return {gateway.name: f"gateway-{number}" for number, gateway in enumerate(shown.machines.gateways, 1)}
 
 
 def _places(steps: Iterable[Step], plan: Plan, names: Mapping[str, str]) -> list[WaveRow]:
@@ -237,6 +256,22 @@ def _evidence(evidence: Evidence) -> list[tuple[str, str, float | None, str]]:
     ]
 
 
+def _drawer() -> Callable[[FindingRow, Callable[[FindingRow], Markup]], Markup]:
+    """Draws rows of one page, each different one once: most of thousands of gateways say the same."""
+    drawn: dict[tuple[str, ...], Markup] = {}
+
+    def draw(row: FindingRow, how: Callable[[FindingRow], Markup]) -> Markup:
+        one, fact = row.finding, row.fact
+        key = (one.control, row.kind, row.first, one.expected, one.actual, one.message, repr(fact))
+        if key not in drawn:
+            if len(drawn) == _ROWS:
+                drawn.clear()
+            drawn[key] = how(row)
+        return drawn[key]
+
+    return draw
+
+
 def _look(machine: Machine) -> str:
     """What the summary line of a gateway says is missing."""
     if machine.state is State.OFF:
@@ -276,6 +311,7 @@ def _environment() -> Environment:
         owner=words.owner,
         change=words.change,
         whose=_whose,
+        team=lambda words: words[:1].upper() + words[1:],
         result=lambda result: words.RESULTS[result],
         since=standing.since,
         moment=standing.when,
@@ -297,22 +333,28 @@ def _whose(item: Control | Cause) -> str:
 
 
 @cache
-def _static(name: str) -> tuple[Markup, str]:
-    """A file that is printed into the page, and its hash as the content security policy has it."""
+def _static(*names: str) -> tuple[Markup, str]:
+    """Files that are printed into the page as one, and its hash as the content security policy has it."""
     environment = _environment()
     assert environment.loader is not None
-    text = environment.loader.get_source(environment, name)[0].strip()
+    sources = [environment.loader.get_source(environment, name)[0].strip() for name in names]
+    text = "\n".join(sources)
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Markup(text), f"'sha256-{digest}'"  # noqa: S704 - our own file, never a gateway's text
 
 
 def render(template: str, *, scripted: bool = True, **values: Any) -> str:
-    """A page from its template; without a script where it is not `scripted`."""
-    style, style_hash = _static("style.css")
+    """A page from its template; without a script where it is not `scripted`. With `facts` its script may load others:
+    what a gateway said, had it got past the escaping, still may not."""
+    # Apart, because the page of a record is held byte for byte against the style that it was written with.
+    style, style_hash = _static("style.css", *(["audit.css"] if template == "audit.html.j2" else []))
     script, script_hash = _static("script.js") if scripted else (Markup(""), "'none'")
-    policy = f"default-src 'none'; style-src {style_hash}; script-src {script_hash}; img-src data:; base-uri 'none'"
+    loads = " 'strict-dynamic'" if values.get("facts") else ""
+    policy = (
+        f"default-src 'none'; style-src {style_hash}; script-src {script_hash}{loads}; img-src data:; base-uri 'none'"
+    )
     return (
         _environment()
         .get_template(template)
-        .render(style=style, script=script, policy=f"{policy}; form-action 'none'", **values)
+        .render(style=style, script=script, policy=f"{policy}; form-action 'none'", drawn=_drawer(), **values)
     )

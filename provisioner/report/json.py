@@ -4,7 +4,7 @@ All are ASCII, so that no pipe and no code page can spoil them.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
@@ -18,35 +18,41 @@ VERSION = 1
 
 def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
     """The gateways whose PC is known, in the order of practices.csv, each with its findings."""
+    return "".join(pieces(audit, ready))
+
+
+def pieces(audit: Audit, ready: Mapping[str, bool]) -> Iterator[str]:
+    """The same, a gateway at a time."""
     evidence = {one.gateway: one for one in audit.evidence}
-    findings: dict[str, list[dict[str, str]]] = {gateway.name: [] for gateway in audit.gateways if gateway.known}
-    for finding in audit.findings:
-        findings[finding.gateway].append(
-            {
-                "control": finding.control,
-                "status": finding.status,
-                "expected": finding.expected,
-                "actual": finding.actual,
-                "message": finding.message,
-            }
-        )
-    gateways = []
-    for gateway in audit.gateways:
-        if not gateway.known:
-            continue
-        problem = evidence[gateway.name].error if gateway.name in evidence else None
-        gateways.append(
-            {
-                "gateway": gateway.name,
-                "practice": gateway.practice,
-                "ready": ready.get(gateway.name, False),
-                "error": asdict(problem) if problem else None,
-                "findings": findings[gateway.name],
-            }
-        )
+    known = [gateway for gateway in audit.gateways if gateway.known]
     left_out = audit.left_out or {}
-    head = {"audit": audit.id, "partial": bool(left_out), "of": len(gateways) + len(left_out)}
-    return document(head | {"gateways": gateways})
+    head = {"audit": audit.id, "partial": bool(left_out), "of": len(known) + len(left_out)}
+    if not known:
+        yield document(head | {"gateways": []})
+        return
+    # Each gateway as json would write it in the place of a mark: no text has a line feed in JSON.
+    before, after = document(head | {"gateways": [0]}).rsplit("0\n", 1)
+    yield before
+    for number, gateway in enumerate(known):
+        problem = evidence[gateway.name].error if gateway.name in evidence else None
+        told = {
+            "gateway": gateway.name,
+            "practice": gateway.practice,
+            "ready": ready.get(gateway.name, False),
+            "error": asdict(problem) if problem else None,
+            "findings": [
+                {
+                    "control": finding.control,
+                    "status": finding.status,
+                    "expected": finding.expected,
+                    "actual": finding.actual,
+                    "message": finding.message,
+                }
+                for finding in audit.of(gateway.name)
+            ],
+        }
+        yield (",\n    " if number else "") + json.dumps(told, indent=2, default=_plain).replace("\n", "\n    ")
+    yield f"\n{after}"
 
 
 def plan(plan: Plan, stands: Mapping[str, Stands] = MappingProxyType({})) -> str:

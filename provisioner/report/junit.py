@@ -1,7 +1,7 @@
 """An audit as JUnit XML, for a build server: a gateway is a test suite, a control a test case."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
 from provisioner.model import Audit, Control, Evidence, Finding, Gateway, Impact, Status
@@ -16,25 +16,30 @@ def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
     Advice that fails, and what is unknown, waived or does not apply, is skipped, with its reason: none of these
     is a test that passed, and none should break a build.
     """
+    return "".join(pieces(audit, ready))
+
+
+def pieces(audit: Audit, ready: Mapping[str, bool]) -> Iterator[str]:
+    """The same, a gateway at a time."""
     controls = {control.id: control for control in audit.controls}
     evidence = {one.gateway: one for one in audit.evidence}
-    findings: defaultdict[str, list[Finding]] = defaultdict(list)
-    for finding in audit.findings:
-        findings[finding.gateway].append(finding)
     part = view.part(audit)
-    root = ET.Element("testsuites", name=words.clean(f"audit {audit.id}" + (f" (only {part})" if part else "")))
-    total: Counter[str] = Counter()
-    for gateway in audit.gateways:
-        if gateway.known:
-            suite = ET.SubElement(root, "testsuite")
-            cases = [_case(suite, gateway, controls[finding.control], finding) for finding in findings[gateway.name]]
-            count = Counter(cases)
-            _head(suite, gateway, evidence.get(gateway.name), ready.get(gateway.name, False), count)
-            total += count
-    for name, value in _counts(total).items():
-        root.set(name, value)
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    known = [gateway for gateway in audit.gateways if gateway.known]
+    ends = (_ended(one, controls[one.control]) for gateway in known for one in audit.of(gateway.name))
+    name = words.clean(f"audit {audit.id}" + (f" (only {part})" if part else ""))
+    root = ET.tostring(ET.Element("testsuites", {"name": name} | _counts(Counter(ends))), encoding="unicode")
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    if not known:
+        yield f"{root}\n"
+        return
+    yield root.removesuffix(" />") + ">\n"
+    for gateway in known:
+        suite = ET.Element("testsuite")
+        cases = [_case(suite, gateway, controls[one.control], one) for one in audit.of(gateway.name)]
+        _head(suite, gateway, evidence.get(gateway.name), ready.get(gateway.name, False), Counter(cases))
+        ET.indent(suite, level=1)
+        yield f"  {ET.tostring(suite, encoding='unicode')}\n"
+    yield "</testsuites>\n"
 
 
 def _counts(count: Counter[str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Facts and evidence printed for a person: JSON, with what fits on one line on one line."""
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,13 @@ def line(value: Any, most: int) -> str:
 
 def text(value: Any) -> str:
     """A value on as many lines as it takes, each string and the whole cut where they are longer than anybody reads."""
-    return words.clip(_lines(value, ""), _SECTION)
+    return _text(_dump(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _text(flat: str) -> str:
+    # By its JSON: of thousands of gateways many say the same.
+    return words.clip(_lines(json.loads(flat), ""), _SECTION)
 
 
 def _lines(value: Any, indent: str) -> str:
@@ -32,13 +39,13 @@ def _lines(value: Any, indent: str) -> str:
     return "[\n" + ",\n".join(deeper + _lines(item, deeper) for item in value) + f"\n{indent}]"
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
-
-
 def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=str)
     return str(value)
+
+
+# Made once: json.dumps makes one for each call.
+_dump = json.JSONEncoder(ensure_ascii=False, default=_plain).encode

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import overload
 
 from provisioner.model import Audit, Cause, Control, Evidence, Fact, Finding, Gateway, Impact, Role, Status
@@ -72,19 +73,19 @@ _WEIGHT = {kind: weight for weight, kind in enumerate(Kind)}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FindingRow:
-    """One finding with its control, and the facts of its gateway."""
+    """One finding with its control, and what gives the facts of its gateway."""
 
     finding: Finding
     control: Control
     kind: Kind
-    facts: Mapping[str, Fact]
+    facts: Callable[[], Mapping[str, Fact]]
     # Who has to do something before a plan can mend it; "" where it can, or where no plan does.
     first: str = ""
 
     @property
     def fact(self) -> Fact | None:
         """The fact behind it."""
-        return self.facts.get(self.control.fact)
+        return self.facts().get(self.control.fact)
 
     @property
     def blocks(self) -> bool:
@@ -134,7 +135,7 @@ class Machines(Sequence[Machine]):
     """Gateways as they are shown, each made anew whenever it is looked at: the rows of thousands are never held."""
 
     def __init__(self, gateways: Sequence[Gateway], made: Callable[[Gateway], Machine]) -> None:
-        self._gateways, self._made = gateways, made
+        self.gateways, self._made = gateways, made
 
     @overload
     def __getitem__(self, index: int) -> Machine: ...
@@ -144,11 +145,11 @@ class Machines(Sequence[Machine]):
 
     def __getitem__(self, index: int | slice) -> Machine | Sequence[Machine]:
         if isinstance(index, slice):
-            return Machines(self._gateways[index], self._made)
-        return self._made(self._gateways[index])
+            return Machines(self.gateways[index], self._made)
+        return self._made(self.gateways[index])
 
     def __len__(self) -> int:
-        return len(self._gateways)
+        return len(self.gateways)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +158,7 @@ class View:
     `states` is how many gateways stand where."""
 
     audit: Audit
-    machines: Sequence[Machine]
+    machines: Machines
     states: Mapping[State, int]
     causes: tuple[Cause, ...]
     part: str = ""
@@ -235,11 +236,10 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
     controls = {control.id: control for control in audit.controls}
     evidence = {one.gateway: one for one in audit.evidence}
 
-    def row(finding: Finding) -> FindingRow:
+    def row(finding: Finding, facts: Callable[[], Mapping[str, Fact]]) -> FindingRow:
         control, key = controls[finding.control], (finding.gateway, finding.control)
         kind = _kind(finding, control, key in unanswered)
         who = first.get(key, "") if control.remedy and kind is not Kind.ASK else ""
-        facts = audit.facts.get(finding.gateway, {})
         return FindingRow(finding=finding, control=control, kind=kind, facts=facts, first=who)
 
     def state(gateway: Gateway) -> State:
@@ -247,7 +247,9 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
         return _state(gateway, evidence.get(gateway.name), ready.get(gateway.name, False), findings)
 
     def made(gateway: Gateway) -> Machine:
-        rows = sorted(map(row, audit.of(gateway.name)), key=lambda row: _WEIGHT[row.kind])
+        # Most who look at a gateway never ask for its facts, which are kept packed.
+        facts = cache(lambda: dict(audit.facts.get(gateway.name, {})))
+        rows = sorted((row(one, facts) for one in audit.of(gateway.name)), key=lambda row: _WEIGHT[row.kind])
         return Machine(gateway=gateway, state=state(gateway), rows=tuple(rows), evidence=evidence.get(gateway.name))
 
     gateways = [gateway for gateway in audit.gateways if practice in ("", gateway.practice)]

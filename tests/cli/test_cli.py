@@ -8,8 +8,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
 from provisioner.cli import VERBS
+from provisioner.cli import provisioner as verbs
+from provisioner.cli.verbs import report
 from provisioner.lab.process.client import Handle
 from tests.conftest import ROOT, Command, Ran
 from tests.fixtures.documents import promised
@@ -209,6 +212,20 @@ def test_a_page_for_each_practice_shows_nobody_else(lab: Lab, provisioner: Comma
     assert set(pages) == {"A84002", "A84005"}
     assert "A84005" not in pages["A84002"]
     assert "A84002" not in pages["A84005"]
+
+
+def test_the_facts_of_many_gateways_lie_beside_the_page(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = lab("A84002", "A84005")
+    monkeypatch.setattr(report, "_IN_ONE_PAGE", 1)
+    run = CliRunner().invoke
+    run(verbs, ["--fleet", str(handle.folder), "audit"])
+    page = tmp_path / "x.html"
+    ran = run(verbs, ["--fleet", str(handle.folder), "report", "--output", str(page)])
+    assert ran.exit_code == 0, ran.output
+    assert {one.name for one in (tmp_path / "x-facts").iterdir()} == {"gateway-1.js", "gateway-2.js"}
+    assert "x-facts/gateway-2.js" in page.read_text("utf-8")
 
 
 def test_json_is_as_docs_json_md_promises(lab: Lab, provisioner: Command) -> None:

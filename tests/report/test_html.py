@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import json
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -14,9 +16,13 @@ from tests.fixtures.documents import Page
 from tests.fixtures.hostile import NASTY, hostile
 from tests.fixtures.reports import PRACTICES, estate, plan
 
+Report = tuple[Audit, Mapping[str, bool], Sequence[Cause]]
+
 PAGES = {
     "audit": lambda: html.audit(*estate()),
     "hostile": lambda: html.audit(*hostile()),
+    "at size": lambda: html.audit(*estate(), "x-facts"),
+    "hostile at size": lambda: html.audit(*hostile(), "x-facts"),
     "practice": lambda: html.practice(estate()[0], "A84005", *estate()[1:]),
     "hostile practice": lambda: html.practice(hostile()[0], "A81001", *hostile()[1:]),
     "plan": lambda: html.plan(plan(), PRACTICES),
@@ -238,3 +244,30 @@ def test_what_no_plan_can_tell_is_somebodys_to_look_at() -> None:
 def test_four_hundred_practices_fit_in_ten_megabytes() -> None:
     many = {f"A{80000 + number}": f"The Practice of Number {number}" for number in range(400)}
     assert len(html.audit(*estate(many)).encode()) < 10_000_000
+
+
+@pytest.mark.parametrize("made", [estate, hostile])
+def test_facts_beside_the_page_are_those_of_the_page_of_all(made: Callable[[], Report]) -> None:
+    whole, apart = html.audit(*made()), html.audit(*made(), "x-facts")
+    files = dict(html.facts_of(*made()))
+    assert [f"x-facts/{name}" for name in files] == Page(apart).values("data-facts")
+    for name, text in files.items():
+        given = re.fullmatch(r"provisionerFacts\((.*)\);\n", text)
+        assert given and text.isascii()
+        anchor, inside = json.loads(f"[{given[1]}]")
+        assert name == f"{anchor}.js"
+        assert Page(inside).words in Page(whole).words
+        assert inside.strip() in whole
+
+
+def test_only_a_page_with_facts_beside_it_loads_scripts() -> None:
+    assert "strict-dynamic" in html.audit(*estate(), "x-facts")
+    assert "strict-dynamic" not in html.audit(*estate())
+
+
+def test_each_cause_says_by_what_it_is_found() -> None:
+    """The page's script finds gateways by the control and the owner of these."""
+    page = Page(html.audit(*estate(), "x-facts"))
+    groups = [value for tag, name, value in page.attributes if (tag, name) == ("section", "data-owner")]
+    assert "A plan can do this" in groups
+    assert "R2-sleep" in page.values("data-control")

@@ -1,6 +1,6 @@
 """`provisioner report`: an audit or a plan as html, csv, json or junit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,10 +26,20 @@ _AUDITS: Mapping[str, Callable[[Audit, Fleet], str]] = {
     "json": lambda audit, fleet: json.audit(audit, readiness(audit)),
     "junit": lambda audit, fleet: junit.audit(audit, readiness(audit)),
 }
+# Those that can be long, a piece at a time.
+_PIECES: Mapping[str, Callable[[Audit, Fleet], Iterable[str]]] = {
+    "csv": lambda audit, fleet: csv.pieces(audit, readiness(audit), causes(audit, fleet)),
+    "json": lambda audit, fleet: json.pieces(audit, readiness(audit)),
+    "junit": lambda audit, fleet: junit.pieces(audit, readiness(audit)),
+}
 _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
     "html": lambda plan, fleet, stands: html.plan(plan, practice_names(fleet), stands),
     "json": lambda plan, fleet, stands: json.plan(plan, stands),
 }
+
+
+# With the facts of more gateways than these one page is too large to be looked at: 23 kB each.
+_IN_ONE_PAGE = 300
 
 
 @click.command("report")
@@ -53,11 +63,16 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
         write_pages(output, pages)
         say(f"{len(pages)} pages in {output}")
         return 0
-    text = document(found, as_, fleet, stands)
+    if isinstance(found, Audit) and as_ == "html" and output is not None and len(found.evidence) > _IN_ONE_PAGE:
+        say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet)}")
+        return 0
     if output is None:
-        put_out(text)
+        put_out(document(found, as_, fleet, stands))
+    elif isinstance(found, Audit) and as_ in _PIECES:
+        write(output, _PIECES[as_](found, fleet))
+        say(f"{output} written")
     else:
-        write(output, text)
+        write(output, document(found, as_, fleet, stands))
         say(f"{output} written")
     return 0
 
@@ -69,6 +84,19 @@ def document(found: Audit | Plan, as_: str, fleet: Fleet, stands: Mapping[str, S
     if as_ not in _PLANS:
         raise InputError(f"A plan cannot be written as {as_}.", f"It can as {' and as '.join(_PLANS)}.")
     return _PLANS[as_](found, fleet, stands)
+
+
+def write_at_size(output: Path, audit: Audit, fleet: Fleet) -> Path:
+    """A page of many gateways, and the folder of their facts beside it, which is given. Errors: InputError."""
+    folder = output.with_name(f"{output.stem}-facts")
+    ready, found = readiness(audit), causes(audit, fleet)
+    pages = ((name, text.encode()) for name, text in html.facts_of(audit, ready, found))
+    try:
+        files.write_folder(folder, pages, r"gateway-\d+\.js")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another --output.") from error
+    write(output, html.audit(audit, ready, found, folder.name))
+    return folder
 
 
 def practice_pages(audit: Audit, fleet: Fleet) -> dict[str, str]:
@@ -89,9 +117,10 @@ def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
         write(folder / f"{code}.html", page)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str | Iterable[str]) -> None:
     """A file in a folder that is there, whole or not at all. Errors: InputError where it cannot be written."""
+    pieces = (text,) if isinstance(text, str) else text
     try:
-        files.write(path, text.encode("utf-8", "replace"))
+        files.write(path, (piece.encode("utf-8", "replace") for piece in pieces))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.", "Give another --output.") from error

@@ -1,0 +1,57 @@
+"""An audit's gateways are rows of the journal: what is done to one of them is found, and they go with their audit."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from provisioner.errors import JournalError
+from provisioner.journal import Journal
+from tests.fixtures.reports import estate
+from tests.journal.journals import change, journal
+from tests.worlds.memory import AT, World, fleet, gateway
+
+__all__ = ["journal"]  # fixtures
+
+
+def test_an_audit_of_many_comes_back_and_can_be_kept_again(journal: Journal) -> None:
+    audit = estate()[0]
+    journal.save(audit)
+    loaded = journal.load(audit.id)
+    assert loaded == audit
+    with Journal.open(journal.path.with_name("other.db")) as other:
+        other.save(loaded)
+        assert other.load(audit.id) == audit
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audited SET body = x'00' WHERE number = 1",
+        "UPDATE audited SET reading = body WHERE number = 1",
+        "UPDATE audited SET gateway = 'B84009' WHERE number = 1",
+        "DELETE FROM audited WHERE number = 2",
+        "DELETE FROM audited",
+        "UPDATE audited SET number = 9 WHERE number = 1",
+    ],
+)
+def test_a_row_that_was_changed_is_found(statement: str, journal: Journal) -> None:
+    audit = World(fleet(gateway("B84001"), gateway("B84002"))).audit()
+    journal.save(audit)
+    assert journal.verify() == ""
+    change(journal.path, statement)
+    with pytest.raises(JournalError, match="audit-1 is damaged"):
+        journal.load(audit.id)
+    assert "audit-1 was changed" in journal.verify()
+
+
+def test_rows_go_with_their_audit(journal: Journal) -> None:
+    first = World(fleet(gateway("B84001"))).audit()
+    second = replace(first, id="audit-2", at=AT + timedelta(days=1))
+    journal.save(first)
+    journal.save(second)
+    journal.prune(AT + timedelta(days=400), "P. Shah", AT + timedelta(days=401))
+    with closing(sqlite3.connect(journal.path)) as raw:
+        assert {name for (name,) in raw.execute("SELECT audit FROM audited")} == {second.id}
