@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from winrm.protocol import Protocol
 
 from provisioner.errors import BadAnswer, GatewayError, InputError, NotTried, Refused, TimedOut, Unreachable
 from provisioner.evidence.answer import parse
@@ -19,6 +18,7 @@ from provisioner.model import Gateway, Role
 from provisioner.model.settings import Connection, Settings
 from provisioner.transport import session, winrm
 from provisioner.transport.credentials import LoginGuard
+from provisioner.transport.messages import Conversation
 from provisioner.transport.session import Login
 from tests.transport.calls import shared
 
@@ -144,13 +144,13 @@ def test_a_password_that_is_taken_back_is_not_sent_again_by_cleaning_up(
     call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Basic logs in with every message; the guard hears of it, and that gateway is not asked again."""
-    run_command = Protocol.run_command
+    run_command = Conversation.run_command
 
-    def meanwhile(self: Protocol, *arguments: Any, **options: Any) -> str:
+    def meanwhile(self: Conversation, *arguments: Any, **options: Any) -> None:
         shared.set("A84005", "refuses_login")
         return run_command(self, *arguments, **options)
 
-    monkeypatch.setattr(Protocol, "run_command", meanwhile)
+    monkeypatch.setattr(Conversation, "run_command", meanwhile)
     before, guard = len(refusals(shared)), LoginGuard()
     with pytest.raises(Refused):
         call("A84005", transport="basic", guard=guard)
@@ -205,17 +205,17 @@ def test_one_that_begins_to_drip_later_is_left_at_the_deadline(
     stage: str, call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the log-in, which has a time of its own."""
-    run_command = Protocol.run_command
+    run_command = Conversation.run_command
 
-    def meanwhile(self: Protocol, *arguments: Any, **options: Any) -> str:
+    def meanwhile(self: Conversation, *arguments: Any, **options: Any) -> None:
         shared.set("A84005", f"drips={stage}")
         begun[0] = time.monotonic() + 0.5
-        vars(session.Session)["deadline"].fset(self.transport, begun[0])
+        vars(session.Session)["deadline"].fset(self._protocol.transport, begun[0])
         return run_command(self, *arguments, **options)
 
     begun = [0.0]
     monkeypatch.setattr(session.Session, "deadline", property(lambda self: self._line.deadline, _set_deadline))
-    monkeypatch.setattr(Protocol, "run_command", meanwhile)
+    monkeypatch.setattr(Conversation, "run_command", meanwhile)
     with pytest.raises(TimedOut, match="before the deadline"):
         call("A84005")
     assert time.monotonic() - begun[0] < 3
