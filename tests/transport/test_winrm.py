@@ -146,9 +146,9 @@ def test_a_password_that_is_taken_back_is_not_sent_again_by_cleaning_up(
     """Basic logs in with every message; the guard hears of it, and that gateway is not asked again."""
     run_command = Conversation.run_command
 
-    def meanwhile(self: Conversation, program: str, *arguments: str) -> None:
+    def meanwhile(self: Conversation, *arguments: Any, **options: Any) -> None:
         shared.set("A84005", "refuses_login")
-        run_command(self, program, *arguments)
+        return run_command(self, *arguments, **options)
 
     monkeypatch.setattr(Conversation, "run_command", meanwhile)
     before, guard = len(refusals(shared)), LoginGuard()
@@ -207,17 +207,22 @@ def test_one_that_begins_to_drip_later_is_left_at_the_deadline(
     """After the log-in, which has a time of its own."""
     run_command = Conversation.run_command
 
-    def meanwhile(self: Conversation, program: str, *arguments: str) -> None:
+    def meanwhile(self: Conversation, *arguments: Any, **options: Any) -> None:
         shared.set("A84005", f"drips={stage}")
         begun[0] = time.monotonic() + 0.5
-        vars(self)["_protocol"].transport.allow(0.5)
-        run_command(self, program, *arguments)
+        vars(session.Session)["deadline"].fset(self._protocol.transport, begun[0])
+        return run_command(self, *arguments, **options)
 
     begun = [0.0]
+    monkeypatch.setattr(session.Session, "deadline", property(lambda self: self._line.deadline, _set_deadline))
     monkeypatch.setattr(Conversation, "run_command", meanwhile)
     with pytest.raises(TimedOut, match="before the deadline"):
         call("A84005")
     assert time.monotonic() - begun[0] < 3
+
+
+def _set_deadline(ours: session.Session, deadline: float) -> None:
+    ours._line.deadline = deadline
 
 
 def test_waiting_for_ones_turn_does_not_count(call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
