@@ -18,6 +18,7 @@ from provisioner.transport.ticket import Ticket, by_keytab, by_password, of_the_
 
 _VARIABLE = "PROVISIONER_PASSWORD"
 _KEYRING = "provisioner"
+_KEEPS_TICKETS = os.name == "nt"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,13 @@ def find(connection: Connection, folder: Path, prompt: Callable[[str], str]) -> 
 
 
 def ticket(connection: Connection, credential: Credential, folder: Path) -> Ticket | None:
-    """The Kerberos ticket of a command, not yet asked for; None where log-ins are of another kind."""
+    """The Kerberos ticket of a command, not yet asked for; None where log-ins are of another kind, and on Windows,
+    which keeps its tickets itself. Errors: InputError for a keytab there."""
     if connection.transport != "kerberos":
+        return None
+    if _KEEPS_TICKETS:
+        if connection.credential == "keytab":
+            raise InputError("Windows takes no keytab.", "Log in there as that account, and use credential: ticket.")
         return None
     user = credential.user
     if connection.credential == "ticket":

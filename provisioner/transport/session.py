@@ -232,10 +232,10 @@ class Session:
         user, password = self._login.user or None, self._login.password or None
         if cache:
             return spnego.KerberosCCache(cache), None
-        if self._login.transport == "kerberos":
-            return user, None
-        # Windows' own NTLM wants the password itself.
-        return (_hashed(user, password), None) if user and password and os.name != "nt" else (user, password)
+        # Windows' own NTLM wants the password itself; so does its Kerberos.
+        if user and password and self._login.transport == "ntlm" and os.name != "nt":
+            return _hashed(user, password), None
+        return user, password
 
     def _step(self, context: spnego.ContextProxy, token: bytes | None) -> bytes | None:
         try:

@@ -12,7 +12,7 @@ import pytest
 from provisioner.errors import InputError, NotTried, Refused, Unreachable
 from provisioner.model.settings import Connection
 from provisioner.transport import credentials
-from provisioner.transport.credentials import LoginGuard
+from provisioner.transport.credentials import Credential, LoginGuard
 
 
 def no_prompt(question: str) -> str:
@@ -188,3 +188,12 @@ def test_the_environment_is_emptied_when_read(tmp_path: Path, monkeypatch: pytes
     assert "PROVISIONER_PASSWORD" not in os.environ
     with pytest.raises(InputError, match="is not set"):
         credentials.find(Connection(credential="environment"), tmp_path, no_prompt)
+
+
+def test_windows_keeps_its_tickets_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """There is no library of ours there: SSPI has the ticket of whoever is logged on."""
+    monkeypatch.setattr(credentials, "_KEEPS_TICKETS", True)
+    assert credentials.ticket(Connection(), Credential("", ""), tmp_path) is None
+    assert credentials.ticket(Connection(credential="file", user="u@R"), Credential("u@R", "p"), tmp_path) is None
+    with pytest.raises(InputError, match="Windows takes no keytab"):
+        credentials.ticket(Connection(credential="keytab", credential_file="k"), Credential("", ""), tmp_path)
