@@ -14,6 +14,7 @@ from provisioner.lab.process.client import Handle
 from tests.conftest import Ran
 from tests.fixtures.realm import ADMIN, GATEWAYS, Realm, connect, started
 
+pytest.importorskip("bonsai", reason="provisioner[directory] is not installed")
 pytestmark = [pytest.mark.realm, pytest.mark.timeout(600)]
 
 BASE = "DC=example,DC=test"
