@@ -24,9 +24,11 @@ fuzz: .venv/.installed-dev
 test-windows: .venv/.installed-dev
 	$(BIN)/python -m pytest -m wine -n 2 --dist loadfile --no-loadscope-reorder $(AGAIN)
 
-# Against a real directory on loopback: some minutes. Skipped, by name, without realm on PATH or without libkrb5's headers.
+# Against a real directory on loopback: some minutes. Skipped, by name, without realm on PATH or without libkrb5's and
+# libldap's headers.
 test-kerberos: .venv/.installed-dev
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[kerberos]'
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[directory]'
 	$(BIN)/python -m pytest -m realm -n 2 --dist loadfile $(AGAIN)
 
 # How long, how much CPU, how much memory: BENCH="--sizes 100,400" for a short one. Only loopback is asked.

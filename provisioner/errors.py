@@ -3,6 +3,7 @@
     ProvisionerError                 a message, a hint (what to do next) and an exit code
     |- InputError                    exit 2: what was given is wrong; carries the faults
     |- ReadOnlyFleet                 exit 2: the fleet forbids changes
+    |- DirectoryError                exit 3: the domain's directory could not be asked
     |- JournalError                  exit 2: the journal is locked, read-only, damaged or newer than we are
     |- LeaseHeld                     exit 4: another operator holds the gateway
     |- PlanRefused                   exit 2: the plan is not for this fleet, or was made by other rules
@@ -12,6 +13,7 @@
        |- Refused                    the log-in was refused
        |- TimedOut                   no whole answer before the deadline
        |- BadAnswer                  an answer that is not evidence
+       |- NoPassword                 its own password could not be had from the directory
        `- NotTried                   others were refused with the same account
 
 A message says what was tried and what came back; a hint says the likeliest cause and what to do.
@@ -68,6 +70,12 @@ class ReadOnlyFleet(ProvisionerError):
     """A changing verb on a fleet whose fleet.yml says `read_only: true`."""
 
 
+class DirectoryError(ProvisionerError):
+    """The domain's directory could not be asked: not found, not reached, or it did not let us in."""
+
+    exit_code = 3
+
+
 class JournalError(ProvisionerError):
     """The journal cannot be used: locked, read-only, damaged, or written by a newer version."""
 
@@ -115,6 +123,10 @@ class TimedOut(GatewayError):
 
 class BadAnswer(GatewayError):
     """The gateway answered, but not with evidence."""
+
+
+class NoPassword(GatewayError):
+    """No log-in was tried, because the gateway's own password could not be had from the directory (LAPS)."""
 
 
 class NotTried(GatewayError):

@@ -16,9 +16,11 @@ from typing import IO, Self
 from provisioner.errors import NotTried, Refused, Unreachable
 from provisioner.transport import diagnosis
 
-# A question is one line: a gateway's name (its password is asked), SECRET and the reference of a named secret, or TURN
-# and a gateway's name: that is answered with "go" when a log-in there may be tried, and how it ended comes back.
+# A question is one line: a gateway's name (its password is asked), USER and a gateway's name (whose it is), SECRET and
+# the reference of a named secret, or TURN and a gateway's name: that is answered with "go" when a log-in there may be
+# tried, and how it ended comes back.
 SECRET = "secret:"  # noqa: S105
+USER = "user:"
 TURN = "turn:"
 _LONGEST = 1024
 _PATIENCE = 5.0
@@ -29,8 +31,8 @@ Turn = Callable[[str], AbstractContextManager[None]]
 
 
 class SecretsSocket:
-    """Answers while it is entered. Knows only `names`; `secret` gives the value of one of them; `turn` is the login
-    guard's, and is entered for as long as a log-in at a gateway is under way.
+    """Answers while it is entered. Knows only `names`, and whose their passwords are; `secret` gives the value of one;
+    `turn` is the login guard's, and is entered for as long as a log-in at a gateway is under way.
 
     `path` lies in a folder that only we can enter. Who asks must be of our own user.
     """
@@ -83,7 +85,7 @@ class SecretsSocket:
             return
         with peer.makefile("rb") as lines:
             name = lines.readline(_LONGEST).decode("utf-8", "replace").strip()
-            if name in self._names:
+            if name in self._names or (name.startswith(USER) and name.removeprefix(USER) in self._names):
                 peer.sendall(self._secret(name).encode())
             elif self._turn and name.startswith(TURN) and name.removeprefix(TURN) in self._names:
                 self._guard(self._turn(name.removeprefix(TURN)), peer, lines)

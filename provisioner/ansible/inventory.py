@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import remedies
-from provisioner.ansible.broker import SECRET
+from provisioner.ansible.broker import SECRET, USER
 from provisioner.model import Fleet, Gateway, Role, Step
 
-# The only text of an inventory that Ansible may take for a template: the question for a password.
-_PASSWORD = "ansible_password"  # noqa: S105 the name of a variable
+# The only texts of an inventory that Ansible may take for templates: the questions for a password, and whose it is.
+_ASKED = {
+    "ansible_password": "{{ lookup('gateway_secret', inventory_hostname) }}",
+    "ansible_user": f"{{{{ lookup('gateway_secret', '{USER}' ~ inventory_hostname) }}}}",
+}
 # Ansible's own way to a gateway, and ours, which is the same with the login guard around each log-in.
 _WINRM, _GUARDED = "winrm", "guarded_winrm"
 
@@ -66,12 +69,15 @@ def connection(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
     }
     if wanted.ca_file:
         found["ansible_winrm_ca_trust_path"] = str(Path(fleet.folder, wanted.ca_file).absolute())
-    if wanted.user:
+    if wanted.credential == "laps":
+        # The directory says whose password it is, and may say something else for each gateway.
+        found["ansible_user"] = _ASKED["ansible_user"]
+    elif wanted.user:
         found["ansible_user"] = wanted.user
     if wanted.transport == "kerberos":
         found["ansible_winrm_kinit_mode"] = "manual"
     else:
-        found["ansible_password"] = "{{ lookup('gateway_secret', inventory_hostname) }}"  # noqa: S105 asked for when it is used
+        found["ansible_password"] = _ASKED["ansible_password"]
     return found
 
 
@@ -103,7 +109,7 @@ def _wave(sizes: tuple[int, ...], number: int) -> int:
 
 
 class Template(str):
-    """The one text of ours that Ansible may evaluate. All other text is data, whatever it looks like: a row of
+    """A text of ours that Ansible may evaluate. All other text is data, whatever it looks like: a row of
     practices.csv could hold exactly these words."""
 
 
@@ -120,7 +126,7 @@ def of_run(
     """
     found: dict[str, dict[str, Any]] = {}
     for gateway, given in hosts.items():
-        own = {name: Template(one) if name == _PASSWORD else one for name, one in given.items()}
+        own = {name: Template(one) if one == _ASKED.get(name) else one for name, one in given.items()}
         if guarded and own.get("ansible_connection") == _WINRM:
             own["ansible_connection"] = _GUARDED
         found[gateway] = {**own, "provisioner_roles": []}

@@ -12,6 +12,7 @@ ERRORS = {
     "TimedOut": "The gateway does not answer in time.",
     "BadAnswer": "The gateway answers with something that is not evidence.",
     "NotTried": "No log-in was tried, because others were refused with the same account.",
+    "NoPassword": "No log-in was tried: the directory does not give the gateway's password (LAPS).",
 }
 
 # Where many practices have the same gap at once, something that they share is the likelier reason: control (for a
@@ -27,6 +28,7 @@ _SHARED = {
     ),
     "Unreachable": ("network", "{n} cannot be reached: look at the network, the VPN and the WinRM policy first."),
     "TimedOut": ("network", "{n} do not answer in time: look at the network and at this computer's load first."),
+    "NoPassword": ("icb-it", "The directory gives no password of {n}: look at the right to read LAPS first."),
     "Refused": ("icb-it", "{n} refuse the log-in: look at the account before each PC."),
 }
 _MANY, _SHARE = 5, 0.3

@@ -19,6 +19,7 @@ VERBS = {
     "init": "Write a new fleet folder.",
     "validate": "Is this fleet folder right? Touches no gateway.",
     "practices": "Open GP practices of the national list, as rows for practices.csv.",
+    "find": "Which PC is a practice's gateway: from the directory, or by addresses.",
     "ping": "Can I get into each gateway, and if not, why?",
     "read": "One gateway's evidence, section by section.",
     "audit": "Read and judge the gateways. Changes nothing.",

@@ -268,21 +268,21 @@ def _span(seconds: float) -> str:
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def reading(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:
+def reading(evidence: Iterator[Evidence], total: int, what: str = "audit") -> Iterator[Evidence]:
     """The evidence as it comes, with progress on stderr: a bar with an estimate where a person looks on, one line a
-    gateway where not."""
-    return _with_bar(evidence, total) if sys.stderr.isatty() else _in_lines(evidence, total)
+    gateway where not. `what` the reading is for, in a word."""
+    return _with_bar(evidence, total, what) if sys.stderr.isatty() else _in_lines(evidence, total, what)
 
 
-def _in_lines(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:
+def _in_lines(evidence: Iterator[Evidence], total: int, what: str) -> Iterator[Evidence]:
     begun = time.monotonic()
     for number, one in enumerate(evidence, 1):
         ending = f"{one.error.kind}: {one.error.message}" if one.error else f"read in {one.seconds:.1f} s"
-        say(f"audit {number}/{total} {one.gateway}: {ending} [{time.monotonic() - begun:.0f} s]")
+        say(f"{what} {number}/{total} {one.gateway}: {ending} [{time.monotonic() - begun:.0f} s]")
         yield one
 
 
-def _with_bar(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:
+def _with_bar(evidence: Iterator[Evidence], total: int, what: str) -> Iterator[Evidence]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -293,7 +293,7 @@ def _with_bar(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:
         yield from evidence  # no thread is left that could draw it
         return
     try:
-        task = progress.add_task("audit", total=total)
+        task = progress.add_task(what, total=total)
         for one in evidence:
             progress.advance(task)
             yield one

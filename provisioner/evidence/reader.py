@@ -1,18 +1,23 @@
-"""Reading the gateways of a fleet: how they are called, with one login guard for all."""
+"""Reading the gateways of a fleet: how they are called, with one login guard for each account."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from provisioner.directory import laps
+from provisioner.directory.ldap import Directory
 from provisioner.errors import InputError
 from provisioner.evidence import collect, question
 from provisioner.model import Evidence, Fleet, Gateway
 from provisioner.transport import credentials, winrm
-from provisioner.transport.credentials import LoginGuard
+from provisioner.transport.credentials import LoginGuard, OwnAccounts
 from provisioner.transport.session import Login
-from provisioner.transport.ticket import Ticket
+from provisioner.transport.ticket import Ticket, of_the_person
 
 AskPassword = Callable[[str], str]
+Guard = LoginGuard | OwnAccounts
+# A question of Ansible's: whose password it is, where each gateway has its own.
+USER = "user:"
 
 
 def nobody(question: str) -> str:
@@ -20,12 +25,18 @@ def nobody(question: str) -> str:
     raise InputError(f"{question} Nobody can be asked here.", "Give connection.credential another value in fleet.yml.")
 
 
-def _caller(fleet: Fleet, credential: credentials.Credential, ticket: Ticket | None, guard: LoginGuard) -> winrm.Caller:
+def _caller(fleet: Fleet, credential: credentials.Credential, ticket: Ticket | None, guard: Guard) -> winrm.Caller:
     connection, folder = fleet.settings.connection, Path(fleet.folder)
     login = Login(transport=connection.transport, user=credential.user, password=credential.password, turn=guard.turn)
     if ticket is not None:
         login = replace(login, password="", cache=ticket.cache)
     return winrm.Caller(connection=connection, tls=winrm.tls_context(connection, folder), login=login)
+
+
+def directory(fleet: Fleet, ticket: Ticket | None) -> Directory:
+    """The directory of a fleet's domain, not yet asked: by that ticket, or by the one of the person or the system."""
+    own = ticket or Ticket(of_the_person(""), "the ticket's owner")
+    return Directory(fleet.settings.directory, Path(fleet.folder), own)
 
 
 def files_of(fleet: Fleet) -> list[str]:
@@ -38,7 +49,8 @@ def files_of(fleet: Fleet) -> list[str]:
 
 class Reader:
     """Reads gateways of one fleet. One guard for the whole command: a refused password stays refused; and one Kerberos
-    ticket, None where the fleet's log-ins are of another kind.
+    ticket, None where the fleet's log-ins are of another kind. Passwords that the directory has (LAPS) are asked for at
+    each log-in, and are not kept.
 
     `ask_password` (the question) is asked where fleet.yml says `prompt`. Errors: InputError where there is no
     credential.
@@ -46,11 +58,12 @@ class Reader:
 
     def __init__(self, fleet: Fleet, ask_password: AskPassword = nobody) -> None:
         self.fleet = fleet
-        self._guard = LoginGuard()
-        self.turn = self._guard.turn
         connection, folder = fleet.settings.connection, Path(fleet.folder)
+        self._guard: Guard = OwnAccounts() if connection.credential == "laps" else LoginGuard()
+        self.turn = self._guard.turn
         credential = credentials.find(connection, folder, ask_password)
         self.ticket = credentials.ticket(connection, credential, folder)
+        self._laps = directory(fleet, None) if connection.credential == "laps" else None
         self._caller = _caller(fleet, credential, self.ticket, self._guard)
         self._script = question.script()
 
@@ -59,7 +72,11 @@ class Reader:
         return winrm.probe(gateway, self._caller)
 
     def secret(self, name: str) -> str:
-        """A gateway's password, or with `secret:NAME` a secret of the Connector's files. Errors: InputError."""
+        """A gateway's password, with `user:GATEWAY` whose it is, or with `secret:NAME` a secret of the Connector's
+        files. Errors: InputError, NoPassword."""
+        if self._laps is not None and not name.startswith("secret:"):
+            own = self._own(self._laps, self._named(name.removeprefix(USER)))
+            return own.user if name.startswith(USER) else own.password
         reference = name.removeprefix("secret:")
         if reference == name:
             return self._caller.login.password
@@ -73,9 +90,26 @@ class Reader:
             settings = question.question(self.fleet.settings, sections(gateway), files_of(self.fleet))
             # A gateway must leave a hung section behind well before we leave the gateway behind.
             settings["section_seconds"] = min(question.SECTION_SECONDS, int(self._caller.connection.deadline * 0.6))
-            login = replace(self._caller.login, turn=lambda: self._guard.turn(gateway.name))
-            if self.ticket is not None:
-                login = replace(login, user=self.ticket.who)
+            login = self._login(gateway)
             return winrm.run(gateway, replace(self._caller, login=login), self._script, settings)
 
         return collect.collect(gateways, ask, self.fleet.settings.connection.at_once)
+
+    def _login(self, gateway: Gateway) -> Login:
+        """The log-in at one gateway. Errors: NoPassword."""
+        login = replace(self._caller.login, turn=lambda: self._guard.turn(gateway.name))
+        if self.ticket is not None:
+            return replace(login, user=self.ticket.who)
+        if self._laps is not None:
+            own = self._own(self._laps, gateway)
+            return replace(login, user=own.user, password=own.password)
+        return login
+
+    def _own(self, domain: Directory, gateway: Gateway) -> credentials.Credential:
+        return laps.credential(domain, gateway, self._caller.connection.user)
+
+    def _named(self, name: str) -> Gateway:
+        found = next((one for one in self.fleet.known if one.name == name), None)
+        if found is None:
+            raise InputError(f"There is no gateway {name} in this fleet.", "See practices.csv.")
+        return found

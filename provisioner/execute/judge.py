@@ -73,7 +73,7 @@ class Observation:
     def refused(self, gateway: str) -> bool:
         """Whether the gateway did not let us in, or had refused before."""
         evidence = self.evidence.get(gateway)
-        return bool(evidence and evidence.error and evidence.error.kind in ("Refused", "NotTried"))
+        return bool(evidence and evidence.error and evidence.error.kind in ("Refused", "NotTried", "NoPassword"))
 
     def proved(self, step: Step) -> bool:
         """Whether every control that the step is to prove is settled; of carried files, that they are there."""

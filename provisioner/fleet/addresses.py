@@ -43,6 +43,11 @@ def is_for_tests(address: str) -> bool:
     return address.lower().rstrip(".").endswith((".test", ".localhost"))
 
 
+def is_number(address: str) -> bool:
+    """Whether it is an IP address and no name."""
+    return _parsed(address) is not None
+
+
 def is_127(address: str) -> bool:
     """Whether an address is in 127.0.0.0/8."""
     return isinstance(parsed := _parsed(address), IPv4Address) and parsed.is_loopback

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioner.fleet import endpoints, hours
+from provisioner.fleet import domain, endpoints, hours, ranges
 from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
@@ -124,7 +124,7 @@ def _credential(settings: Settings, folder: Path) -> Iterator[Complaint]:
     if connection.transport != "kerberos" and connection.credential in ("ticket", "keytab"):
         message = f"{connection.transport} needs a password, and a {connection.credential} is none."
         yield Complaint(("connection", "credential"), message, ways)
-    elif connection.credential not in ("ticket", "keytab") and not connection.user.strip():
+    elif connection.credential not in ("ticket", "keytab", "laps") and not connection.user.strip():
         yield Complaint(("connection", "user"), "connection.user is missing: whose password is it?")
     if connection.transport == "kerberos" and "\\" in connection.user:
         domain, _, name = connection.user.partition("\\")
@@ -344,6 +344,13 @@ def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield Complaint(("rollout", "hours"), f"rollout.hours: {why}", "Leave it out for any time.")
 
 
+def _domain(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    for place, message, hint in domain.complaints(settings, folder):
+        yield Complaint(place, message, hint)
+    for index, message, hint in ranges.complaints(settings.find.ranges, lab=settings.lab):
+        yield Complaint(("find", "ranges", index), message, hint)
+
+
 def why_not_hours(text: str) -> str:
     """Why this text says no hours; "" where it does."""
     try:
@@ -360,6 +367,7 @@ _RULES: tuple[Rule, ...] = (
     _record_key,
     _connection,
     _credential,
+    _domain,
     _packages,
     _connector,
     _files,

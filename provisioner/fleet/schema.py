@@ -23,6 +23,8 @@ ADAPTER = TypeAdapter(Settings)
 _SHAPES: dict[tuple[str, ...], type] = {
     (): Settings,
     ("connection",): shapes.Connection,
+    ("directory",): shapes.Domain,
+    ("find",): shapes.Find,
     ("packages", "*"): shapes.Package,
     ("connector",): shapes.Connector,
     ("connector", "files", "*"): shapes.ConnectorFile,

@@ -20,7 +20,7 @@ class Connection:
 
     `credential` says where the password comes from: an existing Kerberos `ticket`, the `keyring`,
     the `environment` (PROVISIONER_PASSWORD), a `file` that only its owner can read, or a `prompt`; `keytab`: the file
-    is one, of Kerberos.
+    is one, of Kerberos; `laps`: each gateway's own local administrator's, from the directory.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
@@ -29,13 +29,33 @@ class Connection:
     port: int | None = None
     path: str = "/wsman"
     user: str = ""
-    credential: Literal["ticket", "keytab", "keyring", "environment", "file", "prompt"] = "ticket"
+    credential: Literal["ticket", "keytab", "keyring", "environment", "file", "prompt", "laps"] = "ticket"
     credential_file: str = ""
     ca_file: str = ""
     check_certificate: bool = True
     unchecked_because: str = ""
     deadline: float = 90.0
     at_once: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """The domain's directory. `server` is a domain controller by its full name, `ldaps://NAME` for TLS; blank, it is
+    found by the ticket's realm in DNS. `base` is where searches begin, blank for the whole domain; `ca_file` whose
+    certificates are trusted over TLS."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    server: str = ""
+    base: str = ""
+    ca_file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Find:
+    """Where gateways may be looked for: `ranges` of addresses (10.1.2.0/24) that may be knocked on, none by default."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    ranges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +184,8 @@ class Settings:
     journal: str = ".provisioner/journal.db"
     record_key: str = ""
     connection: Connection = field(default_factory=Connection)
+    directory: Domain = field(default_factory=Domain)
+    find: Find = field(default_factory=Find)
     packages: Mapping[PackageName, Package] = field(default_factory=dict)
     connector: Connector = field(default_factory=Connector)
     java: Java = field(default_factory=Java)

@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,8 @@ _KEEPS_TICKETS = os.name == "nt"
 
 @dataclass(frozen=True)
 class Credential:
-    """A user and a password; both "" where a Kerberos ticket or keytab says who we are."""
+    """A user and a password; no password where a Kerberos ticket or keytab says who we are, or each gateway has its
+    own (LAPS)."""
 
     user: str
     password: str = field(repr=False)
@@ -36,7 +37,7 @@ def find(connection: Connection, folder: Path, prompt: Callable[[str], str]) -> 
     """
     if connection.credential == "keytab":
         private(_file(connection, folder), "the account's keys")
-    if connection.credential in ("ticket", "keytab"):
+    if connection.credential in ("ticket", "keytab", "laps"):
         return Credential(connection.user, "")
     if connection.credential == "environment":
         # Taken out, so that no child process inherits it. What /proc/PID/environ shows of us stays until we end.
@@ -213,3 +214,24 @@ class LoginGuard:
                 self._state.notify_all()
             else:
                 self._state.notify(max(self._room - self._trying, 0))
+
+
+class OwnAccounts:
+    """The same where each gateway has an account of its own (LAPS): one refusal there ends the trying there, and says
+    nothing of another. Shared by the threads of one command."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._guards: dict[str, LoginGuard] = {}
+
+    def check(self, gateway: str) -> None:
+        """Errors: NotTried where a log-in at this gateway would not be let try."""
+        self._of(gateway).check(gateway)
+
+    def turn(self, gateway: str = "") -> AbstractContextManager[None]:
+        """Around one log-in at a gateway. Errors: NotTried when none may be tried there any more."""
+        return self._of(gateway).turn(gateway)
+
+    def _of(self, gateway: str) -> LoginGuard:
+        with self._lock:
+            return self._guards.setdefault(gateway, LoginGuard())

@@ -61,6 +61,10 @@ class Ticket:
         """The account, for people."""
         return _text(self._got.principal) if self._got is not None else self._who
 
+    def realm(self) -> str:
+        """The realm whose ticket it is. Errors: Refused, Unreachable."""
+        return _text(self._held().principal).rpartition("@")[2]
+
     @contextmanager
     def cache(self) -> Iterator[str]:
         """A credential cache of one log-in's own, by name, with the ticket in it; gone afterwards.

@@ -230,6 +230,9 @@ def test_the_facts_of_many_gateways_lie_beside_the_page(
 
 def test_json_is_as_docs_json_md_promises(lab: Lab, provisioner: Command) -> None:
     handle = lab("A84002")
+    # What answers at that address is the gateway.
+    edit(handle.folder / "fleet.yml", "path: /{gateway}/wsman", "path: /A84002/wsman")
+    edit(handle.folder / "fleet.yml", "connection:\n", "find: {ranges: [127.0.0.0/8]}\nconnection:\n")
     provisioner("audit", fleet=handle.folder)
     plan = json.loads(provisioner("plan", "--format", "json", fleet=handle.folder).out)["plan"]
     national = ROOT / "inventory" / "example" / "epraccur.csv"
@@ -238,6 +241,7 @@ def test_json_is_as_docs_json_md_promises(lab: Lab, provisioner: Command) -> Non
         "read": ("read", "A84002"),
         "validate": ("validate",),
         "practices": ("practices", national),
+        "find": ("find", "--addresses", "127.0.0.1"),
         "history": ("history",),
         "rehearsal": ("apply", plan, "--dry-run"),
     }.items():

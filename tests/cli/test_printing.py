@@ -22,6 +22,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "init": ("init", "FLEET"),
     "validate": ("validate",),
     "practices": ("practices", "FILE", "--icb", "QHM"),
+    "find": ("find", "--addresses", "127.0.0.1"),
     "ping": ("ping",),
     "read": ("read", "A84002"),
     "audit": ("audit",),
@@ -45,6 +46,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("printing") / "fleet"
     rows = [{"practice": "A84002", "name": NAME, "gateway": "", "address": "", "role": "active"}]
     with client.running(folder, rows, state="fresh"):
+        with (folder / "fleet.yml").open("a", encoding="utf-8") as settings:
+            settings.write("\nfind: {ranges: [127.0.0.0/8]}\n")
         ids: dict[str, str] = {}
         for verb in (("audit",), ("plan", "--remedy", "start")):
             ran = subprocess.run(command(*verb, "--format", "json", fleet=folder), capture_output=True, text=True,

@@ -41,6 +41,16 @@ FLEET_FAULTS: dict[str, tuple[str, int | None, str, str]] = {
     "a name that no file has": (FLEET + 'practice_list: "a\\0b"\n', 3, "no file", ""),
     "a number beyond counting": (other("connection", "port: " + "9" * 5000), 4, "no value", ""),
     "no number at all": (other("connection", "deadline: .nan"), 4, "no deadline", ""),
+    "LAPS over Kerberos": (other("connection", "credential: laps"), 3, "not the way in for one", "transport to ntlm"),
+    "LAPS of a domain": (
+        other("connection", "transport: ntlm", "credential: laps", "user: x@NHS.UK"), 6, "is a domain's", "name alone"
+    ),
+    "a directory by its address": (other("directory", "server: 10.0.0.1"), 4, "servers by their names", "full name"),
+    "a directory by a page": (other("directory", "server: https://x"), 4, "names no server", "ldaps://"),
+    "an authority for no TLS": (other("directory", "server: dc.x", "ca_file: fleet.yml"), 5, "asked over TLS", "389"),
+    "a base that is none": (other("directory", "base: example.nhs.uk"), 4, "no place in a directory", "DC="),
+    "a public range": (other("find", "ranges: [8.8.8.0/24]"), 4, "has public addresses", "RFC 1918"),
+    "a range that is none": (other("find", "ranges: [10.1.2.3/24]"), 4, "did you mean 10.1.2.0/24?", "Such as"),
     "a word": ("version\n", 1, "is to hold settings", ""),
     "not yaml": ("version: 1\nendpoints: [1,\nlab: {\n", 4, "is not YAML", "Mend the line"),
     "a tab": ("version: 1\njava:\n\tversion: 17\n", 3, "is not YAML", "not with tabs"),

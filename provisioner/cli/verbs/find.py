@@ -1,0 +1,188 @@
+"""`provisioner find`: which PC is a practice's gateway?"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provisioner import fleet as fleets
+from provisioner.cli.console import as_json, ask_password, out, say, table, whole_fleet
+from provisioner.cli.options import common
+from provisioner.evidence.reader import Reader, directory
+from provisioner.find import looking, rows
+from provisioner.find.candidate import Candidate, Likelihood, in_order
+from provisioner.find.knocking import estimate, knock, winrm_answers
+from provisioner.find.matching import Matcher, pairings
+from provisioner.fleet import ranges
+from provisioner.model import Evidence, Fleet
+from provisioner.report.words import counted
+
+_NEWS_SECONDS = 5.0
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("find")
+@click.option("--directory", "from_directory", is_flag=True, help="Look at the domain's computers.")
+@click.option("--addresses", metavar="RANGE", help="Knock on a part of find.ranges: 10.1.2.0/24, or FIRST-LAST.")
+@click.option("--ou", default="", metavar="DN", help="With --directory: only below this place.")
+@click.option("--name", default="", metavar="PATTERN", help="With --directory: only computers so named; * and ?.")
+@click.option(
+    "--table", "pairs", type=_FILE, metavar="FILE", help="A CSV with name patterns or OUs, and whose they are."
+)
+@click.option("--no-read", is_flag=True, help="Log in to no PC: only list what is there.")
+@click.option("--output", type=_FILE, metavar="FILE", help="Write new rows for practices.csv there.")
+def command(
+    from_directory: bool,
+    addresses: str | None,
+    ou: str,
+    name: str,
+    pairs: Path | None,
+    no_read: bool,
+    output: Path | None,
+) -> int:
+    """Say which PC is a practice's gateway, and why: those of the domain's directory, or at addresses.
+
+    Reads them and changes nothing. Exit 3 when some could not be read.
+    """
+    if from_directory == (addresses is not None):
+        raise click.UsageError("Give one of --directory and --addresses RANGE.")
+    if addresses is not None and (ou or name):
+        raise click.UsageError("--ou and --name go with --directory.")
+    fleet = whole_fleet()
+    wanted = looking.practices(fleets.only(fleet, common().only) if common().only else fleet)
+    if output is not None:
+        rows.check(output, Path(fleet.folder))
+    matcher = Matcher(looking.practices(fleet), pairings(pairs) if pairs else ())
+    if addresses is not None:
+        found = _at_addresses(addresses, fleet, matcher, no_read)
+    else:
+        found = _in_directory(fleet, matcher, ou, name, no_read, wanted)
+    if common().only:
+        found = looking.for_practices(found, wanted)
+    found = in_order(found)
+    _show(found, read=not no_read)
+    if output is not None:
+        _write(found, output, fleet, read=not no_read)
+    unread = [one for one in found if one.practice and one.likelihood is Likelihood.UNREAD]
+    return 3 if unread and not no_read else 0
+
+
+def _in_directory(
+    fleet: Fleet, matcher: Matcher, ou: str, name: str, no_read: bool, wanted: dict[str, str]
+) -> list[Candidate]:
+    """The domain's computers; those of a practice of ours are read."""
+    # Loaded here: who looks at addresses needs no directory.
+    from provisioner.directory.computers import computers
+
+    # Of Kerberos the ticket is the same for both; otherwise nobody is asked for a password who reads no PC.
+    reads = not no_read or fleet.settings.connection.transport == "kerberos"
+    reader = Reader(fleet, ask_password) if reads else None
+    domain = directory(fleet, reader.ticket if reader else None)
+    try:
+        there = computers(domain, ou, name)
+    finally:
+        domain.close()
+    say(f"{counted(len(there), 'computer')} in {ou or domain.base} ({domain.server}).")
+    found = looking.of_computers(there, fleet, matcher)
+    if reader is None or no_read:
+        return found
+    ours = [one for one in found if one.practice in wanted or (one.practice and not common().only)]
+    others = [one for one in found if one not in ours]
+    return [*_read(ours, fleet, reader), *others]
+
+
+def _at_addresses(text: str, fleet: Fleet, matcher: Matcher, no_read: bool) -> list[Candidate]:
+    """What answers in a range; all of it is read, to know what it is."""
+    settings = fleet.settings
+    wanted = ranges.allowed(text, settings.find.ranges, lab=settings.lab)
+    reader = None if no_read else Reader(fleet, ask_password)
+    addresses, port = list(wanted.addresses()), looking.port(settings.connection)
+    seconds = estimate(len(addresses))
+    say(f"{counted(len(addresses), 'address', 'addresses')}, port {port}: at most {_span(seconds)}. Ctrl-C ends it.")
+    path, tls = settings.connection.path, settings.connection.tls
+    answers = _knocked(addresses, lambda one: winrm_answers(one, port, path.replace("{gateway}", one), tls))
+    found = [looking.matched(one, fleet, matcher) for one in looking.of_addresses(answers, looking.reverse_name)]
+    if reader is None:
+        return found
+    return [looking.matched(one, fleet, matcher) for one in _read(found, fleet, reader)]
+
+
+def _knocked(addresses: Sequence[str], ask: Any) -> list[str]:
+    """The addresses at which something answers, in their order, with news now and then."""
+    answers, news = set[str](), time.monotonic() + _NEWS_SECONDS
+    for number, (address, there) in enumerate(knock(addresses, ask), 1):
+        answers |= {address} if there else set()
+        if time.monotonic() > news or number == len(addresses):
+            say(f"find {number}/{len(addresses)}: WinRM answers at {len(answers)}")
+            news = time.monotonic() + _NEWS_SECONDS
+    return [one for one in addresses if one in answers]
+
+
+def _read(candidates: Sequence[Candidate], fleet: Fleet, reader: Reader) -> list[Candidate]:
+    # Loaded here: who only lists needs neither policy nor progress.
+    from provisioner.audit.auditor import open_policy
+    from provisioner.cli.progress import reading
+
+    def observe(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:
+        return reading(evidence, total, "find")
+
+    return looking.read(candidates, fleet, reader, open_policy().lifecycle, observe)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def _show(found: Sequence[Candidate], *, read: bool) -> None:
+    if as_json():
+        out(json.dumps({"version": 1, "read": read, "computers": [_object(one) for one in found]}, indent=2))
+        return
+    if not found:
+        out("No computer was found.")
+        return
+    # rich takes its time to load.
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table("practice", "computer", "address", "is it?", "why", "by", "Windows", "last log-on", "where", "text")
+    for one in found:
+        last = f"{one.last_logon:%Y-%m-%d}" if one.last_logon else ""
+        is_it = (str(one.likelihood) if read else "") + (f" ({one.role})" if one.role else "")
+        cells = (one.practice, one.name, one.address, is_it, "; ".join(one.reasons), one.matched, one.windows, last)
+        shown.add_row(*(Text(cell) for cell in (*cells, one.ou, one.description)))
+    table(shown)
+    _sum(found, read=read)
+
+
+def _sum(found: Sequence[Candidate], *, read: bool) -> None:
+    """How many there are of each kind; and the practices of which several PCs look like the gateway."""
+    matched = [one for one in found if one.practice]
+    of_none = f"{len(found) - len(matched)} of none"
+    if not read:
+        out(f"{counted(len(found), 'computer')}: {len(matched)} of a practice, {of_none}.")
+        return
+    each = [(kind, sum(one.likelihood is kind for one in matched)) for kind in Likelihood]
+    out(f"Of a practice: {', '.join(f'{number} {kind}' for kind, number in each)}; {of_none}.")
+    practices = [one.practice for one in matched if one.likelihood is Likelihood.GATEWAY]
+    for code in sorted({code for code in practices if practices.count(code) > 1}):
+        out(f"{code}: {practices.count(code)} PCs look like the gateway. A person says which one it is.")
+
+
+def _object(one: Candidate) -> dict[str, object]:
+    return {
+        "practice": one.practice, "practice_name": one.practice_name, "computer": one.name, "address": one.address,
+        "matched": one.matched, "role": one.role, "suggested_role": "" if one.role or not one.practice else "candidate",
+        "likelihood": str(one.likelihood), "score": one.score, "reasons": list(one.reasons), "windows": one.windows,
+        "last_logon": one.last_logon.isoformat() if one.last_logon else None, "ou": one.ou,
+        "description": one.description,
+    }  # fmt: skip
+
+
+def _write(found: Sequence[Candidate], output: Path, fleet: Fleet, *, read: bool) -> None:
+    kept = rows.worth(found, read=read)
+    rows.write(output, rows.text(kept, Path(fleet.folder)))
+    there = sum(bool(one.role) for one in found)
+    say(f"{output}: {counted(len(kept), 'row')}, role candidate. {there} of those found are in practices.csv already.")

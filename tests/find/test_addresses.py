@@ -1,0 +1,99 @@
+"""`provisioner find --addresses` in a lab: what answers is found and read, and Ctrl-C ends it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provisioner.lab.process.client import Handle
+from tests.conftest import Command, command, environment
+
+Lab = Callable[..., Handle]
+
+
+def at_one_address(handle: Handle, ranges: str = "127.0.0.0/8") -> Path:
+    """The lab's fleet, in which what answers at 127.0.0.1 is its gateway; nobody is in practices.csv."""
+    path = handle.folder / "fleet.yml"
+    text = path.read_text("utf-8").replace("path: /{gateway}/wsman", "path: /A84002/wsman")
+    path.write_text(f"{text}\nfind: {{ranges: [{ranges}]}}\n" if ranges else text, "utf-8")
+    (handle.folder / "practices.csv").write_text(
+        "practice,name,gateway,address,role\nA84002,ROTHBURY,,,active\n", "utf-8"
+    )
+    return handle.folder
+
+
+def test_what_answers_is_read_and_says_its_name(lab: Lab, provisioner: Command, tmp_path: Path) -> None:
+    handle = lab("A84002", state="ready")
+    fleet, before = at_one_address(handle), handle.state()
+    output = tmp_path / "rows.csv"
+    ran = provisioner("find", "--addresses", "127.0.0.1-127.0.0.6", "--output", output, "--format", "json", fleet=fleet)
+    assert ran.code == 0, ran.err
+    assert "6 addresses, port" in ran.err
+    (found,) = json.loads(ran.out)["computers"]
+    assert (found["computer"], found["practice"], found["likelihood"]) == ("GWPC-A84002", "A84002", "gateway")
+    assert found["reasons"][1:] == ["the Connector runs", "it is always on"]
+    assert output.read_text("utf-8").splitlines()[1] == "A84002,ROTHBURY,GWPC-A84002,127.0.0.1,candidate"
+    assert handle.state() == before
+    again = provisioner("find", "--addresses", "127.0.0.1", "--output", output, fleet=fleet)
+    assert again.code == 2
+    assert "is there already" in again.err
+
+
+def test_only_knocking_logs_in_to_nobody(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002")
+    fleet = at_one_address(handle)
+    ran = provisioner("find", "--addresses", "127.0.0.1", "--no-read", fleet=fleet)
+    assert ran.code == 0, ran.err
+    assert "1 computer: 0 of a practice, 1 of none." in ran.out
+    assert not [one for one in handle.events() if one["event"].startswith(("login", "shell", "script"))]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "arguments", "words"),
+    [
+        ("", ("--addresses", "127.0.0.1"), "--addresses is off"),
+        ("127.0.0.0/30", ("--addresses", "127.0.0.0/29"), "does not lie within find.ranges"),
+        ("127.0.0.0/8", ("--addresses", "127.0.0.0/16"), "the most is 4096"),
+        ("127.0.0.0/8", ("--addresses", "10.0.0.1"), "a lab is nowhere else"),
+        ("10.0.0.0/8", ("--addresses", "127.0.0.1"), "fleet.yml"),
+        ("127.0.0.0/8", ("--addresses", "127.0.0.1", "--ou", "OU=x"), "go with --directory"),
+        ("127.0.0.0/8", (), "Give one of"),
+        ("127.0.0.0/8", ("--directory", "--addresses", "127.0.0.1"), "Give one of"),
+    ],
+)
+def test_what_is_refused(ranges: str, arguments: tuple[str, ...], words: str, lab: Lab, provisioner: Command) -> None:
+    ran = provisioner("find", *arguments, fleet=at_one_address(lab("A84002"), ranges))
+    assert ran.code == 2, ran.out
+    assert words in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_ctrl_c_ends_it(lab: Lab) -> None:
+    fleet = at_one_address(lab("A84002"))
+    words = command("find", "--addresses", "127.0.0.0/22", fleet=fleet)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    assert process.stderr is not None
+    assert "1022 addresses, port" in process.stderr.readline().replace(",", "", 1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "Stopped." in said
+    assert "Traceback" not in said
+
+
+def test_who_asks_no_directory_needs_no_library() -> None:
+    code = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from provisioner.cli import provisioner\n"
+        "assert CliRunner().invoke(provisioner, ['--help']).exit_code == 0\n"
+        "assert CliRunner().invoke(provisioner, ['find', '--help']).exit_code == 0\n"
+        "assert not {'bonsai', 'dns'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
