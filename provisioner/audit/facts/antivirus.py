@@ -18,8 +18,11 @@ from provisioner.audit.facts.running import by_program
 from provisioner.audit.facts.service import real
 
 _DEFENDER = "Microsoft Defender"
-# Security Center's undocumented state: the second byte is 10 or 11 while the product is at work.
-_AT_WORK = 0x1000
+# In this mode Defender does not tell whether it is the one that scans.
+_EDR = "edr block mode"
+# Security Center's undocumented state, the figure in its 0xF000: 1 is at work, 2 is off for a while and comes back; 0
+# is off, and 3 has expired [docs/windows.md, "antivirus"].
+_AT_WORK = (1, 2)
 
 
 def _others(reading: FactContext) -> list[str]:
@@ -29,9 +32,13 @@ def _others(reading: FactContext) -> list[str]:
         {
             product["name"]
             for product in products
-            if "defender" not in product["name"].lower() and (product["state"] is None or product["state"] & _AT_WORK)
+            if "defender" not in product["name"].lower() and (product["state"] is None or _at_work(product["state"]))
         }
     )
+
+
+def _at_work(state: int) -> bool:
+    return state >> 12 & 0xF in _AT_WORK
 
 
 def _defender_scans(reading: FactContext) -> bool:
@@ -62,8 +69,18 @@ def _beside(others: list[str]) -> str:
 
 
 def _defender_works(reading: FactContext) -> bool:
-    defender = reading.section("antivirus")["defender"]
-    return bool(defender and defender["running"] and (defender["mode"] or "Normal").lower() == "normal")
+    """Whether Defender is the antivirus, no other being at work. EDR in block mode hides whether it is passive: there
+    Security Center's word for it is the only one."""
+    antivirus = reading.section("antivirus")
+    defender = antivirus["defender"]
+    if not (defender and defender["running"]):
+        return False
+    mode = (defender["mode"] or "Normal").lower()
+    listed_as_such = any(
+        "defender" in product["name"].lower() and product["state"] is not None and _at_work(product["state"])
+        for product in antivirus["products"] or ()
+    )
+    return mode == "normal" or (mode == _EDR and listed_as_such)
 
 
 def _defender(reading: FactContext) -> Any:
@@ -125,9 +142,10 @@ def _in_list(reading: FactContext, kind: str, wanted: str) -> bool:
 
 
 def _excludes(exclusion: str, wanted: str) -> bool:
-    if "*" in exclusion or "?" in exclusion:
-        return fnmatch.fnmatchcase(path_key(wanted), path_key(exclusion))
-    return same_path(exclusion, wanted) or within(wanted, exclusion)
+    """Whether an exclusion holds a path: what it names, and all below it. A wildcard stands for names in one folder
+    alone, not for several folders [docs/windows.md, "antivirus"]."""
+    names, parts = path_key(exclusion).replace("[", "[[]").split("\\"), path_key(wanted).split("\\")
+    return len(names) <= len(parts) and all(map(fnmatch.fnmatchcase, parts, names))
 
 
 def _hindrances(reading: FactContext) -> list[str]:

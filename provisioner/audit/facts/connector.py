@@ -1,5 +1,6 @@
 """Facts about the Connector: its files, its Java runtime, and whether it runs and works."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,7 +118,10 @@ def _java(reading: FactContext) -> str | list[str]:
 
 
 def version_begins(version: str, wanted: str) -> bool:
-    """Whether a version is the wanted one or a later patch of it: 17 holds 17.0.9, and not 170."""
+    """Whether a version is the wanted one or a later patch of it: 17 holds 17.0.9, and not 170. Java 8 and those
+    before it call themselves 1.8 and so on."""
+    if re.match(r"1\.[5-8]\b", version) and not wanted.startswith("1"):
+        version = version.removeprefix("1.")
     rest = version.removeprefix(wanted)
     return version.startswith(wanted) and (not rest or wanted[-1:] in "._+-" or rest[0] in "._+-")
 

@@ -6,6 +6,8 @@ from enum import Enum
 from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf
 from provisioner.evidence import serials
 
+_NETBIOS = 15
+
 
 class _Held(Enum):
     """What comes of holding one mark of a PC against the one seen before. SILENT: it was, or is, not given."""
@@ -25,7 +27,7 @@ def _same(reading: FactContext) -> str | list[str]:
     serial numbers are filled in for a whole series, and a clone has the Windows installation of its model."""
     now = reading.section("identity")
     named = reading.gateway.variables.get("computer", "").strip()
-    if named and _short(named) != _short(now["computer_name"]):
+    if named and _netbios(named) != _netbios(now["computer_name"]):
         return [f"the PC at this address is {now['computer_name']}, and the row names {named}"]
     if not reading.seen:
         return OK
@@ -62,6 +64,11 @@ def _held(old: str, new: str) -> _Held:
 
 def _short(name: str) -> str:
     return name.strip().partition(".")[0].lower()
+
+
+def _netbios(name: str) -> str:
+    """A PC's name as it gives it itself: a longer one is cut [docs/windows.md, "identity"]."""
+    return _short(name)[:_NETBIOS]
 
 
 FACTS: dict[str, FactOf] = {

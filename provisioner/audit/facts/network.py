@@ -5,6 +5,14 @@ from typing import Any
 from provisioner.audit.facts.context import CannotTell, FactContext, FactOf, known_endpoints, listed, over_endpoints
 from provisioner.audit.facts.firewall import filters_outbound
 
+# What stands in the names of authorities whose certificates are made on the way: of filters, of antivirus products, and
+# of a house's own [docs/windows.md, "endpoints"]. No public authority is called so.
+_OPENERS = (
+    *("zscaler", "netskope", "fortinet", "fortigate", "securityappliance_ssl_ca", "sophos"),
+    *("web/mail shield", "avast", "eset ssl filter", "kaspersky"),
+    *("inspect", "intercept", "decrypt", "ssl/tls scanning"),
+)
+
 
 def _results(reading: FactContext) -> list[Any]:
     wanted = known_endpoints(reading)
@@ -55,9 +63,21 @@ def _tls(reading: FactContext) -> str | list[str]:
             f"{_which(addresses, answering)} a certificate of {issuer}, which this PC does not trust: something on the "
             f"way may open TLS"
         ]
+    opened = [result for result in answering if _is_opener(result["issuer"])]
+    if opened:
+        addresses = [result["address"] for result in opened]
+        return [
+            f"{_which(addresses, answering)} a certificate of {opened[0]['issuer']}, which opens TLS on the way: "
+            f"Windows trusts it here, and the Connector's Java need not"
+        ]
     if any(result["tls"] is None or result["trusted"] is None for result in answering):
         raise CannotTell("the gateway does not tell how TLS went")
     return over_endpoints(reading, [])
+
+
+def _is_opener(issuer: str | None) -> bool:
+    words = (issuer or "").lower()
+    return any(word in words for word in _OPENERS)
 
 
 def _which(some: list[str], answering: list[Any]) -> str:
