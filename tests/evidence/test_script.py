@@ -37,7 +37,7 @@ from tests.fixtures.evidence import (
     needed,
     run,
     source,
-)
+)  # fmt: skip
 
 CASES = sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
 VALIDATOR = jsonschema.Draft202012Validator(SHAPE)

@@ -9,8 +9,7 @@ import pytest
 from provisioner.lab.process import client
 from provisioner.lab.process.client import Handle
 from tests.conftest import rows
-from tests.fixtures.realm import Realm
-from tests.transport.test_kerberos import planned
+from tests.fixtures.realm import Realm, planned
 
 pytest.importorskip("bonsai", reason="provisioner[directory] is not installed")
 pytestmark = [pytest.mark.realm, pytest.mark.timeout(400)]
