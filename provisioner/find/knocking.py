@@ -48,12 +48,23 @@ def knock(
                 one(address)  # this computer has no thread left
             over.wait(1 / a_second)
 
-    threading.Thread(target=begin, daemon=True).start()
+    try:
+        threading.Thread(target=begin, daemon=True).start()
+    except RuntimeError:
+        yield from _one_by_one(addresses, ask, a_second)
+        return
     try:
         for _ in addresses:
             yield done.get()
     finally:
         over.set()
+
+
+def _one_by_one(addresses: Sequence[str], ask: Callable[[str], bool], a_second: float) -> Iterator[tuple[str, bool]]:
+    """The same on a computer that has no thread left."""
+    for address in addresses:
+        yield address, ask(address)
+        time.sleep(1 / a_second)
 
 
 def winrm_answers(address: str, port: int, path: str, tls: bool) -> bool:

@@ -19,6 +19,20 @@ def test_with_kerberos_no_password_goes_at_all() -> None:
     assert asked["ansible_winrm_ca_trust_path"] == "/fleet/ca.pem"
 
 
+def test_with_laps_the_user_is_asked_for_as_the_password_is() -> None:
+    connection = Connection(transport="ntlm", credential="laps", user="gwadmin")
+    row = gateway(name="a1")
+    found = inventory.connection(fleet(row, settings=replace(FULL, connection=connection)), row)
+    assert found["ansible_user"] == "{{ lookup('gateway_secret', 'user:' ~ inventory_hostname) }}"
+    host = inventory.of_run([], {"a1": found}, None, guarded=True)["all"]["hosts"]["a1"]
+    assert {name for name, one in host.items() if isinstance(one, inventory.Template)} == {
+        "ansible_user", "ansible_password"
+    }  # fmt: skip
+    # Whoever is called so is no template.
+    other = inventory.of_run([], {"a1": {**found, "ansible_user": "{{ lookup('x') }}"}}, None, guarded=True)
+    assert "!unsafe" in inventory.tagged(other["all"]["hosts"]["a1"]["ansible_user"])
+
+
 def test_without_tls_messages_are_always_sealed_but_for_basic() -> None:
     for transport, sealing in (("ntlm", "always"), ("kerberos", "always"), ("basic", "auto")):
         settings = replace(FULL, connection=Connection(transport=transport, tls=False))  # type: ignore[arg-type]

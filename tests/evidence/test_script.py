@@ -37,7 +37,7 @@ from tests.fixtures.evidence import (
     needed,
     run,
     source,
-)  # fmt: skip
+)
 
 CASES = sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
 VALIDATOR = jsonschema.Draft202012Validator(SHAPE)
@@ -379,10 +379,9 @@ def certificate(tmp_path: Path) -> ssl.SSLContext:
 @pytest.fixture
 def vendors(certificate: ssl.SSLContext) -> Iterator[tuple[Vendor, Vendor]]:
     speaking = Vendor("127.0.0.1", 0, certificate)
-    silent = Vendor("127.0.0.2", speaking.port, None)
-    yield speaking, silent
-    speaking.end()
-    silent.end()
+    yield speaking, (silent := Vendor("127.0.0.2", speaking.port, None))
+    for one in (speaking, silent):
+        one.end()
 
 
 @pytest.mark.engine
