@@ -11,7 +11,7 @@ from provisioner.errors import InputError
 MOST = 4096
 
 Network = IPv4Network | IPv6Network
-# RFC 1918, RFC 6598 (shared, which HSCN-like networks use), RFC 4193.
+# RFC 1918, RFC 6598 (shared address space), RFC 4193.
 _OWN = tuple(ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 _LOOPBACK = tuple(ip_network(one) for one in ("127.0.0.0/8", "::1/128"))
 _SHAPE = "Such as 10.1.2.0/24, or 10.1.2.10-10.1.2.99."
