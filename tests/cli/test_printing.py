@@ -38,6 +38,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "journal": ("journal", "adopt"),
     "inventory": ("inventory",),
     "lab": ("lab", "state"),
+    "completion": ("completion", "zsh"),
 }
 
 

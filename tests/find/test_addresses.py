@@ -73,10 +73,18 @@ def test_what_is_refused(ranges: str, arguments: tuple[str, ...], words: str, la
     assert "Traceback" not in ran.err
 
 
+def _heard() -> None:
+    """A program that is started in the background has Ctrl-C ignored, and so has whatever it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_it(lab: Lab) -> None:
     fleet = at_one_address(lab("A84002"))
     words = command("find", "--addresses", "127.0.0.0/22", fleet=fleet)
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        preexec_fn=_heard,
+    )  # fmt: skip
     assert process.stderr is not None
     assert "1022 addresses, port" in process.stderr.readline().replace(",", "", 1)
     time.sleep(1)

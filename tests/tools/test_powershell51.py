@@ -15,8 +15,10 @@ from tools.powershell51.engine import Engine
 from tools.powershell51.looking import Allowed, Finding
 
 PLANTED = Path(__file__).parent / "planted.txt"
-# Ansible's own, which it sends along with our modules.
-ALLOWED = Allowed.of(["[Ansible.*]", "Get-AnsibleWindowsWebRequest"])
+# Ansible's own, which it sends along with our modules; and what a person types who has the modules of LAPS, the new one
+# (in Windows since April 2023) and the older one.
+LAPS = ("Set-LapsADReadPasswordPermission", "Set-AdmPwdReadPasswordPermission")
+ALLOWED = Allowed.of(["[Ansible.*]", "Get-AnsibleWindowsWebRequest", *LAPS])
 
 QUIET = {"note-json", "note-encoding", "note-csv", "note-web", "note-abbreviated"}
 
