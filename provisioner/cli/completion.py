@@ -18,8 +18,7 @@ def ids(*kinds: str) -> Offer:
 
     def offer(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
         with suppress(Exception), context.scope(cleanup=False), open_journal(whole_fleet()) as journal:
-            kept = sorted((id_ for kind in kinds or KINDS for id_ in journal.kept(kind)), key=_made, reverse=True)
-            return _items((LATEST, *kept), begun)
+            return _items((LATEST, *journal.kept(*(kinds or KINDS))), begun)
         return []
 
     return offer
@@ -37,10 +36,6 @@ def practices(context: click.Context, _: click.Parameter, begun: str) -> list[Co
     with suppress(Exception), context.scope(cleanup=False):
         return _items(dict.fromkeys(row.practice for row in whole_fleet().gateways), begun)
     return []
-
-
-def _made(id_: str) -> str:
-    return id_.partition("-")[2]
 
 
 def _items(words: Iterable[str], begun: str) -> list[CompletionItem]:

@@ -22,15 +22,14 @@ def resolved(journal: Journal, word: str, kinds: Sequence[str] = KINDS) -> str:
 
     Errors: InputError where there is none, or more than one.
     """
-    ids = [id_ for kind in kinds for id_ in journal.kept(kind)]
+    ids = journal.kept(*kinds)
     if word in ids:
         return word
     if word == LATEST:
-        newest = [id_ for kind in kinds if kind != "preflight" for id_ in journal.kept(kind)[:1]]
-        if not newest:
-            raise InputError(f"the journal has no {' and no '.join(kinds)} yet.", "provisioner audit makes one.")
-        # Each id has the time at which it was made behind its kind.
-        return max(newest, key=lambda id_: id_.partition("-")[2])
+        wanted = [kind for kind in kinds if kind != "preflight"]
+        for newest in journal.kept(*wanted)[:1]:
+            return newest
+        raise InputError(f"the journal has no {' and no '.join(wanted)} yet.", "provisioner audit makes one.")
     found = [id_ for id_ in ids if len(word) >= _SHORTEST and (id_.startswith(word) or id_.endswith(word))]
     if len(found) == 1:
         return found[0]

@@ -159,9 +159,9 @@ class Journal:
         with self._file.read() as connection:
             return documents.load(connection, self.path, id)
 
-    def kept(self, kind: str) -> list[str]:
-        """The ids of all that is kept of a kind (`audit`, `preflight`, `plan`), the newest first."""
-        wanted = sa.select(file.documents.c.id).where(file.documents.c.kind == kind)
+    def kept(self, *kinds: str) -> list[str]:
+        """The ids of all that is kept of these kinds (`audit`, `preflight`, `plan`), the newest first."""
+        wanted = sa.select(file.documents.c.id).where(file.documents.c.kind.in_(kinds))
         with self._file.read() as connection:
             found = connection.execute(wanted.order_by(file.documents.c.at.desc(), file.documents.c.id.desc()))
             return list(found.scalars())
