@@ -153,6 +153,20 @@ def test_the_package_knows_none_of_the_tools_that_it_is_looked_at_with() -> None
     assert not [name for name, path in files().items() if any(one.startswith("tools") for one in imported(path))]
 
 
+def test_no_comprehension_takes_the_name_of_an_argument() -> None:
+    """It would be right today, and wrong for whoever makes a loop of it."""
+    taken = []
+    for name, path in files().items():
+        for function in (
+            node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)
+        ):
+            arguments = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
+            targets = [node.target for node in ast.walk(function) if isinstance(node, ast.comprehension)]
+            names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+            taken += [f"{name}: {function.name}: {each}" for each in names & arguments]
+    assert not taken
+
+
 def test_only_the_command_prints_and_exits() -> None:
     for name, path in files().items():
         if room(name) in ("cli", "lab"):

@@ -11,8 +11,8 @@ Facts = Mapping[str, Fact]
 def facts_of(gateway: Gateway, practice: Sequence[Gateway], facts: Mapping[str, Facts]) -> dict[str, Fact]:
     """The facts over a gateway's practice, by name. Said once: at its active gateway, or at the first where none is
     active. `practice` are its known gateways; `facts` those of the gateways that were read."""
-    home = next((gateway for gateway in practice if gateway.role is Role.ACTIVE), practice[0])
-    running = [gateway for gateway in practice if _runs(gateway, facts)]
+    home = next((member for member in practice if member.role is Role.ACTIVE), practice[0])
+    running = [member for member in practice if _runs(member, facts)]
     anything = "some" if running or untold(practice, facts) else "none"
     return {
         "practice.connectors": Fact(value=anything if gateway.name == home.name else "elsewhere"),

@@ -50,7 +50,7 @@ def seconds_left(
     """
     if state.waiting:
         return None
-    busy = {step.id for shard in state.running for under in shard.values() for step in under.steps}
+    busy = {step.id for running in state.running for under in running.values() for step in under.steps}
     gone, left = busy | set(state.ended), 0.0
     for wave in plan.waves:
         # A Connector is started when all else of its wave is through.
@@ -58,7 +58,7 @@ def seconds_left(
             phase = [step for step in wave.steps if step.kind == "playbook" and (step.remedy == START) is starts]
             ids = {step.id for step in phase}
             queue = shards([step for step in phase if step.id not in gone], shard, cores)
-            mine = [_left(shard, durations, now) for shard in state.running if _of(shard) & ids]
+            mine = [_left(running, durations, now) for running in state.running if _of(running) & ids]
             left += _makespan(mine, [_whole(steps, durations) for steps in queue], cores)
     return left
 

@@ -60,9 +60,9 @@ def at_once(run: Run, step: Step) -> list[Step]:
     if not run.wave_policy.in_sequence:
         return run.left(step.gateway)
     now = run.wave.number
-    stop = next((wave.number for wave in run.plan.waves if STOP in {step.remedy for step in wave.steps}), 0)
+    stop = next((wave.number for wave in run.plan.waves if any(each.remedy == STOP for each in wave.steps)), 0)
     waves = [wave for wave in run.plan.waves if wave.number >= now and (wave.number < stop or now >= stop)]
-    return [step for wave in waves for step in wave.steps if step in run.left(step.gateway)]
+    return [each for wave in waves for each in wave.steps if each in run.left(each.gateway)]
 
 
 def seconds(run: Run, step: Step) -> float:

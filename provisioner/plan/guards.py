@@ -175,7 +175,7 @@ def why_not_remove(
         ask = "End it there by hand, and what starts it (log-on, a task), then audit and plan again."
         return gap(gateway, "retired-service", words, "icb-it", ask)
     active = [other for other in others if other.role is Role.ACTIVE]
-    known = [gateway.name for gateway in active if gateway.name not in strangers]
+    known = [other.name for other in active if other.name not in strangers]
     if said.covers(NO_CONNECTOR, gateway) or any(connector_runs(evidence.get(name)) for name in known):
         return None
     row = _row(NO_CONNECTOR, gateway.practice, "", _WHY, said.day)

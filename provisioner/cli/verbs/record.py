@@ -75,8 +75,8 @@ def _record(plan_id: str, output: Path, key: Path | None) -> int:
 def _source(journal: Journal, plan: Plan, fleet: Fleet) -> records.Source:
     """All that the journal knows of a plan."""
     plans = journal.family(plan)
-    audits = [found for id in dict.fromkeys(plan.audit for plan in plans) if (found := _audit(journal, id))]
-    links = journal.links([plan.id for plan in plans])
+    audits = [found for id in dict.fromkeys(each.audit for each in plans) if (found := _audit(journal, id))]
+    links = journal.links([each.id for each in plans])
     readings = {sha256: one for sha256 in records.named(links) if (one := _reading(journal, sha256))}
     then = {row.practice: row.practice_name for audit in audits for row in audit.gateways}
     return records.Source(

@@ -131,11 +131,11 @@ def _read(file: File, product_id: str | None) -> _Installer:
         files = members(file.content, "")
     except BadPackage:
         return nothing
-    script = next((file for file in files if file.path == _SCRIPT), None)
+    script = next((member for member in files if member.path == _SCRIPT), None)
     if script is None or script.text is None:
         return nothing
     said = json.loads(script.text)
-    return _Installer(**said, files=tuple(file for file in files if file is not script))
+    return _Installer(**said, files=tuple(member for member in files if member is not script))
 
 
 def _there(call: Call, product: str) -> bool:

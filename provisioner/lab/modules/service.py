@@ -275,7 +275,7 @@ def _stop(call: Call, service: Service) -> None:
 
 def _dependents(machine: Machine, service: Service) -> list[Service]:
     name = service.name.lower()
-    return [service for service in machine.services if name in (other.lower() for other in service.dependencies)]
+    return [each for each in machine.services if name in (other.lower() for other in each.dependencies)]
 
 
 def _unhandled(message: str) -> Failed:
