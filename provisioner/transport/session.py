@@ -202,7 +202,8 @@ class Session:
         """Errors: where a log-in was not taken."""
         if answer.status == 401:
             offered = {offer.split(" ")[0] for offer in answer.offers}
-            if self._scheme != "Kerberos" and {"Kerberos", "Negotiate"} & offered == {"Kerberos"}:
+            only = {"Kerberos", "Negotiate"} & offered == {"Kerberos"}
+            if only and self._login.transport == "kerberos" and self._scheme != "Kerberos":
                 raise _OnlyKerberos
             raise diagnosis.not_offered(self._login.transport, answer.offers) or self._refused(answer)
         if answer.status != 200 and b"Fault" not in answer.content:
