@@ -6,12 +6,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from provisioner import processes, resources
 from provisioner.ansible.broker import SecretsSocket, Turn
 from provisioner.ansible.inventory import WorkMarker, of_run, secrets_of, tagged
 from provisioner.ansible.results import StepResult, by_step, clean, last_words, owned
+from provisioner.errors import GatewayError, Refused
 from provisioner.model import Step
 
 # What Ansible needs of our environment; the rest may hold anything, and ansible-runner writes it into a file.
@@ -40,11 +41,11 @@ def run(
 
     `hosts` has each gateway's connection variables; one without a step of its own lends its files to another's.
     `secrets` answers a gateway's name with its password and `secret:REFERENCE` with that secret. `turn` is the login
-    guard's, around each log-in; `ticket` writes a credential cache for all of them, where they are by Kerberos (its
-    errors are raised). `run_tag` goes into the environment of all that is started. `check` changes nothing and gives
-    differences. `marker` is left on each gateway while its roles run, with its steps' ids; where another journal's
-    stands, all steps there are `held`. `on_task` (gateway, role, task) must not raise. When `cancelled` turns true the
-    children are killed; what they had not said is unknown.
+    guard's, around each log-in; `ticket` writes a credential cache for all of them, where they are by Kerberos: where
+    it cannot, nothing is begun. `run_tag` goes into the environment of all that is started. `check` changes nothing and
+    gives differences. `marker` is left on each gateway while its roles run, with its steps' ids; where another
+    journal's stands, all steps there are `held`. `on_task` (gateway, role, task) must not raise. When `cancelled` turns
+    true the children are killed; what they had not said is unknown.
     A gateway's steps must be of different roles.
     """
     root = root or resources.root()
@@ -55,12 +56,21 @@ def run(
         inventory.write_text(tagged(of_run(steps, hosts, marker, guarded=turn is not None)), "utf-8")
         events: list[Mapping[str, Any]] = []
         if ticket is not None:
-            ticket(folder / _CACHE)
+            try:
+                ticket(folder / _CACHE)
+            except GatewayError as error:
+                return _not_begun(steps, error)
         with SecretsSocket(folder / "ask", hosts.keys() | secrets_of(steps), secrets, turn):
             said = _play(folder, root, run_tag, len(hosts), check, _keeper(events, on_task), cancelled)
         return by_step(steps, events, said, check)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _not_begun(steps: Sequence[Step], error: GatewayError) -> dict[str, StepResult]:
+    """Each step by what kept us from logging in anywhere."""
+    result: Literal["refused", "unreachable"] = "refused" if isinstance(error, Refused) else "unreachable"
+    return {step.id: StepResult(result=result, message=f"{error.message}. {error.hint}") for step in steps}
 
 
 def end_run(run_tag: str) -> int:

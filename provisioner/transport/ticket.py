@@ -25,8 +25,8 @@ _TGS = b"krbtgt"
 
 @dataclass(frozen=True)
 class Got:
-    """What came of asking: the credentials as the library has them, whose they are, and from when to when they hold
-    (`ends`, and `renewable` where they can be renewed till then), in seconds since 1970."""
+    """What came of asking: the credentials as the library has them, whose they are, and until when they hold (`ends`)
+    and could be renewed (`renewable`, 0 where they cannot), in seconds since 1970."""
 
     principal: Any
     credentials: Sequence[Any]
@@ -59,11 +59,11 @@ class Ticket:
     @property
     def who(self) -> str:
         """The account, for people."""
-        return _text(self._got.principal) if self._got is not None else self._who
+        return str(self._got.principal) if self._got is not None else self._who
 
     def realm(self) -> str:
         """The realm whose ticket it is. Errors: Refused, Unreachable."""
-        return _text(self._held().principal).rpartition("@")[2]
+        return str(self._held().principal).rpartition("@")[2]
 
     @contextmanager
     def cache(self) -> Iterator[str]:
@@ -87,9 +87,8 @@ class Ticket:
 
         Errors: Refused, Unreachable; OSError.
         """
-        import krb5
-
         got = self._held()
+        krb5 = _library(self.who)
         path.touch(mode=0o600)
         context = krb5.init_context()
         _fill(context, krb5.cc_resolve(context, b"FILE:" + bytes(path)), got)
@@ -104,8 +103,8 @@ class Ticket:
             return ""
         ends = datetime.fromtimestamp(got.ends, UTC).astimezone()
         return (
-            f"the Kerberos ticket of {_text(got.principal)} ends at {ends:%H:%M on %d %B} and this needs it until "
-            f"{until.astimezone():%H:%M}: it can begin as soon as there is a new one (kinit {_text(got.principal)})"
+            f"the Kerberos ticket of {got.principal!s} ends at {ends:%H:%M on %d %B} and this needs it until "
+            f"{until.astimezone():%H:%M}: it can begin as soon as there is a new one (kinit {got.principal!s})"
         )
 
     def _held(self, until: float = 0.0) -> Got:
@@ -133,7 +132,7 @@ class Ticket:
         held = self._got if self._got is not None and self._got.reaches(now) else None
         try:
             new = self._source(context)
-            if held is not None and _text(new.principal) != _text(held.principal):
+            if held is not None and str(new.principal) != str(held.principal):
                 # Whoever else has logged in here meanwhile does not act in this command.
                 new = held
         except Exception:
@@ -143,7 +142,7 @@ class Ticket:
         if not new.reaches(until) and new.renewable > max(now, new.ends):
             new = _renewed(context, new)
         if not new.reaches(now):
-            raise diagnosis.ticket_over(_text(new.principal), datetime.fromtimestamp(new.ends, UTC))
+            raise diagnosis.ticket_over(str(new.principal), datetime.fromtimestamp(new.ends, UTC))
         return max((one for one in (held, new) if one is not None), key=lambda one: one.ends)
 
 
@@ -227,7 +226,7 @@ def _got(whose: Any, credentials: Sequence[Any]) -> Got:
     """Errors: Refused where there is no ticket by which others are got."""
     granting = [one for one in credentials if one.server.components[:1] == [_TGS]]
     if not granting:
-        raise diagnosis.no_ticket(_text(whose))
+        raise diagnosis.no_ticket(str(whose))
     best = max(granting, key=lambda one: one.times.endtime)
     renewable = best.times.renew_till if best.times.renew_till > best.times.endtime else 0
     return Got(whose, [best], float(best.times.endtime), float(renewable))
@@ -253,10 +252,6 @@ def _fill(context: Any, cache: Any, got: Got) -> None:
     krb5.cc_initialize(context, cache, got.principal)
     for one in got.credentials:
         krb5.cc_store_cred(context, cache, one)
-
-
-def _text(whose: Any) -> str:
-    return str(whose)
 
 
 def _again(error: GatewayError) -> GatewayError:

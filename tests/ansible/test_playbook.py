@@ -13,6 +13,7 @@ import pytest
 
 from provisioner import processes
 from provisioner.ansible import playbook, results
+from provisioner.errors import GatewayError, Refused, Unreachable
 from provisioner.transport.diagnosis import REFUSED
 from tests.ansible.playbooks import LOCAL, MARK, ROLES, filled, root, run, step
 from tests.conftest import own_run_tag
@@ -158,6 +159,18 @@ def test_a_refused_password_is_told_apart(words: str, result: str) -> None:
         [step("B84001", "quiet")], [{"event": "runner_on_unreachable", "event_data": data}], "", False
     )
     assert (said["B84001-quiet"].result, said["B84001-quiet"].message) == (result, words.removeprefix(REFUSED))
+
+
+@pytest.mark.parametrize(("kind", "result"), [(Refused, "refused"), (Unreachable, "unreachable")])
+def test_without_a_ticket_nothing_is_begun(kind: type[GatewayError], result: str, root: Path, tmp_path: Path) -> None:
+    def ticket(path: Path) -> None:
+        raise kind("the ticket has expired", "Get a new one.")
+
+    made = tmp_path / "made"
+    acted = run(root, step("B84001", "changes", changes_path=str(made)), ticket=ticket)
+    assert acted["B84001-changes"].result == result
+    assert acted["B84001-changes"].message == "the ticket has expired. Get a new one."
+    assert not made.exists()
 
 
 def test_secrets_come_by_the_socket_and_nothing_else_does(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
