@@ -15,12 +15,11 @@ from typing import IO, Self
 
 from provisioner.errors import NotTried, Refused, Unreachable
 from provisioner.transport import diagnosis
+from provisioner.transport.credentials import USER
 
 # A question is one line: a gateway's name (its password is asked), USER and a gateway's name (whose it is), SECRET and
 # the reference of a named secret, or TURN and a gateway's name: that is answered with "go" when a log-in there may be
 # tried, and how it ended comes back.
-SECRET = "secret:"  # noqa: S105
-USER = "user:"
 TURN = "turn:"
 _LONGEST = 1024
 _PATIENCE = 5.0

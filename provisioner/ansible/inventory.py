@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import remedies
-from provisioner.ansible.broker import SECRET, USER
 from provisioner.model import Fleet, Gateway, Role, Step
+from provisioner.transport.credentials import SECRET, USER
 
 # The only texts of an inventory that Ansible may take for templates: the questions for a password, and whose it is.
 _ASKED = {

@@ -10,14 +10,12 @@ from provisioner.errors import InputError
 from provisioner.evidence import collect, question
 from provisioner.model import Evidence, Fleet, Gateway
 from provisioner.transport import credentials, winrm
-from provisioner.transport.credentials import LoginGuard, OwnAccounts
+from provisioner.transport.credentials import SECRET, USER, LoginGuard, OwnAccounts
 from provisioner.transport.session import Login
 from provisioner.transport.ticket import Ticket, of_the_person
 
 AskPassword = Callable[[str], str]
 Guard = LoginGuard | OwnAccounts
-# A question of Ansible's: whose password it is, where each gateway has its own.
-USER = "user:"
 
 
 def nobody(question: str) -> str:
@@ -74,10 +72,10 @@ class Reader:
     def secret(self, name: str) -> str:
         """A gateway's password, with `user:GATEWAY` whose it is, or with `secret:NAME` a secret of the Connector's
         files. Errors: InputError, NoPassword."""
-        if self._laps is not None and not name.startswith("secret:"):
+        if self._laps is not None and not name.startswith(SECRET):
             own = self._own(self._laps, self._named(name.removeprefix(USER)))
             return own.user if name.startswith(USER) else own.password
-        reference = name.removeprefix("secret:")
+        reference = name.removeprefix(SECRET)
         if reference == name:
             return self._caller.login.password
         return credentials.secret(reference, self._caller.connection, Path(self.fleet.folder))

@@ -18,6 +18,9 @@ from provisioner.transport.ticket import Ticket, by_keytab, by_password, of_the_
 
 _VARIABLE = "PROVISIONER_PASSWORD"
 _KEYRING = "provisioner"
+# How a question for a secret of a Connector's file begins, and one for whose a gateway's password is.
+SECRET = "secret:"  # noqa: S105 no secret
+USER = "user:"
 _KEEPS_TICKETS = os.name == "nt"
 
 
