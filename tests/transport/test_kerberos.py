@@ -1,5 +1,6 @@
 """Kerberos against a real directory: the ways in, what a wrong password costs, and how a ticket's end is met."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -72,6 +73,26 @@ def test_a_ticket_that_has_expired_is_said_with_its_time(realm: Realm, joined: H
     time.sleep(2)
     ping = realm.run("ping", "--only", GATEWAYS[0], fleet=joined.folder, env=short)
     assert f"no Kerberos log-in of {ADMIN}: the ticket has expired" in ping.out
+
+
+_RENEWED = """
+import time
+from datetime import UTC, datetime, timedelta
+from provisioner.transport.ticket import Ticket, of_the_person
+ticket = Ticket(of_the_person(""), "")
+for wait, seconds in ((0, 125), (12, 125), (0, 3000)):
+    time.sleep(wait)
+    print(ticket.why_not_until(datetime.now(UTC) + timedelta(seconds=seconds)))
+"""
+
+
+def test_a_ticket_that_can_be_renewed_is(realm: Realm, tmp_path: Path) -> None:
+    """After twelve seconds it would not last any more, were it not. Beyond what is given at a time it never is."""
+    env = realm.ticket(tmp_path / "cache", "svc-provisioner", "-l", "250s", "-r", "2h")
+    ran = realm.start([sys.executable, "-c", _RENEWED], env)
+    first, later, too_long = ran.out.splitlines()
+    assert (first, later) == ("", "")
+    assert too_long.startswith(f"the Kerberos ticket of {ADMIN} ends at")
 
 
 def test_nothing_of_the_ticket_is_left(realm: Realm, tmp_path: Path) -> None:
