@@ -14,7 +14,7 @@ import pytest
 from provisioner.lab import modules
 from provisioner.lab.windows.machine import Machine
 from tests.fixtures.lab import NOW, one, zipped
-from tests.fixtures.windows import ROOT, Engine, add_type, doubled
+from tests.fixtures.windows import RIGHTS_KEPT, ROOT, Engine, add_type, doubled
 from tests.lab.stories import GROUP, PLAN, POWER, TIMES, ZIPS, Call, Put, Step
 
 COLLECTIONS = Path(ansible.__file__).parent.parent / "ansible_collections"
@@ -45,16 +45,7 @@ UNHANDLED = """
 @pytest.fixture
 def engine(wine_engine: Engine, tmp_path: Path) -> Engine:
     """All the modules in one library, with all that they need loaded; doubles for rights and powercfg."""
-    store = "'HKEY_CURRENT_USER\\Software\\Rights'"
-    library = doubled(
-        tmp_path / "library",
-        "folder_access",
-        {
-            "Get-Rights": f"    [Microsoft.Win32.Registry]::GetValue({store}, $Path, 'O:BAD:AI(A;ID;FA;;;BA)')",
-            "Set-Rights": f"    [Microsoft.Win32.Registry]::SetValue({store}, $Path, $Sddl)",
-            "New-Folder": "    $null = [System.IO.Directory]::CreateDirectory($Path)\n    Set-Rights $Path $Sddl",
-        },
-    )
+    library = doubled(tmp_path / "library", "folder_access", RIGHTS_KEPT)
     written = (
         "    if ($Arguments[0] -eq '/setacvalueindex') {\n"
         '        $place = "$power\\User\\PowerSchemes\\$($Arguments[1])\\$($Arguments[2])\\$($Arguments[3])"\n'

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.web import web, zipped
-from tests.fixtures.windows import Engine, doubled, windows_home, wine_engine
+from tests.fixtures.windows import RIGHTS, RIGHTS_KEPT, Engine, doubled, windows_home, wine_engine
 from tests.roles.modules import CHECK, Job
 
 __all__ = ["web", "windows_home", "wine_engine"]
@@ -193,16 +193,7 @@ def test_package_tree_puts_back_what_was_there_wherever_it_was_killed(
 
 @pytest.mark.wine
 def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_path: Path) -> None:
-    store = "'HKEY_CURRENT_USER\\Software\\Rights'"
-    library = doubled(
-        tmp_path / "library",
-        "folder_access",
-        {
-            "Get-Rights": f"    [Microsoft.Win32.Registry]::GetValue({store}, $Path, 'O:BAD:AI(A;ID;FA;;;BA)')",
-            "Set-Rights": f"    [Microsoft.Win32.Registry]::SetValue({store}, $Path, $Sddl)",
-            "New-Folder": "    $null = [System.IO.Directory]::CreateDirectory($Path)\n    Set-Rights $Path $Sddl",
-        },
-    )
+    store, library = RIGHTS, doubled(tmp_path / "library", "folder_access", RIGHTS_KEPT)
     done = f"[System.IO.File]::WriteAllText('C:\\done', [Microsoft.Win32.Registry]::GetValue({store}, 'C:\\Ours', ''))"
     folders = {"path": ["C:\\iPlato"], "private": ["C:\\Ours", "C:\\Ours\\kept"]}
     loose = f"O:{STRANGER}D:AI(A;;0x1301bf;;;{STRANGER})(A;ID;FA;;;BA)"
