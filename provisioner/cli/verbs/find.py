@@ -144,16 +144,21 @@ def _show(found: Sequence[Candidate], *, read: bool) -> None:
         out("No computer was found.")
         return
     # rich takes its time to load.
-    from rich.table import Table
+    from rich.console import Group, RenderableType
+    from rich.padding import Padding
     from rich.text import Text
 
-    shown = Table("practice", "computer", "address", "is it?", "why", "by", "Windows", "last log-on", "where", "text")
+    shown = list[RenderableType]()
     for one in found:
-        last = f"{one.last_logon:%Y-%m-%d}" if one.last_logon else ""
+        last = f"last log-on {one.last_logon:%Y-%m-%d}" if one.last_logon else ""
         is_it = (str(one.likelihood) if read else "") + (f" ({one.role})" if one.role else "")
-        cells = (one.practice, one.name, one.address, is_it, "; ".join(one.reasons), one.matched, one.windows, last)
-        shown.add_row(*(Text(cell) for cell in (*cells, one.ou, one.description)))
-    table(shown)
+        head = "  ".join(filter(None, (one.practice or "no practice", one.name, one.address, is_it.strip())))
+        origin = "; ".join(filter(None, (one.matched, one.windows, last, one.ou, one.description)))
+        # A name or an address that is cut is of no use: what explains it has lines of its own.
+        below = [Padding(Text(words), (0, 0, 0, 4)) for words in ("; ".join(one.reasons), origin) if words]
+        shown += [Text(head, no_wrap=True, overflow="ignore"), *below]
+    table(Group(*shown))
+    out("")
     _sum(found, read=read)
 
 
