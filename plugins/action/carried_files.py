@@ -5,7 +5,7 @@ from __future__ import annotations
 import ntpath
 from typing import ClassVar
 
-from provisioner.ansible.package import checksums, kept_copy, sha1, stats
+from provisioner.ansible.ours import checksums, kept_copy, sha1, stats
 from provisioner.ansible.work import Values, Work
 
 _COPY = "ansible.windows.win_copy"

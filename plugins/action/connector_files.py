@@ -6,8 +6,9 @@ import ntpath
 import re
 from typing import Any, ClassVar
 
-from provisioner.ansible import package
-from provisioner.ansible.package import Place, Unpacking
+from provisioner.ansible import installer, ours, package
+from provisioner.ansible.ours import Ours
+from provisioner.ansible.package import Unpacking
 from provisioner.ansible.work import Values, Work
 
 _SHARED = re.compile(r"[A-Z]:\\(Windows|Users|ProgramData|Program Files( \(x86\))?)(\\[^\\]*)?", re.IGNORECASE)
@@ -19,7 +20,7 @@ class ActionModule(Work):
     """The action `connector_files`: the Connector's folder, its package, and the files made for the practice."""
 
     SPEC: ClassVar[Values] = {
-        **package.OPTIONS,
+        **ours.OPTIONS,
         "state": {"type": "str", "choices": ["present", "absent", "restored"], "default": "present"},
         "package": {"type": "dict"},
         "files": {"type": "list", "elements": "dict", "default": []},
@@ -30,26 +31,26 @@ class ActionModule(Work):
     def act(self, given: Values) -> Values:
         """Errors: Failed."""
         do = {"present": self._present, "absent": self._absent, "restored": self._restored}[given["state"]]
-        return do(given, package.place(given))
+        return do(given, Ours.of(given))
 
-    def _present(self, given: Values, at: Place) -> Values:
+    def _present(self, given: Values, at: Ours) -> Values:
         paths = [file["path"] for file in given["files"]]
-        access = package.close_folders(self, at, [at.folder, *map(ntpath.dirname, paths), *given["closed"]])
+        access = ours.close_folders(self, at, [at.folder, *map(ntpath.dirname, paths), *given["closed"]])
         wanted = given["package"]
-        done = package.Put()
+        done = installer.Put()
         if wanted is not None:
             done = package.put(self, at, Unpacking(package=wanted, destination=at.folder, skip=paths))
         return {**done.told(), "access": access, "files": self._write(given["files"], at)}
 
-    def _write(self, files: list[Values], at: Place) -> Values:
+    def _write(self, files: list[Values], at: Ours) -> Values:
         """Write the files made from templates, keeping what they replace; the checksums of those that were there."""
         paths = [file["path"] for file in files]
-        found = package.checksums(package.stats(self, "Look at the files that are there", paths))
+        found = ours.checksums(ours.stats(self, "Look at the files that are there", paths))
         # One file with a secret hides all of them: what Ansible says of its neighbour might hold the same secret.
         hidden = any(file.get("secrets") for file in files)
         texts = {file["path"]: self._text(file, hidden) for file in files}
         if not self.check:
-            replaced = {path: sha1 for path, sha1 in found.items() if sha1 != package.sha1(texts[path])}
+            replaced = {path: sha1 for path, sha1 in found.items() if sha1 != ours.sha1(texts[path])}
             self._keep("Keep the files that will be replaced", replaced, at, hidden=hidden)
         for file in files:
             path, diff = file["path"], False if file.get("secrets") else None
@@ -64,12 +65,12 @@ class ActionModule(Work):
         (text,) = self.lookup(part, template, [file["template"]], hidden=hidden, template_vars=known)
         return str(text)
 
-    def _keep(self, part: str, files: Values, at: Place, *, hidden: bool = False) -> None:
+    def _keep(self, part: str, files: Values, at: Ours, *, hidden: bool = False) -> None:
         for path, sha1 in files.items():
-            copy = package.kept_copy(at.kept, path, sha1)
+            copy = ours.kept_copy(at.kept, path, sha1)
             self.do(part, _COPY, counts=False, hidden=hidden, src=path, dest=copy, remote_src=True)
 
-    def _absent(self, given: Values, at: Place) -> Values:
+    def _absent(self, given: Values, at: Ours) -> Values:
         if not _FOLDER.fullmatch(at.folder) or _SHARED.fullmatch(at.folder):
             raise self.refused(
                 "Refuse a folder that is not the Connector's alone",
@@ -77,20 +78,20 @@ class ActionModule(Work):
             )
         package.refuse_running(self, at)
         paths = [file["path"] for file in given["files"]]
-        found = package.stats(self, "Look at the files that are there", [*paths, at.folder])
-        files = package.checksums({path: stat for path, stat in found.items() if not stat.get("isdir")})
+        found = ours.stats(self, "Look at the files that are there", [*paths, at.folder])
+        files = ours.checksums({path: stat for path, stat in found.items() if not stat.get("isdir")})
         if found:
-            package.close_ours(self, at)
+            ours.close_ours(self, at)
         if not self.check:
             self._keep("Keep the files made for this practice", files, at)
-        product = package.remove_product(self, given["package"])
+        product = installer.remove_product(self, given["package"])
         before = package.remove_tree(self, at, "Remove the package, keeping it for an undo", at.folder)
         self.do("Remove the folder", "ansible.windows.win_file", path=at.folder, state="absent")
         if given["package"] is not None:
             package.forget(self, at, given["package"])
         return {"present": at.folder in found, "package": before, "product": product, "files": files}
 
-    def _restored(self, given: Values, at: Place) -> Values:
+    def _restored(self, given: Values, at: Ours) -> Values:
         before, wanted = given["before"], given["package"]
         # Without the outcome of the step only the gateway itself knows what was there, and it does not know of these
         # files.
@@ -98,14 +99,14 @@ class ActionModule(Work):
         zipped = wanted is not None and wanted["kind"] == "zip"
         told = before.get("package") or {}
         paths = list(dict.fromkeys([*(file["path"] for file in given["files"]), *was])) if known else []
-        found = package.checksums(package.stats(self, "Look at the files that are there", paths))
+        found = ours.checksums(ours.stats(self, "Look at the files that are there", paths))
         self._refuse_lost(given, at, {path: sha1 for path, sha1 in was.items() if found.get(path) != sha1})
-        package.close_ours(self, at)
+        ours.close_ours(self, at)
         if not self.check:
             changed = {path: sha1 for path, sha1 in found.items() if not zipped or was.get(path) != sha1}
             self._keep("Keep the files as they are now", changed, at)
         if wanted is not None and not zipped:
-            package.uninstall(self, wanted, before.get("product") or {})
+            installer.uninstall(self, wanted, before.get("product") or {})
         made = package.made(before, at, missing={at.folder: None} if before.get("present") is False else {})
         folders = [at.folder, *(ntpath.dirname(file["path"]) for file in given["files"])]
         access: dict[str, Any] = {}
@@ -118,10 +119,10 @@ class ActionModule(Work):
         package.remove_empty(self, made)
         return {"access": access, "package": unpacked, "files": found}
 
-    def _refuse_lost(self, given: Values, at: Place, wanted: Values) -> None:
+    def _refuse_lost(self, given: Values, at: Ours, wanted: Values) -> None:
         part = "Look for the copies that were kept of them"
-        copies = {package.kept_copy(at.kept, path, sha1): (path, sha1) for path, sha1 in wanted.items()}
-        kept = package.checksums(package.stats(self, part, list(copies)))
+        copies = {ours.kept_copy(at.kept, path, sha1): (path, sha1) for path, sha1 in wanted.items()}
+        kept = ours.checksums(ours.stats(self, part, list(copies)))
         for copy, (path, sha1) in copies.items():
             if kept.get(copy) != sha1:
                 words = f"{path} cannot be put back: the copy {copy} is gone. Nothing was changed."
@@ -136,7 +137,7 @@ class ActionModule(Work):
             )
 
     def _put_back(
-        self, folders: list[str], found: Values, was: Values, at: Place, would: bool, zipped: bool
+        self, folders: list[str], found: Values, was: Values, at: Ours, would: bool, zipped: bool
     ) -> dict[str, Any]:
         """The files as they were; the folders' rights before they were closed."""
         closed: Values = {}
@@ -149,7 +150,7 @@ class ActionModule(Work):
                 # An installer may have taken one away that it had found.
                 if found.get(path) != sha1 or not zipped:
                     part = "Put back the files that were there"
-                    self.do(part, _COPY, src=package.kept_copy(at.kept, path, sha1), dest=path, remote_src=True)
+                    self.do(part, _COPY, src=ours.kept_copy(at.kept, path, sha1), dest=path, remote_src=True)
         for path in found:
             if path not in was:
                 part = "Remove the files that were not there"

@@ -6,8 +6,9 @@ import re
 import time
 from typing import Any, ClassVar
 
-from provisioner.ansible import package
-from provisioner.ansible.package import Place, Unpacking
+from provisioner.ansible import ours, package
+from provisioner.ansible.ours import Ours
+from provisioner.ansible.package import Unpacking
 from provisioner.ansible.work import Values, Work
 
 # What the role tells procrun.
@@ -32,7 +33,7 @@ class ActionModule(Work):
     """
 
     SPEC: ClassVar[Values] = {
-        **package.OPTIONS,
+        **ours.OPTIONS,
         "state": {"type": "str", "choices": ["present", "absent", "disabled", "restored"], "default": "present"},
         "name": {"type": "str", "required": True},
         "display_name": {"type": "str", "default": ""},
@@ -52,7 +53,7 @@ class ActionModule(Work):
 
     def act(self, given: Values) -> Values:
         """Errors: Failed; nothing was changed where it takes no order, or where what was there cannot be put back."""
-        at, found = package.place(given), self._settled(given)
+        at, found = Ours.of(given), self._settled(given)
         # Whether what hosts it is changed, and so told of: one that is only stopped and disabled keeps it as it is.
         hosted = given["procrun"] is not None and given["state"] != "disabled"
         told = self._procrun(given) if hosted else {}
@@ -74,7 +75,7 @@ class ActionModule(Work):
         that ends is waited for."""
         part = "Look whether the service is there, and runs"
         for tries_left in range(given["settle_tries"], -1, -1):
-            found = package.services(self, part, given["name"])
+            found = ours.services(self, part, given["name"])
             pending = [one["state"] for one in found if str(one["state"]).endswith("_pending")]
             if not pending:
                 return found[0] if found else None
@@ -95,7 +96,7 @@ class ActionModule(Work):
         values = {name: value for name, value in (start.get("properties") or {}).items() if name in _TOLD}
         return {"exists": service["exists"], "start": values if start["exists"] else None}
 
-    def _vendors(self, given: Values, at: Place, found: dict[str, Any] | None) -> tuple[Any, Any]:
+    def _vendors(self, given: Values, at: Ours, found: dict[str, Any] | None) -> tuple[Any, Any]:
         """The vendor's installer made it: only what matters here is set, its path is its own."""
         if found is None and not self.check:
             words = (
@@ -106,8 +107,8 @@ class ActionModule(Work):
             raise self.refused("There must be one", words)
         return (_before(self._configure(given, found)) if found is not None else None), None
 
-    def _hosted(self, given: Values, at: Place, found: dict[str, Any] | None) -> tuple[Any, Any]:
-        package.close_ours(self, at)
+    def _hosted(self, given: Values, at: Ours, found: dict[str, Any] | None) -> tuple[Any, Any]:
+        ours.close_ours(self, at)
         unpacking = Unpacking(package=given["procrun"], destination=given["procrun_path"], member="prunsrv.exe")
         done = package.put(self, at, unpacking)
         # Blanks part them, but not within quotes.
@@ -132,7 +133,7 @@ class ActionModule(Work):
             and was.get("state") == "started"
             and (any(retold) or was.get("path") != set_.get("path", was.get("path")))
         ):
-            package.service(
+            ours.service(
                 self, "Start it again, where it runs what it was told before", given["name"], state="restarted"
             )
         return _before(set_), done.before
@@ -159,7 +160,7 @@ class ActionModule(Work):
         if given["start_mode"] == "disabled" or run == "started" or runs or was.get("start_mode") in _BY_ITSELF:
             mode = given["start_mode"]
         hosted = given["procrun"] is not None
-        return package.service(
+        return ours.service(
             self,
             "Configure the service",
             given["name"],
@@ -176,44 +177,42 @@ class ActionModule(Work):
             state=None if run == "unchanged" else run,
         )
 
-    def _disabled(self, given: Values, at: Place, found: dict[str, Any] | None) -> tuple[Any, Any]:
+    def _disabled(self, given: Values, at: Ours, found: dict[str, Any] | None) -> tuple[Any, Any]:
         """The gateway that a practice moves away from: whatever else is set there stays as it is, for the way back."""
         if found is None:
             return None, None
         part = "Stop the service, and let nothing start it"
-        return _before(
-            package.service(self, part, given["name"], diff=True, start_mode="disabled", state="stopped")
-        ), None
+        return _before(ours.service(self, part, given["name"], diff=True, start_mode="disabled", state="stopped")), None
 
-    def _absent(self, given: Values, at: Place, found: dict[str, Any] | None) -> tuple[Any, Any]:
+    def _absent(self, given: Values, at: Ours, found: dict[str, Any] | None) -> tuple[Any, Any]:
         package.forget_note(self, at)
-        removed = package.service(self, "Stop and remove the service", given["name"], diff=True, state="absent")
+        removed = ours.service(self, "Stop and remove the service", given["name"], diff=True, state="absent")
         program: Any = None
         if (procrun := given["procrun"]) is not None:
             part = "Remove what procrun was told"
             self.do(part, _REGEDIT, path=_key(given), state="absent", delete_key=True)
             if at.plan:
-                package.close_ours(self, at)
+                ours.close_ours(self, at)
             zipped = procrun["kind"] == "zip"
             options = {"unpack": zipped, "member": "prunsrv.exe" if zipped else ""}
             program = package.remove_tree(self, at, "Remove procrun", given["procrun_path"], **options)
             package.forget(self, at, procrun)
         return _before(removed), program
 
-    def _restored(self, given: Values, at: Place, found: dict[str, Any] | None) -> tuple[Any, Any]:
+    def _restored(self, given: Values, at: Ours, found: dict[str, Any] | None) -> tuple[Any, Any]:
         was = given["before"]
         self._refuse_unknown(given, was, found)
         if was["exists"]:
             result = self._as_it_was(given, was, found)
         else:
             part = "Remove the service that was not there"
-            result = package.service(self, part, given["name"], diff=True, state="absent")
+            result = ours.service(self, part, given["name"], diff=True, state="absent")
         program: Any = None
         if given["procrun"] is not None:
             program = self._unhosted(given, was, at)
         # Only where that is asked for, whatever it did before: another PC of the practice may be the active one by now.
         if was["exists"] and given["run"] == "started" and (found is not None or not self.check):
-            package.service(self, "Start the service", given["name"], state="started")
+            ours.service(self, "Start the service", given["name"], state="started")
         return _before(result), program
 
     def _refuse_unknown(self, given: Values, was: Values, found: dict[str, Any] | None) -> None:
@@ -239,7 +238,7 @@ class ActionModule(Work):
         if guarded:
             mode = None if not runs and now.get("start_mode") == mode else "manual"
         actions = was["failure_actions"]
-        return package.service(
+        return ours.service(
             self,
             "Configure the service as it was",
             given["name"],
@@ -256,7 +255,7 @@ class ActionModule(Work):
             state="stopped" if stops else None,
         )
 
-    def _unhosted(self, given: Values, was: Values, at: Place) -> Any:
+    def _unhosted(self, given: Values, was: Values, at: Ours) -> Any:
         """Put back what hosts it: what procrun was told, and its program."""
         told = was.get("procrun", {} if was["exists"] else {"exists": False, "start": None})
         if told.get("exists") is not None and told["start"] is None:

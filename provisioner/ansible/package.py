@@ -1,49 +1,16 @@
-"""A package of fleet.yml on a gateway: put there, put back, installed, uninstalled, while the Connector does not run.
+"""A package of fleet.yml on a gateway: put there, put back, removed, while the Connector does not run.
 
 What the roles `connector`, `java` and `service` share. `Unpacking` says which package, and where its files go.
 """
 
-import hashlib
-import json
-import ntpath
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
+from provisioner.ansible.installer import Put, install
+from provisioner.ansible.ours import Ours, gone, service, services
 from provisioner.ansible.work import Values, Work
-
-OPTIONS: Values = {
-    "keep": {"type": "str", "required": True},
-    "folder": {"type": "str", "default": ""},
-    "service": {"type": "str", "default": ""},
-    "restart": {"type": "bool", "default": False},
-    "plan": {"type": "str", "default": ""},
-}
-_UNINSTALL = (
-    r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall",
-    r"HKLM:\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where ours is on a gateway. `keep`: our own folder; `folder`: the Connector's; `service`: its service, "" for
-    none; `restart`: whether one that runs may be stopped for a moment; `plan`: the name under which what was there
-    before is kept, "" for not at all."""
-
-    keep: str
-    folder: str
-    service: str
-    restart: bool
-    plan: str
-
-    @property
-    def kept(self) -> str:
-        """The folder with the files as they were."""
-        return f"{self.keep}\\kept"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,45 +31,7 @@ class Unpacking:
         return bool(self.package["kind"] == "zip")
 
 
-@dataclass(kw_only=True)
-class Put:
-    """What was there of a package before it was put there. An installer's: the `product` (whether it was there, and
-    what it took the place of), whether a restart is needed, and the services that it started by itself."""
-
-    before: Any = None
-    product: Values | None = None
-    restart_needed: bool = False
-    started: list[str] = field(default_factory=list)
-
-    def told(self) -> dict[str, Any]:
-        """As a role says it."""
-        return {
-            "package": self.before,
-            "product": self.product,
-            "restart_needed": self.restart_needed,
-            "started_by_itself": self.started,
-        }
-
-
-def place(given: Values) -> Place:
-    """Of the options that `OPTIONS` names."""
-    return Place(**{name: given[name] for name in OPTIONS})
-
-
-def close_folders(work: Work, at: Place, folders: Sequence[str]) -> Any:
-    """Close these and all of ours to all but administrators: whoever can write there can run a program as a service
-    that no antivirus looks at. Their rights before."""
-    ours = [at.keep, at.kept, f"{at.keep}\\packages", f"{at.keep}\\running"]
-    part = "Close the Connector's folder and ours to all but administrators"
-    return work.do(part, "folder_access", path=list(folders), private=ours)["before"]
-
-
-def close_ours(work: Work, at: Place) -> None:
-    """Close our own folder to all but administrators."""
-    work.do("Close our folder to all but administrators", "folder_access", private=[at.keep, at.kept])
-
-
-def put(work: Work, at: Place, unpacking: Unpacking) -> Put:
+def put(work: Work, at: Ours, unpacking: Unpacking) -> Put:
     """Put a package there, from wherever fleet.yml says that it comes."""
     package = unpacking.package
     if package["source"] == "push":
@@ -115,12 +44,12 @@ def put(work: Work, at: Place, unpacking: Unpacking) -> Put:
     # On a gateway that has not fetched it yet there is nothing to ask: the fetching already shows as a change.
     if work.check and fetched["changed"]:
         return Put(before=fetched["before"])
-    done = _install(work, at, package)
+    done = install(work, at, package)
     done.before = fetched["before"]
     return done
 
 
-def tree(work: Work, at: Place, unpacking: Unpacking, *, asked: bool = False) -> dict[str, Any]:
+def tree(work: Work, at: Ours, unpacking: Unpacking, *, asked: bool = False) -> dict[str, Any]:
     """Bring the package's files to their wanted state, or only ask whether that would change anything."""
     package, zipped = unpacking.package, unpacking.zipped
     pushed = package["source"] == "push"
@@ -150,7 +79,7 @@ def tree(work: Work, at: Place, unpacking: Unpacking, *, asked: bool = False) ->
 
 def unpack(
     work: Work,
-    at: Place,
+    at: Ours,
     unpacking: Unpacking | None,
     *,
     changes: bool = False,
@@ -171,7 +100,7 @@ def unpack(
 
 
 @contextmanager
-def stopped(work: Work, at: Place, would: bool, restart: bool) -> Iterator[None]:
+def stopped(work: Work, at: Ours, would: bool, restart: bool) -> Iterator[None]:
     """The Connector does not run while files are replaced, if any will be (`would`). Files of a program that runs
     cannot be replaced, or would be mixed with what it has read already."""
     state = _state(work, at)
@@ -193,16 +122,16 @@ def stopped(work: Work, at: Place, would: bool, restart: bool) -> Iterator[None]
         if at.restart and restart and ((stops and ran) or left):
             service(work, "Start the Connector again", at.service, state="started")
             if not work.check:
-                _gone(work, "Take the note away", _note(at))
+                gone(work, "Take the note away", _note(at))
 
 
-def forget_note(work: Work, at: Place) -> None:
+def forget_note(work: Work, at: Ours) -> None:
     """A note that it was stopped for its files, left by a run that died, would make a later one start a Connector."""
     if not work.check:
-        _gone(work, "Take away the note that it was stopped for its files", _note(at))
+        gone(work, "Take away the note that it was stopped for its files", _note(at))
 
 
-def refuse_running(work: Work, at: Place) -> None:
+def refuse_running(work: Work, at: Ours) -> None:
     """A Connector that runs keeps its files. In check mode the service that would have gone before is still there."""
     found = services(work, "Look whether the Connector runs", at.service) if at.service else []
     if any(one["state"] != "stopped" for one in found) and not work.check:
@@ -212,47 +141,7 @@ def refuse_running(work: Work, at: Place) -> None:
         )
 
 
-def uninstall(work: Work, package: Values, product: Values) -> None:
-    """Undo what an installer did, where it found nothing. `product`: as it was told when it was installed."""
-    asked = {"product_id": package["product_id"], "state": "absent"}
-    part = "Ask whether the product is installed"
-    installed = work.do(part, "ansible.windows.win_package", check=True, diff=False, **asked)["changed"]
-    why = (
-        "nothing is known of what was there before"
-        if product.get("exists") is None
-        else f"it took the place of {', '.join(product['replaced'])}"
-        if product.get("replaced")
-        else "the product was installed before, and is not now"
-        if product["exists"] and not installed
-        else ""
-    )
-    if why:
-        raise work.refused(
-            "Refuse what cannot be undone",
-            f"What the installer {package['name']} did cannot be undone from here: {why}. Nothing was changed. "
-            "Install the version that is wanted by a plan whose packages name it.",
-        )
-    if not product["exists"]:
-        arguments = package.get("arguments") or None
-        part = "Uninstall what was not there"
-        work.do(part, "ansible.windows.win_package", arguments=arguments, **asked)
-
-
-def remove_product(work: Work, package: Values | None) -> Values | None:
-    """Uninstall a product, if the package is one: whether it was there, as an undo of it is told; None for a zip."""
-    if package is None or not package.get("product_id"):
-        return None
-    gone = work.do(
-        "Uninstall",
-        "ansible.windows.win_package",
-        product_id=package["product_id"],
-        arguments=package.get("arguments") or None,
-        state="absent",
-    )
-    return {"exists": gone["changed"], "replaced": []}
-
-
-def remove_tree(work: Work, at: Place, part: str, destination: str, **options: Any) -> Any:
+def remove_tree(work: Work, at: Ours, part: str, destination: str, **options: Any) -> Any:
     """Remove what was unpacked, keeping it for an undo; what was there before."""
     removed = work.do(
         part, "package_tree", destination=destination, keep=at.kept, undo=at.plan, state="absent", **options
@@ -269,7 +158,7 @@ def as_it_was(
     return Unpacking(package=package, destination=destination, member=member, state="restored", existed=there)
 
 
-def made(before: Values, at: Place, missing: Values) -> list[str]:
+def made(before: Values, at: Ours, missing: Values) -> list[str]:
     """The folders that a role made, by the rights that it told of them; ours stay. `missing`: where it told of none."""
     access = before.get("access", missing)
     return [path for path, was in access.items() if was is None and not path.startswith(at.keep)]
@@ -281,54 +170,23 @@ def remove_empty(work: Work, folders: Sequence[str]) -> None:
     work.do(part, "folder_access", path=list(folders), state="absent")
 
 
-def forget(work: Work, at: Place, package: Values) -> None:
+def forget(work: Work, at: Ours, package: Values) -> None:
     """Remove our own copies of a package."""
     for name in (package["name"], f"pushed-{package['name']}"):
         part = "Remove our own copies of the package"
         work.do(part, "ansible.windows.win_file", path=f"{at.keep}\\packages\\{name}", state="absent")
 
 
-def services(work: Work, part: str, name: str | None = None) -> list[dict[str, Any]]:
-    """The services of that name, or all of them, as win_service_info tells them."""
-    return work.do(part, "ansible.windows.win_service_info", name=name).get("services") or []
-
-
-def service(work: Work, part: str, name: str, **options: Any) -> dict[str, Any]:
-    """Set what is given of one service, with the difference."""
-    return work.do(part, "ansible.windows.win_service", name=name, **options)
-
-
-def stats(work: Work, part: str, paths: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """What win_stat says of each file that is there, by its path."""
-    found = {path: work.do(part, "ansible.windows.win_stat", path=path)["stat"] for path in paths}
-    return {path: stat for path, stat in found.items() if stat["exists"]}
-
-
-def checksums(found: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The SHA-1 of each file, of what `stats` says; "" of a folder."""
-    return {path: stat.get("checksum", "") for path, stat in found.items()}
-
-
-def kept_copy(kept: str, path: str, digest: str) -> str:
-    """Where a file is kept as it was: below the folder for that, by its name and the beginning of its SHA-1."""
-    return f"{kept}\\{ntpath.basename(path)}.{digest[:12]}"
-
-
-def sha1(text: str) -> str:
-    """As win_stat and win_copy compare files."""
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _state(work: Work, at: Place) -> str:
+def _state(work: Work, at: Ours) -> str:
     found = services(work, "Look whether the Connector runs", at.service) if at.service else []
     return str(found[0]["state"]) if found else "stopped"
 
 
-def _note(at: Place) -> str:
+def _note(at: Ours) -> str:
     return f"{at.keep}\\stopped-for-files"
 
 
-def _stop(work: Work, at: Place, ran: bool) -> None:
+def _stop(work: Work, at: Ours, ran: bool) -> None:
     if not at.restart:
         raise work.refused(
             "A Connector that runs where none should is not touched",
@@ -338,79 +196,3 @@ def _stop(work: Work, at: Place, ran: bool) -> None:
         part = "Note that it ran, for whoever goes on should this run end here"
         work.do(part, "ansible.windows.win_copy", content=at.service, dest=_note(at), counts=False)
     service(work, "Stop the Connector while its files are replaced", at.service, state="stopped")
-
-
-def _gone(work: Work, part: str, path: str) -> None:
-    work.do(part, "ansible.windows.win_file", path=path, state="absent", counts=False)
-
-
-def _install(work: Work, at: Place, package: Values) -> Put:
-    """Run the installer. Never restarts the PC: 3010 is done, with a restart for the practice to do."""
-    running = f"{at.keep}\\running\\{package['name']}.json"
-    if not work.check:
-        # An installer outlives its client: whoever comes next sees from this that one of ours may still be at work.
-        started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        words = json.dumps({"pid": 0, "what": package["name"], "started": started})
-        part = "Mark the installer as running"
-        work.do(part, "ansible.windows.win_copy", content=words, dest=running, counts=False)
-    done = Put()
-    try:
-        before = _products(work, "List the products that are there")
-        ran = services(work, "List the services that are there")
-        try:
-            installed = work.do(
-                "Install",
-                "ansible.windows.win_package",
-                path=f"{at.keep}\\packages\\{package['name']}",
-                product_id=package.get("product_id") or None,
-                arguments=package.get("arguments") or None,
-                provider="msi" if package["kind"] == "msi" else "registry",
-            )
-            left = _products(work, "List the products that are left")
-            done.product = {
-                "exists": not installed["changed"],
-                "replaced": [name for name in dict.fromkeys(before) if name not in left],
-            }
-            done.restart_needed = bool(installed.get("reboot_required"))
-        finally:
-            # An installer that fails may have started or stopped one as well.
-            done.started = _as_they_ran(work, at, ran)
-    finally:
-        if not work.check:
-            _gone(work, "Take the mark away", running)
-    return done
-
-
-def _products(work: Work, part: str) -> list[str]:
-    return [
-        name
-        for key in _UNINSTALL
-        for name in work.do(part, "ansible.windows.win_reg_stat", path=key).get("sub_keys") or ()
-    ]
-
-
-def _as_they_ran(work: Work, at: Place, before: Sequence[Values]) -> list[str]:
-    """Let run what ran before the installer, and nothing else; the names of those that it started by itself.
-
-    A Connector's first start has guards of its own (two that run at once send everything twice); an installer's has
-    none. Also one that does not run yet is kept from it: it would with the PC's next start.
-    """
-    ran = {one["name"] for one in before if one["state"] != "stopped"}
-    known = {one["name"] for one in before}
-    own = _own(at, services(work, "List the services that are left"))
-    made = [one["name"] for one in own if one["name"] not in known]
-    started = [one["name"] for one in own if one["state"] != "stopped" and one["name"] not in ran]
-    ended = [one["name"] for one in own if one["state"] == "stopped" and one["name"] in ran]
-    for name in dict.fromkeys(made + started):
-        part = "Stop what the installer started by itself, and let it not start with the PC"
-        service(work, part, name, state="stopped", start_mode="manual")
-    for name in ended if at.restart else ():
-        service(work, "Start again what ran before the installer", name, state="started")
-    return started
-
-
-def _own(at: Place, left: Sequence[Values]) -> list[Values]:
-    """The Connector's, by its name or by a program in its folder."""
-    inside = re.compile(rf'"?{re.escape(at.folder)}\\', re.IGNORECASE)
-    told = [one for one in left if isinstance(one.get("path"), str)]
-    return [one for one in told if one["name"] == at.service or inside.match(one["path"])]
