@@ -24,6 +24,7 @@ VERBS = {
     "read": "One gateway's evidence, section by section.",
     "audit": "Read and judge the gateways. Changes nothing.",
     "plan": "What would be changed, in waves. Changes nothing.",
+    "approve": "Say, as a second person, that a plan may be done.",
     "apply": "Do exactly what a plan says; again: go on where it stopped.",
     "undo": "Put back what was there before a plan.",
     "migrate": "Move a practice's gateway to another PC, and back.",

@@ -204,8 +204,8 @@ def confirm_command(practice: str, step: Step) -> str:
 
 
 def keep(journal: Journal, planned: Planned) -> None:
-    """Put a new plan into the journal, under its title."""
-    if planned.new:
+    """Put a new plan into the journal, under its title, if it is not there."""
+    if planned.new and planned.plan.id not in journal.kept("plan"):
         journal.save(planned.plan, title(planned.plan))
 
 
