@@ -12,6 +12,7 @@ import pytest
 from provisioner import processes
 from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import approving, engine
+from provisioner.execute.admission import Asked
 from provisioner.execute.approving import Wanted
 from provisioner.journal import Event, Journal
 from provisioner.model import Plan, Wave
@@ -105,7 +106,8 @@ def test_an_approved_plan_is_done_and_the_journal_says_by_whose_word(change: Cha
 def test_a_part_of_an_approved_plan_is_approved(change: Change) -> None:
     change.give(change.proof())
     first, *_ = change.plan.waves
-    part = replace(change.plan, waves=(first,), places={step.gateway: change.plan.places[step.gateway] for step in first.steps})  # fmt: skip
+    places = {step.gateway: change.plan.places[step.gateway] for step in first.steps}
+    part = replace(change.plan, waves=(first,), places=places)
     assert set(results(change.apply(part)).values()) == {"done"}
 
 
@@ -175,7 +177,10 @@ def test_before_and_after_its_hours(change: Change) -> None:
     refused(change.apply, "begins only on Monday 23 November 2026, 19:15 GMT")
     change.world.clock = AT + 2 * HOUR
     refused(change.apply, "ended on Monday 23 November 2026, 21:15 GMT")
-    refused(lambda: approving.give(change.journal, change.world.fleet, change.plan, change.proof(), AT + 2 * HOUR), "is over since")  # fmt: skip
+    late = AT + 2 * HOUR
+    refused(
+        lambda: approving.give(change.journal, change.world.fleet, change.plan, change.proof(), late), "is over since"
+    )
     with pytest.raises(InputError, match="before it begins"):
         change.proof(ends=AT - 2 * HOUR)
     assert change.world.acts == []
@@ -213,9 +218,11 @@ def test_a_plan_that_was_changed_since(change: Change) -> None:
     change.give(change.proof())
     first, *rest = change.plan.waves
     values = replace(first.steps[0], values={"firewall_state": "absent"})
-    refused(lambda: change.apply(replace(change.plan, waves=(Wave(number=1, steps=(values,)), *rest))), "it was changed since")  # fmt: skip
+    other = replace(change.plan, waves=(Wave(number=1, steps=(values,)), *rest))
+    refused(lambda: change.apply(other), "it was changed since")
     # Steps that are all in it, in another order of waves.
-    refused(lambda: change.apply(replace(change.plan, waves=(Wave(number=1, steps=change.plan.steps),))), "changed since")  # fmt: skip
+    at_once = replace(change.plan, waves=(Wave(number=1, steps=change.plan.steps),))
+    refused(lambda: change.apply(at_once), "it was changed since")
     text = change.proof().text.replace(change.journal.seal(change.plan.id)["sha256"], "0" * 64)
     refused(lambda: change.give(replace(change.proof(), text=text)), "it was changed since B. Person approved it")
 
@@ -235,7 +242,7 @@ def test_the_way_back_is_covered_where_the_approver_said_so(change: Change, cove
     change.give(change.proof(way_back=covered))
     back = replace(change.plan, id="undo-20261123-201502-ef56", kind="undo", of=change.plan.id)
     change.journal.save(back)
-    asked = engine.Asked()
+    asked = Asked()
     if covered:
         assert approving.granted(change.journal, change.world.fleet, back, asked, AT)
     else:
@@ -249,7 +256,8 @@ def test_a_plan_that_waits_for_its_approval_is_found_again(change: Change) -> No
     change.journal.save(back)
     fresh = replace(back, id="undo-2")
     assert approving.waiting(change.journal, fresh) is fresh
-    refused(lambda: approving.granted_or_asked(change.journal, change.world.fleet, back, engine.Asked(), AT), "not approved")  # fmt: skip
+    fleet = change.world.fleet
+    refused(lambda: approving.granted_or_asked(change.journal, fleet, back, Asked(), AT), "not approved")
     assert approving.waiting(change.journal, fresh).id == "undo-1"
     # One that does something else by now is another plan.
     fewer = replace(fresh, waves=fresh.waves[:1])

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from provisioner import processes
 from provisioner.ansible.results import StepResult
-from provisioner.errors import InputError, JournalError
+from provisioner.errors import JournalError
 from provisioner.execute import budget as budgets
 from provisioner.execute.events import Happening, Queued
 from provisioner.journal import Event, Journal
