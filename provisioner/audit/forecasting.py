@@ -105,14 +105,11 @@ def _certificates(reading: Evidence) -> set[date]:
 
 
 def _of_persons(fleet: Fleet) -> Iterator[Ending]:
-    """Statements and waivers, at each gateway of which they speak; where there is none, at the practice."""
+    """Statements and waivers, at each gateway of which they speak."""
     said: tuple[Statement, ...] = (*fleet.statements, *fleet.waivers)
     for one in said:
         kind, file = ("waiver", "waivers.yml") if isinstance(one, Waiver) else ("statement", "statements.csv")
-        where = [row for row in fleet.gateways if one.covers(row)]
-        for practice, gateway in dict.fromkeys((row.practice, row.name) for row in where) or {
-            (one.practice, one.gateway)
-        }:
+        for practice, gateway in dict.fromkeys((row.practice, row.name) for row in fleet.gateways if one.covers(row)):
             yield Ending(
                 on=one.until, what=f"{kind} on {one.control} by {one.by}", gateway=gateway, practice=practice,
                 owner=one.by, control=one.control,

@@ -20,7 +20,7 @@ _SUCCESSOR = re.compile(r"succ|new|into|to\b", re.I)
 _HINT = "A CSV that has a column with the codes of practices that closed, and one with those that took over."
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """What differs, the heaviest first."""
 
     CLOSED = "closed"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class FleetPractice:
     """One practice of the fleet, with its gateways and their roles."""
 
     code: str
@@ -41,11 +41,11 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class ListDifference:
     """What is to be said of one practice. `on` is when it closed or opened, `successors` who took over, as far as that
     is told; `settled`: its rows say so already."""
 
-    kind: Kind
+    kind: DifferenceKind
     code: str
     name: str
     gateways: tuple[str, ...]
@@ -55,7 +55,7 @@ class Difference:
     settled: bool = False
 
 
-def entries(path: Path) -> list[Entry]:
+def entries(path: Path) -> list[FleetPractice]:
     """The practices of a practices.csv, whatever the order of its columns. Errors: InputError with all faults."""
     table = csvfile.read(path, ("practice",), None)
     if table.faults:
@@ -64,7 +64,7 @@ def entries(path: Path) -> list[Entry]:
     for row in table.rows:
         rows.setdefault(codes.normal(row.cells["practice"]), []).append(row.cells)
     return [
-        Entry(
+        FleetPractice(
             code=code,
             name=next((" ".join(cells["name"].split()) for cells in its if cells.get("name")), ""),
             gateways=tuple(name for cells in its if (name := cells.get("gateway", ""))),
@@ -114,52 +114,54 @@ def is_old(latest: date | None, fleet: date) -> bool:
 
 
 def differences(
-    fleet: Sequence[Entry],
+    fleet: Sequence[FleetPractice],
     listed: Sequence[Practice],
     wanted: Sequence[Practice],
     took_over: Mapping[str, Sequence[str]],
-) -> list[Difference]:
+) -> list[ListDifference]:
     """What differs, in the order of kinds. `wanted` are the open practices that the fleet is to have."""
     by_code = {entry.code: entry for entry in listed}
     own = {entry.code for entry in fleet}
     found = list(itertools.chain.from_iterable(_of(one, by_code, own, took_over) for one in fleet))
     found += [
-        Difference(
-            kind=Kind.NEW, code=entry.code, name=entry.name, gateways=(), on=entry.opened_on,
+        ListDifference(
+            kind=DifferenceKind.NEW, code=entry.code, name=entry.name, gateways=(), on=entry.opened_on,
             words=f"opened on {entry.opened_on}" if entry.opened_on else "open",
         )
         for entry in wanted
         if entry.code not in own
     ]  # fmt: skip
-    order = list(Kind)
+    order = list(DifferenceKind)
     return sorted(found, key=lambda one: order.index(one.kind))
 
 
 def _of(
-    one: Entry, by_code: Mapping[str, Practice], own: set[str], took_over: Mapping[str, Sequence[str]]
-) -> Iterator[Difference]:
+    one: FleetPractice, by_code: Mapping[str, Practice], own: set[str], took_over: Mapping[str, Sequence[str]]
+) -> Iterator[ListDifference]:
     entry = by_code.get(one.code)
 
-    def told(kind: Kind, text: str, on: date | None = None, after: Sequence[str] = ()) -> Difference:
+    def told(kind: DifferenceKind, text: str, on: date | None = None, after: Sequence[str] = ()) -> ListDifference:
         name = one.name or (entry.name if entry else "")
-        return Difference(
+        return ListDifference(
             kind=kind, code=one.code, name=name, gateways=one.gateways, words=text, on=on, successors=tuple(after)
         )  # fmt: skip
 
     if entry is None:
-        yield told(Kind.UNLISTED, nearest_code(one.code, by_code) or "is the list an old one, or the code wrong?")
+        yield told(
+            DifferenceKind.UNLISTED, nearest_code(one.code, by_code) or "is the list an old one, or the code wrong?"
+        )
     elif not entry.open:
         after = took_over.get(one.code, ())
         parts = [f"closed on {entry.closed_on}" if entry.closed_on else "closed"]
         parts.append(_after(after, by_code, own) if after else _near(entry, by_code))
         settled = set(one.roles) == {"retired"}
         parts.append("retired here already" if settled else "")
-        closed = told(Kind.CLOSED, "; ".join(part for part in parts if part), entry.closed_on, after)
+        closed = told(DifferenceKind.CLOSED, "; ".join(part for part in parts if part), entry.closed_on, after)
         yield replace(closed, settled=settled)
     elif not entry.gp:
-        yield told(Kind.NO_GP, f"it is {entry.name} there")
+        yield told(DifferenceKind.NO_GP, f"it is {entry.name} there")
     elif one.name and differ(one.name, entry.name):
-        yield told(Kind.RENAMED, f"it is {entry.name} there")
+        yield told(DifferenceKind.RENAMED, f"it is {entry.name} there")
 
 
 def _after(after: Sequence[str], by_code: Mapping[str, Practice], own: set[str]) -> str:
@@ -184,7 +186,7 @@ def _near(entry: Practice, by_code: Mapping[str, Practice]) -> str:
 COLUMNS = ("what", "practice", "name", "gateways", "on", "successors", "why")
 
 
-def row(one: Difference) -> tuple[str, ...]:
+def row(one: ListDifference) -> tuple[str, ...]:
     """A difference as a row of a table."""
     on = one.on.isoformat() if one.on else ""
     return (one.kind, one.code, one.name, " ".join(one.gateways), on, " ".join(one.successors), one.words)

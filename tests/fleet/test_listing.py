@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from provisioner.cli import provisioner
 from provisioner.errors import InputError
 from provisioner.fleet import listing, ods
-from provisioner.fleet.listing import Kind
+from provisioner.fleet.listing import DifferenceKind
 
 # Another order of columns, one that we do not know, and a separator that a spreadsheet may choose.
 OWN = """\
@@ -132,7 +132,7 @@ def test_in_a_pipe_it_is_a_table_with_tabs(files: tuple[Path, Path]) -> None:
     ran = run(files[0], "--compare", files[1])
     head, *rows = (line.split("\t") for line in ran.stdout.splitlines())
     assert tuple(head) == listing.COLUMNS
-    assert [cells[0] for cells in rows] == sorted((cells[0] for cells in rows), key=[*Kind].index)
+    assert [cells[0] for cells in rows] == sorted((cells[0] for cells in rows), key=[*DifferenceKind].index)
     assert all(len(cells) == len(head) for cells in rows)
     assert "Next: in practices.csv the role retired" in ran.stderr
 

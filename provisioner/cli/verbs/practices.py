@@ -11,7 +11,7 @@ from provisioner.cli.columns import listed as put_out
 from provisioner.cli.columns import width, wrapped
 from provisioner.cli.console import as_json, document, out, say
 from provisioner.fleet import listing, ods
-from provisioner.fleet.listing import Difference, Entry, Kind
+from provisioner.fleet.listing import DifferenceKind, FleetPractice, ListDifference
 from provisioner.fleet.ods import Practice
 from provisioner.report.words import counted
 
@@ -76,7 +76,7 @@ def command(
 
 def _wanted(
     listed: Sequence[Practice],
-    own: Sequence[Entry],
+    own: Sequence[FleetPractice],
     commissioner: str,
     icb: str,
     systems: Mapping[str, str] | None,
@@ -124,9 +124,9 @@ def _remarks(epraccur: Path, own: Path, latest: date | None) -> list[str]:
     return [] if latest else [f"{epraccur.name} has no dates: how old it is cannot be told."]
 
 
-def _lines(head: str, found: Sequence[Difference]) -> Iterator[str]:
+def _lines(head: str, found: Sequence[ListDifference]) -> Iterator[str]:
     yield head
-    for kind in Kind:
+    for kind in DifferenceKind:
         its = [one for one in found if one.kind is kind]
         if its:
             yield f"{kind[0].upper()}{kind[1:]} ({len(its)}):"
@@ -137,9 +137,9 @@ def _lines(head: str, found: Sequence[Difference]) -> Iterator[str]:
         yield "Nothing differs."
 
 
-def _next(found: Sequence[Difference], own: Path) -> list[str]:
-    if any(one.kind is Kind.CLOSED and not one.settled for one in found):
+def _next(found: Sequence[ListDifference], own: Path) -> list[str]:
+    if any(one.kind is DifferenceKind.CLOSED and not one.settled for one in found):
         return [f"Next: in {own.name} the role retired for what has closed; then provisioner audit, plan and apply"]
-    if any(one.kind is Kind.NEW for one in found):
+    if any(one.kind is DifferenceKind.NEW for one in found):
         return [f"Next: rows for the new ones in {own.name}; then provisioner find says which PC is whose"]
     return []
