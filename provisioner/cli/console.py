@@ -80,10 +80,11 @@ def open_fleet(controls: Collection[str] | None = None) -> Fleet:
     return fleet.only(found, common().only) if common().only else found
 
 
-def whole_fleet(controls: Collection[str] | None = None) -> Fleet:
-    """The fleet, not narrowed. Errors: InputError with all that is wrong in the folder."""
+def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = True) -> Fleet:
+    """The fleet, not narrowed; without `credentials` by somebody who logs in to no gateway. Errors: InputError with all
+    that is wrong in the folder."""
     folder = fleet_folder()
-    found, faults = fleet.check(folder, practices=ods.read, controls=controls)
+    found, faults = fleet.check(folder, practices=ods.read, controls=controls, credentials=credentials)
     if found is None:
         raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
     warn(faults)

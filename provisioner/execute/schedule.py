@@ -47,6 +47,14 @@ def outlasts(run: Run, steps: Sequence[Step]) -> str:
     return run.ports.why_not_until(run.ports.now() + timedelta(seconds=_MARGIN + (needs or 0.0)))
 
 
+def not_approved(run: Run) -> str:
+    """Why no further wave is begun: the approval has ended meanwhile; "" where it has not."""
+    given = run.approval
+    if given is None or run.ports.now() <= given.ends or _between(run):
+        return ""
+    return f"its approval by {given.name} ended at {_when(given.ends)}"
+
+
 def _between(run: Run) -> bool:
     """Whether a migration has stopped the old gateway, or may have: the practice is not left without one until the
     next window."""

@@ -41,18 +41,21 @@ def check(
     practices: Reader | None = None,
     controls: Collection[str] | None = None,
     today: date | None = None,
+    credentials: bool = True,
 ) -> tuple[Fleet | None, list[Fault]]:
     """The fleet of a folder, None where something is wrong; and all faults, warnings too, by file and line.
 
     `practices` reads the national list that fleet.yml may name; without it only a code's shape is judged.
-    `controls` are the ids that statements may speak of; without them any is taken.
+    `controls` are the ids that statements may speak of; without them any is taken. Without `credentials` nobody is to
+    log in to a gateway: the file of a password may be another user's.
     """
     settings, document, wrong = schema.settings(folder / FILE)
     usable = settings or Settings(version=schema.VERSION, endpoints=())
     complain = _Complaints(document, wrong)
     if settings is not None:
         for complaint in checks.complaints(settings, folder):
-            complain(complaint)
+            if credentials or complaint.place != checks.CREDENTIAL_FILE:
+                complain(complaint)
     listed = _listed(usable, folder, practices, complain)
     table = rows(folder, usable, settings is not None and ("lab",) not in wrong, listed)
     _basic(usable, table, complain)

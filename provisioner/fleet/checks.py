@@ -14,6 +14,7 @@ from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
 
+CREDENTIAL_FILE: Place = ("connection", "credential_file")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VERSION = re.compile(r"[0-9]+(?:[._+-][0-9A-Za-z]+)*")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -147,7 +148,7 @@ def _record_key(settings: Settings, folder: Path) -> Iterator[Complaint]:
 
 
 def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint]:
-    place = ("connection", "credential_file")
+    place = CREDENTIAL_FILE
     holds = "keys" if connection.credential == "keytab" else "password"
     if not connection.credential_file:
         yield Complaint(place, "connection.credential_file is missing.", f"Name the file that holds the {holds}.")
@@ -344,6 +345,25 @@ def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield Complaint(("rollout", "hours"), f"rollout.hours: {why}", "Leave it out for any time.")
 
 
+def _approvers(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    rollout, seen = settings.rollout, set[str]()
+    if rollout.approval and not rollout.approvers:
+        message = "rollout.approval asks for an approval, and rollout.approvers names nobody who may give it."
+        hint = "Such as `approvers: [{account: bperson, name: B. Person}]`; until then nothing can be applied."
+        yield Complaint(("rollout", "approval"), message, hint, warning=True)
+    for index, one in enumerate(rollout.approvers):
+        place: Place = ("rollout", "approvers", index)
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*", one.account):
+            hint = "The name by which they log in to this machine, as `id -un` says it there."
+            yield Complaint((*place, "account"), f"{one.account!r} is no account of a person.", hint)
+        elif one.account in seen:
+            yield Complaint((*place, "account"), f"{one.account} is here twice.", "Keep one of them.")
+        seen.add(one.account)
+        if one.key and not is_file(folder / one.key):
+            message = f"there is no file {one.key} beside fleet.yml."
+            yield Complaint((*place, "key"), message, "It is their public Ed25519 key in PEM, never the private one.")
+
+
 def _domain(settings: Settings, folder: Path) -> Iterator[Complaint]:
     for place, message, hint in domain.complaints(settings, folder):
         yield Complaint(place, message, hint)
@@ -373,4 +393,5 @@ _RULES: tuple[Rule, ...] = (
     _files,
     _service,
     _rollout,
+    _approvers,
 )

@@ -213,7 +213,7 @@ class _Rows:
         elif not entry.gp:
             message = f"{code} is {entry.name}, in the national list no GP practice."
             self._warn(row.line, message, "Is the code right?")
-        elif name and _differ(name, entry.name):
+        elif name and differ(name, entry.name):
             self._warn(row.line, f"{code} is {entry.name} in the national list, not {name}.", "Is the code right?")
         return name or entry.name
 
@@ -278,7 +278,7 @@ def nearest_code(code: str, listed: Container[str]) -> str:
     return f"Did you mean {near[0]}?" if len(near) == 1 else ""
 
 
-def _differ(name: str, listed: str) -> bool:
+def differ(name: str, listed: str) -> bool:
     """Whether two names have no word in common that tells practices apart."""
     here, there = (set(re.findall(r"[A-Z]{3,}", text.upper())) - _COMMON for text in (name, listed))
     return bool(here) and bool(there) and not here & there

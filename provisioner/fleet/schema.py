@@ -33,6 +33,7 @@ _SHAPES: dict[tuple[str, ...], type] = {
     ("antivirus",): shapes.Antivirus,
     ("systmone",): shapes.SystmOne,
     ("rollout",): shapes.Rollout,
+    ("rollout", "approvers", "*"): shapes.Approver,
 }
 _COUNTS = ("failed", "unreachable", "refused", "unknown")
 _PLACEHOLDERS: dict[Place, Any] = {("version",): VERSION, ("endpoints",): []}

@@ -148,6 +148,22 @@ class SystmOne:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approver:
+    """Who may approve plans: by which `account` of this machine, or under which name where they have none here. With a
+    `key` (the file of a public one, Ed25519 in PEM, beside fleet.yml) only their signature counts."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    account: str
+    name: str = ""
+    key: str = ""
+
+    @property
+    def called(self) -> str:
+        """The person as people are told of them."""
+        return self.name or self.account
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rollout:
     """Waves and the failure budget. `failed`, `unreachable`, `refused` and `unknown` are how many gateways may end so
     before the rollout stops; `none` means any number. `approve_wait` and `settle` are in seconds: how long a person is
@@ -162,6 +178,7 @@ class Rollout:
     unknown: int | None = 1
     shard: int = 25
     approval: bool = False
+    approvers: tuple[Approver, ...] = ()
     approve_wait: float = 30.0
     settle: float = 90.0
     line_speed: int = 10_000_000

@@ -25,6 +25,7 @@ from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impa
 from provisioner.model.results import Stands
 from provisioner.remedies.remedy import Risk
 from provisioner.report import pretty, standing, words
+from provisioner.report.trend import Trend
 from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, by_whose, view
 
 _UNTOLD = Risk(does="As the steps below say.", wrong="To be judged from the steps below.", back="As the steps say.")
@@ -71,8 +72,15 @@ class WaveRow:
         return sum(step.seconds for step in self.steps)
 
 
-def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], facts: str = "") -> str:
-    """The whole audit: what is ready, why the rest is not, whose job that is, and every fact behind it.
+def audit(
+    audit: Audit,
+    ready: Mapping[str, bool],
+    causes: Sequence[Cause],
+    facts: str = "",
+    trend: Trend | None = None,
+) -> str:
+    """The whole audit: what is ready, why the rest is not, whose job that is, and every fact behind it; with a `trend`
+    how it was in the audits before.
 
     With `facts`, the name of a folder beside the page, the facts are not in it: they are the files of `facts_of`.
     """
@@ -89,6 +97,7 @@ def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], fact
         facts=facts,
         anchors=_anchors(shown),
         asks={control.id: control.ask for control in audit.controls},
+        trend=trend,
         chips=[state for state in State if shown.count(state)],
     )
 

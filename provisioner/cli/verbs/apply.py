@@ -15,7 +15,7 @@ from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, wanted_plan
 from provisioner.cli.options import common, moment
 from provisioner.cli.progress import Watch
-from provisioner.execute import admission, by_ansible, judge
+from provisioner.execute import admission, approving, by_ansible, judge
 from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
 from provisioner.plan.guards import START
@@ -24,7 +24,7 @@ from provisioner.plan.guards import START
 @click.command("apply")
 @click.argument("plan", shell_complete=ids("plan"))
 @click.option("--dry-run", is_flag=True, help="Only show what Ansible would change, with differences.")
-@click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this.")
+@click.option("--approved-by", default="", metavar="NAME", help="Who approved it, where no `approve` is asked for.")
 @click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record.")
 @click.option("--now", "at_once", is_flag=True, help="Outside the practices' hours too; needs --because.")
 @click.option("--because", default="", metavar="TEXT", help="Why --now; it is kept in the journal.")
@@ -55,10 +55,11 @@ def command(
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         found = _chosen(wanted_plan(journal, plan), fleet)
-        admission.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
+        admission.refuse(found, fleet, policy.digest, rehearsal=dry_run)
         admission.trusted(journal, datetime.now(UTC))
         if not dry_run:
             admission.at_home(journal)
+            approving.granted(journal, fleet, found, asked, datetime.now(UTC))
         auditor = progress.auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)

@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from provisioner.cli.completion import practices
 from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import reason
 from provisioner.cli.options import add_common_options, common
-from provisioner.errors import InputError
-from provisioner.execute import admission
+from provisioner.errors import Fault, InputError, PlanRefused
+from provisioner.execute import admission, approving
 from provisioner.execute.admission import Asked
 from provisioner.fleet import codes
 from provisioner.fleet.moves import moves as moves_of
@@ -24,7 +25,6 @@ from provisioner.journal import Journal, standing
 from provisioner.migration import case
 from provisioner.migration.case import Planned
 from provisioner.model import Plan
-from provisioner.processes import this
 
 Command = Callable[..., Any]
 
@@ -46,7 +46,9 @@ def _approval(function: Command) -> Command:
         return int(function(asked=asked, **given))
 
     options = (
-        click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this."),
+        click.option(
+            "--approved-by", default="", metavar="NAME", help="Who approved it, where no `approve` is asked for."
+        ),
         click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record."),
         click.option("--now", "at_once", is_flag=True, help="Outside the practice's hours too; needs --because."),
         click.option("--because", default="", metavar="TEXT", help="Why --now; it is kept in the journal."),
@@ -82,9 +84,31 @@ def start(practice: str | None, to: str | None, many: Path | None, asked: Asked)
         plans = [move.plan for move in planned]
         if len(planned) > 1 or planned[0].new:
             say(case.stops(plans, fleet))
+        planned = [replace(move, plan=approving.waiting(journal, move.plan)) if move.new else move for move in planned]
+        plans = [move.plan for move in planned]
+        _approved(planned, auditor, asked)
         if not _agreed([move for move in planned if move.new], journal):
             return 4
         return moves.run(auditor, plans, asked)
+
+
+def _approved(planned: Sequence[Planned], auditor: Auditor, asked: Asked) -> None:
+    """Errors: PlanRefused, InputError where fleet.yml asks for approvals and one of these has none: it is kept, so that
+    it can be approved, and the same command goes on with it."""
+    fleet, journal, now = auditor.fleet, auditor.journal, datetime.now(UTC)
+    faults = list[Fault]()
+    for move in planned if fleet.settings.rollout.approval else ():
+        case.keep(journal, move)
+        try:
+            approving.granted_or_asked(journal, fleet, move.plan, asked, now)
+        except PlanRefused as error:
+            if len(planned) == 1:
+                if move.new:
+                    moves.show(move.plan)
+                raise
+            faults.append(Fault(move.plan.move.practice if move.plan.move else "", None, error.message, error.hint))
+    if faults:
+        raise InputError("Nothing is begun: some of these are not approved.", "The same command goes on then.", faults)
 
 
 def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
@@ -161,8 +185,11 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
         migration = case.open_migration(journal, practice)
         auditor = progress.auditor(fleet, policy, journal)
         planned = plan_of(auditor, migration)
+        if planned.new:
+            planned = replace(planned, plan=approving.waiting(journal, planned.plan))
         plan = planned.plan
-        admission.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not planned.new)
+        admission.refuse(plan, fleet, policy.digest, begun=not planned.new)
+        _approved([planned], auditor, asked)
         if planned.new and not _agreed([planned], journal):
             return 4
         for gap in plan.gaps:

@@ -8,20 +8,23 @@ import click
 
 from provisioner import files
 from provisioner.audit.evaluate import readiness
+from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
 from provisioner.cli.console import open_journal, say, whole_fleet
 from provisioner.cli.lookup import lookup, practice_names
 from provisioner.errors import InputError
-from provisioner.journal import standing
+from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.plan.causes import causes
 from provisioner.report import csv, html, json, junit
+from provisioner.report.trend import Point, Trend, trend
+from provisioner.report.view import State, view
 
 # How an audit is written, by format, and how a plan is, which is no list of findings.
 _AUDITS: Mapping[str, Callable[[Audit, Fleet], str]] = {
-    "html": lambda audit, fleet: html.audit(audit, readiness(audit), causes(audit, fleet)),
+    "html": lambda audit, fleet: page(audit, fleet),
     "csv": lambda audit, fleet: csv.audit(audit, readiness(audit), causes(audit, fleet)),
     "json": lambda audit, fleet: json.audit(audit, readiness(audit)),
     "junit": lambda audit, fleet: junit.audit(audit, readiness(audit)),
@@ -40,6 +43,8 @@ _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
 
 # With the facts of more gateways than these one page is too large to be looked at: 23 kB each.
 _IN_ONE_PAGE = 300
+# So many audits are in the small picture of how it was.
+_PAST = 12
 
 
 @click.command("report")
@@ -56,6 +61,8 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
     with open_journal(fleet) as journal:
         found = lookup(journal, id_, fleet)
         stands = standing.stands(journal, found.id) if isinstance(found, Plan) else {}
+        drawn = isinstance(found, Audit) and as_ == "html" and not per_practice
+        past = so_far(journal, found, fleet) if drawn and isinstance(found, Audit) else None
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
@@ -64,15 +71,18 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) 
         say(f"{len(pages)} pages in {output}")
         return 0
     if isinstance(found, Audit) and as_ == "html" and output is not None and len(found.evidence) > _IN_ONE_PAGE:
-        say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet)}")
+        say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet, past)}")
         return 0
     if output is None:
-        put_out(document(found, as_, fleet, stands))
+        put_out(page(found, fleet, past) if past and isinstance(found, Audit) else document(found, as_, fleet, stands))
     elif isinstance(found, Audit) and as_ in _PIECES:
         write(output, _PIECES[as_](found, fleet))
         say(f"{output} written")
     else:
-        write(output, document(found, as_, fleet, stands))
+        write(
+            output,
+            page(found, fleet, past) if past and isinstance(found, Audit) else document(found, as_, fleet, stands),
+        )
         say(f"{output} written")
     return 0
 
@@ -86,7 +96,26 @@ def document(found: Audit | Plan, as_: str, fleet: Fleet, stands: Mapping[str, S
     return _PLANS[as_](found, fleet, stands)
 
 
-def write_at_size(output: Path, audit: Audit, fleet: Fleet) -> Path:
+def page(audit: Audit, fleet: Fleet, past: Trend | None = None) -> str:
+    """The page of an audit, with how it was in the audits before."""
+    return html.audit(audit, readiness(audit), causes(audit, fleet), trend=past)
+
+
+def so_far(journal: Journal, audit: Audit, fleet: Fleet) -> Trend | None:
+    """How many gateways were ready in the audits of this whole fleet up to that one; None where that one is of a part,
+    or there was none before."""
+    points = list[Point]()
+    for id_ in journal.kept("audit") if is_of(audit, fleet) and is_whole(audit, fleet) else ():
+        one = journal.load(id_)
+        if isinstance(one, Audit) and one.at <= audit.at and is_of(one, fleet) and is_whole(scoped(one, fleet), fleet):
+            shown = view(one, readiness(one), ())
+            points.append(Point(at=one.at, ready=shown.count(State.READY), total=shown.total))
+        if len(points) == _PAST:
+            break
+    return trend(points[::-1])
+
+
+def write_at_size(output: Path, audit: Audit, fleet: Fleet, past: Trend | None = None) -> Path:
     """A page of many gateways, and the folder of their facts beside it, which is given. Errors: InputError."""
     folder = output.with_name(f"{output.stem}-facts")
     ready, found = readiness(audit), causes(audit, fleet)
@@ -95,7 +124,7 @@ def write_at_size(output: Path, audit: Audit, fleet: Fleet) -> Path:
         files.write_folder(folder, pages, r"gateway-\d+\.js")
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another --output.") from error
-    write(output, html.audit(audit, ready, found, folder.name))
+    write(output, html.audit(audit, ready, found, folder.name, past))
     return folder
 
 
