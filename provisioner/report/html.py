@@ -21,15 +21,21 @@ from markupsafe import Markup
 
 from provisioner import __version__, remedies
 from provisioner.errors import InputError
-from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impact, Plan, Status, Step
+from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impact, Plan, Status, Step, Timing
 from provisioner.model.results import Stands
+from provisioner.model.settings import Contact
 from provisioner.remedies.remedy import Risk
-from provisioner.report import pretty, standing, words
-from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, by_whose, view
+from provisioner.report import letter, pretty, standing, words
+from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, view
 
 _UNTOLD = Risk(does="As the steps below say.", wrong="To be judged from the steps below.", back="As the steps say.")
 _MESSAGE = 600
 _VALUE = 1_500
+# The codes of so many practices leave room for all else on the first page of a change request.
+_ON_PAGE_ONE = 150
+_NOBODY = Contact()
+# Beside style.css, by template.
+_STYLES = {"audit.html.j2": "audit.css", "plan.html.j2": "plan.css", "practice.html.j2": "letter.css"}
 # How many different rows are remembered, of half a kB each.
 _ROWS = 20_000
 
@@ -105,8 +111,17 @@ def facts_of(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -
         yield f"{name}.js", f"provisionerFacts({json.dumps(name)}, {json.dumps(text)});\n"
 
 
-def practice(audit: Audit, code: str, ready: Mapping[str, bool], causes: Sequence[Cause]) -> str:
-    """What the audit says of one practice, and of nobody else.
+def practice(
+    audit: Audit,
+    code: str,
+    ready: Mapping[str, bool],
+    causes: Sequence[Cause],
+    contact: Contact = _NOBODY,
+    *,
+    evidence: bool = False,
+) -> str:
+    """A letter to a practice's manager: what is asked of her, and what others do. It names nobody else's practice; with
+    `evidence` all that was read of its gateways follows.
 
     Errors: InputError where the audit has no such practice.
     """
@@ -116,26 +131,46 @@ def practice(audit: Audit, code: str, ready: Mapping[str, bool], causes: Sequenc
             f"Audit {audit.id} has no practice {code}.",
             "`provisioner show` lists its practices; --only narrows what an audit reads.",
         )
-    jobs = {machine.gateway.name: by_whose(machine.open) for machine in shown.machines}
-    return render("practice.html.j2", view=shown, audit=audit, jobs=jobs, anchors=_anchors(shown))
+    return render(
+        "practice.html.j2",
+        view=shown,
+        audit=audit,
+        asks=letter.asked(shown.machines),
+        others=letter.others(shown.machines),
+        read=not shown.count(State.NOT_KNOWN) and not shown.count(State.UNREAD),
+        retired=shown.count(State.RETIRED) == len(shown.machines),
+        contact=contact,
+        evidence=evidence,
+        anchors=_anchors(shown),
+    )
 
 
-def plan(plan: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})) -> str:
-    """A plan as the change request: what, where, when, the risk, the way back, who approves it, what became of it."""
+def plan(
+    plan: Plan,
+    names: Mapping[str, str],
+    stands: Mapping[str, Stands] = MappingProxyType({}),
+    timing: Timing | None = None,
+    contact: Contact = _NOBODY,
+) -> str:
+    """A plan as the change request: what became of it; on the first page all that is decided by; then the details."""
     waves = [(wave, _places(wave.steps, plan, names)) for wave in plan.waves]
     acts = [step for step in plan.steps if step.kind != "person"]
+    people = [step for step in plan.steps if step.kind == "person"]
     return render(
         "plan.html.j2",
         plan=plan,
         names=names,
         waves=[(wave, places, max(place.seconds for place in places)) for wave, places in waves if places],
         kinds=Counter(words.change(step) for step in acts).most_common(),
-        people=[step for step in plan.steps if step.kind == "person"],
+        people=people,
         acts=acts,
         exactly=_exactly(acts),
         size=sum(step.size for step in plan.steps),
         gateways=len({step.gateway for step in acts}),
-        practices=len({step.practice for step in plan.steps}),
+        practices=sorted({step.practice for step in plan.steps}),
+        timing=timing,
+        contact=contact,
+        waits=Counter(step.who for step in people).most_common(),
         gaps=_gaps(plan.gaps),
         risks={words.change(step): _risk(step) for step in acts},
         stops=_budget(plan.budget),
@@ -323,7 +358,14 @@ def _environment() -> Environment:
         look=_look,
     )
     environment.globals.update(
-        KINDS=KINDS, PLAN=PLAN, Kind=Kind, State=State, Impact=Impact, Status=Status, version=__version__
+        ON_PAGE_ONE=_ON_PAGE_ONE,
+        KINDS=KINDS,
+        PLAN=PLAN,
+        Kind=Kind,
+        State=State,
+        Impact=Impact,
+        Status=Status,
+        version=__version__,
     )
     return environment
 
@@ -347,7 +389,7 @@ def render(template: str, *, scripted: bool = True, **values: Any) -> str:
     """A page from its template; without a script where it is not `scripted`. With `facts` its script may load others:
     what a gateway said, had it got past the escaping, still may not."""
     # Apart, because the page of a record is held byte for byte against the style that it was written with.
-    style, style_hash = _static("style.css", *(["audit.css"] if template == "audit.html.j2" else []))
+    style, style_hash = _static("style.css", *([_STYLES[template]] if template in _STYLES else []))
     script, script_hash = _static("script.js") if scripted else (Markup(""), "'none'")
     loads = " 'strict-dynamic'" if values.get("facts") else ""
     policy = (
