@@ -30,6 +30,7 @@ VERBS = {
     "show": "An audit or a plan, from the journal.",
     "history": "What is in the journal.",
     "report": "An audit or a plan as html, csv, json or junit.",
+    "requests": "What others have to do, as papers for tickets; what to tell security.",
     "record": "What a plan did, for an audit; and whether such a record is right.",
     "lease": "Who works on which gateway; and taking that from somebody.",
     "journal": "A journal that was moved or copied, as one of its own.",

@@ -19,23 +19,27 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from provisioner import __version__, remedies
+from provisioner import __version__
 from provisioner.errors import InputError
-from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impact, Plan, Status, Step, Timing
+from provisioner.model import Audit, Cause, Control, Evidence, Impact, Plan, Status, Timing
 from provisioner.model.results import Stands
 from provisioner.model.settings import Contact
-from provisioner.remedies.remedy import Risk
-from provisioner.report import letter, pretty, standing, words
+from provisioner.report import change, letter, pretty, standing, words
 from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, view
 
-_UNTOLD = Risk(does="As the steps below say.", wrong="To be judged from the steps below.", back="As the steps say.")
 _MESSAGE = 600
 _VALUE = 1_500
 # The codes of so many practices leave room for all else on the first page of a change request.
 _ON_PAGE_ONE = 150
 _NOBODY = Contact()
 # Beside style.css, by template.
-_STYLES = {"audit.html.j2": "audit.css", "plan.html.j2": "plan.css", "practice.html.j2": "letter.css"}
+_STYLES = {
+    "audit.html.j2": "audit.css",
+    "plan.html.j2": "plan.css",
+    "practice.html.j2": "letter.css",
+    "request.html.j2": "letter.css",
+    "notice.html.j2": "letter.css",
+}
 # How many different rows are remembered, of half a kB each.
 _ROWS = 20_000
 
@@ -59,22 +63,6 @@ class Group:
     key: str
     required: tuple[Cause, ...]
     advice: tuple[Cause, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WaveRow:
-    """One gateway in a wave, with what is done there."""
-
-    gateway: str
-    practice: str
-    name: str
-    address: str
-    steps: tuple[Step, ...]
-
-    @property
-    def seconds(self) -> float:
-        """The steps of one gateway follow each other."""
-        return sum(step.seconds for step in self.steps)
 
 
 def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], facts: str = "") -> str:
@@ -153,7 +141,7 @@ def plan(
     contact: Contact = _NOBODY,
 ) -> str:
     """A plan as the change request: what became of it; on the first page all that is decided by; then the details."""
-    waves = [(wave, _places(wave.steps, plan, names)) for wave in plan.waves]
+    waves = [(wave, change.places(wave.steps, plan, names)) for wave in plan.waves]
     acts = [step for step in plan.steps if step.kind != "person"]
     people = [step for step in plan.steps if step.kind == "person"]
     return render(
@@ -164,37 +152,19 @@ def plan(
         kinds=Counter(words.change(step) for step in acts).most_common(),
         people=people,
         acts=acts,
-        exactly=_exactly(acts),
+        exactly=change.exactly(acts),
         size=sum(step.size for step in plan.steps),
         gateways=len({step.gateway for step in acts}),
         practices=sorted({step.practice for step in plan.steps}),
         timing=timing,
         contact=contact,
         waits=Counter(step.who for step in people).most_common(),
-        gaps=_gaps(plan.gaps),
-        risks={words.change(step): _risk(step) for step in acts},
-        stops=_budget(plan.budget),
+        gaps=change.gaps(plan.gaps),
+        risks={words.change(step): change.risk(step) for step in acts},
+        stops=change.stops(plan.budget),
         became=[(step, stands[step.id]) for step in plan.steps if step.id in stands],
         told=[standing.counted(plan, stands), *standing.who(stands.values())] if stands else [],
     )
-
-
-def _risk(step: Step) -> Risk:
-    """What is said of a step's change, for people who approve it."""
-    remedy = remedies.known().get(step.remedy)
-    if remedy is None or (step.removes and remedy.removal is None):
-        return _UNTOLD
-    return remedy.removal.risk if step.removes and remedy.removal else remedy.risk
-
-
-def _exactly(steps: Sequence[Step]) -> dict[str, list[tuple[str, str]]]:
-    """What each change sets, name and value, in its first step: the others differ only by the row's own columns."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for step in steps:
-        values = [(name, value) for name, value in step.values.items() if value not in (None, "", [])]
-        said = [(name, value if isinstance(value, str) else pretty.text(value)) for name, value in values]
-        found.setdefault(words.change(step), said)
-    return found
 
 
 def _bars(shown: View) -> list[Bar]:
@@ -232,49 +202,6 @@ def _groups(audit: Audit, causes: Iterable[Cause]) -> list[Group]:
 def _anchors(shown: View) -> dict[str, str]:
     """Where each gateway's section is; by number, because a name may hold anything."""
     return {gateway.name: f"gateway-{number}" for number, gateway in enumerate(shown.machines.gateways, 1)}
-
-
-def _places(steps: Iterable[Step], plan: Plan, names: Mapping[str, str]) -> list[WaveRow]:
-    found: dict[str, list[Step]] = {}
-    for step in steps:
-        found.setdefault(step.gateway, []).append(step)
-    return [
-        WaveRow(
-            gateway=gateway,
-            practice=its[0].practice,
-            name=names.get(its[0].practice, ""),
-            address=plan.places.get(gateway, ("", ""))[1],
-            steps=tuple(its),
-        )
-        for gateway, its in found.items()
-    ]
-
-
-def _gaps(gaps: Iterable[Gap]) -> dict[str, dict[tuple[str, str], list[Gap]]]:
-    """Gaps by owner, then by what is the same for many: the control and what is asked."""
-    found: dict[str, dict[tuple[str, str], list[Gap]]] = {}
-    for gap in gaps:
-        found.setdefault(gap.owner, {}).setdefault((gap.control, gap.ask or gap.message), []).append(gap)
-    return found
-
-
-def _budget(budget: Budget) -> str:
-    """When a rollout stops, in words."""
-    limits = (
-        (budget.failed, "failed"),
-        (budget.unknown, "ended nobody knows how"),
-        (budget.unreachable, "could not be reached"),
-        (budget.refused, "refused the log-in"),
-        (budget.first_wave, "failed in the first wave"),
-    )
-    stops = [
-        ("any gateway" if most == 0 else f"more than {words.counted(most, 'gateway')}") + f" {what}"
-        for most, what in limits
-        if most is not None
-    ]
-    if not stops:
-        return "It stops at nothing that goes wrong on a gateway."
-    return f"It stops, and can go on later, once {', or '.join(stops)}."
 
 
 def _evidence(evidence: Evidence) -> list[tuple[str, str, float | None, str]]:

@@ -23,12 +23,14 @@ _WHICH = (
 @dataclass(frozen=True, kw_only=True)
 class Ask:
     """One thing that a practice is asked to do, on which of its gateways (`computer` is the PC's own name where it is
-    known), and why. `needed`: the gateway is not ready without it."""
+    known), and why. `control` is "" where the PC is not known or not reached. `needed`: the gateway is not ready
+    without it."""
 
     gateway: str
     computer: str
     what: str
     why: str
+    control: str = ""
     needed: bool = True
 
 
@@ -59,7 +61,14 @@ def _asked(machine: Machine) -> list[Ask]:
             return []
         return [Ask(gateway=name, computer=computer, what=_LOOK_AT_IT, why="We could not get through to it.")]
     return [
-        Ask(gateway=name, computer=computer, what=row.control.ask, why=_why(row), needed=row.blocks)
+        Ask(
+            gateway=name,
+            computer=computer,
+            what=row.control.ask,
+            why=_why(row),
+            control=row.control.id,
+            needed=row.blocks,
+        )
         for row in machine.open
         if _hers(row)
     ]
