@@ -8,7 +8,7 @@ from provisioner.model.plan import Timing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Site:
     """A gateway of a request: where it is (`source`, its address), what it must reach or be reached by (`destinations`,
     TCP `port`, 0 where the network is not concerned), the `path` of the program or folder, and what was found there.
     `computer` is the PC's own name, "" where that is not known."""
@@ -34,7 +34,7 @@ class Ask:
     why: str
     undo: str
     see: str
-    places: tuple[Place, ...]
+    places: tuple[Site, ...]
     package: str = ""
 
 
@@ -58,7 +58,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Package:
+class Fetched:
     """A package that a plan brings to gateways: from where, and the SHA-256 that is verified before it is used."""
 
     name: str
@@ -77,10 +77,10 @@ class Notice:
     account: str
     source: str
     port: str
-    places: tuple[Place, ...]
+    places: tuple[Site, ...]
     does: Mapping[str, tuple[str, ...]]
     timing: Timing
     changes: Mapping[str, int]
     sets: tuple[tuple[str, str], ...]
-    packages: tuple[Package, ...]
+    packages: tuple[Fetched, ...]
     alarms: tuple[Mapping[str, Any], ...]

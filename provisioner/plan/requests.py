@@ -8,7 +8,7 @@ from provisioner.audit.facts.running import programs
 from provisioner.fleet import endpoints
 from provisioner.model import Audit, Cause, Control, Evidence, Fleet, Gap, Gateway, Plan
 from provisioner.model.product import PRODUCT
-from provisioner.model.request import Ask, Place, Request
+from provisioner.model.request import Ask, Request, Site
 from provisioner.report import letter
 from provisioner.report.view import view
 
@@ -82,7 +82,7 @@ class _Maker:
             places = tuple(self._reached(name) for name in here)
         return self._ask(cause.control or _READ, cause.text, control, places)
 
-    def of_letter(self, asked: letter.Ask) -> Ask:
+    def of_letter(self, asked: letter.Wish) -> Ask:
         """One thing that a practice is asked."""
         control = self._controls.get(asked.control)
         return Ask(
@@ -95,7 +95,7 @@ class _Maker:
             places=(replace(self._place(asked.gateway, control, ""), source=""),),
         )
 
-    def _ask(self, id_: str, what: str, control: Control | None, places: tuple[Place, ...]) -> Ask:
+    def _ask(self, id_: str, what: str, control: Control | None, places: tuple[Site, ...]) -> Ask:
         if control is None:
             why = f"Nothing is known of these gateways, and nothing can be done on them. {_NOT_READY}"
             return Ask(control=id_, what=what, why=why, undo="Nothing to undo.", see=_REACHED, places=places)
@@ -110,9 +110,9 @@ class _Maker:
             package=self._package() if control.fact in _PROGRAM else "",
         )
 
-    def _place(self, name: str, control: Control | None, found: str) -> Place:
+    def _place(self, name: str, control: Control | None, found: str) -> Site:
         gateway, fact = self._gateways[name], control.fact if control else ""
-        return Place(
+        return Site(
             gateway=name,
             practice=gateway.practice,
             practice_name=gateway.practice_name,
@@ -124,11 +124,11 @@ class _Maker:
             found=found,
         )
 
-    def _reached(self, name: str) -> Place:
+    def _reached(self, name: str) -> Site:
         """The way to a gateway that could not be read."""
         gateway = self._gateways[name]
         error = self._evidence[name].error if name in self._evidence else None
-        return Place(
+        return Site(
             gateway=name,
             practice=gateway.practice,
             practice_name=gateway.practice_name,

@@ -10,11 +10,11 @@ from provisioner import remedies
 from provisioner.fleet import endpoints
 from provisioner.model import Fleet, Plan, Step, Timing
 from provisioner.model.product import PRODUCT
-from provisioner.model.request import Notice, Package, Place
+from provisioner.model.request import Fetched, Notice, Site
 from provisioner.model.settings import Connection
 from provisioner.plan.guards import START
 from provisioner.remedies import alarms
-from provisioner.remedies.remedy import KEEP
+from provisioner.remedies.remedy import KEEP, Alarm
 from provisioner.report import words
 
 # What is told of what is set, by the role's variable.
@@ -40,7 +40,7 @@ def notice(plan: Plan, fleet: Fleet, timing: Timing, source: str) -> Notice:
     for step in acts:
         does.setdefault(step.gateway, {})[words.change(step)] = None
     places = tuple(
-        Place(
+        Site(
             gateway=name,
             practice=row.practice,
             practice_name=row.practice_name,
@@ -98,11 +98,11 @@ def _afterwards(acts: list[Step], fleet: Fleet) -> Iterator[tuple[str, str]]:
         yield "From then on the Connector's Java connects to", said
 
 
-def _packages(value: Any) -> Iterator[Package]:
+def _packages(value: Any) -> Iterator[Fetched]:
     if isinstance(value, Mapping):
         if "sha256" in value and "location" in value:
             name, location = str(value.get("name", "")), str(value["location"])
-            yield Package(name=name, location=location, sha256=value["sha256"], signer=str(value.get("signer", "")))
+            yield Fetched(name=name, location=location, sha256=value["sha256"], signer=str(value.get("signer", "")))
             return
         value = list(value.values())
     if isinstance(value, list | tuple):
@@ -111,8 +111,9 @@ def _packages(value: Any) -> Iterator[Package]:
 
 
 def _alarms(acts: list[Step]) -> Iterator[dict[str, Any]]:
-    """Each event once, with the changes that cause it; "" where all do, and reading does."""
-    causes: dict[Any, dict[str, None]] = {alarm: {} for alarm in alarms.OF_ANY}
+    """Each event once, with what causes it."""
+    causes: dict[Alarm, dict[str, None]] = {alarm: {"everything, reading too": None} for alarm in alarms.OF_ANY}
+    causes |= {alarm: {"every change": None} for alarm in alarms.OF_CHANGE}
     for step in acts:
         remedy = remedies.known().get(step.remedy)
         for alarm in remedy.alarms if remedy else ():

@@ -38,13 +38,6 @@ OF_ANY: Final = (
         source=f"{_ELASTIC}incoming-execution-via-winrm-remote-shell.html",
     ),
     Alarm(
-        log="Security",
-        event="4688",
-        says="Where command lines are audited: powershell.exe with -EncodedCommand, by which Ansible begins each task.",
-        rule="any rule for encoded PowerShell commands",
-        source="https://github.com/ansible/ansible/blob/devel/lib/ansible/plugins/shell/powershell.py",
-    ),
-    Alarm(
         log="Microsoft-Windows-WinRM/Operational",
         event="91",
         says="A WSMan shell is made.",
@@ -55,6 +48,16 @@ OF_ANY: Final = (
         event="400, 403, 600",
         says="PowerShell begins and ends. Where script blocks are logged, 4104 holds what ran.",
         source=_REMOTING,
+    ),
+)
+# Whatever is changed.
+OF_CHANGE: Final = (
+    Alarm(
+        log="Security",
+        event="4688",
+        says="Where command lines are audited: powershell.exe with -EncodedCommand, by which Ansible begins each task.",
+        rule="any rule for encoded PowerShell commands",
+        source="https://github.com/ansible/ansible/blob/devel/lib/ansible/plugins/shell/powershell.py",
     ),
 )
 FIREWALL: Final = (

@@ -21,7 +21,7 @@ _WHICH = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class Wish:
     """One thing that a practice is asked to do, on which of its gateways (`computer` is the PC's own name where it is
     known), and why. `control` is "" where the PC is not known or not reached. `needed`: the gateway is not ready
     without it."""
@@ -34,7 +34,7 @@ class Ask:
     needed: bool = True
 
 
-def asked(machines: Sequence[Machine]) -> tuple[Ask, ...]:
+def asked(machines: Sequence[Machine]) -> tuple[Wish, ...]:
     """What one practice is asked, what is needed first. Nothing is wanted of a gateway that is a candidate."""
     found = [ask for machine in machines if machine.gateway.role is not Role.CANDIDATE for ask in _asked(machine)]
     return tuple(sorted(found, key=lambda ask: not ask.needed))
@@ -51,17 +51,17 @@ def others(machines: Sequence[Machine]) -> Mapping[str, tuple[str, ...]]:
     return {whose: tuple(titles) for whose, titles in sorted(found.items())}
 
 
-def _asked(machine: Machine) -> list[Ask]:
+def _asked(machine: Machine) -> list[Wish]:
     name, computer = machine.gateway.name, machine.gateway.variables.get("computer", "")
     if machine.state is State.NOT_KNOWN:
-        return [Ask(gateway=name, computer="", what=_WHICH, why="We do not know yet which PC it is.")]
+        return [Wish(gateway=name, computer="", what=_WHICH, why="We do not know yet which PC it is.")]
     if machine.state is State.UNREAD:
         error = machine.evidence.error if machine.evidence else None
         if error is None or error.kind not in _LOOK:
             return []
-        return [Ask(gateway=name, computer=computer, what=_LOOK_AT_IT, why="We could not get through to it.")]
+        return [Wish(gateway=name, computer=computer, what=_LOOK_AT_IT, why="We could not get through to it.")]
     return [
-        Ask(
+        Wish(
             gateway=name,
             computer=computer,
             what=row.control.ask,

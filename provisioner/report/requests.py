@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from provisioner.model.request import Ask, Notice, Place, Request
+from provisioner.model.request import Ask, Notice, Request, Site
 from provisioner.model.settings import Contact
 from provisioner.report import words
 from provisioner.report.csv import cell
@@ -102,7 +102,7 @@ def notice_text(notice: Notice, head: Letterhead) -> str:
         lines += _item("none")
     lines += ["", "What you will see on each gateway, and the rules that would fire"]
     for alarm in notice.alarms:
-        lines += _item(f"{alarm['log']} {alarm['event']} ({by(alarm['by'])}): {alarm['says']}")
+        lines += _item(f"{alarm['log']} {alarm['event']} ({alarm['by']}): {alarm['says']}")
         if alarm["rule"]:
             lines += _wrapped(f"Rule: {alarm['rule']}", "    ")
         lines += [f"    {source}" for source in alarm["source"].split()]
@@ -135,7 +135,6 @@ def notice_page(notice: Notice, head: Letterhead) -> str:
         subject=notice_title(notice),
         facts=list(notice_facts(notice)),
         it_is=WHAT_IT_IS,
-        by=by,
     )
 
 
@@ -162,12 +161,7 @@ def notice_facts(notice: Notice) -> Iterator[tuple[str, str]]:
     yield "Way back", f"provisioner undo {notice.plan}, which causes the same events"
 
 
-def by(changes: str) -> str:
-    """What causes an event, in words."""
-    return changes or "everything, reading too"
-
-
-def where(place: Place) -> str:
+def where(place: Site) -> str:
     """From where, to where, and what, in words."""
     way = (
         f"from {place.source}, outbound, to {', '.join(place.destinations)}, TCP {place.port}"
@@ -188,7 +182,7 @@ def _asked(number: int, ask: Ask) -> list[str]:
     return lines
 
 
-def _who(place: Place) -> str:
+def _who(place: Site) -> str:
     pc = place.computer or place.gateway
     return " ".join(part for part in (place.practice, place.practice_name, f"(PC {pc})") if part)
 

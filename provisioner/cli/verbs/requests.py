@@ -25,7 +25,7 @@ from provisioner.execute.timing import timing
 from provisioner.fleet.contact import EMAIL, why_not_email
 from provisioner.journal import Journal
 from provisioner.model import Audit, Cause, Fleet, Plan
-from provisioner.model.request import Notice, Place, Request
+from provisioner.model.request import Notice, Request, Site
 from provisioner.plan import rollout as planning
 from provisioner.plan.causes import causes
 from provisioner.plan.requests import requests
@@ -57,10 +57,12 @@ def command(id_: str | None, output: Path) -> int:
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
         plan, audit = _found(journal, id_, fleet)
+    # By what all gateways have: many that say the same are a cause of their own.
+    found = causes(audit, fleet) if audit else ()
     if common().only:
         plan, audit = _only(plan, audit, fleet)
     source = _source(fleet)
-    asked, found = _asked(plan, audit, fleet, source)
+    asked = _asked(plan, audit, found, fleet, source)
     told = notice(plan, fleet, timing(plan, fleet, datetime.now(UTC), os.cpu_count() or 1), source) if plan else None
     told = told if told and told.places else None
     of = f"plan {plan.id}" if plan else f"audit {audit.id}" if audit else ""
@@ -106,14 +108,13 @@ def _only(plan: Plan | None, audit: Audit | None, fleet: Fleet) -> tuple[Plan | 
 
 
 def _asked(
-    plan: Plan | None, audit: Audit | None, fleet: Fleet, source: str
-) -> tuple[tuple[Request, ...], Sequence[Cause]]:
-    """What each owner is asked, and the audit's causes; of an audit by a plan that would be made of it now."""
+    plan: Plan | None, audit: Audit | None, found: Sequence[Cause], fleet: Fleet, source: str
+) -> tuple[Request, ...]:
+    """What each owner is asked; of an audit, by a plan that would be made of it now."""
     if audit is None:
-        return (), ()
-    found = causes(audit, fleet)
+        return ()
     of = plan or planning.make(audit, fleet, at=datetime.now(UTC), plan_id="none")
-    return requests(of, audit, found, fleet, source), found
+    return requests(of, audit, found, fleet, source)
 
 
 def _of_request(
@@ -155,7 +156,7 @@ def _part(request: Request, gateways: set[str]) -> Request:
     return replace(request, asks=tuple(ask for ask in asks if ask.places))
 
 
-def _at(places: Sequence[Place], gateways: set[str]) -> tuple[Place, ...]:
+def _at(places: Sequence[Site], gateways: set[str]) -> tuple[Site, ...]:
     return tuple(place for place in places if place.gateway in gateways)
 
 
