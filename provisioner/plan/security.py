@@ -18,7 +18,7 @@ from provisioner.remedies.remedy import KEEP, Alarm
 from provisioner.report import words
 
 # What is told of what is set, by the role's variable.
-_SETS = {
+SETS = {
     "firewall_name": "Firewall rule (outbound, allow, TCP 443)",
     "firewall_addresses": "The rule's remote addresses",
     "firewall_program": "The rule's program",
@@ -82,7 +82,7 @@ def _login(connection: Connection) -> str:
 
 def _sets(acts: list[Step]) -> Iterator[tuple[str, str]]:
     """Names and values; of a service's own, its name comes before them."""
-    for key, said in _SETS.items():
+    for key, said in SETS.items():
         for step in acts:
             value = step.values.get(key)
             # A start is told of all that its service is, and sets none of it.
