@@ -34,6 +34,7 @@ VERBS = {
     "forecast": "What ends in the next 90 days: Windows, certificates, waivers, statements.",
     "history": "What is in the journal.",
     "report": "An audit or a plan as html, csv, json or junit.",
+    "requests": "What others have to do, as papers for tickets; what to tell security.",
     "record": "What a plan did, for an audit; and whether such a record is right.",
     "lease": "Who works on which gateway; and taking that from somebody.",
     "journal": "A journal that was moved or copied, as one of its own.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioner.fleet import domain, endpoints, hours, ranges
+from provisioner.fleet import contact, domain, endpoints, hours, ranges
 from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
@@ -78,6 +78,11 @@ def _practice_list(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield Complaint(("practice_list_date",), "there is no practice_list that it could be the date of.")
     if not settings.journal.strip():
         yield Complaint(("journal",), "journal names no file.", "Leave it out for .provisioner/journal.db")
+
+
+def _contact(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    for name, message, hint in contact.complaints(settings.contact):
+        yield Complaint(("contact", name), message, hint)
 
 
 def _connection(settings: Settings, folder: Path) -> Iterator[Complaint]:
@@ -385,6 +390,7 @@ _RULES: tuple[Rule, ...] = (
     _endpoints,
     _practice_list,
     _record_key,
+    _contact,
     _connection,
     _credential,
     _domain,

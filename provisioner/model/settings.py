@@ -39,6 +39,16 @@ class Connection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contact:
+    """Whom practices and other teams ask, and tell that a thing is done. Papers that leave the team name them."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    name: str = ""
+    telephone: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Domain:
     """The domain's directory. `server` is a domain controller by its full name, `ldaps://NAME` for TLS; blank, it is
     found by the ticket's realm in DNS. `base` is where searches begin, blank for the whole domain; `ca_file` whose
@@ -200,6 +210,7 @@ class Settings:
     practice_list_date: date | None = None
     journal: str = ".provisioner/journal.db"
     record_key: str = ""
+    contact: Contact = field(default_factory=Contact)
     connection: Connection = field(default_factory=Connection)
     directory: Domain = field(default_factory=Domain)
     find: Find = field(default_factory=Find)

@@ -33,6 +33,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "show": ("show", "AUDIT"),
     "history": ("history",),
     "report": ("report", "AUDIT"),
+    "requests": ("requests", "PLAN", "--output", "FLEET"),
     "record": ("record", "PLAN", "--output", "FLEET"),
     "lease": ("lease", "list"),
     "journal": ("journal", "adopt"),

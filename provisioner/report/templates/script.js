@@ -49,15 +49,6 @@
   addEventListener("hashchange", openLinked);
   openLinked();
 
-  // On paper all sections and their facts are open; the evidence stays as the reader left it.
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    const wanted = `${far ? "" : "details.gateway, "}details.facts, .causes details, .headline details`;
-    opened = [...document.querySelectorAll(wanted)].filter((one) => !one.open);
-    opened.forEach((one) => (one.open = true));
-  });
-  addEventListener("afterprint", () => opened.forEach((one) => (one.open = false)));
-
   if (!tools) return;
   const search = tools.querySelector("input");
   const chips = [...tools.querySelectorAll("[data-state]")];
