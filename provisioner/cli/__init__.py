@@ -37,7 +37,7 @@ VERBS = {
     "requests": "What others have to do, as papers for tickets; what to tell security.",
     "record": "What a plan did, for an audit; and whether such a record is right.",
     "lease": "Who works on which gateway; and taking that from somebody.",
-    "journal": "A journal that was moved or copied, as one of its own.",
+    "journal": "All of it verified; one that was moved or copied, as one of its own.",
     "inventory": "The fleet as Ansible sees it.",
     "lab": "A pretend fleet on this machine, for rehearsals and tests.",
     "completion": "Makes bash, zsh or fish complete verbs, ids, gateways and practices.",

@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from provisioner.execute.shards import shards
+from provisioner.execute.shards import Limits, shards
 from provisioner.model import Plan, Step
 from provisioner.plan.guards import START
 
@@ -46,7 +46,8 @@ def seconds_left(
     of which nobody knows how long it takes.
 
     `durations` are the seconds that remedies were measured to take; `now` and each `since` are of one clock; `shard`
-    and `cores` say how many gateways one playbook has and how many playbooks run at once.
+    and `cores` say how many gateways one playbook has and how many playbooks run at once; of shared lines and of memory
+    nothing is known here.
     """
     if state.waiting:
         return None
@@ -57,7 +58,8 @@ def seconds_left(
         for starts in (False, True):
             phase = [step for step in wave.steps if step.kind == "playbook" and (step.remedy == START) is starts]
             ids = {step.id for step in phase}
-            queue = shards([step for step in phase if step.id not in gone], shard, cores)
+            within = Limits(largest=shard, cores=cores, workers=shard * cores)
+            queue = shards([step for step in phase if step.id not in gone], within)
             mine = [_left(running, durations, now) for running in state.running if _of(running) & ids]
             left += _makespan(mine, [_whole(steps, durations) for steps in queue], cores)
     return left

@@ -109,6 +109,11 @@ def _connection(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield complain("deadline", f"{connection.deadline:g} s is no deadline.", "Between 1 and 3600 seconds.")
     if not 1 <= connection.at_once <= 5000:
         yield complain("at_once", f"{connection.at_once} gateways at once cannot be.", "Between 1 and 5000.")
+    for column, most in connection.at_once_per.items():
+        if not 1 <= most <= 5000:
+            place: Place = ("connection", "at_once_per", column)
+            message = f"{most} gateways at once with the same {column} cannot be."
+            yield Complaint(place, message, "Between 1 and 5000; leave the line out for any number.")
 
 
 def why_not_url_path(path: str) -> str:

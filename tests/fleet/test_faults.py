@@ -105,6 +105,10 @@ FLEET_FAULTS: dict[str, tuple[str, int | None, str, str]] = {
     "no authority": (other("connection", "ca_file: ca.pem"), 4, "no file ca.pem", ""),
     "no deadline": (other("connection", "deadline: 0"), 4, "no deadline", ""),
     "nobody at once": (other("connection", "at_once: 0"), 4, "0 gateways at once", ""),
+    "nobody of a site": (other("connection", "at_once_per:", "  practice: 0"), 5, "0 gateways at once with", "leave"),
+    "some of a site": (other("connection", "at_once_per: {practice: two}"), 4, "a whole number", ""),
+    "a number for all sites": (other("connection", "at_once_per: 2"), 4, "settings of its own", ""),
+    "a site of nowhere": (other("connection", "at_once_per: {nowhere: 2}"), 4, "has no column nowhere", "It can be"),
     "a file for a ticket": (other("connection", "credential_file: c"), 4, "comes from ticket", ""),
     "no credential file": (other("connection", "user: u", "credential: file"), 3, "credential_file is missing", ""),
     "a missing credential": (

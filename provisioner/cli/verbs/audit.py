@@ -2,9 +2,7 @@
 
 import click
 
-from provisioner.audit.auditor import open_policy
 from provisioner.audit.evaluate import readiness
-from provisioner.cli import progress
 from provisioner.cli.console import as_json, open_journal, out, say, table, whole_fleet
 from provisioner.cli.options import common
 from provisioner.model import Audit, Fleet, Impact, Role, Status
@@ -17,6 +15,10 @@ def command() -> int:
 
     Exit 0: all required controls pass; 1: some fail; 3: some gateways could not be read.
     """
+    # Here, because `show`, `plan` and `report` print audits too, and what reads gateways takes a while to load.
+    from provisioner.audit.auditor import open_policy
+    from provisioner.cli import progress
+
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:

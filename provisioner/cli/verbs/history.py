@@ -13,6 +13,9 @@ from provisioner.journal import Entry, Journal, Pruned
 from provisioner.report import table as tables
 from provisioner.report.words import counted
 
+# After that long all of a journal is to be looked at again.
+_LONG_AGO = timedelta(days=31)
+
 
 @click.command("history")
 @click.option("--last", default=20, show_default=True, type=click.IntRange(min=1), help="How many entries.")
@@ -23,14 +26,16 @@ def command(last: int, prune: int | None) -> int:
     --prune removes older audits, plans and readings for good; nothing of a plan that is still open.
     """
     with open_journal(open_fleet()) as journal:
-        wrong = journal.verify()
+        wrong = journal.verify(datetime.now(UTC), everything=prune is not None)
         if prune is not None:
             return _told(wrong) or _prune(journal, prune)
-        entries = journal.history(last)
+        entries, verified = journal.history(last), journal.verified()
     if as_json():
         out(json.dumps({"version": 1, "entries": [_document(entry) for entry in entries]}, indent=2))
         return _told(wrong)
     table(tables.History([(entry.at, entry.kind, entry.id, entry.title) for entry in entries]))
+    if verified and datetime.now(UTC) - verified > _LONG_AGO:
+        say(f"All of the journal was last verified on {verified:%-d %B %Y}: provisioner journal verify")
     return _told(wrong)
 
 
@@ -61,7 +66,7 @@ def _counted(removed: Pruned) -> str:
 
 def _told(wrong: str) -> int:
     if wrong:
-        say(f"The journal cannot be trusted: {wrong}. Put a backup back.")
+        say(f"The journal cannot be trusted: {wrong}. Put a backup back; or see provisioner journal verify.")
     return 2 if wrong else 0
 
 
