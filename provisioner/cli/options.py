@@ -23,7 +23,8 @@ class Common:
     fleet: Path | None = None
     only: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
-    format: str = "table"
+    # "" where nothing is said: laid out for a person on a terminal, and for a program in a pipe.
+    format: str = ""
     yes: bool = False
     verbose: int = 0
 

@@ -1,4 +1,4 @@
-"""An audit, a plan and outcomes in the terminal, at a glance. Text from gateways is never markup here."""
+"""A plan, outcomes and the history in the terminal, at a glance. Text from gateways is never markup here."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,36 +10,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from provisioner.model import Audit, Cause, Impact, Outcome, Plan, Result, Status, Step
+from provisioner.model import Outcome, Plan, Result, Step
 from provisioner.model.results import Stands
 from provisioner.report import standing as standings
 from provisioner.report import words
-from provisioner.report.view import PLAN, STATES, Kind, Machine, State, View, view
+from provisioner.report.screen import flat
 
-_MARKS = {
-    State.READY: ("✓", "green"),
-    State.UNREADY: ("✕", "red"),
-    State.UNREAD: ("⊘", "magenta"),
-    State.CANDIDATE: ("·", "dim"),
-    State.RETIRED: ("·", "dim"),
-    State.OFF: ("·", "dim"),
-    State.NOT_KNOWN: ("·", "dim"),
-}
 _GOOD = (Result.DONE, Result.UNCHANGED, Result.SKIPPED, Result.UNDONE)
-_CAUSES = 12
-
-
-def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> RenderableType:
-    """One row a gateway: is it ready, what is missing and whose job it is; the commonest causes below."""
-    shown = view(audit, ready, causes)
-    parts: list[RenderableType] = [_text(f"{shown.sentence}.", "bold")]
-    parts += [_headline(cause) for cause in causes if cause.headline]
-    if shown.machines:
-        parts += [Text(), _gateways(shown)]
-    others = [cause for cause in causes if not cause.headline]
-    if others:
-        parts += [Text(), _causes(audit, others)]
-    return Group(*parts)
 
 
 def plan(plan: Plan, names: Mapping[str, str]) -> RenderableType:
@@ -114,62 +91,6 @@ def standing(plan: Plan, stands: Mapping[str, Stands]) -> RenderableType:
     return Group(table, _text(standings.counted(plan, stands), "bold"), *lines)
 
 
-def _headline(cause: Cause) -> Text:
-    return Text.assemble(
-        ("! ", "bold yellow"),
-        (_flat(cause.text), "bold"),
-        f"  ({words.counted(len(cause.gateways), 'gateway')}; {words.whose(cause) or 'look first at what they share'})",
-    )
-
-
-def _gateways(shown: View) -> Table:
-    table = _table(
-        "practice", "name", "gateway", "ready", "what is missing, by whose job it is", "cannot tell", "advice"
-    )
-    for machine in shown.machines:
-        mark, style = _MARKS[machine.state]
-        told = Counter(row.kind for row in machine.rows)
-        table.add_row(
-            _text(machine.gateway.practice),
-            _text(machine.gateway.practice_name),
-            _text(machine.gateway.name),
-            _text(mark, style),
-            _missing(machine),
-            str(told[Kind.ASK] or ""),
-            str(told[Kind.ADVICE] or ""),
-        )
-    table.columns[5].justify = table.columns[6].justify = "right"
-    return table
-
-
-def _missing(machine: Machine) -> Text:
-    if machine.state is State.UNREAD and machine.evidence is not None:
-        return _text(str(machine.evidence.error), "magenta")
-    if machine.state not in (State.READY, State.UNREADY):
-        return _text(STATES[machine.state], "dim")
-    found = Text()
-    for whose, rows in machine.missing.items():
-        ids = (row.control.id + ("?" if row.kind is Kind.ASK else "") for row in rows)
-        named = dict.fromkeys(row.control.remedy for row in rows) if whose == PLAN else ids
-        found.append("; " if found else "").append(f"{whose}: ", "bold").append(_flat(", ".join(named)))
-    return found
-
-
-def _causes(audit: Audit, causes: Sequence[Cause]) -> Table:
-    advice = {control.id for control in audit.controls if control.impact is Impact.ADVICE}
-    table = _table("gateways", "why", "control", "whose job")
-    table.columns[0].justify = "right"
-    for cause in causes[:_CAUSES]:
-        style = "dim" if cause.control in advice else ""
-        mark = "cannot tell: " if cause.status is Status.UNKNOWN else ""
-        row = (str(len(cause.gateways)), mark + cause.text, cause.control, words.whose(cause))
-        table.add_row(*(_text(text, style) for text in row))
-    if len(causes) > _CAUSES:
-        table.caption = f"and {words.counted(len(causes) - _CAUSES, 'more cause')}: the HTML report has all"
-        table.caption_justify = "left"
-    return table
-
-
 def _gaps(plan: Plan) -> list[RenderableType]:
     if not plan.gaps:
         return []
@@ -209,9 +130,9 @@ class History:
         kinds, ids = ([entry[1] for entry in self.entries], [entry[2] for entry in self.entries])
         widths = [max(map(len, column), default=0) for column in (kinds, ids)]
         for at, kind, id_, title in self.entries:
-            line = f"{words.short(at)}  {_flat(kind):{widths[0]}}  {_flat(id_):{widths[1]}}  "
-            beside = len(line) + len(_flat(title)) <= options.max_width
-            yield Text(line.rstrip() if not beside else line + _flat(title), no_wrap=True, overflow="ignore")
+            line = f"{words.short(at)}  {flat(kind):{widths[0]}}  {flat(id_):{widths[1]}}  "
+            beside = len(line) + len(flat(title)) <= options.max_width
+            yield Text(line.rstrip() if not beside else line + flat(title), no_wrap=True, overflow="ignore")
             if not beside:
                 yield Padding(_text(title), (0, 0, 0, 4))
 
@@ -229,9 +150,5 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _flat(text: str) -> str:
-    return " ".join(words.clean(words.clip(text, 400)).split())
-
-
 def _text(text: str, style: str = "") -> Text:
-    return Text(_flat(text), style=style)
+    return Text(flat(text), style=style)

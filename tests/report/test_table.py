@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console, RenderableType
 
-from provisioner.model import Plan, Result, Role
+from provisioner.model import Plan, Result
 from provisioner.report import table
-from tests.fixtures.hostile import hostile
-from tests.fixtures.reports import PRACTICES, estate, outcomes, plan
+from tests.fixtures.reports import PRACTICES, outcomes, plan
 
 
 def shown(renderable: RenderableType, width: int = 200) -> str:
@@ -22,38 +21,6 @@ def shown(renderable: RenderableType, width: int = 200) -> str:
 
 def line(text: str, word: str) -> str:
     return next(line for line in text.splitlines() if word in line)
-
-
-def test_audit_has_one_row_a_gateway_and_the_sentence_first() -> None:
-    audit, ready, causes = estate()
-    text = shown(table.audit(audit, ready, causes))
-    assert text.startswith("5 of 24 gateways are ready.\n! Nobody is logged in to SystmOne.")
-    for gateway in audit.gateways:
-        assert text.count(f" {gateway.name} ") >= 1
-        assert gateway.practice_name in text
-    assert "✓" in line(text, "GW-A84007") and "✕" not in line(text, "GW-A84007")
-    assert "✕" in line(text, "GW-A84006")
-    assert "gateway not known yet" in line(text, "A84619")
-    assert "No connection to 198.51.100.17:5986" in line(text, "GW-A84016")
-
-
-def test_audit_groups_what_is_missing_by_whose_job_it_is() -> None:
-    row = line(shown(table.audit(*estate())), "GW-A84008")
-    assert "the practice: R2-logged-in; ICB IT: R8-client, R15-administrator; a plan: antivirus, java" in row
-
-
-def test_audit_marks_what_nobody_can_tell() -> None:
-    row = line(shown(table.audit(*estate())), "GW-A84013")
-    assert "R6-cpu?" in row
-    assert row.split()[-2:] == ["1", "1"]
-
-
-def test_a_retired_gateway_is_not_called_ready() -> None:
-    audit, ready, causes = estate()
-    rows = (replace(one, role=Role.RETIRED) if one.practice == "A84007" else one for one in audit.gateways)
-    text = shown(table.audit(replace(audit, gateways=tuple(rows)), ready, causes))
-    assert text.startswith("4 of 23 gateways are ready.")
-    assert "retired, nothing is left" in line(text, "GW-A84007") and "✓" not in line(text, "GW-A84007")
 
 
 def test_steps_that_were_not_begun_are_told_once() -> None:
@@ -74,16 +41,13 @@ def test_steps_that_were_not_begun_are_told_once() -> None:
     assert line(text, "not begun: x").split()[:3] == ["3", "steps", "skipped"]
 
 
-def test_hostile_text_is_neither_markup_nor_obeyed() -> None:
-    text = shown(table.audit(*hostile()), width=400)
-    assert "\x1b" not in text and "\u202e" not in text and "\x00" not in text
-    assert '<script>alert("x")</script>' in text
+def test_hostile_text_is_no_markup() -> None:
     assert "[red]not markup[/red]" in shown(table.outcomes(plan(), outcomes()))
 
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_fits_a_narrow_terminal(width: int) -> None:
-    for renderable in (table.audit(*estate()), table.plan(plan(), PRACTICES), table.outcomes(plan(), outcomes())):
+    for renderable in (table.plan(plan(), PRACTICES), table.outcomes(plan(), outcomes())):
         assert max(map(len, shown(renderable, width).splitlines())) <= width
 
 
