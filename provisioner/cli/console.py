@@ -29,6 +29,15 @@ def lines(found: Iterable[str]) -> None:
         out(line)
 
 
+def folded(text: str, *, err: bool = False) -> None:
+    """Lines for a person, none of them wider than the terminal; those of a remark (`err`) as progress is."""
+    from provisioner.report.screen import folded as fold
+
+    for line in text.splitlines():
+        for one in fold(line, width()):
+            (say if err else out)(one)
+
+
 def width() -> int:
     """The columns of the terminal that a person looks at; 80 where there is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 80

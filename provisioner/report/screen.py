@@ -8,12 +8,12 @@ from rich.cells import cell_len, chop_cells
 
 from provisioner.model import Cause, Role, Status
 from provisioner.report import words
-from provisioner.report.view import PLAN, STATES, FindingRow, Kind, Machine, State, View
+from provisioner.report.view import LOOKS, PLAN, STATES, FindingRow, Kind, Machine, State, View
 
 # A small fleet's audit fits one screen of 45 lines, any other's one and a half of 40.
 _SMALL, _LINES_OF_SMALL, _LINES = 26, 45, 60
-# Of the causes at least so many are shown, however many gateways are not ready, and at most so many.
-_LEAST_CAUSES, _MOST_CAUSES = 5, 12
+# Of the causes at least so many are shown (of many gateways more), however many are not ready, and at most so many.
+_LEAST_CAUSES, _LEAST_OF_MANY, _MOST_CAUSES = 5, 10, 12
 # From here on there is room for the names of practices.
 _WIDE, _NAME = 110, 26
 _BESIDE: Mapping[State, tuple[str, str]] = {
@@ -41,13 +41,14 @@ def audit(shown: View, width: int, then: str, *, whole: bool = False) -> list[st
     tail = _section(next_(then, width)) if then else []
     if whole:
         return [*head, *_causes(causes, width, len(causes), whole), *_gateways(rows, width, len(rows), whole), *tail]
-    room = (_LINES_OF_SMALL if len(shown.machines) <= _SMALL else _LINES) - len(head) - len(tail)
+    most, least = (_LINES_OF_SMALL, _LEAST_CAUSES) if len(shown.machines) <= _SMALL else (_LINES, _LEAST_OF_MANY)
+    room = most - len(head) - len(tail)
     # Each of the two has a line before it, a title, and perhaps a line of what is left out.
-    gateways = max(1, min(len(rows), room - 6 - min(len(causes), _LEAST_CAUSES)))
+    gateways = max(1, min(len(rows), room - 6 - min(len(causes), least)))
     left = room - 6 - gateways
     return [
         *head,
-        *_causes(causes, width, max(min(left, _MOST_CAUSES), _LEAST_CAUSES), whole),
+        *_causes(causes, width, max(min(left, _MOST_CAUSES), least), whole),
         *_gateways(rows, width, gateways, whole),
         *tail,
     ]
@@ -75,6 +76,14 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     return textwrap.wrap(
         flat(text), max(width, 10), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+
+
+def folded(line: str, width: int) -> list[str]:
+    """A line as it is where it fits, else on as many as it takes, further in than it begins."""
+    if cell_len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return [indent + one for one in wrapped(line, width - len(indent), "  ")]
 
 
 def cut(text: str, width: int) -> str:
@@ -163,7 +172,7 @@ def _totals(shown: View, width: int) -> list[str]:
             of.setdefault(whose, set()).add(machine.gateway.name)
     for cause in shown.causes:
         if cause.status is Status.ERROR:
-            of.setdefault(words.whose(cause), set()).update(cause.gateways)
+            of.setdefault(words.whose(cause) or LOOKS, set()).update(cause.gateways)
     totals = sorted(of.items(), key=lambda item: (-len(item[1]), item[0]))
     named = ", ".join(f"{whose} at {len(gateways):,}" for whose, gateways in totals)
     return wrapped(f"Whose job: {named}.", width, "  ") if totals else []

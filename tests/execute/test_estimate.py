@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.ansible.results import StepResult
-from provisioner.cli.progress import Board
+from provisioner.cli.board import Board
 from provisioner.execute.estimate import Running, Under, UnderWay, overdue, seconds_left
 from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
 from provisioner.journal import Journal

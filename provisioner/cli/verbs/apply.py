@@ -13,7 +13,7 @@ from provisioner.cli import progress, runs
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, wanted_plan
-from provisioner.cli.options import common, moment
+from provisioner.cli.options import common, moment, refuse_idle
 from provisioner.cli.progress import Watch
 from provisioner.execute import admission, by_ansible, judge
 from provisioner.execute.by_ansible import Stopping
@@ -45,6 +45,11 @@ def command(
     The same command again goes on where it stopped. Ctrl-C once: what runs ends, nothing further starts; twice: at
     once. Exit 0: all done; 4: stopped or waiting; 3: gateways were unreachable; 5: a way back failed.
     """
+    for option, given in (
+        ("--approved-by", approved_by), ("--ticket", ticket), ("--now", at_once), ("--wait", wait_until),
+        ("--unsure", unsure), ("--yes", common().yes),
+    ):  # fmt: skip
+        refuse_idle(option, "with --dry-run, which changes nothing", dry_run and given)
     asked = admission.Asked(
         approved_by=approved_by,
         ticket=ticket,
@@ -64,7 +69,7 @@ def command(
             return _rehearse(found, auditor)
         runs.ask(found, journal)
         ended = runs.run(found, auditor, asked, unsure or "")
-        runs.show(found, ended, f"provisioner apply {found.id}", journal)
+        runs.show(found, ended, fleet, journal, again=f"provisioner apply {found.id}", then="provisioner audit")
     return ended.exit_code
 
 
@@ -94,7 +99,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     for name, problem in lost.items():
         say(f"{name}: {problem}")
     interrupts = runs.Interrupts()
-    with interrupts.caught(), Watch(plan) as watch:
+    with interrupts.caught(), Watch(plan, auditor.fleet) as watch:
         found = by_ansible.rehearse(
             narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
             auditor,

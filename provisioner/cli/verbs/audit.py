@@ -7,8 +7,7 @@ from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of
 from provisioner.cli import progress
 from provisioner.cli.console import as_json, for_a_person, lines, open_journal, out, say, whole_fleet, width
-from provisioner.cli.options import common
-from provisioner.errors import InputError
+from provisioner.cli.options import common, refuse_idle
 from provisioner.model import Audit, Fleet, Impact, Role, Status
 from provisioner.plan.causes import causes
 from provisioner.report.view import State, View, view
@@ -38,8 +37,7 @@ def command(whole: bool) -> int:
 
 def refuse_all_as_json(whole: bool) -> None:
     """Errors: InputError where both are asked for."""
-    if whole and as_json():
-        raise InputError("--all does nothing with --format json, which has all.", "Leave it out.")
+    refuse_idle("--all", "with --format json, which has all", whole and as_json())
 
 
 def show(audit: Audit, fleet: Fleet, whole: bool = False) -> None:

@@ -43,4 +43,4 @@ def adopt() -> None:
 
 
 for each in journal.commands.values():
-    add_common_options(each)
+    add_common_options(each, f"journal {each.name}")

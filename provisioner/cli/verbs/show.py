@@ -5,9 +5,9 @@ import click
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, table, whole_fleet
 from provisioner.cli.lookup import lookup, practice_names
+from provisioner.cli.options import refuse_idle
 from provisioner.cli.verbs import audit as audits
 from provisioner.cli.verbs import plan as plans
-from provisioner.errors import InputError
 from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.report import standing as standings
@@ -23,8 +23,7 @@ def command(id_: str, whole: bool) -> int:
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
         found = lookup(journal, id_, fleet)
-        if whole and isinstance(found, Plan):
-            raise InputError(f"--all is of an audit, and {found.id} is a plan.", "Leave it out.")
+        refuse_idle("--all", f"for a plan, and {found.id} is one", whole and isinstance(found, Plan))
         show(found, fleet, journal, whole)
     return 0
 
