@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from provisioner.execute import events
-from provisioner.execute.estimate import Under, UnderWay, overdue, seconds_left
+from provisioner.execute.estimate import Costs, Under, UnderWay, overdue, pace, seconds_left
 from provisioner.model import Outcome, Plan, Result, Step
 from provisioner.plan.guards import START
 from provisioner.report.screen import flat, folded
@@ -37,6 +37,8 @@ _STYLES = {_WAITING: "yellow", _RUNNING: "", "away": "magenta"}
 # The line of the terminal on which it writes next stays free.
 _FREE = 1
 _BAR, _ROOM_FOR_BAR = 24, 70
+# Seconds that one step on one gateway costs this computer (docs/performance.md).
+_OURS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +89,12 @@ class Board:
         self._bad: dict[str, Outcome] = {}
         self._waiting: dict[str, _Waits] = {}
         self._running: list[dict[str, Under]] = []
+        self._begun: list[tuple[float, tuple[Step, ...]]] = []
         # Who waits for a person, with what is asked; and whether something else is waited for.
         self.asked: dict[str, str] = {}
         self._stands = False
         self._worked, self._since = 0.0, clock()
+        self._pace = 1.0
         self._wave = ""
 
     def hear(self, happening: events.Happening) -> None:
@@ -105,8 +109,10 @@ class Board:
                 self._start(happening.steps)
             case events.StepsActed():
                 self._end({step.id for step in happening.steps})
+                self._learn()
             case events.StepEnded(outcome=outcome):
                 self._ended(outcome)
+                self._learn()
             case events.PersonAwaited():
                 self.asked = dict.fromkeys(happening.gateways, happening.words)
                 self._wait(happening.gateways, asked=True)
@@ -134,6 +140,7 @@ class Board:
         for step in steps:
             of.setdefault(step.gateway, []).append(step)
         self._running.append({name: Under(steps=tuple(its), since=self._clock()) for name, its in of.items()})
+        self._begun.append((self._clock(), tuple(steps)))
         self._stands = False
         for name in of:
             self._waiting.pop(name, None)
@@ -142,11 +149,12 @@ class Board:
 
     def _end(self, ids: set[str]) -> None:
         self._acted |= ids
-        self._running = [
-            shard
-            for shard in self._running
+        left = [
+            (shard, begun)
+            for shard, begun in zip(self._running, self._begun, strict=True)
             if not all(step.id in ids for under in shard.values() for step in under.steps)
         ]
+        self._running, self._begun = [shard for shard, _ in left], [begun for _, begun in left]
 
     def _wait(self, gateways: Sequence[str], words: str = "", *, asked: bool = False) -> None:
         for name in gateways:
@@ -257,15 +265,29 @@ class Board:
         """How long it has worked, and how long it still takes; nothing is said of that while it waits."""
         self._count()
         worked = f"{span(self._worked)} of work"
-        ended = self._results.keys() | self._before | self._acted
-        state = UnderWay(ended=ended, running=self._running, waiting=self._waits)
-        now = self._clock()
-        seconds = seconds_left(self._plan, state, self._durations, now, shard=self._shard, cores=self._cores)
-        if seconds is None:
+        if self._waits:
             return f"{worked}; it waits"
-        late = overdue(state, self._durations, now)
+        seconds = self._thought(self._state())
+        late = overdue(self._state(), self._costs(), self._clock())
         about = f", about {span(seconds)} left" if seconds >= 1 else ""
         return worked + about + (", longer than estimated" if late else "")
+
+    def _state(self) -> UnderWay:
+        ended = self._results.keys() | self._before | self._acted
+        return UnderWay(ended=ended, running=self._running, begun=self._begun)
+
+    def _costs(self) -> Costs:
+        return Costs(durations=self._durations, ours=_OURS, pace=self._pace)
+
+    def _thought(self, state: UnderWay) -> float:
+        left = seconds_left(self._plan, state, self._costs(), self._clock(), shard=self._shard, cores=self._cores)
+        assert left is not None
+        return left
+
+    def _learn(self) -> None:
+        """At each news: how this computer and this evening compare with what was thought."""
+        thought = self._thought(UnderWay(ended=self._before)) - self._thought(self._state())
+        self._pace = pace(self._worked, max(thought / self._pace, 0.0))
 
 
 def _worse(one: Outcome, other: Outcome) -> bool:

@@ -7,7 +7,7 @@ there is news of it, and `overdue` says that it does.
 
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provisioner.execute.shards import shards
 from provisioner.model import Plan, Step
@@ -15,6 +15,8 @@ from provisioner.plan.guards import START
 
 # What is taken for a step of which nobody knows anything, in seconds.
 _UNKNOWN = 15.0
+# As if so many seconds had been worked as they were thought.
+_SURE = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,26 +29,38 @@ class Under:
 
 # A shard that runs, by gateway.
 Running = Mapping[str, Under]
+# All steps that a shard began with, and when that was.
+Begun = tuple[float, Sequence[Step]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What steps take: `durations`, the seconds that remedies were measured to take; `ours`, what a step costs this
+    computer, for which the other gateways of its shard wait; `pace`, how much longer all of it takes this evening."""
+
+    durations: Mapping[str, float] = field(default_factory=dict)
+    ours: float = 0.0
+    pace: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnderWay:
     """Where a run is. `ended`: the steps with an end, in this run or well in an earlier one, and those that Ansible is
-    through with; `waiting`: a person, an hour or a gateway is waited for, and nobody knows how long."""
+    through with; `begun`: each that runs, as it began, where that is known; `waiting`: a person, an hour or a gateway
+    is waited for, and nobody knows how long."""
 
     ended: Collection[str] = ()
     running: Sequence[Running] = ()
+    begun: Sequence[Begun] = ()
     waiting: bool = False
 
 
-def seconds_left(
-    plan: Plan, state: UnderWay, durations: Mapping[str, float], now: float, *, shard: int, cores: int
-) -> float | None:
+def seconds_left(plan: Plan, state: UnderWay, costs: Costs, now: float, *, shard: int, cores: int) -> float | None:
     """Seconds until the last of the steps that nobody has to do by hand is through; None while something is waited for
     of which nobody knows how long it takes.
 
-    `durations` are the seconds that remedies were measured to take; `now` and each `since` are of one clock; `shard`
-    and `cores` say how many gateways one playbook has and how many playbooks run at once.
+    `now`, each `since` and `begun` are of one clock; `shard` and `cores` say how many gateways one playbook has and how
+    many playbooks run at once.
     """
     if state.waiting:
         return None
@@ -58,15 +72,28 @@ def seconds_left(
             phase = [step for step in wave.steps if step.kind == "playbook" and (step.remedy == START) is starts]
             ids = {step.id for step in phase}
             queue = shards([step for step in phase if step.id not in gone], shard, cores)
-            mine = [_left(running, durations, now) for running in state.running if _of(running) & ids]
-            left += _makespan(mine, [_whole(steps, durations) for steps in queue], cores)
-    return left
+            mine = [
+                _left(running, begun, costs, now)
+                for running, begun in zip(state.running, state.begun or [None] * len(state.running), strict=True)
+                if _of(running) & ids
+            ]
+            left += _makespan(mine, [_whole(steps, costs) for steps in queue], cores)
+    return left * costs.pace
 
 
-def overdue(state: UnderWay, durations: Mapping[str, float], now: float) -> bool:
-    """Whether something that runs takes longer than was thought."""
+def pace(worked: float, thought: float) -> float:
+    """How much longer it takes than was thought, by what has been worked and what was thought of that, in seconds. What
+    little is known says little."""
+    return (worked + _SURE) / (thought + _SURE)
+
+
+def overdue(state: UnderWay, costs: Costs, now: float) -> bool:
+    """Whether something that runs takes longer than was thought: a step, and its shard as a whole where its beginning
+    is known."""
+    if state.begun and all(_by_its_time(begun, costs, now) > 0 for begun in state.begun):
+        return False
     every = [under for shard in state.running for under in shard.values() if under.steps]
-    return any(now - under.since > takes(under.steps[0], durations) for under in every)
+    return any(now - under.since > takes(under.steps[0], costs.durations) * costs.pace for under in every)
 
 
 def takes(step: Step, durations: Mapping[str, float]) -> float:
@@ -78,21 +105,37 @@ def _of(running: Running) -> set[str]:
     return {step.id for under in running.values() for step in under.steps}
 
 
-def _left(running: Running, durations: Mapping[str, float], now: float) -> float:
-    """A shard is through when the slowest of its gateways is."""
-    return max((_under(under, durations, now) for under in running.values()), default=0.0)
+def _left(running: Running, begun: Begun | None, costs: Costs, now: float) -> float:
+    """A shard is through when the slowest of its gateways is, which waits for what the others cost this computer. That
+    it costs is known by the time that the shard has run, for of news there may be little; but never less than what its
+    gateways still have to do."""
+    each = [(_under(under, costs, now), len(under.steps)) for under in running.values()]
+    by_news, own = _slowest(each, costs.ours), _slowest(each, 0.0)
+    return by_news if begun is None else min(by_news, max(own, _by_its_time(begun, costs, now)))
 
 
-def _under(under: Under, durations: Mapping[str, float], now: float) -> float:
-    first, *rest = (takes(step, durations) for step in under.steps) if under.steps else (0.0,)
-    return max(0.0, first - (now - under.since)) + sum(rest)
+def _by_its_time(begun: Begun, costs: Costs, now: float) -> float:
+    since, steps = begun
+    return _whole(steps, costs) - (now - since) / costs.pace
 
 
-def _whole(steps: Iterable[Step], durations: Mapping[str, float]) -> float:
-    of: dict[str, float] = {}
+def _under(under: Under, costs: Costs, now: float) -> float:
+    first, *rest = (takes(step, costs.durations) for step in under.steps) if under.steps else (0.0,)
+    return max(0.0, first - (now - under.since) / costs.pace) + sum(rest)
+
+
+def _whole(steps: Iterable[Step], costs: Costs) -> float:
+    of: dict[str, tuple[float, int]] = {}
     for step in steps:
-        of[step.gateway] = of.get(step.gateway, 0.0) + takes(step, durations)
-    return max(of.values(), default=0.0)
+        seconds, number = of.get(step.gateway, (0.0, 0))
+        of[step.gateway] = seconds + takes(step, costs.durations), number + 1
+    return _slowest(of.values(), costs.ours)
+
+
+def _slowest(each: Collection[tuple[float, int]], ours: float) -> float:
+    """Of each gateway's seconds and steps."""
+    seconds, own = max(each, default=(0.0, 0))
+    return seconds + ours * (sum(number for _, number in each) - own)
 
 
 def _makespan(running: Iterable[float], queue: Iterable[float], cores: int) -> float:

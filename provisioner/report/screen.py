@@ -15,7 +15,7 @@ _SMALL, _LINES_OF_SMALL, _LINES = 26, 45, 60
 # Of the causes at least so many are shown (of many gateways more), however many are not ready, and at most so many.
 _LEAST_CAUSES, _LEAST_OF_MANY, _MOST_CAUSES = 5, 10, 12
 # From here on there is room for the names of practices.
-_WIDE, _NAME = 110, 26
+WIDE, _NAME = 110, 26
 _BESIDE: Mapping[State, tuple[str, str]] = {
     State.UNREADY: ("not ready", "not ready"),
     State.UNREAD: ("could not be read", "could not be read"),
@@ -83,12 +83,18 @@ def folded(line: str, width: int) -> list[str]:
     if cell_len(line) <= width:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()))
-    return [indent + one for one in wrapped(line, width - len(indent), "  ")]
+    return [indent + one for one in wrapped(line, width - len(indent), "    ")]
 
 
 def cut(text: str, width: int) -> str:
     """Text on one line that is no wider."""
     return text if cell_len(text) <= width else chop_cells(text, max(width - 1, 1))[0].rstrip() + "…"
+
+
+def pad(text: str, width: int) -> str:
+    """Text in a column: cut or filled up."""
+    short = cut(text, width)
+    return short + " " * (width - cell_len(short))
 
 
 def flat(text: str) -> str:
@@ -195,10 +201,10 @@ def _causes(causes: Sequence[Cause], width: int, most: int, whole: bool) -> list
         start = f"{len(one.gateways):>5}  {cut(who, column):{column}}  "
         text = f"{doubt}{flat(one.text)}"
         if whole:
-            lines += _hanging(start, f"{text} [{one.control or 'not read'}]", width)
+            lines += hanging(start, f"{text} [{one.control or 'not read'}]", width)
         else:
             room = width - len(start) - ids - 2
-            shown = f"{start}{_pad(text, room)}  {one.control}" if room > 20 else start + text
+            shown = f"{start}{pad(text, room)}  {one.control}" if room > 20 else start + text
             lines.append(cut(shown.rstrip(), width))
     return [*lines, *(_more(words.counted(left, "more cause"), width) if left > 0 else [])]
 
@@ -211,9 +217,9 @@ def _gateways(rows: Sequence[_Row], width: int, most: int, whole: bool) -> list[
     title = "All gateways, and what each lacks:" if whole else "Not ready, and what each waits for:"
     lines = ["", cut(title, width)]
     for row in taken:
-        start = f"  {_pad(row.who, column)}  " + (f"{_pad(row.name, _NAME)}  " if width >= _WIDE else "")
+        start = f"  {pad(row.who, column)}  " + (f"{pad(row.name, _NAME)}  " if width >= WIDE else "")
         if whole:
-            lines += _hanging(start, missing(row.machine) + _advice(row.machine), width)
+            lines += hanging(start, missing(row.machine) + _advice(row.machine), width)
         else:
             lines.append(cut(start + missing(row.machine, width - cell_len(start)), width))
     return [*lines, *(_more(f"{left:,} more", width) if left > 0 else [])]
@@ -228,12 +234,7 @@ def _advice(machine: Machine) -> str:
     return f"; advice: {', '.join(ids)}" if ids else ""
 
 
-def _pad(text: str, width: int) -> str:
-    short = cut(text, width)
-    return short + " " * (width - cell_len(short))
-
-
-def _hanging(start: str, text: str, width: int) -> list[str]:
+def hanging(start: str, text: str, width: int) -> list[str]:
     """Text beside its beginning, or below it where that leaves no room."""
     room = width - cell_len(start)
     if room < 24:

@@ -1,7 +1,6 @@
-"""A plan, outcomes and the history in the terminal, at a glance. Text from gateways is never markup here."""
+"""What stands of a plan, and the history, in the terminal. Text from gateways is never markup here."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,68 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from provisioner.model import Outcome, Plan, Result, Step
+from provisioner.model import Plan, Result
 from provisioner.model.results import Stands
 from provisioner.report import standing as standings
 from provisioner.report import words
 from provisioner.report.screen import flat
 
 _GOOD = (Result.DONE, Result.UNCHANGED, Result.SKIPPED, Result.UNDONE)
-
-
-def plan(plan: Plan, names: Mapping[str, str]) -> RenderableType:
-    """One row a gateway and wave: the steps there, and about how long; then what no step mends."""
-    if not plan.steps:
-        return Group(_text("Nothing to change.", "bold"), *_gaps(plan))
-    table = _table("wave", "practice", "name", "gateway", "steps", "about")
-    for wave in plan.waves:
-        for gateway, steps in _by_gateway(wave.steps).items():
-            practice = steps[0].practice
-            table.add_row(
-                str(wave.number),
-                _text(practice),
-                _text(names.get(practice, "")),
-                _text(gateway),
-                _text(", ".join(_step(step) for step in steps)),
-                _text(words.duration(sum(step.seconds for step in steps))),
-            )
-    gateways = len({step.gateway for step in plan.steps})
-    head = (
-        f"{words.counted(len(plan.steps), 'step')} on {words.counted(gateways, 'gateway')}, "
-        f"in {words.counted(len(plan.waves), 'wave')}."
-    )
-    return Group(_text(head, "bold"), Text(), table, *_gaps(plan))
-
-
-def outcomes(plan: Plan, outcomes: Sequence[Outcome]) -> RenderableType:
-    """One row a step, but for those that were not begun for the same reason. What it took is what its own tasks took on
-    that gateway, as Ansible says; nothing where it does not."""
-    remedies = {step.id: words.change(step) for step in plan.steps}
-    table = _table("gateway", "step", "result", "changed", "took", "message")
-    skipped = Counter(outcome.message for outcome in outcomes if outcome.result is Result.SKIPPED)
-    for outcome in outcomes:
-        if outcome.result is Result.SKIPPED and skipped[outcome.message] > 1:
-            continue
-        table.add_row(
-            _text(outcome.gateway),
-            _text(remedies.get(outcome.step, outcome.step)),
-            _text(words.RESULTS[outcome.result], _style(outcome.result)),
-            "yes" if outcome.changed else "no",
-            words.duration(outcome.seconds) if outcome.seconds else "",
-            _text(outcome.message),
-        )
-    for message, number in skipped.items():
-        if number > 1:
-            result = _text(words.RESULTS[Result.SKIPPED], _style(Result.SKIPPED))
-            table.add_row("", words.counted(number, "step"), result, "no", "", _text(message))
-    return table
-
-
-def counted(outcomes: Sequence[Outcome]) -> Text:
-    """How many steps ended how."""
-    count = Counter(outcome.result for outcome in outcomes)
-    total = ", ".join(f"{count[result]:,} {words.RESULTS[result]}" for result in Result if count[result])
-    return _text(f"{words.counted(len(outcomes), 'step')}: {total}.", "bold")
 
 
 def standing(plan: Plan, stands: Mapping[str, Stands]) -> RenderableType:
@@ -89,34 +33,6 @@ def standing(plan: Plan, stands: Mapping[str, Stands]) -> RenderableType:
         )
     lines = [_text(line) for line in standings.who(stands.values())]
     return Group(table, _text(standings.counted(plan, stands), "bold"), *lines)
-
-
-def _gaps(plan: Plan) -> list[RenderableType]:
-    if not plan.gaps:
-        return []
-    table = _table("whose job", "gaps", "gateways", "controls")
-    for owner in sorted({gap.owner for gap in plan.gaps}):
-        gaps = [gap for gap in plan.gaps if gap.owner == owner]
-        controls = Counter(gap.control for gap in gaps)
-        table.add_row(
-            _text(words.owner(owner)),
-            str(len(gaps)),
-            # One that is not known yet has no name.
-            str(len({(gap.practice, gap.gateway) for gap in gaps})),
-            _text(", ".join(f"{control} ({count})" for control, count in controls.most_common())),
-        )
-    return [Text(), _text("Not done by this plan:", "bold"), table]
-
-
-def _by_gateway(steps: Iterable[Step]) -> dict[str, list[Step]]:
-    found: dict[str, list[Step]] = {}
-    for step in steps:
-        found.setdefault(step.gateway, []).append(step)
-    return found
-
-
-def _step(step: Step) -> str:
-    return f"{step.remedy} (by {words.owner(step.who)})" if step.kind == "person" else words.change(step)
 
 
 @dataclass(frozen=True)

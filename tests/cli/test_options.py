@@ -82,11 +82,9 @@ def test_what_a_verb_takes_is_looked_at(
     words = {
         "audit": (), "plan": (), "ping": (), "validate": (), "inventory": (), "history": ("--prune", "9"),
         "read": ("A81001",), "show": ("latest",), "report": (), "migrate status": (), "lease list": (),
-        "apply": ("latest",), "undo": ("latest",), "practices": (),
+        "apply": ("latest",), "undo": ("latest",),
     }  # fmt: skip
     for verb, more in words.items():
-        if verb == "practices":
-            continue
         takes = set(TAKES[verb].split())
         Watched.seen = set()
         ran = CliRunner().invoke(
@@ -95,7 +93,8 @@ def test_what_a_verb_takes_is_looked_at(
             standalone_mode=False,
         )
         assert ran.exception is None or isinstance(ran.exception, (ProvisionerError, click.Abort)), ran.exception
-        missing = takes - Watched.seen - {"verbose"}
+        # What is old enough to go is asked of; here nothing is.
+        missing = takes - Watched.seen - {"verbose", *(("yes",) if verb == "history" else ())}
         assert not missing, (verb, missing, ran.output)
 
 

@@ -19,6 +19,8 @@ from provisioner.execute import admission, by_ansible, judge
 from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
 from provisioner.plan.guards import START
+from provisioner.report import differences
+from provisioner.report.words import counted
 
 
 @click.command("apply")
@@ -114,7 +116,8 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
             _show_rehearsed(step, acted)
         for start in (step for step in plan.steps if step.remedy == START):
             out(f"{start.id}: not rehearsed: there is nothing to start until the rest is there")
-        out(f"{len(found)} steps rehearsed; nothing was changed.")
+        out(f"{counted(len(found), 'step')} rehearsed; nothing was changed.")
+        out(f"Next: provisioner apply {plan.id}")
     return 3 if lost or moved or any(acted.result != "ok" for acted in found.values()) else 0
 
 
@@ -135,6 +138,5 @@ def _show_rehearsed(step: str, acted: StepResult) -> None:
     out(f"{step}: {'would change' if acted.changed else 'nothing to change'}")
     for difference in acted.differences:
         out(f"  {difference.task}")
-        for mark, text in (("-", difference.before), ("+", difference.after)):
-            for line in text.splitlines():
-                out(f"    {mark} {line}")
+        for mark, line in differences.lines(difference.before, difference.after):
+            out(f"    {mark} {line}")
