@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from provisioner import __version__
-from provisioner.cli import streams
+from provisioner.cli import examples, streams
 from provisioner.cli.options import add_common_options, refusing
 from provisioner.errors import InputError, ProvisionerError, suggest
 
@@ -58,6 +58,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"provisioner.cli.verbs.{cmd_name}").command
+        examples.shown(command, cmd_name)
         return refusing(command, cmd_name) if cmd_name in _GROUPS else add_common_options(command, cmd_name)
 
     def resolve_command(

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from provisioner.cli import VERBS, options, provisioner
+from provisioner.cli.examples import EXAMPLES
 from provisioner.cli.options import TAKES, Common
 from provisioner.errors import InputError, ProvisionerError
 from provisioner.lab.process.client import Handle
@@ -53,6 +54,29 @@ def test_what_a_verb_does_not_look_at_is_refused_wherever_it_stands(verb: str, n
 def test_help_shows_only_what_is_looked_at() -> None:
     shown = CliRunner().invoke(provisioner, ["audit", "--help"]).output
     assert "--only" in shown and "--remedy" not in shown and "--yes" not in shown
+
+
+def _command(verb: str) -> click.Command:
+    context = click.Context(provisioner)
+    first, *rest = verb.split()
+    found = provisioner.get_command(context, first)
+    for name in rest:
+        assert isinstance(found, click.Group)
+        found = found.get_command(context, name)
+    assert found is not None
+    return found
+
+
+def test_each_verb_has_examples_of_what_it_takes() -> None:
+    assert {verb.partition(" ")[0] for verb in EXAMPLES} == set(VERBS)
+    for verb, lines in EXAMPLES.items():
+        command = _command(verb)
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        for line in lines:
+            assert f"{verb} " in f"{line} ", line
+            assert {word for word in line.split() if word.startswith("--")} <= flags, line
+        words = verb.split()
+        assert "Examples:\n  " in CliRunner().invoke(provisioner, [*words, "--help"]).output
 
 
 def test_what_the_environment_says_is_not_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
