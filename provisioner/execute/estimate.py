@@ -15,6 +15,8 @@ from provisioner.plan.guards import START
 
 # What is taken for a step of which nobody knows anything, in seconds.
 _UNKNOWN = 15.0
+# By so many seconds one gateway of a playbook may begin a step after another.
+_BEHIND = 10.0
 # As if so many seconds had been worked as they were thought.
 _SURE = 30.0
 
@@ -109,9 +111,21 @@ def _left(running: Running, begun: Begun | None, costs: Costs, now: float) -> fl
     """A shard is through when the slowest of its gateways is, which waits for what the others cost this computer. That
     it costs is known by the time that the shard has run, for of news there may be little; but never less than what its
     gateways still have to do."""
-    each = [(_under(under, costs, now), len(under.steps)) for under in running.values()]
+    each = [(_under(under, costs, now), len(under.steps)) for under in _going_on(running, costs, now)]
     by_news, own = _slowest(each, costs.ours), _slowest(each, 0.0)
     return by_news if begun is None else min(by_news, max(own, _by_its_time(begun, costs, now)))
+
+
+def _going_on(running: Running, costs: Costs, now: float) -> list[Under]:
+    """Without the gateways that stay behind: a playbook's go from task to task together, but for those that failed."""
+    newest = max((under.since for under in running.values()), default=0.0)
+    return [
+        under
+        for under in running.values()
+        if not under.steps
+        or newest - under.since <= _BEHIND
+        or now - under.since <= takes(under.steps[0], costs.durations) * costs.pace
+    ]
 
 
 def _by_its_time(begun: Begun, costs: Costs, now: float) -> float:

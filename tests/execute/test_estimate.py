@@ -92,6 +92,13 @@ def test_what_other_gateways_cost_this_computer_is_waited_for() -> None:
     assert told == [36, 30, 6, 5]
 
 
+def test_a_gateway_that_stays_behind_the_others_has_failed() -> None:
+    planned = plan([A, B, C, step("b", "firewall", 5)])
+    running = {"a": Under(steps=(A, B), since=0), "b": Under(steps=(step("b", "firewall", 5),), since=20)}
+    state = UnderWay(ended=[C.id], running=[running])
+    assert [seconds_left(planned, state, Costs(), now, shard=5, cores=1) for now in (9, 21)] == [16, 4]
+
+
 def test_an_evening_on_a_slow_computer_is_thought_of_as_slow() -> None:
     assert pace(0, 0) == 1 and pace(120, 120) == 1 and 1.9 < pace(600, 300) < 2
     planned = plan([A], [C])
