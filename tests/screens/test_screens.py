@@ -72,8 +72,8 @@ def _sane(seen: Seen, way: str, verb: tuple[str, ...]) -> None:
 def test_a_bad_terminal_is_readable(way: str, lab: Handle) -> None:
     columns, env = TERMINALS[way]
     verbs: list[tuple[str, ...]] = [
-        ("audit",), ("show", "latest", "--all"), ("report",), ("plan", "--remedy", "firewall"), ("history",), ("--help",),
-        ("audti",),
+        ("audit",), ("show", "latest", "--all"), ("report",), ("plan", "--remedy", "firewall"), ("history",),
+        ("--help",), ("audti",),
     ]  # fmt: skip
     # What cannot be drawn upon gets lines of a run too.
     verbs += [("apply", "latest", "--yes")] if way == "dumb" else []
