@@ -1,11 +1,10 @@
 """The live board of a run: one row a gateway, as many as the screen holds, and how long it still takes."""
 
 import os
-import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -14,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from provisioner.execute import events
-from provisioner.execute.estimate import Costs, Under, UnderWay, overdue, pace, seconds_left
+from provisioner.execute.estimate import Begun, Costs, Under, UnderWay, learned, overdue, seconds_left
 from provisioner.model import Outcome, Plan, Result, Step
 from provisioner.plan.guards import START
 from provisioner.report.screen import flat, folded
@@ -37,8 +36,8 @@ _STYLES = {_WAITING: "yellow", _RUNNING: "", "away": "magenta"}
 # The line of the terminal on which it writes next stays free.
 _FREE = 1
 _BAR, _ROOM_FOR_BAR = 24, 70
-# Seconds that one step on one gateway costs this computer (docs/performance.md).
-_OURS = 1.0
+# Seconds that one step on one gateway costs this computer, until this evening has taught it (docs/performance.md).
+_OURS = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +78,11 @@ class Board:
         instruct: Callable[[Sequence[str], str], Sequence[str]] = lambda gateways, words: [words],
     ) -> None:
         self._plan, self._shard, self._cores, self._clock, self._instruct = plan, shard, cores, clock, instruct
-        self._durations = dict(durations)
-        self._measured: dict[str, list[float]] = {}
+        # As was thought before, and as this evening teaches.
+        self._thought = self._costs = Costs(durations=dict(durations), ours=_OURS)
+        self._took: list[tuple[Sequence[Step], float]] = []
+        # Ansible is through with these; a reading says next how they ended, and belongs to what they took.
+        self._read: list[Begun] = []
         self._steps = {step.id: step for step in plan.steps}
         self._results: dict[str, Result] = {}
         # What an earlier run ended well, and what Ansible is through with.
@@ -89,12 +91,11 @@ class Board:
         self._bad: dict[str, Outcome] = {}
         self._waiting: dict[str, _Waits] = {}
         self._running: list[dict[str, Under]] = []
-        self._begun: list[tuple[float, tuple[Step, ...]]] = []
+        self._begun: list[Begun] = []
         # Who waits for a person, with what is asked; and whether something else is waited for.
         self.asked: dict[str, str] = {}
         self._stands = False
         self._worked, self._since = 0.0, clock()
-        self._pace = 1.0
         self._wave = ""
 
     def hear(self, happening: events.Happening) -> None:
@@ -109,10 +110,9 @@ class Board:
                 self._start(happening.steps)
             case events.StepsActed():
                 self._end({step.id for step in happening.steps})
-                self._learn()
             case events.StepEnded(outcome=outcome):
-                self._ended(outcome)
                 self._learn()
+                self._ended(outcome)
             case events.PersonAwaited():
                 self.asked = dict.fromkeys(happening.gateways, happening.words)
                 self._wait(happening.gateways, asked=True)
@@ -149,11 +149,12 @@ class Board:
 
     def _end(self, ids: set[str]) -> None:
         self._acted |= ids
-        left = [
-            (shard, begun)
-            for shard, begun in zip(self._running, self._begun, strict=True)
-            if not all(step.id in ids for under in shard.values() for step in under.steps)
-        ]
+        left: list[tuple[dict[str, Under], Begun]] = []
+        for shard, begun in zip(self._running, self._begun, strict=True):
+            if all(step.id in ids for under in shard.values() for step in under.steps):
+                self._read.append(begun)
+            else:
+                left.append((shard, begun))
         self._running, self._begun = [shard for shard, _ in left], [begun for _, begun in left]
 
     def _wait(self, gateways: Sequence[str], words: str = "", *, asked: bool = False) -> None:
@@ -178,9 +179,6 @@ class Board:
             self._waiting[name] = _Waits(since=self._clock(), step=change(step) if step else "", words=words)
         if outcome.result in _BAD and (name not in self._bad or _worse(outcome, self._bad[name])):
             self._bad[name] = outcome
-        if outcome.result is Result.DONE and outcome.seconds and step:
-            self._measured.setdefault(step.remedy, []).append(outcome.seconds)
-            self._durations[step.remedy] = statistics.median(self._measured[step.remedy])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.height or console.size.height
@@ -267,27 +265,23 @@ class Board:
         worked = f"{span(self._worked)} of work"
         if self._waits:
             return f"{worked}; it waits"
-        seconds = self._thought(self._state())
-        late = overdue(self._state(), self._costs(), self._clock())
+        ended, now = self._results.keys() | self._before | self._acted, self._clock()
+        state = UnderWay(ended=ended, running=self._running, begun=self._begun)
+        seconds = seconds_left(self._plan, state, self._costs, now, shard=self._shard, cores=self._cores) or 0.0
+        late = overdue(state, self._costs, now)
         about = f", about {span(seconds)} left" if seconds >= 1 else ""
         return worked + about + (", longer than estimated" if late else "")
 
-    def _state(self) -> UnderWay:
-        ended = self._results.keys() | self._before | self._acted
-        return UnderWay(ended=ended, running=self._running, begun=self._begun)
-
-    def _costs(self) -> Costs:
-        return Costs(durations=self._durations, ours=_OURS, pace=self._pace)
-
-    def _thought(self, state: UnderWay) -> float:
-        left = seconds_left(self._plan, state, self._costs(), self._clock(), shard=self._shard, cores=self._cores)
-        assert left is not None
-        return left
-
     def _learn(self) -> None:
-        """At each news: how this computer and this evening compare with what was thought."""
-        thought = self._thought(UnderWay(ended=self._before)) - self._thought(self._state())
-        self._pace = pace(self._worked, max(thought / self._pace, 0.0))
+        """What shards took that have ended and were read again."""
+        if not self._read:
+            return
+        now = self._clock()
+        self._took += [(steps, now - since) for since, steps in self._read]
+        self._read = []
+        starts = [one for one in self._took if one[0][0].remedy == START]
+        others = [one for one in self._took if one not in starts]
+        self._costs = replace(learned(self._thought, others), start=learned(self._thought, starts))
 
 
 def _worse(one: Outcome, other: Outcome) -> bool:

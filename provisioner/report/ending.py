@@ -9,6 +9,8 @@ from provisioner.report import words
 from provisioner.report.screen import flat, wrapped
 
 _NAMED = 12
+# Of a gateway whose trouble is said already.
+_AFTER = "what comes before them there did not end well"
 
 
 def counted(outcomes: Sequence[Outcome]) -> str:
@@ -25,10 +27,12 @@ def not_done(plan: Plan, outcomes: Sequence[Outcome], width: int) -> list[str]:
     for cause in causes.grouped(plan, outcomes):
         what = ", ".join(part for part in (words.RESULTS[cause.result], cause.remedy) if part)
         lines += _group(f"{what}, at {len(cause.gateways)}: {_names(cause.gateways)}", cause.words, width)
+    named = {gateway for cause in causes.grouped(plan, outcomes) for gateway in cause.gateways}
     skipped: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.result is Result.SKIPPED:
-            skipped.setdefault(outcome.message, []).append(outcome)
+            why = _AFTER if outcome.gateway in named else outcome.message
+            skipped.setdefault(why, []).append(outcome)
     for message, of in skipped.items():
         gateways = tuple(dict.fromkeys(outcome.gateway for outcome in of))
         what = f"{words.RESULTS[Result.SKIPPED]}, {words.counted(len(of), 'step')} at {len(gateways)}"

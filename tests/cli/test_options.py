@@ -106,7 +106,7 @@ def test_what_a_verb_takes_is_looked_at(
     words = {
         "audit": (), "plan": (), "ping": (), "validate": (), "inventory": (), "history": ("--prune", "9"),
         "read": ("A81001",), "show": ("latest",), "report": (), "migrate status": (), "lease list": (),
-        "apply": ("latest",), "undo": ("latest",),
+        "apply": ("latest", "--yes"), "undo": ("latest", "--yes"),
     }  # fmt: skip
     for verb, more in words.items():
         takes = set(TAKES[verb].split())

@@ -14,8 +14,17 @@ from hypothesis import strategies as st
 
 from provisioner.ansible.results import StepResult
 from provisioner.cli.board import Board
-from provisioner.execute.estimate import Costs, Running, Under, UnderWay, overdue, pace, seconds_left
-from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
+from provisioner.execute.estimate import Costs, Running, Under, UnderWay, learned, overdue, seconds_left
+from provisioner.execute.events import (
+    Happening,
+    PersonAwaited,
+    Queued,
+    RunStarted,
+    StepEnded,
+    StepsActed,
+    StepsStarted,
+    WaveEnded,
+)
 from provisioner.journal import Journal
 from provisioner.model import Outcome, Plan, Result, Step, Wave
 from tests.execute.plans import apply
@@ -100,7 +109,14 @@ def test_a_gateway_that_stays_behind_the_others_has_failed() -> None:
 
 
 def test_an_evening_on_a_slow_computer_is_thought_of_as_slow() -> None:
-    assert pace(0, 0) == 1 and pace(120, 120) == 1 and 1.9 < pace(600, 300) < 2
+    before, alone, many = Costs(ours=1.0), [A, B], [A, B, C, step("c", "java", 10)]
+    assert learned(before, []) == before
+    # What little is known says little; a gateway alone says nothing of what others cost.
+    once = learned(before, [(alone, 30.0)])
+    assert 1.5 < once.pace < 2 and once.ours == 1.0
+    costs = learned(before, [([step(f"g{at}", "java", 60) for at in range(30)], 120.0 + 2.0 * 29)] * 20)
+    assert 1.9 < costs.pace < 2.3 and 1.5 < costs.ours < 2.5
+    assert learned(before, [(many, 0.0)] * 9).pace > 0
     planned = plan([A], [C])
     assert seconds_left(planned, UnderWay(), Costs(pace=2.0), 0, shard=5, cores=1) == 40
     running = UnderWay(running=[under(0, A)])
@@ -199,7 +215,7 @@ def test_what_is_through_by_an_earlier_run_counts_from_the_beginning() -> None:
     board = Board(planned, {}, 5, cores=1, clock=lambda: 0.0)
     assert board.left() == "0:00 of work, about 0:46 left"
     board.hear(RunStarted(plan="p", steps=4, gateways=3, budget="", through=(A.id, B.id)))
-    assert board.left() == "0:00 of work, about 0:31 left"
+    assert board.left() == "0:00 of work, about 0:32 left"
 
 
 def test_ansible_says_where_it_is_and_a_step_that_takes_longer_is_said() -> None:
@@ -220,6 +236,7 @@ def test_what_this_run_measured_counts_for_the_rest() -> None:
     board = Board(plan([A], [C]), {}, 5, cores=1, clock=lambda: now[0])
     board.hear(StepsStarted(steps=(A,)))
     now[0] = 40.0
+    board.hear(StepsActed(steps=(A,)))
     ended = AT + timedelta(seconds=40)
     board.hear(
         StepEnded(
@@ -228,7 +245,8 @@ def test_what_this_run_measured_counts_for_the_rest() -> None:
             )
         )
     )  # fmt: skip
-    assert "about 0:40 left" in board.left()
+    # It took four times what was thought; of one shard alone not all is believed.
+    assert board.left() == "0:40 of work, about 0:25 left"
 
 
 def test_those_that_are_away_are_waited_for_and_no_work() -> None:
