@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from provisioner.cli import moves, provisioner, runs
+from provisioner.cli import moves, progress, provisioner, runs
 from provisioner.cli.options import Common
 from provisioner.cli.progress import Watch
 from provisioner.errors import InputError
@@ -164,3 +164,11 @@ def test_what_a_person_is_asked_is_not_said_again_when_nobody_has_done_it(
     watch.say(StepEnded(outcome=outcome))
     said = capsys.readouterr().err
     assert said.count(words) == 1 and "not yet (now: nobody has)" in said
+
+
+def test_of_nothing_that_is_read_no_progress_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "live", lambda: True)
+    assert list(progress.reading(iter(()), 0, "find")) == []
+    assert capsys.readouterr().err == ""
