@@ -31,7 +31,9 @@ def not_done(plan: Plan, outcomes: Sequence[Outcome], width: int) -> list[str]:
     skipped: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.result is Result.SKIPPED:
-            why = _AFTER if outcome.gateway in named else outcome.message
+            # Why a whole run goes no further is said in any case.
+            follows = outcome.gateway in named and not outcome.message.startswith("not begun")
+            why = _AFTER if follows else outcome.message
             skipped.setdefault(why, []).append(outcome)
     for message, of in skipped.items():
         gateways = tuple(dict.fromkeys(outcome.gateway for outcome in of))

@@ -62,6 +62,20 @@ def test_steps_that_were_not_begun_are_told_once() -> None:
     assert ending.not_done(plan(), skipped, 80) == ["  skipped, 3 steps at 1: GW-A84002", "    not begun: x"]
 
 
+def test_what_only_follows_from_a_failure_is_counted_with_it() -> None:
+    first, *others = plan().steps[:3]
+    failed = replace(outcomes()[2], step=first.id, gateway=first.gateway, message="There is no room.")
+    why = {others[0].id: "not tried, because java did not finish here", others[1].id: "not started, because of that"}
+    skipped = [replace(failed, step=step.id, result=Result.SKIPPED, message=why[step.id]) for step in others]
+    text = ending.not_done(plan(), [failed, *skipped], 80)
+    assert text[2:] == [
+        "  skipped, 2 steps at 1: GW-A84002",
+        "    what comes before them there did not end well",
+    ]
+    stopped = [replace(one, message="not begun: 3 gateways failed") for one in skipped]
+    assert ending.not_done(plan(), [failed, *stopped], 80)[-1] == "    not begun: 3 gateways failed"
+
+
 def test_hostile_text_is_not_obeyed() -> None:
     failed = replace(outcomes()[2], step=plan().steps[0].id)
     text = "\n".join(ending.not_done(plan(), [failed], 80))
