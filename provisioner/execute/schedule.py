@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from provisioner.execute.estimate import UnderWay, seconds_left
+from provisioner.execute.estimate import Costs, UnderWay, seconds_left
 from provisioner.execute.run import Run
 from provisioner.fleet import hours
 from provisioner.model import Step
@@ -43,7 +43,11 @@ def outlasts(run: Run, steps: Sequence[Step]) -> str:
     plan = replace(run.plan, waves=(replace(run.wave, steps=acts),))
     shard, cores = run.fleet.settings.rollout.shard, os.cpu_count() or 1
     # Half of a migration is worse than a ticket that may not reach to its end.
-    needs = 0.0 if _between(run) else seconds_left(plan, UnderWay(), run.durations, 0.0, shard=shard, cores=cores)
+    needs = (
+        0.0
+        if _between(run)
+        else seconds_left(plan, UnderWay(), Costs(durations=run.durations), 0.0, shard=shard, cores=cores)
+    )
     return run.ports.why_not_until(run.ports.now() + timedelta(seconds=MARGIN + (needs or 0.0)))
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from provisioner.execute.estimate import UnderWay, seconds_left
+from provisioner.execute.estimate import Costs, UnderWay, seconds_left
 from provisioner.execute.schedule import MARGIN
 from provisioner.fleet import hours
 from provisioner.fleet.hours import Hours, Window
@@ -20,7 +20,7 @@ def timing(plan: Plan, fleet: Fleet, at: datetime, cores: int) -> Timing:
     acting = {step.gateway for step in plan.steps if step.kind == "playbook"}
     texts = Counter(row.hours for row in fleet.gateways if row.name in acting)
     waves = sum(any(step.kind == "playbook" for step in wave.steps) for wave in plan.waves)
-    left = seconds_left(plan, UnderWay(), {}, 0.0, shard=fleet.settings.rollout.shard, cores=cores) or 0.0
+    left = seconds_left(plan, UnderWay(), Costs(), 0.0, shard=fleet.settings.rollout.shard, cores=cores) or 0.0
     # Each wave is read before and after.
     seconds = left + MARGIN * waves
     # The way back is open at any hour.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioner.fleet import contact, domain, endpoints, hours, ranges
+from provisioner.fleet import approvers, contact, domain, endpoints, hours, ranges
 from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
@@ -356,22 +356,8 @@ def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
 
 
 def _approvers(settings: Settings, folder: Path) -> Iterator[Complaint]:
-    rollout, seen = settings.rollout, set[str]()
-    if rollout.approval and not rollout.approvers:
-        message = "rollout.approval asks for an approval, and rollout.approvers names nobody who may give it."
-        hint = "Such as `approvers: [{account: bperson, name: B. Person}]`; until then nothing can be applied."
-        yield Complaint(("rollout", "approval"), message, hint, warning=True)
-    for index, one in enumerate(rollout.approvers):
-        place: Place = ("rollout", "approvers", index)
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*", one.account):
-            hint = "The name by which they log in to this machine, as `id -un` says it there."
-            yield Complaint((*place, "account"), f"{one.account!r} is no account of a person.", hint)
-        elif one.account in seen:
-            yield Complaint((*place, "account"), f"{one.account} is here twice.", "Keep one of them.")
-        seen.add(one.account)
-        if one.key and not is_file(folder / one.key):
-            message = f"there is no file {one.key} beside fleet.yml."
-            yield Complaint((*place, "key"), message, "It is their public Ed25519 key in PEM, never the private one.")
+    for place, message, hint, warning in approvers.complaints(settings.rollout, folder):
+        yield Complaint(("rollout", *place), message, hint, warning=warning)
 
 
 def _domain(settings: Settings, folder: Path) -> Iterator[Complaint]:

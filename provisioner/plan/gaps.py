@@ -55,7 +55,7 @@ def start_barred(
     ]
     if first:
         ask = "Have what is required first mended, or accept it by name in waivers.yml; then plan again."
-        return gap(gateway, RUNNING, f"not started, because required first: {', '.join(first)}", "icb-it", ask)
+        return gap(gateway, RUNNING, f"waits for {', '.join(first)}", "icb-it", ask)
     return why_not_start(
         index.rows[gateway.name], others_of(index, gateway), index.said, index.evidence, index.strangers
     )

@@ -55,6 +55,9 @@
   const choices = [...tools.querySelectorAll("[data-by]")];
   const status = tools.querySelector("[role=status]");
   const texts = all.map((one) => one.querySelector("summary").textContent.toLowerCase());
+  // A control's id and a finding's words are found too, where they leave something to do.
+  const place = new Map(all.map((one, index) => [one.id, index]));
+  causes.forEach((one) => one.at.forEach((id) => (texts[place.get(id)] += ` ${one.control} ${one.cause}`.toLowerCase())));
   let state = "";
 
   choices.forEach((choice) => {
