@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks import applies
 from benchmarks.measure import PROVISIONER, Cost, cost, machine
 from provisioner.lab.process import client
 
@@ -49,12 +50,14 @@ def main() -> None:
     """Measure, write it down, and say it."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     options.add_argument("--sizes", default=f"100,400,{_SYSTMONE}", help="How many gateways; the last has the reports.")
+    options.add_argument("--applies", default="10,50", help="How many fresh gateways are made ready, in one wave.")
     options.add_argument("--only-print", action="store_true", help="Do not write results.md.")
     given = options.parse_args()
     sizes = [int(size) for size in given.sizes.split(",")]
     lines = list[Line]()
     with tempfile.TemporaryDirectory(prefix="provisioner-bench-") as folder:
-        for part in (_commands(Path(folder)), _audits(Path(folder), sizes)):
+        fresh = [int(size) for size in given.applies.split(",") if size]
+        for part in (_commands(Path(folder)), _audits(Path(folder), sizes), _applies(Path(folder), fresh)):
             for line in part:
                 lines.append(line)
                 print(line, flush=True)
@@ -127,6 +130,25 @@ def _growth(costs: Sequence[tuple[int, Cost, int]]) -> Iterator[Line]:
     if len(each) > 1:
         what = "CPU of one more gateway, at the most against at the fewest"
         yield Line(what=what, measured=each[-1] / each[0], budget=1.5, ratio=True)
+
+
+def _applies(folder: Path, sizes: Sequence[int]) -> Iterator[Line]:
+    """Fresh gateways made ready in one wave, against plain Ansible with the roles of now and of before."""
+    for size in sizes:
+        one = applies.applied(folder / f"apply-{size}", size, _codes(size))
+        what = f"apply of {size} fresh gateways: "
+        yield Line(what=what + "time", measured=one.apply.seconds, unit="s")
+        yield Line(what=what + "CPU a gateway", measured=one.apply.cpu / size, unit="s")
+        yield Line(what=what + "memory of the largest process", measured=one.apply.memory, unit="MB")
+        for peer, name in ((one.plain, "plain Ansible"), (one.before, f"the roles as on {applies.BEFORE}")):
+            if peer is not None:
+                now = peer is one.plain
+                seconds, cpu = one.apply.seconds / peer.seconds, one.apply.cpu / peer.cpu
+                yield Line(what=f"{what}{name}, time", measured=peer.seconds, unit="s")
+                yield Line(what=f"{what}{name}, CPU a gateway", measured=peer.cpu / size, unit="s")
+                budgets = (1.1, None) if now else (0.6, 0.5)
+                yield Line(what=f"{what}time against {name}", measured=seconds, budget=budgets[0], ratio=True)
+                yield Line(what=f"{what}CPU against {name}", measured=cpu, budget=budgets[1], ratio=True)
 
 
 def _least(command: Sequence[str | Path]) -> Cost:

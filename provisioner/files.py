@@ -98,6 +98,26 @@ def write_folder(path: Path, contents: Iterable[tuple[str, bytes]], ours: str) -
         shutil.rmtree(new, ignore_errors=True)
 
 
+def file_system(path: Path, mounts: str | None = None) -> str:
+    """The type of the file system that holds a path, by the text of /proc/mounts; "" where that cannot be told."""
+    if mounts is None:
+        try:
+            mounts = Path("/proc/mounts").read_text("utf-8", "replace")
+        except OSError:
+            return ""
+    # Not by resolve, which raises for links that lead in a circle.
+    real, best, kind = Path(os.path.realpath(path)), -1, ""
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = Path(fields[1].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\"))
+        # Of two mounts at one place the later one hides the earlier.
+        if real.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), fields[2]
+    return kind
+
+
 def _umask() -> int:
     now = os.umask(0o077)
     os.umask(now)

@@ -39,6 +39,14 @@ main()
 """
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a test, and what it starts, keeps what is otherwise kept in a person's own folder."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture
 def provisioner(tmp_path: Path) -> Command:
     """The command, in a process of its own: arguments in, exit code and both streams out."""

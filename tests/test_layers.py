@@ -17,7 +17,7 @@ PACKAGE = ROOT / "provisioner"
 
 # From the ground up; those of one floor know nothing of each other.
 FLOORS = (
-    {"foreign", "files", "processes", "resources"},
+    {"foreign", "files", "processes", "resources", "capacity"},
     {"errors"},
     {"model"},
     {"fleet", "transport"},
@@ -41,6 +41,7 @@ ONLY_IMPORTERS = {
     "bonsai": {"directory.ldap"},
     "dns": {"directory.discovery"},
     "keyring": {"transport.credentials"},
+    "ansible": {"ansible.work"},
     "ansible_runner": {"ansible.playbook"},
     "sqlalchemy": {"journal"},
     "aiohttp": {"lab"},
@@ -48,8 +49,8 @@ ONLY_IMPORTERS = {
     "fastjsonschema": {"evidence"},
     "cryptography": {"record.signing", "transport.session", "lab"},
     "jinja2": {"report.html", "record.verify", "fleet.templates"},
-    "rich": {"cli", "report.table"},
-    "pydantic": {"model", "fleet.schema", "audit.controls", "journal", "record.chain", "lab"},
+    "rich": {"cli", "report.screen", "report.table"},
+    "pydantic": {"model", "fleet.schema", "audit.controls", "journal", "lab"},
     "click": {"cli"},
     "yaml": {"fleet.yamlfile", "evidence.shapes", "ansible", "cli.verbs.read"},
 }

@@ -1,8 +1,9 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
 import os
+import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,31 @@ def out(text: str) -> None:
     """A result, on stdout."""
     # Named: without a file click goes round an output that is in ASCII, and writes UTF-8 to it.
     click.echo(text, file=sys.stdout)
+
+
+def lines(found: Iterable[str]) -> None:
+    """Lines of a result, on stdout, as they come."""
+    for line in found:
+        out(line)
+
+
+def folded(text: str, *, err: bool = False) -> None:
+    """Lines for a person, none of them wider than the terminal; those of a remark (`err`) as progress is."""
+    from provisioner.report.screen import folded as fold
+
+    for line in text.splitlines():
+        for one in fold(line, width()):
+            (say if err else out)(one)
+
+
+def width() -> int:
+    """The columns of the terminal that a person looks at; 80 where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+
+
+def for_a_person() -> bool:
+    """Whether a result is laid out to be read: on a terminal, and where `--format table` says so."""
+    return common().format == "table" or (common().format != "json" and sys.stdout.isatty())
 
 
 def document(text: str) -> None:

@@ -22,15 +22,14 @@ def resolved(journal: Journal, word: str, kinds: Sequence[str] = KINDS) -> str:
 
     Errors: InputError where there is none, or more than one.
     """
-    ids = journal.kept(*kinds)
-    if word in ids:
-        return word
     if word == LATEST:
         wanted = [kind for kind in kinds if kind != "preflight"]
-        for newest in journal.kept(*wanted)[:1]:
+        for newest in journal.newest(*wanted):
             return newest
         raise InputError(f"the journal has no {' and no '.join(wanted)} yet.", "provisioner audit makes one.")
-    found = [id_ for id_ in ids if len(word) >= _SHORTEST and (id_.startswith(word) or id_.endswith(word))]
+    found = journal.kept(*kinds, named=word) if len(word) >= _SHORTEST else []
+    if word in found:
+        return word
     if len(found) == 1:
         return found[0]
     if not found:
@@ -40,15 +39,15 @@ def resolved(journal: Journal, word: str, kinds: Sequence[str] = KINDS) -> str:
     raise InputError(f"{word} could be any of {len(found)}: {some}.", "Give more of its beginning or its end.")
 
 
-def lookup(journal: Journal, id_: str | None, fleet: Fleet) -> Audit | Plan:
-    """What the journal has under that id; for None the latest audit of this whole fleet. What is of a part, or
-    of another fleet folder, is said to be so.
+def lookup(journal: Journal, id_: str | None, fleet: Fleet, newest: Sequence[str] = KINDS) -> Audit | Plan:
+    """What the journal has under that id; for None the latest audit of this whole fleet, and for `latest` what is
+    newest of the kinds in `newest`. What is of a part, or of another fleet folder, is said to be so.
 
     Errors: InputError where there is nothing.
     """
     if not id_:
         return latest(journal, fleet)
-    id_ = resolved(journal, id_)
+    id_ = resolved(journal, id_, newest if id_ == LATEST else KINDS)
     found = journal.load(id_)
     if not isinstance(found, Audit):
         return found
@@ -64,7 +63,7 @@ def latest(journal: Journal, fleet: Fleet) -> Audit:
     Errors: InputError where there is no audit of this fleet.
     """
     newest: Audit | None = None
-    for id_ in journal.kept("audit"):
+    for id_ in journal.newest("audit"):
         found = journal.load(id_)
         if not isinstance(found, Audit) or not is_of(found, fleet):
             continue
@@ -92,7 +91,7 @@ def wanted_audit(journal: Journal, audit_id: str | None, fleet: Fleet) -> Audit:
         raise InputError(f"{found.id} is a plan, not an audit.", "provisioner history lists the audits.")
     if not is_of(found, fleet):
         raise InputError(f"{found.id} is an audit of another fleet folder: {found.folder}.", "Audit this one first.")
-    if found.id in journal.kept("preflight"):
+    if found.id in journal.kept("preflight", named=found.id):
         hint = "provisioner audit makes one of the fleet as practices.csv has it."
         raise InputError(f"{found.id} was made for a migration, in roles that the fleet does not have.", hint)
     return found

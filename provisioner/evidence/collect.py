@@ -3,6 +3,7 @@
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -10,21 +11,21 @@ from provisioner import foreign, processes
 from provisioner.errors import GatewayError
 from provisioner.evidence.answer import parse
 from provisioner.model import Evidence, Gateway, Problem
+from provisioner.model.lines import Lines
 
 # How many readings wait to be taken.
 _WAITING = 16
 Ask = Callable[[Gateway], bytes]
 
 
-def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int) -> Iterator[Evidence]:
-    """Ask every gateway, `at_once` at the same time, and give each one's Evidence as soon as it is there.
+def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int, lines: Lines | None = None) -> Iterator[Evidence]:
+    """Ask every gateway, `at_once` at the same time and no more than `lines` have room for, and give each one's
+    Evidence as soon as it is there.
 
     `ask` runs the script on one gateway and gives what it printed; what it raises becomes that gateway's Problem.
     Leaving the loop early (Ctrl-C) does not wait for the gateways that are still being asked.
     """
-    waiting: queue.SimpleQueue[Gateway] = queue.SimpleQueue()
-    for gateway in gateways:
-        waiting.put(gateway)
+    waiting = _Waiting(gateways, lines or Lines((), {}))
     # Who judges is slower than hundreds who read: what waits for it must not pile up.
     done: queue.Queue[Evidence] = queue.Queue(_WAITING)
     threads = [
@@ -36,11 +37,49 @@ def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int) -> Iterator[Evi
     started = _begin(threads)
     try:
         for _ in gateways:
-            if not started:
-                done.put(one(waiting.get(), ask))
+            if not started and (gateway := waiting.next()):
+                done.put(one(gateway, ask))
+                waiting.over(gateway)
             yield done.get()
     finally:
-        _drain(waiting)
+        waiting.clear()
+
+
+class _Waiting:
+    """The gateways that are still to be asked, those that share the same lines in one row each."""
+
+    def __init__(self, gateways: Sequence[Gateway], lines: Lines) -> None:
+        self._lines = lines
+        self._changed = threading.Condition()
+        self._rows: dict[object, deque[Gateway]] = {}
+        for gateway in gateways:
+            self._rows.setdefault(lines.of(gateway.name), deque()).append(gateway)
+
+    def next(self) -> Gateway | None:
+        """The next one for which there is room, waited for, and from now on at work; None when all had their turn."""
+        with self._changed:
+            while self._rows:
+                for key, row in self._rows.items():
+                    if self._lines.free(row[0].name):
+                        gateway = row.popleft()
+                        if not row:
+                            del self._rows[key]
+                        self._lines.begin(gateway.name)
+                        return gateway
+                self._changed.wait()
+        return None
+
+    def over(self, gateway: Gateway) -> None:
+        """That one is not at work any more."""
+        with self._changed:
+            self._lines.end(gateway.name)
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Nobody further is asked."""
+        with self._changed:
+            self._rows.clear()
+            self._changed.notify_all()
 
 
 def _begin(threads: Sequence[threading.Thread]) -> int:
@@ -53,21 +92,11 @@ def _begin(threads: Sequence[threading.Thread]) -> int:
     return len(threads)
 
 
-def _drain(waiting: "queue.SimpleQueue[Gateway]") -> None:
-    try:
-        while True:
-            waiting.get_nowait()
-    except queue.Empty:
-        return
-
-
-def _work(waiting: "queue.SimpleQueue[Gateway]", ask: Ask, done: "queue.Queue[Evidence]") -> None:
-    while True:
-        try:
-            gateway = waiting.get_nowait()
-        except queue.Empty:
-            return
-        done.put(one(gateway, ask))
+def _work(waiting: _Waiting, ask: Ask, done: "queue.Queue[Evidence]") -> None:
+    while gateway := waiting.next():
+        found = one(gateway, ask)
+        waiting.over(gateway)
+        done.put(found)
 
 
 def one(gateway: Gateway, ask: Ask) -> Evidence:

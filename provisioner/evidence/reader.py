@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from provisioner import capacity
 from provisioner.directory import laps
 from provisioner.directory.ldap import Directory
 from provisioner.errors import InputError
 from provisioner.evidence import collect, question
 from provisioner.model import Evidence, Fleet, Gateway
+from provisioner.model.lines import Lines
 from provisioner.transport import credentials, winrm
 from provisioner.transport.credentials import SECRET, USER, LoginGuard, OwnAccounts
 from provisioner.transport.session import Login
@@ -91,7 +93,9 @@ class Reader:
             login = self._login(gateway)
             return winrm.run(gateway, replace(self._caller, login=login), self._script, settings)
 
-        return collect.collect(gateways, ask, self.fleet.settings.connection.at_once)
+        connection = self.fleet.settings.connection
+        at_once = min(connection.at_once, capacity.readings())
+        return collect.collect(gateways, ask, at_once, Lines(gateways, connection.at_once_per))
 
     def _login(self, gateway: Gateway) -> Login:
         """The log-in at one gateway. Errors: NoPassword."""

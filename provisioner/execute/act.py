@@ -11,7 +11,7 @@ from provisioner.execute import events, failpoints, judge, schedule
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.ports import applied
 from provisioner.execute.run import Run, held_by
-from provisioner.execute.shards import in_shards
+from provisioner.execute.shards import in_shards, limits
 from provisioner.journal import Lease
 from provisioner.model import Result, Step
 from provisioner.model.controls import INTERNET, REACHABLE
@@ -49,7 +49,7 @@ def act(run: Run, steps: Sequence[Step]) -> tuple[dict[str, StepResult], dict[st
         wrong = [(step, said, _BAD[said.result]) for step, said in ends if said.result in _BAD]
         return bool(run.why_stop([run.outcome(step, (bad, ""), said, begun[step.id]) for step, said, bad in wrong]))
 
-    in_shards(steps, run.fleet.settings.rollout.shard, partial(_shard, run, begun), acted, stop)
+    in_shards(steps, limits(run.fleet), partial(_shard, run, begun), acted, stop)
     return acted, begun
 
 

@@ -24,11 +24,12 @@ class Asked:
 
 def trusted(journal: Journal, now: datetime | None = None) -> None:
     """Errors: JournalError where the journal was changed after it was written. All of it is looked at, or with `now`
-    only what came since it was looked at that day."""
-    if wrong := journal.verify(now):
-        raise JournalError(
-            f"{journal.path}: {wrong}.", "Nothing is done by a journal that cannot be trusted: put a backup back."
-        )
+    only what came since this person last found it whole."""
+    if wrong := journal.verify(now, everything=now is None):
+        hint = "Nothing is done by a journal that cannot be trusted: put a backup back."
+        if journal.behind():
+            hint = "If a backup was put back, or whoever wrote it anew is known: provisioner journal verify"
+        raise JournalError(f"{journal.path}: {wrong}.", hint)
 
 
 def at_home(journal: Journal) -> None:

@@ -88,7 +88,7 @@ def rehearse(
     """What Ansible would change, by step, with differences; nothing is changed, no journal written, no lease taken."""
     stopping = stopping or Stopping()
     act = actor(auditor, on_task, stopping.begin_nothing, check=True)
-    return engine.rehearse(plan, auditor.fleet.settings.rollout.shard, act, stopping.begin_nothing)
+    return engine.rehearse(plan, auditor.fleet, act, stopping.begin_nothing)
 
 
 def actor(

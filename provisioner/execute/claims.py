@@ -17,7 +17,7 @@ from provisioner.execute import failpoints, judge
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.ports import applied
 from provisioner.execute.run import Run
-from provisioner.execute.shards import in_shards
+from provisioner.execute.shards import in_shards, limits
 from provisioner.journal import Event
 from provisioner.model import Gateway, Result, Step
 from provisioner.model.controls import ONLY_CONNECTOR, SWITCHED_OFF
@@ -95,7 +95,7 @@ def _marked(run: Run, rows: Sequence[Gateway], *, stays: bool) -> dict[str, Step
     if not steps:
         return {}
     claimed: dict[str, StepResult] = {}
-    in_shards(steps, run.fleet.settings.rollout.shard, partial(_shard, run, stays), claimed, lambda: False)
+    in_shards(steps, limits(run.fleet), partial(_shard, run, stays), claimed, lambda: False)
     failpoints.reached(Failpoint.CLAIMED if stays else Failpoint.RELEASED)
     return {step.gateway: claimed[step.id] for step in steps}
 

@@ -17,7 +17,7 @@ from provisioner.execute.approving import granted
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.ports import Apply, Ports
 from provisioner.execute.run import LEASE, Run, held_by
-from provisioner.execute.shards import in_shards
+from provisioner.execute.shards import in_shards, limits
 from provisioner.journal import Event, Journal, standing
 from provisioner.model import FINISHED, Fleet, Outcome, Plan, Reason, Result, Step, Wave
 from provisioner.model.results import Stands
@@ -212,12 +212,12 @@ def _counted(ended: Ended, stood: Mapping[str, Stands]) -> dict[str, str]:
     return {"words": words + (f"; {ended.stopped}" if ended.stopped else ""), "stopped": ended.stopped}
 
 
-def rehearse(plan: Plan, shard: int, apply: Apply, interrupted: Callable[[], bool]) -> dict[str, StepResult]:
+def rehearse(plan: Plan, fleet: Fleet, apply: Apply, interrupted: Callable[[], bool]) -> dict[str, StepResult]:
     """What Ansible would change, by an `apply` that changes nothing; no journal, no lease.
 
     A start is left out: in check mode there is nothing to start until the rest is there.
     """
     steps = [step for step in plan.steps if step.kind == "playbook" and step.remedy != START]
     changes: dict[str, StepResult] = {}
-    in_shards(steps, shard, lambda some: dict(apply(some, secrets.token_hex(6))), changes, interrupted)
+    in_shards(steps, limits(fleet), lambda some: dict(apply(some, secrets.token_hex(6))), changes, interrupted)
     return changes

@@ -1,31 +1,69 @@
-"""Steps in shards: some gateways each, as many shards at once as there are cores."""
+"""Steps in shards: some gateways each, as many shards at once as there are cores and memory for."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 
+from provisioner import capacity
 from provisioner.ansible.results import StepResult
-from provisioner.model import Step
+from provisioner.model import Fleet, Step
+from provisioner.model.lines import Lines
 
 # Fewer gateways than this are not worth an ansible-playbook of their own, which takes a second to begin.
 _WORTH_IT = 3
 
 
-def shards(steps: Sequence[Step], largest: int, cores: int) -> list[list[Step]]:
-    """The steps by shards of at most so many gateways: enough shards for all cores, because the one process that
-    leads a playbook's workers is what a wave waits for (20 gateways on 2 cores: 31 s in two shards, 45 s in one)."""
-    gateways = list(dict.fromkeys(step.gateway for step in steps))
-    count = max(-(-len(gateways) // largest), min(cores, len(gateways) // _WORTH_IT), 1)
-    shard_of = {gateway: place * count // len(gateways) for place, gateway in enumerate(gateways)}
-    parts: list[list[Step]] = [[] for _ in range(count)]
-    for step in steps:
-        parts[shard_of[step.gateway]].append(step)
-    return [part for part in parts if part]
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many gateways are changed at once: at most `largest` in a shard, `cores` shards, `workers` in all of them,
+    and what `lines` have room for."""
+
+    largest: int
+    cores: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=capacity.workers)
+    lines: Lines = field(default_factory=lambda: Lines((), {}))
+
+    @property
+    def at_once(self) -> int:
+        """How many shards."""
+        return min(self.cores, self.workers)
+
+    @property
+    def size(self) -> int:
+        """How many gateways a shard may have."""
+        return max(1, min(self.largest, self.workers // self.at_once))
+
+
+def limits(fleet: Fleet) -> Limits:
+    """What a fleet's settings and this computer allow."""
+    lines = Lines(fleet.gateways, fleet.settings.connection.at_once_per)
+    return Limits(largest=fleet.settings.rollout.shard, lines=lines)
+
+
+def sizes(gateways: int, largest: int, cores: int) -> list[int]:
+    """How many gateways are in each shard: enough shards for all cores, because the one process that leads a playbook's
+    workers is what a wave waits for (20 gateways on 2 cores: 31 s in two shards, 45 s in one)."""
+    count = max(-(-gateways // largest), min(cores, gateways // _WORTH_IT), 1)
+    return [-(-(place + 1) * gateways // count) - -(-place * gateways // count) for place in range(count)]
+
+
+def shards(steps: Sequence[Step], within: Limits) -> Iterator[list[Step]]:
+    """The steps, shard by shard: of each as many gateways as there is room for when it is asked for. An empty one where
+    there is room for none, until some are given back to the lines."""
+    left = dict.fromkeys(step.gateway for step in steps)
+    planned = sizes(len(left), within.size, within.at_once)
+    while left:
+        taken = within.lines.take(left, planned[0] if planned else within.size)
+        del planned[: bool(taken)]
+        for gateway in taken:
+            del left[gateway]
+        yield [step for step in steps if step.gateway in taken]
 
 
 def in_shards(
     steps: Sequence[Step],
-    largest: int,
+    within: Limits,
     do: Callable[[Sequence[Step]], Mapping[str, StepResult]],
     acted: dict[str, StepResult],
     stop: Callable[[], bool],
@@ -34,15 +72,16 @@ def in_shards(
 
     Errors: what `do` raises, once the shards that run have ended.
     """
-    cores = os.cpu_count() or 1
-    left = iter(shards(steps, largest, cores))
-    running: set[Future[Mapping[str, StepResult]]] = set()
-    with ThreadPoolExecutor(max_workers=cores) as pool:
+    left = shards(steps, within)
+    running: dict[Future[Mapping[str, StepResult]], list[Step]] = {}
+    with ThreadPoolExecutor(max_workers=within.at_once) as pool:
         while True:
-            while len(running) < cores and not stop() and (shard := next(left, None)):
-                running.add(pool.submit(do, shard))
+            while len(running) < within.at_once and not stop() and (shard := next(left, None)):
+                running[pool.submit(do, shard)] = shard
             if not running:
                 return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for shard_done in done:
-                acted.update(shard_done.result())
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                for gateway in {step.gateway for step in running.pop(future)}:
+                    within.lines.end(gateway)
+                acted.update(future.result())

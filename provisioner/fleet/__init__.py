@@ -6,7 +6,7 @@ A folder has fleet.yml, practices.csv, and if need be statements.csv and waivers
 import fnmatch
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -66,6 +66,7 @@ def check(
     if settings is not None and table.mentioned is not None:
         extra = {key for gateway in table.gateways[:1] for key in gateway.variables}
         faults += templates.faults(settings.connector.files, extra, folder)
+        faults += _shared(settings, extra, document) if table.gateways else ()
     if settings is None or any(not fault.warning for fault in faults):
         return None, faults
     fleet = Fleet(
@@ -98,6 +99,16 @@ def starter() -> dict[str, str]:
     """The files of a new fleet folder by name, each with its text."""
     names = {"gitignore": ".gitignore"}
     return {names.get(path.name, path.name): path.read_text("utf-8") for path in sorted(_STARTER.iterdir())}
+
+
+def _shared(settings: Settings, extra: Collection[str], document: Document) -> Iterator[Fault]:
+    """Columns of connection.at_once_per that practices.csv has not."""
+    columns = ["practice", *sorted(extra)]
+    for column in settings.connection.at_once_per:
+        if column.lower() not in columns:
+            message = f"practices.csv has no column {column} that gateways could share."
+            hint = suggest(column, columns) or f"It can be {', '.join(columns)}."
+            yield document.fault(("connection", "at_once_per", column), message, hint)
 
 
 class _Complaints:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioner.fleet import domain, endpoints, hours, ranges
+from provisioner.fleet import approvers, contact, domain, endpoints, hours, ranges
 from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
@@ -80,6 +80,11 @@ def _practice_list(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield Complaint(("journal",), "journal names no file.", "Leave it out for .provisioner/journal.db")
 
 
+def _contact(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    for name, message, hint in contact.complaints(settings.contact):
+        yield Complaint(("contact", name), message, hint)
+
+
 def _connection(settings: Settings, folder: Path) -> Iterator[Complaint]:
     connection = settings.connection
 
@@ -104,6 +109,11 @@ def _connection(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield complain("deadline", f"{connection.deadline:g} s is no deadline.", "Between 1 and 3600 seconds.")
     if not 1 <= connection.at_once <= 5000:
         yield complain("at_once", f"{connection.at_once} gateways at once cannot be.", "Between 1 and 5000.")
+    for column, most in connection.at_once_per.items():
+        if not 1 <= most <= 5000:
+            place: Place = ("connection", "at_once_per", column)
+            message = f"{most} gateways at once with the same {column} cannot be."
+            yield Complaint(place, message, "Between 1 and 5000; leave the line out for any number.")
 
 
 def why_not_url_path(path: str) -> str:
@@ -346,22 +356,8 @@ def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
 
 
 def _approvers(settings: Settings, folder: Path) -> Iterator[Complaint]:
-    rollout, seen = settings.rollout, set[str]()
-    if rollout.approval and not rollout.approvers:
-        message = "rollout.approval asks for an approval, and rollout.approvers names nobody who may give it."
-        hint = "Such as `approvers: [{account: bperson, name: B. Person}]`; until then nothing can be applied."
-        yield Complaint(("rollout", "approval"), message, hint, warning=True)
-    for index, one in enumerate(rollout.approvers):
-        place: Place = ("rollout", "approvers", index)
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*", one.account):
-            hint = "The name by which they log in to this machine, as `id -un` says it there."
-            yield Complaint((*place, "account"), f"{one.account!r} is no account of a person.", hint)
-        elif one.account in seen:
-            yield Complaint((*place, "account"), f"{one.account} is here twice.", "Keep one of them.")
-        seen.add(one.account)
-        if one.key and not is_file(folder / one.key):
-            message = f"there is no file {one.key} beside fleet.yml."
-            yield Complaint((*place, "key"), message, "It is their public Ed25519 key in PEM, never the private one.")
+    for place, message, hint, warning in approvers.complaints(settings.rollout, folder):
+        yield Complaint(("rollout", *place), message, hint, warning=warning)
 
 
 def _domain(settings: Settings, folder: Path) -> Iterator[Complaint]:
@@ -385,6 +381,7 @@ _RULES: tuple[Rule, ...] = (
     _endpoints,
     _practice_list,
     _record_key,
+    _contact,
     _connection,
     _credential,
     _domain,

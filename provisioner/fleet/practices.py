@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from provisioner.errors import Fault, suggest
-from provisioner.fleet import addresses, codes
+from provisioner.fleet import addresses, codes, contact
 from provisioner.fleet.checks import why_not_hours, why_not_url_path
 from provisioner.fleet.csvfile import Row, Table, read
 from provisioner.model import Gateway, Role
@@ -97,6 +97,7 @@ class _Rows:
         practice_name = " ".join(cells["name"].split())
         practice_name = self._practice(row, code, practice_name, role)
         hours = self._hours(row)
+        self._emails(row)
         if any(not fault.warning for fault in self._table.faults[before:]) or role is None:
             return None
         return Gateway(
@@ -194,6 +195,12 @@ class _Rows:
         if why:
             self._fault(row.line, f"hours: {why}", "Leave it blank for fleet.yml's, or write always.")
         return given or self._settings.rollout.hours
+
+    def _emails(self, row: Row) -> None:
+        """Only a warning: nothing but a draft of a letter needs them, and a column may be meant for a template."""
+        for name in sorted(contact.COLUMNS & row.cells.keys()):
+            if row.cells[name] and (why := contact.why_not_email(row.cells[name])):
+                self._warn(row.line, f"{name}: {why}", "No draft is written to it; mend it, or leave it blank.")
 
     def _practice(self, row: Row, code: str, name: str, role: Role | None) -> str:
         """Check the code, against the national list where there is one. The practice's name."""

@@ -22,6 +22,7 @@ ADAPTER = TypeAdapter(Settings)
 # Which shape the keys at a place have; * stands for any key or number.
 _SHAPES: dict[tuple[str, ...], type] = {
     (): Settings,
+    ("contact",): shapes.Contact,
     ("connection",): shapes.Connection,
     ("directory",): shapes.Domain,
     ("find",): shapes.Find,

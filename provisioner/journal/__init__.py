@@ -4,16 +4,18 @@ SQLite in WAL, and nothing in the tables that only SQLite has. Events are append
 before. Everything that the file or the disk can do wrong is a JournalError.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import heapq
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from provisioner.errors import JournalError
-from provisioner.journal import documents, events, file, known, leases, place, prune, readings, verify
+from provisioner.journal import adopting, documents, events, file, heads, known, leases, place, prune, readings, verify
 from provisioner.journal.entries import (
     Entry,
     Event,
@@ -29,6 +31,7 @@ from provisioner.journal.entries import (
 from provisioner.journal.file import File
 from provisioner.journal.place import Place
 from provisioner.model import Audit, Evidence, Fleet, Outcome, Plan
+from provisioner.model.adapters import adapter
 from provisioner.processes import Process
 from provisioner.record.chain import Link
 
@@ -45,10 +48,6 @@ __all__ = [
     "started",
 ]
 
-_SHOWN = ("approved", "run_started", "run_ended", "pruned")
-_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
-# A journal that was found whole is not walked from its beginning again for this long.
-_WHOLE_FOR = timedelta(days=1)
 # More runs than can have left a marker that still stands.
 _RUNS = 100
 
@@ -95,16 +94,7 @@ class Journal:
         The other one may be at work: its leases are not ours, and of what it has begun and not ended, nothing is known.
         """
         with self._file.write() as connection:
-            old = connection.execute(sa.select(file.journals.c.id)).scalar_one()
-            home, new = place.last(connection), file.new_id()
-            body = {"from": old, "to": new, "was": str(home or ""), "by": by}
-            begun = [events.event(row) for row in connection.execute(events.unended())]
-            ends = [broken_off(event, at, "the journal in which it was begun was moved or copied") for event in begun]
-            events.append(connection, [*ends, Event(at=at, kind="adopted", body=body)])
-            connection.execute(file.leases.delete())
-            connection.execute(file.journals.update().values(id=new))
-            place.note(connection, place.here(self.path), at)
-        return new
+            return adopting.adopt(connection, self.path, by, at)
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True, read_only: bool = False, patience: float = 30.0) -> Self:
@@ -171,24 +161,30 @@ class Journal:
         found = self.load(plan.id)
         return isinstance(found, Plan) and documents.same(plan, found, whole=whole)
 
-    def kept(self, *kinds: str) -> list[str]:
-        """The ids of all that is kept of these kinds (`audit`, `preflight`, `plan`), the newest first."""
-        wanted = sa.select(file.documents.c.id).where(file.documents.c.kind.in_(kinds))
+    def kept(self, *kinds: str, named: str = "") -> list[str]:
+        """The ids of all that is kept of these kinds (`audit`, `preflight`, `plan`), the newest first; those that begin
+        or end with `named`."""
         with self._file.read() as connection:
-            found = connection.execute(wanted.order_by(file.documents.c.at.desc(), file.documents.c.id.desc()))
-            return list(found.scalars())
+            return documents.kept(connection, kinds, named)
+
+    def newest(self, *kinds: str) -> Iterator[str]:
+        """The same ids one after the other: of years of them a verb wants the first."""
+        # Each kind by itself: of several the index has not the order.
+        for _, id_ in heapq.merge(*map(self._newest, kinds), reverse=True):
+            yield id_
+
+    def _newest(self, kind: str) -> Iterator[tuple[str, str]]:
+        for passed in itertools.count(0, documents.SOME):
+            with self._file.read() as connection:
+                found = documents.some(connection, kind, passed)
+            yield from found
+            if len(found) < documents.SOME:
+                return
 
     def history(self, limit: int = 50) -> list[Entry]:
         """The newest audits, plans, runs and removals of what was old, newest first."""
-        columns = (file.documents.c.id, file.documents.c.kind, file.documents.c.at, file.documents.c.title)
-        runs = sa.select(file.events).where(file.events.c.kind.in_(_SHOWN))
         with self._file.read() as connection:
-            documents = connection.execute(sa.select(*columns).order_by(file.documents.c.at.desc()).limit(limit)).all()
-            ran = connection.execute(runs.order_by(file.events.c.seq.desc()).limit(limit)).all()
-            entries = [Entry(id=row.id, kind=row.kind, at=file.time(row.at), title=row.title) for row in documents]
-            for row in ran:
-                words = str(file.mapping(row.body).get("words", ""))
-                entries.append(Entry(id=row.plan, kind=row.kind.replace("_", " "), at=file.time(row.at), title=words))
+            entries = [*documents.entries(connection, limit), *events.entries(connection, limit)]
         return sorted(entries, key=lambda entry: entry.at, reverse=True)[:limit]
 
     def append(self, happened: Iterable[Event]) -> None:
@@ -243,28 +239,37 @@ class Journal:
 
     def family(self, plan: Plan) -> list[Plan]:
         """A plan, and its undos and its finish with theirs, oldest first. Errors: JournalError where one is damaged."""
-        wanted = sa.select(file.documents.c.id, file.documents.c.body).where(file.documents.c.kind == "plan")
-        family = [plan.id]
         with self._file.read() as connection:
-            for row in connection.execute(wanted.order_by(file.documents.c.at, file.documents.c.id)).yield_per(20):
-                if documents.belongs_to(row.body) in family:
-                    family.append(row.id)
-        return [plan, *(found for id in family[1:] if isinstance(found := self.load(id), Plan))]
+            ids = documents.family(connection, plan.id)
+        return [plan, *(one for id_ in ids if isinstance(one := self.load(id_), Plan))]
 
-    def verify(self, now: datetime | None = None) -> str:
+    def verify(self, now: datetime | None = None, *, everything: bool = True) -> str:
         """Where the file is damaged or the chain of events is broken, in words; "" where all is whole.
 
-        With `now` only what came since it was last found whole, if that was within a day.
+        With `now` what was found whole is kept (heads.py says what that proves), and without `everything` only what
+        came since this person last did that is looked at. Of a journal that is not at home all is, and nothing is kept.
         """
         with self._file.read() as connection:
-            last = verify.last(connection) if now else None
-            if last and not (now and timedelta() <= now - last.at < _WHOLE_FOR and verify.stands(connection, last)):
-                last = None
-            wrong, head = verify.wrong(connection, last), events.head(connection)
-        if now and not wrong and head[0] and (last is None or head != last.head):
-            with self._file.write() as connection:
-                verify.note(connection, verify.Whole(head=head, at=last.at if last else now))
+            wrong, found = verify.against_head(connection, self.path, now, everything)
+        if found:
+            heads.keep(*found)
         return wrong
+
+    def behind(self) -> str:
+        """Why it has not the past that it had when this person last verified it, in words; "" where it has."""
+        with self._file.read() as connection:
+            _, head = heads.of(connection, self.path)
+            return verify.behind(connection, head) if head else ""
+
+    def forget_head(self) -> None:
+        """Take it as it is, whatever it was when this person last verified it. Errors: OSError."""
+        heads.forget(self.id)
+
+    def verified(self) -> datetime | None:
+        """When this person last looked at all of it; None where that is not known."""
+        with self._file.read() as connection:
+            _, head = heads.of(connection, self.path)
+        return head.all_at if head else None
 
     def progress(self, plan: str) -> Progress:
         """How far that plan is, by its newest events. Errors: JournalError where an outcome is damaged."""
@@ -276,7 +281,7 @@ class Journal:
                 unended[event.step] = event
             elif event.kind == "step_ended":
                 try:
-                    outcome = _OUTCOME.validate_python(reasoned(event.body))
+                    outcome = adapter(Outcome).validate_python(reasoned(event.body))
                 except ValidationError as error:
                     raise JournalError(f"{self.path}: step {event.step} is damaged.", file.DAMAGED) from error
                 outcomes[event.step] = outcome
@@ -334,11 +339,15 @@ class Journal:
         not whole.
         """
         with self._file.write() as connection:
-            if wrong := verify.wrong(connection):
+            if wrong := verify.against_head(connection, self.path)[0]:
                 raise JournalError(f"{self.path}: {wrong}.", "Nothing was removed: put a backup back.")
             gone = prune.old(connection, before)
             if gone.counts != Pruned():
                 prune.remove(connection, gone, before, by, now)
+            found = verify.found(connection, self.path, now)
+        if found:
+            # Of which the newest event may have gone.
+            heads.keep(*found)
         return gone.counts
 
     def compact(self) -> None:
@@ -369,7 +378,7 @@ class Journal:
                 known.keep(connection, what, bodies)
 
     def durations(self) -> dict[str, float]:
-        """What each remedy took on a gateway, in seconds: the median of all that was measured."""
+        """What each remedy took on a gateway, in seconds: the median of the newest that were measured."""
         with self._file.read() as connection:
             return known.medians(connection)
 

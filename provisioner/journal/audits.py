@@ -1,24 +1,28 @@
 """The gateways of an audit as rows, so that neither keeping an audit nor looking into one takes all of it at once.
 
-A row has its gateway's reading and facts, packed, and apart from them what is always wanted: its findings. Row 0 has no
-gateway but what the packed ones have in common (model/packed.py). An audit of before there were rows has none.
+A row has its gateway's reading and facts, packed, and apart from them what is always wanted: its findings. Both are
+packed with the gateway's text as what they have in common with it (texts.py): from night to night little is another.
+Audits of before there were texts, or rows, are read as they were written.
 """
 
 import hashlib
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import astuple, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.journal import file
-from provisioner.model import Audit, Evidence, Finding, Problem, Status
+from provisioner.journal import file, texts
+from provisioner.model import Audit, Evidence, Fact, Finding, Problem, Status
 from provisioner.model import packed as packing
-from provisioner.model.packed import Packed
+from provisioner.model.packed import Common
 
 _BATCH = 200
+# A gateway that says so much else is held to a text of its own day from then on: when its row takes half of one.
+_OTHERWISE = 2
 _NAMED = ("control", "status", "expected", "actual", "message", "cause")
 
 
@@ -30,24 +34,79 @@ def head(audit: Audit) -> Audit:
 def keep(connection: sa.Connection, audit: Audit) -> str:
     """Keep an audit's rows; the SHA-256 of all of them, "" where there are none."""
     digest = hashlib.sha256()
-    batch: list[dict[str, Any]] = []
-    for row in _rows(audit):
-        digest.update(_bytes(row["gateway"], row["body"], row["reading"]))
-        batch.append(row)
-        if len(batch) == _BATCH:
-            connection.execute(file.audited.insert(), batch)
-            batch = []
-    if batch:
-        connection.execute(file.audited.insert(), batch)
+    held = _Holding(connection)
+    for at in range(0, len(audit.evidence), _BATCH):
+        some = audit.evidence[at : at + _BATCH]
+        held.fetch(one.gateway for one in some)
+        batch: list[dict[str, Any]] = []
+        for number, one in enumerate(some, at + 1):
+            told = packing.text(_told(audit, one))
+            reading = packing.written(one, audit.facts.get(one.gateway, {}))
+            text, body, squeezed = held.row(one.gateway, told, reading)
+            digest.update(_bytes(one.gateway, held.texts.sha256(text), body, squeezed))
+            batch.append({"audit": audit.id, "number": number, "text": text, "body": body, "reading": squeezed})
+        connection.execute(file.answered.insert(), batch)
+    texts.note(connection, held.new, audit.at)
     return digest.hexdigest() if audit.evidence else ""
 
 
-def digest(connection: sa.Connection, id: str) -> str:
-    """The SHA-256 of an audit's rows as they are now; "" where there are none."""
+class _Holding:
+    """Rows by the texts that they are held to; `new` are those that were kept for them."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.texts = texts.Texts(connection)
+        self._newest = texts.newest(connection)
+        self.new: dict[str, int] = {}
+        self._first = 0
+
+    def fetch(self, gateways: Iterable[str]) -> None:
+        """Look up what these are held to, and forget the ones before: they are many."""
+        self.texts = texts.Texts(self._connection)
+        with suppress(ValueError):
+            self.texts.fetch(self._newest.get(gateway, 0) for gateway in gateways)
+
+    def row(self, gateway: str, told: bytes, reading: bytes) -> tuple[int, bytes, bytes]:
+        """The number of its text, and what it is by that: what was told of it, and its reading."""
+        text = self._newest.get(gateway, 0)
+        try:
+            known = self.texts[text]
+        except ValueError:
+            # There is none yet; or what is damaged is found when the journal is verified.
+            known = None
+        if known:
+            common = packing.plain(known)
+            body, squeezed = packing.squeeze(told, common), packing.squeeze(reading, common)
+            if _OTHERWISE * (len(body) + len(squeezed)) < len(known.body):
+                return text, body, squeezed
+        common = told + reading
+        text = self.new[gateway] = self._add(gateway, common)
+        return text, packing.squeeze(told, common), packing.squeeze(reading, common)
+
+    def _add(self, gateway: str, text: bytes) -> int:
+        like = packing.plain(self.texts[self._first]) if self._first else b""
+        number = texts.add(self._connection, gateway, text, self._first, like)
+        self._first = self._first or number
+        return number
+
+
+def wrong(connection: sa.Connection, id: str, rows: str, known: texts.Texts) -> bool:
+    """Whether an audit's rows are not those with that SHA-256."""
+    try:
+        return _digest(connection, id, known) != rows
+    except ValueError:
+        return True
+
+
+def _digest(connection: sa.Connection, id: str, known: texts.Texts) -> str:
     found, empty = hashlib.sha256(), True
-    for row in _kept(connection, id):
-        found.update(_bytes(row.gateway, row.body, row.reading))
+    for row in _kept(connection, id, known):
+        found.update(_bytes(known.gateway(row.text), known.sha256(row.text), row.body, row.reading))
         empty = False
+    if empty:
+        for row in _kept_before(connection, id):
+            found.update(_bytes(row.gateway, row.body, row.reading))
+            empty = False
     return "" if empty else found.hexdigest()
 
 
@@ -56,56 +115,58 @@ def load(connection: sa.Connection, audit: Audit) -> tuple[Audit, str]:
 
     Errors: ValueError, TypeError or KeyError for rows that are not what was kept.
     """
-    digest, shared = hashlib.sha256(), (b"", b"")
-    evidence, facts, findings = [], {}, list[Finding]()
-    for row in _kept(connection, audit.id):
-        digest.update(_bytes(row.gateway, row.body, row.reading))
+    known, read = texts.Texts(connection), _Read()
+    for row in _kept(connection, audit.id, known):
+        gateway, text = known.gateway(row.text), known[row.text]
+        read.digest.update(_bytes(gateway, known.sha256(row.text), row.body, row.reading))
+        read.row(gateway, packing.unpack(row.body, text), row.reading, text)
+    if not read.evidence:
+        _load_before(connection, audit.id, read)
+    if not read.evidence:
+        return audit, ""
+    found = replace(audit, evidence=tuple(read.evidence), findings=tuple(read.findings), facts=read.facts)
+    return found, read.digest.hexdigest()
+
+
+class _Read:
+    """An audit's rows as they are read."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.evidence: list[Evidence] = []
+        self.facts: dict[str, Mapping[str, Fact]] = {}
+        self.findings: list[Finding] = []
+
+    def row(self, gateway: str, told: Mapping[str, Any], reading: bytes, common: Common) -> None:
+        """One gateway more."""
+        one, known = packing.apart(_evidence(gateway, told["evidence"]), reading, common)
+        if told["facts"]:
+            self.facts[gateway] = known
+        self.evidence.append(one)
+        self.findings += [_finding(gateway, told["practice"], values) for values in told["findings"]]
+
+
+def _load_before(connection: sa.Connection, id: str, read: _Read) -> None:
+    """The rows of before there were texts: row 0 has what the packed ones have in common."""
+    shared = (b"", b"")
+    for row in _kept_before(connection, id):
+        read.digest.update(_bytes(row.gateway, row.body, row.reading))
         if row.number == 0:
             shared = (_common(row.body), _common(row.reading))
             continue
-        told = packing.unpack(row.body, shared[0])
-        one = _evidence(row.gateway, told["evidence"])
-        one, known = packing.apart(one, row.reading, shared[1])
-        if told["facts"]:
-            facts[row.gateway] = known
-        evidence.append(one)
-        findings += [_finding(row.gateway, told["practice"], values) for values in told["findings"]]
-    if not evidence:
-        return audit, ""
-    return replace(audit, evidence=tuple(evidence), findings=tuple(findings), facts=facts), digest.hexdigest()
+        read.row(row.gateway, packing.unpack(row.body, shared[0]), row.reading, shared[1])
 
 
-def _kept(connection: sa.Connection, id: str) -> Iterable[sa.Row[Any]]:
+def _kept(connection: sa.Connection, id: str, known: texts.Texts) -> Iterable[sa.Row[Any]]:
+    wanted = sa.select(file.answered).where(file.answered.c.audit == id).order_by(file.answered.c.number)
+    for rows in connection.execute(wanted).partitions(_BATCH):
+        known.fetch(row.text for row in rows)
+        yield from rows
+
+
+def _kept_before(connection: sa.Connection, id: str) -> Iterable[sa.Row[Any]]:
     wanted = sa.select(file.audited).where(file.audited.c.audit == id).order_by(file.audited.c.number)
     return connection.execute(wanted).yield_per(_BATCH)
-
-
-def _rows(audit: Audit) -> Iterable[dict[str, Any]]:
-    if not audit.evidence:
-        return
-    like = next((one for one in audit.evidence if not one.error), audit.evidence[0])
-    shared = (packing.common(_told(audit, like)), _shared(audit, like))
-    yield _row(audit, 0, "", *(packing.pack({"text": one.decode()}) for one in shared))
-    for number, one in enumerate(audit.evidence, 1):
-        body = packing.pack(_told(audit, one), shared[0])
-        yield _row(audit, number, one.gateway, body, _reading(audit, one, shared[1]))
-
-
-def _row(audit: Audit, number: int, gateway: str, body: bytes, reading: bytes) -> dict[str, Any]:
-    return {"audit": audit.id, "number": number, "gateway": gateway, "body": body, "reading": reading}
-
-
-def _shared(audit: Audit, like: Evidence) -> bytes:
-    if isinstance(like.sections, Packed) and like.sections.common:
-        return like.sections.common
-    return packing.common(packing.document(like, audit.facts.get(like.gateway, {})))
-
-
-def _reading(audit: Audit, one: Evidence, common: bytes) -> bytes:
-    """As it is packed already, if it is."""
-    if isinstance(one.sections, Packed) and one.sections.common == common:
-        return one.sections.body
-    return packing.pack(packing.document(one, audit.facts.get(one.gateway, {})), common)
 
 
 def _told(audit: Audit, one: Evidence) -> dict[str, Any]:
@@ -146,6 +207,7 @@ def _common(packed: bytes) -> bytes:
     return found["text"].encode()
 
 
-def _bytes(gateway: str, body: bytes, reading: bytes) -> bytes:
+def _bytes(gateway: str, *parts: str | bytes) -> bytes:
     """A row so that no two different ones are the same."""
-    return b"".join(hashlib.sha256(one).digest() for one in (gateway.encode(), body, reading))
+    encoded = (one.encode() if isinstance(one, str) else one for one in (gateway, *parts))
+    return b"".join(hashlib.sha256(one).digest() for one in encoded)

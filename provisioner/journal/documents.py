@@ -3,31 +3,34 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
 
 from provisioner import processes
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import audits, events, file
-from provisioner.journal.entries import Event
+from provisioner.journal.entries import Entry, Event
 from provisioner.model import Audit, Plan
+from provisioner.model.adapters import adapter
 
-_AUDIT: TypeAdapter[Audit] = TypeAdapter(Audit)
 # A preflight is an audit that a migration was made from: of two gateways, in roles that they do not have yet.
-_KINDS: Mapping[str, TypeAdapter[Any]] = {"audit": _AUDIT, "preflight": _AUDIT, "plan": TypeAdapter(Plan)}
+_KINDS: Mapping[str, type[Audit | Plan]] = {"audit": Audit, "preflight": Audit, "plan": Plan}
+# How many are looked up at once where the first ones are wanted.
+SOME = 20
 
 
 def keep(connection: sa.Connection, document: Audit | Plan, title: str, kind: str) -> None:
     """As Journal.save."""
     kind = kind or type(document).__name__.lower()
     head = audits.head(document) if isinstance(document, Audit) else document
-    body = zlib.compress(_KINDS[kind].dump_json(head), 6)
+    body = zlib.compress(adapter(_KINDS[kind]).dump_json(head), 6)
     row = {"id": document.id, "kind": kind, "at": file.text(document.at), "title": title, "body": body}
     connection.execute(file.documents.insert(), row)
+    if isinstance(document, Plan) and document.of:
+        connection.execute(file.families.insert(), {"plan": document.id, "of": document.of})
     said: dict[str, Any] = {"sha256": hashlib.sha256(body).hexdigest()}
     if isinstance(document, Audit) and (rows := audits.keep(connection, document)):
         said["rows"] = rows
@@ -46,7 +49,7 @@ def load(connection: sa.Connection, path: Path, id: str) -> Audit | Plan:
     said, body, rows = events.kept(connection, id), row.body or b"", ""
     try:
         if whole := said.get("sha256", "") in ("", hashlib.sha256(body).hexdigest()):
-            document: Audit | Plan = _KINDS[row.kind].validate_json(zlib.decompress(body))
+            document: Audit | Plan = adapter(_KINDS[row.kind]).validate_json(zlib.decompress(body))
             if isinstance(document, Audit):
                 document, rows = audits.load(connection, document)
     except (ValueError, TypeError, KeyError, zlib.error) as error:
@@ -65,7 +68,7 @@ def same(plan: Plan, kept: Plan, *, whole: bool) -> bool:
 
 
 def _told(plan: Plan) -> dict[str, Any]:
-    said = _KINDS["plan"].dump_python(plan, mode="json")
+    said = adapter(Plan).dump_python(plan, mode="json")
     steps = {
         step["id"]: json.dumps({**step, "seconds": 0, "wave": [wave["number"], wave["roles"]]}, sort_keys=True)
         for wave in said["waves"]
@@ -75,9 +78,38 @@ def _told(plan: Plan) -> dict[str, Any]:
     return {"steps": steps, "places": places, "head": [said[key] for key in ("kind", "of", "move", "budget")]}
 
 
-def belongs_to(body: bytes) -> str:
-    """The plan that a plan belongs to, without taking all of it apart."""
-    try:
-        return str(file.mapping(zlib.decompress(body)).get("of", ""))
-    except (zlib.error, JournalError):
-        return ""
+def family(connection: sa.Connection, plan: str) -> list[str]:
+    """The plans that belong to a plan, and those that belong to them, oldest first."""
+    d, f = file.documents.c, file.families.c
+    belonging = sa.select(d.at, d.id).join(file.families, f.plan == d.id)
+    found: dict[str, str] = {}
+    newest = {plan}
+    while newest:
+        rows = connection.execute(belonging.where(f.of.in_(newest))).all()
+        newest = {row.id for row in rows} - {plan, *found}
+        found |= {row.id: row.at for row in rows if row.id in newest}
+    return sorted(found, key=lambda id_: (found[id_], id_))
+
+
+def kept(connection: sa.Connection, kinds: Sequence[str], named: str) -> list[str]:
+    """As Journal.kept."""
+    c = file.documents.c
+    wanted = sa.select(c.id).where(c.kind.in_(kinds)).order_by(c.at.desc(), c.id.desc())
+    if named:
+        wanted = wanted.where(c.id.startswith(named, autoescape=True) | c.id.endswith(named, autoescape=True))
+    return list(connection.execute(wanted).scalars())
+
+
+def some(connection: sa.Connection, kind: str, passed: int) -> list[tuple[str, str]]:
+    """The newest of a kind after so many: when each was, and its id. Fewer than `SOME` are the last."""
+    c = file.documents.c
+    wanted = sa.select(c.at, c.id).where(c.kind == kind).order_by(c.at.desc(), c.id.desc())
+    return [(row.at, row.id) for row in connection.execute(wanted.limit(SOME).offset(passed))]
+
+
+def entries(connection: sa.Connection, limit: int) -> list[Entry]:
+    """So many of the newest as lines of the history."""
+    c = file.documents.c
+    wanted = sa.select(c.id, c.kind, c.at, c.title).order_by(c.at.desc()).limit(limit)
+    rows = connection.execute(wanted)
+    return [Entry(id=row.id, kind=row.kind, at=file.time(row.at), title=row.title) for row in rows]

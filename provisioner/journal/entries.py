@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from provisioner.model import Outcome, Reason, Result
+from provisioner.model.adapters import adapter
 from provisioner.processes import Process
-
-_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +91,7 @@ def started(step: str, gateway: str, plan: str, at: datetime, mark: str) -> Even
 
 def ended(outcome: Outcome, plan: str) -> Event:
     """That a step ended."""
-    body = _OUTCOME.dump_python(outcome, mode="json")
+    body = adapter(Outcome).dump_python(outcome, mode="json")
     return Event(at=outcome.ended, kind="step_ended", plan=plan, step=outcome.step, gateway=outcome.gateway, body=body)
 
 

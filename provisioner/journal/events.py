@@ -1,18 +1,17 @@
 """Events as rows of the chain: each with the hash of the one before."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from provisioner.errors import JournalError
 from provisioner.journal import file
-from provisioner.journal.entries import Event
+from provisioner.journal.entries import Entry, Event
 from provisioner.record.chain import START, Link, event_hash
 
-# A step acts on a gateway; a claim leaves or removes our marker there.
-_BEGUN, _OVER = ("step_started", "claim_started"), ("step_ended", "claim_ended")
+_SHOWN = ("approved", "run_started", "run_ended", "pruned")
 
 
 def append(connection: sa.Connection, happened: Iterable[Event], after: tuple[int, str] | None = None) -> None:
@@ -28,6 +27,18 @@ def append(connection: sa.Connection, happened: Iterable[Event], after: tuple[in
         rows.append(row)
     if rows:
         connection.execute(file.events.insert(), rows)
+    for row in rows:
+        _note(connection, row)
+
+
+def _note(connection: sa.Connection, row: Mapping[str, Any]) -> None:
+    """Keep which steps and claims have begun and not ended."""
+    if row["kind"] not in (*file.BEGUN, *file.OVER):
+        return
+    c = file.unended.c
+    connection.execute(file.unended.delete().where(c.plan == row["plan"], c.step == row["step"]))
+    if row["kind"] in file.BEGUN:
+        connection.execute(file.unended.insert(), {name: row[name] for name in ("plan", "step", "seq")})
 
 
 def head(connection: sa.Connection) -> tuple[int, str]:
@@ -45,30 +56,39 @@ def link(row: sa.Row[Any]) -> Link:
 
 
 def event(row: sa.Row[Any]) -> Event:
-    """What a row of the chain says. Errors: JournalError where that is no event's."""
+    """What a row of the chain says. Errors: JournalError where that is no event's, or not what its hash is of."""
+    if not link(row).whole:
+        raise JournalError(f"event {row.seq} ({row.kind} at {row.at}) was changed after it was written.", file.DAMAGED)
     body = file.mapping(row.body)
     return Event(at=file.time(row.at), kind=row.kind, plan=row.plan, step=row.step, gateway=row.gateway, body=body)
 
 
-def kept(connection: sa.Connection, document: str) -> dict[str, Any]:
+def kept(connection: sa.Connection, document: str) -> Mapping[str, Any]:
     """What was said when a document was kept: its `sha256`, and `rows`, that of an audit's rows. Empty where no event
     says it any more."""
     c = file.events.c
-    wanted = sa.select(c.body).where(c.kind == "kept", c.plan == document).order_by(c.seq.desc()).limit(1)
-    body = connection.execute(wanted).scalar_one_or_none()
-    return {} if body is None else file.mapping(body)
+    wanted = sa.select(file.events).where(c.plan == document, c.kind == "kept").order_by(c.seq.desc()).limit(1)
+    row = connection.execute(wanted).one_or_none()
+    return {} if row is None else event(row).body
 
 
 def unended() -> sa.Select[Any]:
-    """The rows that are the beginning of a step, or of a claim, of which no end was noted after it.
-
-    The file is asked, because a journal of years has hundreds of thousands that have one.
-    """
+    """The rows that are the beginning of a step, or of a claim, of which no end was noted after it."""
     c = file.events.c
-    begun = sa.func.max(sa.case((c.kind.in_(_BEGUN), c.seq), else_=0))
-    over = sa.func.max(sa.case((c.kind.in_(_OVER), c.seq), else_=0))
-    open_ = sa.select(begun).where(c.kind.in_((*_BEGUN, *_OVER))).group_by(c.plan, c.step)
-    return sa.select(file.events).where(c.seq.in_(open_.having(begun > over))).order_by(c.seq)
+    return sa.select(file.events).where(c.seq.in_(sa.select(file.unended.c.seq))).order_by(c.seq)
+
+
+def entries(connection: sa.Connection, limit: int) -> list[Entry]:
+    """So many at least of the newest that are lines of the history."""
+    found = []
+    c = file.events.c
+    # Each kind by itself: of several the index has not the order.
+    for kind in _SHOWN:
+        wanted = sa.select(file.events).where(c.kind == kind).order_by(c.seq.desc()).limit(limit)
+        for row in connection.execute(wanted):
+            words = str(file.mapping(row.body).get("words", ""))
+            found.append(Entry(id=row.plan, kind=kind.replace("_", " "), at=file.time(row.at), title=words))
+    return found
 
 
 def gaps(connection: sa.Connection, end: tuple[int, str]) -> list[list[Any]]:

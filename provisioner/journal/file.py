@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
+from provisioner import files
 from provisioner.errors import JournalError
 
 _tables = sa.MetaData()
@@ -68,7 +69,7 @@ places = sa.Table(
     sa.Column("host", sa.String(200), nullable=False), sa.Column("machine", sa.String(40), nullable=False),
     sa.Column("path", sa.Text, nullable=False), sa.Column("file", sa.String(40), nullable=False),
 )  # fmt: skip
-# An audit's gateways, a row each: what is always wanted of it, and its reading (audits.py).
+# The gateways of an audit of before there were texts, a row each (audits.py).
 audited = sa.Table(
     "audited", _tables,
     sa.Column("audit", sa.String(80), primary_key=True),
@@ -76,12 +77,50 @@ audited = sa.Table(
     sa.Column("gateway", sa.String(200), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False), sa.Column("reading", sa.LargeBinary, nullable=False),
 )  # fmt: skip
-# Up to which event all was last found as it was written.
+# Up to which event all was last found as it was written: of before that was kept outside of the journal (heads.py).
 verified = sa.Table(
     "verified", _tables,
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("hash", sa.String(64), nullable=False), sa.Column("at", sa.String(40), nullable=False),
 )  # fmt: skip
+
+# What a gateway once said and what was found, to which its next audits are held: only what differs is kept (texts.py).
+texts = sa.Table(
+    "texts", _tables,
+    sa.Column("number", sa.Integer, primary_key=True), sa.Column("gateway", sa.String(200), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False), sa.Column("like", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)  # fmt: skip
+# An audit's gateways, a row each: what is always wanted of it, and its reading, by the text that they are like.
+answered = sa.Table(
+    "answered", _tables,
+    sa.Column("audit", sa.String(80), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("text", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False), sa.Column("reading", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+# The newest beginning of each step or claim that has no end yet, so that nobody has to look through all events for it.
+unended = sa.Table(
+    "unended", _tables,
+    sa.Column("plan", sa.String(80), primary_key=True), sa.Column("step", sa.String(200), primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+)  # fmt: skip
+# The plan to which an undo or a finish belongs.
+families = sa.Table(
+    "families", _tables,
+    sa.Column("plan", sa.String(80), primary_key=True), sa.Column("of", sa.String(80), nullable=False, index=True),
+)  # fmt: skip
+# What begins a step, or a claim (our marker left on a gateway, or removed there); and what ends one.
+BEGUN, OVER = ("step_started", "claim_started"), ("step_ended", "claim_ended")
+# Years have thousands of events, of which a verb wants a few kinds, or those of a few days.
+_INDEXES = (
+    sa.Index("ix_events_kind", events.c.kind, events.c.seq),
+    sa.Index("ix_events_kind_at", events.c.kind, events.c.at),
+    sa.Index("ix_events_plan_kind", events.c.plan, events.c.kind),
+    sa.Index("ix_documents_kind", documents.c.kind, documents.c.at, documents.c.id),
+    sa.Index("ix_documents_at", documents.c.at, documents.c.id, documents.c.kind, documents.c.title),
+)
 
 
 def _first(connection: sa.Connection) -> None:
@@ -106,8 +145,31 @@ def _fourth(connection: sa.Connection) -> None:
     _tables.create_all(connection, [audited])
 
 
+def _fifth(connection: sa.Connection) -> None:
+    _tables.create_all(connection, [texts, answered, unended, families])
+    for index in _INDEXES:
+        index.create(connection, checkfirst=True)
+    c = events.c
+    begun = sa.func.max(sa.case((c.kind.in_(BEGUN), c.seq), else_=0))
+    over = sa.func.max(sa.case((c.kind.in_(OVER), c.seq), else_=0))
+    open_ = sa.select(c.plan, c.step, begun).where(c.kind.in_((*BEGUN, *OVER))).group_by(c.plan, c.step)
+    connection.execute(unended.insert().from_select(["plan", "step", "seq"], open_.having(begun > over)))
+    plans = sa.select(documents.c.id, documents.c.body).where(documents.c.kind == "plan")
+    found = [{"plan": row.id, "of": _of(row.body)} for row in connection.execute(plans)]
+    if undos := [row for row in found if row["of"]]:
+        connection.execute(families.insert(), undos)
+
+
+def _of(body: bytes) -> str:
+    """The plan to which a packed plan belongs; "" for one that is damaged, which is found when it is loaded."""
+    try:
+        return str(mapping(zlib.decompress(body)).get("of", ""))
+    except (zlib.error, JournalError):
+        return ""
+
+
 # In order; what one is released as never changes. Each is committed together with its record.
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first, _second, _third, _fourth)
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_first, _second, _third, _fourth, _fifth)
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "ncpfs"}
@@ -146,7 +208,7 @@ class File:
         are, no journal of ours, or on a network file system.
         """
         path = path.absolute()
-        if (kind := file_system(path)) in _NETWORK:
+        if (kind := files.file_system(path)) in _NETWORK:
             raise JournalError(
                 f"{path}: the journal cannot lie on a network file system ({kind}).",
                 "Locks do not hold there. Let `journal:` in fleet.yml name a file on this machine's own disk.",
@@ -318,23 +380,3 @@ def _begin_writing(connection: sa.Connection, patience: float) -> None:
             time_.sleep(random.uniform(0.001, 0.02))  # noqa: S311 only so that not all look at the same moment
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
-
-
-def file_system(path: Path, mounts: str | None = None) -> str:
-    """The type of the file system that holds a path, by the text of /proc/mounts; "" where that cannot be told."""
-    if mounts is None:
-        try:
-            mounts = Path("/proc/mounts").read_text("utf-8", "replace")
-        except OSError:
-            return ""
-    # Not by resolve, which raises for links that lead in a circle.
-    real, best, kind = Path(os.path.realpath(path)), -1, ""
-    for line in mounts.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:
-            continue
-        point = Path(fields[1].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\"))
-        # Of two mounts at one place the later one hides the earlier.
-        if real.is_relative_to(point) and len(point.parts) >= best:
-            best, kind = len(point.parts), fields[2]
-    return kind

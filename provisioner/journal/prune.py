@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.journal import events, file, readings
+from provisioner.journal import events, file, readings, texts
 from provisioner.journal.entries import Event, Pruned
 
 # They say what was there and what went: without them the chain would not hold.
@@ -107,7 +107,11 @@ def remove(connection: sa.Connection, gone: Old, before: datetime, by: str, now:
     known = events.gaps(connection, head)
     _delete(connection, file.documents, "id", (*gone.audits, *gone.plans))
     _delete(connection, file.audited, "audit", gone.audits)
+    _delete(connection, file.answered, "audit", gone.audits)
+    texts.drop_unused(connection)
+    _delete(connection, file.families, "plan", gone.plans)
     _delete(connection, file.events, "seq", gone.events)
+    _delete(connection, file.unended, "seq", gone.events)
     _delete(connection, file.readings, "sha256", gone.readings)
     body = {
         "by": by,

@@ -5,47 +5,66 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.journal import audits, events, file, readings
+from provisioner.journal import audits, events, file, heads, readings, texts
+from provisioner.journal.heads import Head
 from provisioner.record.chain import START, Link
 
 
-@dataclass(frozen=True, kw_only=True)
-class Whole:
-    """Up to which event (its number and hash) all was found as it was written, and when all was last looked at."""
-
-    head: tuple[int, str]
-    at: datetime
-
-
-def last(connection: sa.Connection) -> Whole | None:
-    """What was noted last; None where nothing was."""
-    row = connection.execute(sa.select(file.verified)).one_or_none()
-    return Whole(head=(row.seq, row.hash), at=file.time(row.at)) if row else None
-
-
-def note(connection: sa.Connection, found: Whole) -> None:
-    """Keep that, in place of what was noted before."""
-    connection.execute(file.verified.delete())
-    connection.execute(file.verified.insert(), {"seq": found.head[0], "hash": found.head[1], "at": file.text(found.at)})
-
-
-def stands(connection: sa.Connection, found: Whole) -> bool:
+def stands(connection: sa.Connection, head: Head) -> bool:
     """Whether that event is still there, and the same."""
-    hashed = sa.select(file.events.c.hash).where(file.events.c.seq == found.head[0])
-    return bool(connection.execute(hashed).scalar_one_or_none() == found.head[1])
+    hashed = sa.select(file.events.c.hash).where(file.events.c.seq == head.seq)
+    return bool(connection.execute(hashed).scalar_one_or_none() == head.hash)
 
 
-def wrong(connection: sa.Connection, since: Whole | None = None) -> str:
+def behind(connection: sa.Connection, head: Head) -> str:
+    """Why a journal has not the past that it had when that was its newest event, in words; "" where it has, or where
+    that event was removed because of its age."""
+    if stands(connection, head):
+        return ""
+    c = file.events.c
+    removals = sa.select(c.body).where(c.kind == "pruned", c.seq > head.seq)
+    for body in connection.execute(removals).scalars():
+        for first, last, _, hash_ in file.mapping(body)["spans"]:
+            if first <= head.seq < last or (head.seq, head.hash) == (last, hash_):
+                return ""
+    there = connection.execute(sa.select(c.seq).where(c.seq == head.seq)).one_or_none()
+    return (
+        f"event {head.seq}, which was its newest when you verified it on {head.at:%-d %B %Y}, is "
+        f"{'another now' if there else 'not in it'}: it is an older copy, or was written anew"
+    )
+
+
+def against_head(
+    connection: sa.Connection, path: Path, now: datetime | None = None, everything: bool = True
+) -> tuple[str, tuple[str, Head] | None]:
+    """As Journal.verify; and with `now` what is then to be kept (heads.py): of which journal, which head."""
+    _, head = heads.of(connection, path)
+    since = head if head and not everything and stands(connection, head) else None
+    said = wrong(connection, since) or (behind(connection, head) if head else "")
+    return said, found(connection, path, now, since) if now and not said else None
+
+
+def found(connection: sa.Connection, path: Path, now: datetime, since: Head | None = None) -> tuple[str, Head] | None:
+    """What is to be kept of a journal that was found whole, since that head or ever; None where nothing is: it is a
+    copy, has no event, or has none since."""
+    (id_, _), (seq, hash_) = heads.of(connection, path), events.head(connection)
+    if not (id_ and seq) or (since and since.seq == seq):
+        return None
+    return id_, Head(seq=seq, hash=hash_, at=now, all_at=since.all_at if since else now)
+
+
+def wrong(connection: sa.Connection, since: Head | None = None) -> str:
     """What is not as it was written, in words; "" where all is. With `since` only what came after that."""
     if since is None and connection.dialect.name == "sqlite":
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
         if found != "ok":
             return f"the file is damaged: {found}"
-    walk = _Walk(number=since.head[0], before=since.head[1]) if since else _Walk()
+    walk = _Walk(number=since.seq, before=since.hash) if since else _Walk()
     wanted = sa.select(file.events).where(file.events.c.seq > walk.number).order_by(file.events.c.seq)
     for row in connection.execute(wanted).yield_per(1000):
         link = events.link(row)
@@ -53,7 +72,12 @@ def wrong(connection: sa.Connection, since: Whole | None = None) -> str:
             return f"event {link.seq} ({link.kind} at {link.at}) was changed after it was written"
     if since:
         return walk.missing() or _documents(connection, walk, walk.kept) or _readings(connection, walk, walk.named)
-    return walk.missing() or _documents(connection, walk) or _readings(connection, walk)
+    return (
+        walk.missing()
+        or _documents(connection, walk)
+        or _readings(connection, walk)
+        or _unended(connection, set(walk.begun.values()))
+    )
 
 
 @dataclass(kw_only=True)
@@ -69,6 +93,7 @@ class _Walk:
     kept: dict[str, str] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     named: dict[str, str] = field(default_factory=dict)
+    begun: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def on(self, link: Link) -> bool:
         """One event further; False where it is not as it was written."""
@@ -79,6 +104,10 @@ class _Walk:
             return False
         self.number, self.before = link.seq, link.hash
         self.named |= dict.fromkeys(readings.named(link.body), link.step)
+        if link.kind in file.BEGUN:
+            self.begun[link.plan, link.step] = link.seq
+        elif link.kind in file.OVER:
+            self.begun.pop((link.plan, link.step), None)
         if link.kind in ("kept", "pruned"):
             body = json.loads(link.body)
             if link.kind == "kept":
@@ -99,10 +128,10 @@ class _Walk:
 
 
 def _documents(connection: sa.Connection, walk: _Walk, only: Collection[str] | None = None) -> str:
-    found = set()
+    found, known = set(), texts.Texts(connection)
     for row in connection.execute(_these(file.documents, file.documents.c.id, only)).yield_per(20):
         whole = hashlib.sha256(row.body).hexdigest() == walk.kept.get(row.id)
-        if not whole or audits.digest(connection, row.id) != walk.rows.get(row.id, ""):
+        if not whole or audits.wrong(connection, row.id, walk.rows.get(row.id, ""), known):
             return f"{row.id} was changed after it was written"
         found.add(row.id)
     lost = walk.kept.keys() - found - walk.gone
@@ -116,6 +145,13 @@ def _readings(connection: sa.Connection, walk: _Walk, only: Collection[str] | No
             return f"reading {row.sha256} of {row.gateway} was changed after it was written"
         lost.pop(row.sha256, None)
     return next((f"reading {sha256}, which judged {step}, is missing" for sha256, step in lost.items()), "")
+
+
+def _unended(connection: sa.Connection, begun: set[int]) -> str:
+    """What the journal takes for begun and not ended is what its events say."""
+    noted = set(connection.execute(sa.select(file.unended.c.seq)).scalars())
+    first = min(begun ^ noted, default=0)
+    return f"whether what event {first} began has ended was changed after it was written" if first else ""
 
 
 def _these(table: sa.Table, key: sa.Column[Any], only: Collection[str] | None) -> sa.Select[Any]:

@@ -209,8 +209,8 @@ def gateways_started(journal: Journal, since: datetime) -> dict[str, datetime]:
 
 
 def confirm_command(practice: str, step: Step) -> str:
-    """How a person's step is said to be done."""
-    return f"Where no reading shows it: provisioner migrate confirm {practice} {step.remedy} --by NAME"
+    """How a person's step is said to be done where no reading shows it."""
+    return f"provisioner migrate confirm {practice} {step.remedy} --by NAME"
 
 
 def keep(journal: Journal, planned: Planned) -> None:

@@ -7,7 +7,7 @@ from provisioner.model.audit import Audit, Cause, Control, Finding, Impact, Stat
 from provisioner.model.evidence import Evidence, Fact, Problem
 from provisioner.model.fleet import Fleet, Gateway, Role, Statement, Waiver
 from provisioner.model.outcome import FINISHED, Outcome, Reason, Result
-from provisioner.model.plan import Budget, Change, Gap, Move, Plan, Step, Wave
+from provisioner.model.plan import Budget, Change, Gap, Move, Plan, Step, Timing, Wave
 
 __all__ = [
     "FINISHED",
@@ -33,6 +33,7 @@ __all__ = [
     "Statement",
     "Status",
     "Step",
+    "Timing",
     "Waiver",
     "Wave",
 ]

@@ -4,13 +4,24 @@ import functools
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.model.evidence import Evidence, Fact
 
 # How far back deflate looks.
 _WINDOW = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that is kept packed, with the text `like` as what it has in common with another, if there is one."""
+
+    body: bytes
+    like: "Text | None" = None
+
+
+Common = bytes | Text
 
 
 class Packed(Mapping[str, Any]):
@@ -21,7 +32,7 @@ class Packed(Mapping[str, Any]):
 
     __slots__ = ("body", "common", "part")
 
-    def __init__(self, body: bytes, common: bytes, part: str) -> None:
+    def __init__(self, body: bytes, common: Common, part: str) -> None:
         self.body, self.common, self.part = body, common, part
 
     def __getitem__(self, name: str) -> Any:
@@ -50,18 +61,35 @@ class PackedFacts(Packed):
 def pack(document: Mapping[str, Any], common: bytes = b"") -> bytes:
     """A JSON document as few bytes. `common` is what it has in common with others, best the text of one of them:
     only with the same is it read again."""
-    squeeze = zlib.compressobj(zdict=common) if common else zlib.compressobj()
-    return squeeze.compress(text(document)) + squeeze.flush()
+    return squeeze(text(document), common)
+
+
+def squeeze(text: bytes, common: bytes = b"") -> bytes:
+    """A text as few bytes."""
+    by = zlib.compressobj(zdict=common) if common else zlib.compressobj()
+    return by.compress(text) + by.flush()
+
+
+def stretch(body: bytes, common: Common = b"") -> bytes:
+    """The text again. Errors: ValueError."""
+    known = plain(common) if isinstance(common, Text) else common
+    try:
+        by = zlib.decompressobj(zdict=known) if known else zlib.decompressobj()
+        return by.decompress(body)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
 
 
 @functools.lru_cache(maxsize=4)
-def unpack(body: bytes, common: bytes = b"") -> Mapping[str, Any]:
+def plain(text: Text) -> bytes:
+    """What a packed text says. Errors: ValueError."""
+    return stretch(text.body, text.like or b"")
+
+
+@functools.lru_cache(maxsize=4)
+def unpack(body: bytes, common: Common = b"") -> Mapping[str, Any]:
     """The document again. Not to be changed: who asks next may get the same. Errors: ValueError."""
-    try:
-        stretch = zlib.decompressobj(zdict=common) if common else zlib.decompressobj()
-        document: Mapping[str, Any] = json.loads(stretch.decompress(body))
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
+    document: Mapping[str, Any] = json.loads(stretch(body, common))
     return document
 
 
@@ -85,7 +113,15 @@ def document(evidence: Evidence, facts: Mapping[str, Fact]) -> dict[str, Any]:
     }
 
 
-def apart(evidence: Evidence, body: bytes, common: bytes) -> tuple[Evidence, Mapping[str, Fact]]:
+def written(evidence: Evidence, facts: Mapping[str, Fact]) -> bytes:
+    """The same as JSON: of a reading that is packed as it is, without taking it apart."""
+    packed = evidence.sections
+    if isinstance(packed, Packed) and isinstance(facts, PackedFacts) and facts.body == packed.body:
+        return stretch(packed.body, packed.common)
+    return text(document(evidence, facts))
+
+
+def apart(evidence: Evidence, body: bytes, common: Common) -> tuple[Evidence, Mapping[str, Fact]]:
     """A reading and its facts, whose large parts stay packed."""
     small = replace(
         evidence,

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from provisioner.model import Outcome, Reason, Result
+from provisioner.model.adapters import adapter
 
 # Who began it, and that it is as planned now, is all that is known of these: the reading came later than the run.
 _PROVED_LATER = (Result.WAITING, Result.UNKNOWN, Result.UNREACHABLE, Result.REFUSED)
 _WELL = (Result.DONE, Result.UNDONE)
-_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +70,7 @@ def stands(happened: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, 
         elif kind == "step_started":
             begun.add(step)
         elif kind == "step_ended":
-            outcome = _OUTCOME.validate_python(body)
+            outcome = adapter(Outcome).validate_python(body)
             acted = step in begun and not outcome.untouched
             begun.discard(step)
             so_far = found.get(step)

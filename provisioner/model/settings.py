@@ -20,7 +20,9 @@ class Connection:
 
     `credential` says where the password comes from: an existing Kerberos `ticket`, the `keyring`,
     the `environment` (PROVISIONER_PASSWORD), a `file` that only its owner can read, or a `prompt`; `keytab`: the file
-    is one, of Kerberos; `laps`: each gateway's own local administrator's, from the directory.
+    is one, of Kerberos; `laps`: each gateway's own local administrator's, from the directory. At most `at_once`
+    gateways are read at the same time, and of those that have the same in a column of practices.csv no more than
+    `at_once_per` says for it are read or changed.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
@@ -36,6 +38,17 @@ class Connection:
     unchecked_because: str = ""
     deadline: float = 90.0
     at_once: int = 200
+    at_once_per: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """Whom practices and other teams ask, and tell that a thing is done. Papers that leave the team name them."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    name: str = ""
+    telephone: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +213,7 @@ class Settings:
     practice_list_date: date | None = None
     journal: str = ".provisioner/journal.db"
     record_key: str = ""
+    contact: Contact = field(default_factory=Contact)
     connection: Connection = field(default_factory=Connection)
     directory: Domain = field(default_factory=Domain)
     find: Find = field(default_factory=Find)

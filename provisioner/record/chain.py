@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from provisioner.model import Evidence
+from provisioner.model.adapters import adapter
 
 # What stands before the first event.
 START = "0" * 64
 
 _HASHED = ("seq", "at", "kind", "plan", "step", "gateway", "body")
-_EVIDENCE: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +54,8 @@ def event_hash(before: str, event: Mapping[str, Any]) -> str:
 def canonical(evidence: Evidence) -> str:
     """A reading as the one JSON text that is hashed: keys sorted, ASCII, no blanks between."""
     # Once round, so that a whole number where a fraction belongs is written as it will be when read again.
-    plain = _EVIDENCE.validate_python(_EVIDENCE.dump_python(evidence, mode="json"))
-    document = _EVIDENCE.dump_python(plain, mode="json")
+    plain = adapter(Evidence).validate_python(adapter(Evidence).dump_python(evidence, mode="json"))
+    document = adapter(Evidence).dump_python(plain, mode="json")
     if document["error"] and not document["error"]["absent"]:
         # A reading that was kept before there was this field keeps its hash.
         del document["error"]["absent"]
@@ -71,7 +69,7 @@ def canonical_json(document: Any) -> str:
 
 def read(text: str) -> Evidence:
     """A reading from its canonical JSON. Errors: ValueError where it is none."""
-    return _EVIDENCE.validate_python(json.loads(text))
+    return adapter(Evidence).validate_python(json.loads(text))
 
 
 def sha256(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioner.model import Evidence, Fleet, Gateway, Step
+from provisioner.remedies import alarms
 from provisioner.remedies.remedy import KEEP, Back, Remedy, Risk, Sections, Values, all_comes_back
 
 
@@ -52,6 +53,7 @@ REMEDY = Remedy(
         wrong="A file of that name that is there already is replaced, and kept on the gateway.",
         back="The kept file is put back; where there was none, the copy is removed.",
     ),
+    alarms=alarms.NONE_KNOWN,
     removal=None,
     back=Back(
         place=50,

@@ -6,6 +6,7 @@ from typing import Any
 from provisioner.model import Fleet, Gateway
 from provisioner.model.controls import FILES
 from provisioner.model.settings import ConnectorFile, Settings
+from provisioner.remedies import alarms
 from provisioner.remedies.package import package
 from provisioner.remedies.remedy import (
     IT,
@@ -73,6 +74,7 @@ REMEDY = Remedy(
         wrong=f"A running {IT} is stopped while its files are replaced, and started again. SystmOne is not touched.",
         back="Edited files are kept on the gateway and can be put back; the package before is installed again.",
     ),
+    alarms=alarms.PACKAGE,
     removal=Removal(
         place=40,
         risk=Risk(

@@ -104,7 +104,7 @@ def test_by_a_signature_that_was_made_elsewhere(planned: tuple[Path, str, Path],
     sig.write_text("no signature")
     refused(provisioner("approve", plan, "--signed", text, fleet=folder), "is no signature of Ed25519")
     if openssl := shutil.which("openssl"):
-        sign = [openssl, "pkeyutl", "-sign", "-rawin", "-inkey", pem, "-in", text, "-out", sig]
+        sign: list[str | Path] = [openssl, "pkeyutl", "-sign", "-rawin", "-inkey", pem, "-in", text, "-out", sig]
         subprocess.run(sign, check=True, capture_output=True)
     else:
         sig.write_bytes(base64.b64decode(signing.sign(text.read_bytes(), pem.read_text(), "c.pem")))

@@ -100,7 +100,10 @@ def test_who_approved_it_is_in_the_journal(journal: Journal) -> None:
 def test_a_rehearsal_leaves_the_journal_and_the_starts_alone(journal: Journal) -> None:
     world = some(3)
     found = engine.rehearse(
-        world.plan(), 2, lambda steps, run_tag: {step.id: StepResult(result="ok") for step in steps}, lambda: False
+        world.plan(),
+        world.fleet,
+        lambda steps, run_tag: {step.id: StepResult(result="ok") for step in steps},
+        lambda: False,
     )
     assert sorted(found) == [f"B8400{number}-{remedy}" for number in range(3) for remedy in ("firewall", "service")]
     assert journal.events() == []

@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.ansible.results import StepResult
 from provisioner.execute.events import Happening, PersonAwaited
-from provisioner.execute.shards import shards
+from provisioner.execute.shards import Limits, shards
 from provisioner.journal import Journal
 from provisioner.model import Budget, Result, Role, Step
 from tests.execute.plans import apply, journal, results, some
@@ -200,7 +200,7 @@ def test_nothing_is_started_where_another_connector_has_come_up_since(journal: J
 def test_a_wave_is_shared_out_over_the_cores(gateways: int, largest: int, cores: int, sizes: list[int]) -> None:
     world = World(fleet(*(gateway(f"B840{number:02}") for number in range(gateways))))
     steps = world.plan().steps
-    found = shards(steps, largest, cores)
+    found = list(shards(steps, Limits(largest=largest, cores=cores, workers=1000)))
     assert [len({step.gateway for step in shard}) for shard in found] == sizes
     assert [step for shard in found for step in shard] == list(steps)
 

@@ -29,12 +29,16 @@ def test_an_audit_of_many_comes_back_and_can_be_kept_again(journal: Journal) -> 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE audited SET body = x'00' WHERE number = 1",
-        "UPDATE audited SET reading = body WHERE number = 1",
-        "UPDATE audited SET gateway = 'B84009' WHERE number = 1",
-        "DELETE FROM audited WHERE number = 2",
-        "DELETE FROM audited",
-        "UPDATE audited SET number = 9 WHERE number = 1",
+        "UPDATE answered SET body = x'00' WHERE number = 1",
+        "UPDATE answered SET reading = body WHERE number = 1",
+        "UPDATE answered SET text = 2 WHERE number = 1",
+        "DELETE FROM answered WHERE number = 2",
+        "DELETE FROM answered",
+        "UPDATE answered SET number = 9 WHERE number = 1",
+        "UPDATE texts SET body = x'00' WHERE number = 1",
+        "UPDATE texts SET gateway = 'B84009' WHERE number = 1",
+        "UPDATE texts SET like = 0 WHERE number = 2",
+        "DELETE FROM texts WHERE number = 1",
     ],
 )
 def test_a_row_that_was_changed_is_found(statement: str, journal: Journal) -> None:
@@ -54,4 +58,4 @@ def test_rows_go_with_their_audit(journal: Journal) -> None:
     journal.save(second)
     journal.prune(AT + timedelta(days=400), "P. Shah", AT + timedelta(days=401))
     with closing(sqlite3.connect(journal.path)) as raw:
-        assert {name for (name,) in raw.execute("SELECT audit FROM audited")} == {second.id}
+        assert {name for (name,) in raw.execute("SELECT audit FROM answered")} == {second.id}

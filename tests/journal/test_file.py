@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from provisioner import files
 from provisioner.errors import JournalError
 from provisioner.journal import Event, Journal, file, standing
 from tests.journal.journals import change, journal
@@ -200,11 +201,11 @@ tmpfs /srv/team/local tmpfs rw 0 0
     ],
 )
 def test_which_file_system_holds_a_path(path: str, kind: str) -> None:
-    assert file.file_system(Path(path), MOUNTS) == kind
+    assert files.file_system(Path(path), MOUNTS) == kind
 
 
 def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file, "file_system", lambda path: "nfs4")
+    monkeypatch.setattr(files, "file_system", lambda path: "nfs4")
     with pytest.raises(JournalError, match="nfs4"):
         Journal.open(tmp_path / "journal.db")
     assert list(tmp_path.iterdir()) == []

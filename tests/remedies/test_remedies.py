@@ -20,7 +20,7 @@ from tests.worlds import acts
 
 ROLES = resources.root() / "roles"
 # It does nothing: what is around it leaves our marker.
-HELPERS = {"marker", "package"}
+HELPERS = {"marker"}
 
 
 def options(role: str) -> Mapping[str, Any]:

@@ -8,10 +8,14 @@ import click
 
 from provisioner import processes
 from provisioner.cli.console import as_json, confirm, open_fleet, open_journal, out, say, table
+from provisioner.cli.options import common, is_typed, refuse_idle
 from provisioner.errors import JournalError
 from provisioner.journal import Entry, Journal, Pruned
 from provisioner.report import table as tables
 from provisioner.report.words import counted
+
+# After that long all of a journal is to be looked at again.
+_LONG_AGO = timedelta(days=31)
 
 
 @click.command("history")
@@ -22,15 +26,19 @@ def command(last: int, prune: int | None) -> int:
 
     --prune removes older audits, plans and readings for good; nothing of a plan that is still open.
     """
+    refuse_idle("--yes", "without --prune", prune is None and common().yes)
+    refuse_idle("--last", "with --prune", prune is not None and is_typed("last"))
     with open_journal(open_fleet()) as journal:
-        wrong = journal.verify()
+        wrong = journal.verify(datetime.now(UTC), everything=prune is not None)
         if prune is not None:
             return _told(wrong) or _prune(journal, prune)
-        entries = journal.history(last)
+        entries, verified = journal.history(last), journal.verified()
     if as_json():
         out(json.dumps({"version": 1, "entries": [_document(entry) for entry in entries]}, indent=2))
         return _told(wrong)
     table(tables.History([(entry.at, entry.kind, entry.id, entry.title) for entry in entries]))
+    if verified and datetime.now(UTC) - verified > _LONG_AGO:
+        say(f"All of the journal was last verified on {verified:%-d %B %Y}: provisioner journal verify")
     return _told(wrong)
 
 
@@ -61,7 +69,7 @@ def _counted(removed: Pruned) -> str:
 
 def _told(wrong: str) -> int:
     if wrong:
-        say(f"The journal cannot be trusted: {wrong}. Put a backup back.")
+        say(f"The journal cannot be trusted: {wrong}. Put a backup back; or see provisioner journal verify.")
     return 2 if wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""The verb `journal`: a journal that was moved or copied becomes one of its own."""
+"""The verb `journal`: all of it verified; one that was moved or copied becomes one of its own."""
 
 import json
 from datetime import UTC, datetime
@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from provisioner import processes
-from provisioner.cli.console import as_json, confirm, out, whole_fleet
+from provisioner.cli.console import as_json, confirm, out, say, whole_fleet
 from provisioner.cli.options import add_common_options
 from provisioner.journal import Journal
 
 
 @click.group("journal")
 def journal() -> None:
-    """The journal's file: a copy of it, or one that was moved, takes an id of its own."""
+    """The journal's file: is all of it as it was written? A copy, or one that was moved, takes an id of its own."""
 
 
 command = journal
@@ -42,5 +42,30 @@ def adopt() -> None:
         out(f"{kept.path} is a journal of its own now: {new}. It was {id_}, at {home}.")
 
 
+@journal.command("verify")
+def verify() -> int:
+    """Hold all of the journal against its hashes: events, audits, plans, readings.
+
+    What changes gateways looks only at what came since you last did. Where the journal is not the one that you then
+    verified, because a backup was put back or somebody wrote it anew, it asks whether to go on with it. Exit 0: all is
+    as it was written; 2: it is not.
+    """
+    fleet, now = whole_fleet(), datetime.now(UTC)
+    with Journal.open(Path(fleet.folder) / fleet.settings.journal, create=False) as kept:
+        if behind := kept.behind():
+            say(f"{kept.path}: {behind}.")
+            say("Of what was begun since, and may still run on a gateway, it knows nothing.")
+            confirm("Go on with the journal as it is now?")
+            kept.forget_head()
+        wrong, (newest, _) = kept.verify(now), kept.head()
+    if as_json():
+        out(json.dumps({"version": 1, "event": newest, "wrong": wrong, "behind": behind}, indent=2))
+    elif not wrong:
+        out(f"{kept.path} is as it was written, up to event {newest}, with all audits, plans and readings.")
+    if wrong:
+        say(f"The journal cannot be trusted: {wrong}. Put a backup back.")
+    return 2 if wrong else 0
+
+
 for each in journal.commands.values():
-    add_common_options(each)
+    add_common_options(each, f"journal {each.name}")

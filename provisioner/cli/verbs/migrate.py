@@ -13,9 +13,9 @@ import click
 from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
-from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, folded, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import reason
-from provisioner.cli.options import add_common_options, common
+from provisioner.cli.options import add_common_options, common, refuse_idle
 from provisioner.errors import Fault, InputError, PlanRefused
 from provisioner.execute import admission, approving
 from provisioner.execute.admission import Asked
@@ -70,6 +70,7 @@ def start(practice: str | None, to: str | None, many: Path | None, asked: Asked)
     """
     if bool(practice) == bool(many):
         raise InputError("Give a practice, or a file with --many.", "provisioner migrate start PRACTICE --to GATEWAY")
+    refuse_idle("--to", "with --many, whose rows say it", many and to)
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     wanted = moves_of(many) if many else [(practice or "", to or "")]
@@ -80,10 +81,10 @@ def start(practice: str | None, to: str | None, many: Path | None, asked: Asked)
         planned = case.planned(auditor, wanted)
         for move in planned:
             if move.remark:
-                say(move.remark)
+                folded(move.remark, err=True)
         plans = [move.plan for move in planned]
         if len(planned) > 1 or planned[0].new:
-            say(case.stops(plans, fleet))
+            folded(case.stops(plans, fleet), err=True)
         planned = [replace(move, plan=approving.waiting(journal, move.plan)) if move.new else move for move in planned]
         plans = [move.plan for move in planned]
         _approved(planned, auditor, asked)
@@ -153,7 +154,7 @@ def status(practice: str | None) -> int:
         out(json.dumps({"version": 1, "migrations": [moves.document(stand) for stand in stands]}, indent=2))
     else:
         for stand in stands:
-            out(moves.text(stand))
+            folded(moves.text(stand, fleet))
         if not stands:
             out("No migration is open.")
     return 4 if stands else 0
@@ -195,13 +196,13 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
         for gap in plan.gaps:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         ended = runs.run(plan, auditor, asked)
-        runs.show(plan, ended, case.again(plan), journal, moves.confirming(plan, ended.outcomes))
+        runs.show(plan, ended, fleet, journal, again=case.again(plan), then=moves.after(plan))
         if ended.exit_code == 5:
             out(moves.by_hand(plan, ended))
         return 5 if plan.gaps and plan.kind == "undo" and not ended.exit_code else ended.exit_code
 
 
 for verb in (start, confirm_step, status, finish, undo):
-    add_common_options(verb)
+    add_common_options(verb, f"migrate {verb.name}")
 
 __all__ = ["command"]

@@ -1,6 +1,9 @@
 """`provisioner report`: an audit or a plan as html, csv, json or junit."""
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,8 +15,10 @@ from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
 from provisioner.cli.console import open_journal, say, whole_fleet
-from provisioner.cli.lookup import lookup, practice_names
+from provisioner.cli.lookup import KINDS, lookup, practice_names
+from provisioner.cli.verbs.show import show
 from provisioner.errors import InputError
+from provisioner.execute.timing import timing
 from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
@@ -36,7 +41,13 @@ _PIECES: Mapping[str, Callable[[Audit, Fleet], Iterable[str]]] = {
     "junit": lambda audit, fleet: junit.pieces(audit, readiness(audit)),
 }
 _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
-    "html": lambda plan, fleet, stands: html.plan(plan, practice_names(fleet), stands),
+    "html": lambda plan, fleet, stands: html.plan(
+        plan,
+        practice_names(fleet),
+        stands,
+        timing(plan, fleet, datetime.now(UTC), os.cpu_count() or 1),
+        fleet.settings.contact,
+    ),
     "json": lambda plan, fleet, stands: json.plan(plan, stands),
 }
 
@@ -49,24 +60,33 @@ _PAST = 12
 
 @click.command("report")
 @click.argument("id_", metavar="[AUDIT|PLAN]", required=False, shell_complete=ids())
-@click.option("--as", "as_", type=click.Choice(list(_AUDITS)), default="html", show_default=True, help="The format.")
+@click.option("--as", "as_", type=click.Choice(list(_AUDITS)), help="The format; html where nothing is said.")
 @click.option("--output", type=click.Path(path_type=Path), help="The file, or the folder with --per-practice.")
-@click.option("--per-practice", is_flag=True, help="A page for each practice, which shows nobody else. html only.")
-def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) -> int:
+@click.option("--per-practice", is_flag=True, help="A letter to each practice, which shows nobody else. html only.")
+@click.option("--evidence", is_flag=True, help="With --per-practice: all that was read follows each letter.")
+def command(id_: str | None, as_: str | None, output: Path | None, per_practice: bool, evidence: bool) -> int:
     """Write an audit (default: the latest of the whole fleet) or a plan as a document. No gateway is touched.
 
-    A plan as html is the change request: what, where, when, risk, the way back.
+    A plan as html is the change request: what, where, when, risk, the way back. On a terminal, with neither --as nor
+    --output, it is shown as `provisioner show` does.
     """
+    if evidence and not per_practice:
+        raise InputError("--evidence belongs to --per-practice.", "An audit's page has all evidence without it.")
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        found = lookup(journal, id_, fleet)
+        of_audits_alone = per_practice or (as_ is not None and as_ not in _PLANS)
+        found = lookup(journal, id_, fleet, ("audit",) if of_audits_alone else KINDS)
         stands = standing.stands(journal, found.id) if isinstance(found, Plan) else {}
+        if not (as_ or output or per_practice) and sys.stdout.isatty():
+            show(found, fleet, journal)
+            return 0
+        as_ = as_ or "html"
         drawn = isinstance(found, Audit) and as_ == "html" and not per_practice
         past = so_far(journal, found, fleet) if drawn and isinstance(found, Audit) else None
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
-        pages = practice_pages(found, fleet)
+        pages = practice_pages(found, fleet, evidence=evidence)
         write_pages(output, pages)
         say(f"{len(pages)} pages in {output}")
         return 0
@@ -128,12 +148,13 @@ def write_at_size(output: Path, audit: Audit, fleet: Fleet, past: Trend | None =
     return folder
 
 
-def practice_pages(audit: Audit, fleet: Fleet) -> dict[str, str]:
-    """A page for each practice that was audited, by its code."""
+def practice_pages(audit: Audit, fleet: Fleet, *, evidence: bool = False) -> dict[str, str]:
+    """A letter to each practice that was audited, by its code."""
     ready, found = readiness(audit), causes(audit, fleet)
     read = {one.gateway for one in audit.evidence}
     codes = dict.fromkeys(gateway.practice for gateway in audit.gateways if gateway.name in read)
-    return {code: html.practice(audit, code, ready, found) for code in codes}
+    contact = fleet.settings.contact
+    return {code: html.practice(audit, code, ready, found, contact, evidence=evidence) for code in codes}
 
 
 def write_pages(folder: Path, pages: Mapping[str, str]) -> None:

@@ -50,7 +50,7 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         runs.ask(back, journal)
         keep(journal, done, back)
         ended = runs.run(back, progress.auditor(fleet, policy, journal), asked)
-        runs.show(back, ended, f"provisioner undo {done.id}", journal)
+        runs.show(back, ended, fleet, journal, again=f"provisioner undo {done.id}", then="provisioner audit")
     return 5 if back.gaps else ended.exit_code
 
 

@@ -1,0 +1,89 @@
+"""What gateways said, kept so that what each says again takes no room: the next audits keep what differs from a text.
+
+A text is a gateway's row in full, and is kept by its SHA-256, packed like the first one that came with it. It stays for
+as long as an audit is held to it, or the next one may be.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from provisioner.journal import file, known
+from provisioner.model import packed
+from provisioner.model.packed import Text
+
+# What was last said by a gateway, in `known`: the number of its text.
+_WHAT = "text"
+_BATCH = 200
+
+
+class Texts:
+    """Those of one journal, each looked up once.
+
+    Errors: ValueError, at the lookup of one, where it is not what was kept, or is not there.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._found: dict[int, tuple[str, str, Text]] = {}
+
+    def fetch(self, numbers: Iterable[int]) -> None:
+        """Look these up at once."""
+        wanted = [number for number in dict.fromkeys(numbers) if number and number not in self._found]
+        c = file.texts.c
+        for at in range(0, len(wanted), _BATCH):
+            rows = self._connection.execute(sa.select(file.texts).where(c.number.in_(wanted[at : at + _BATCH]))).all()
+            self.fetch(row.like for row in rows)
+            for row in rows:
+                text = Text(row.body, self[row.like] if row.like else None)
+                if hashlib.sha256(packed.plain(text)).hexdigest() != row.sha256:
+                    raise ValueError(f"text {row.number} of {row.gateway} is not what was kept")
+                self._found[row.number] = (row.gateway, row.sha256, text)
+
+    def __getitem__(self, number: int) -> Text:
+        return self._get(number)[2]
+
+    def gateway(self, number: int) -> str:
+        """Whose it is."""
+        return self._get(number)[0]
+
+    def sha256(self, number: int) -> str:
+        """Which it is."""
+        return self._get(number)[1]
+
+    def _get(self, number: int) -> tuple[str, str, Text]:
+        self.fetch([number])
+        if number not in self._found:
+            raise ValueError(f"text {number} is missing")
+        return self._found[number]
+
+
+def newest(connection: sa.Connection) -> dict[str, int]:
+    """By gateway the number of the text that its next row is held to."""
+    return {gateway: int(body["number"]) for gateway, (_, body) in known.every(connection, _WHAT).items()}
+
+
+def add(connection: sa.Connection, gateway: str, text: bytes, like: int, common: bytes) -> int:
+    """Keep a text, packed like that one; its number."""
+    row = {"gateway": gateway, "sha256": hashlib.sha256(text).hexdigest(), "like": like}
+    kept = connection.execute(file.texts.insert().values(**row, body=packed.squeeze(text, common)))
+    return int((kept.inserted_primary_key or (0,))[0])
+
+
+def note(connection: sa.Connection, numbers: Mapping[str, int], at: datetime) -> None:
+    """Hold the next rows of these gateways to these texts."""
+    if numbers:
+        known.keep(connection, _WHAT, {gateway: (at, {"number": number}) for gateway, number in numbers.items()})
+
+
+def drop_unused(connection: sa.Connection) -> None:
+    """Let go of the texts to which no audit is held any more, nor the next one will be."""
+    used = set(connection.execute(sa.select(file.answered.c.text).distinct()).scalars())
+    used |= set(newest(connection).values())
+    rows = connection.execute(sa.select(file.texts.c.number, file.texts.c.like)).all()
+    # A text is like one that came with it, and that one is like none.
+    used |= {row.like for row in rows if row.number in used}
+    if gone := [{"value": row.number} for row in rows if row.number not in used]:
+        connection.execute(file.texts.delete().where(file.texts.c.number == sa.bindparam("value")), gone)
