@@ -1,38 +1,33 @@
 """Results as lines where a person looks on, and as tab-separated rows, each whole, where another program does."""
 
-import shutil
-import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from provisioner.cli.console import out, say
-from provisioner.report.words import clean
+from provisioner.cli.console import for_a_person, lines, say, width
+from provisioner.report.csv import cell
+from provisioner.report.screen import flat
 
-
-def width() -> int:
-    """How many columns the screen has."""
-    return max(shutil.get_terminal_size().columns, 30)
+__all__ = ["listed", "some", "width", "wrapped"]
 
 
 def listed(
-    lines: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[object]], *, after: Sequence[str]
+    found: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[object]], *, after: Sequence[str]
 ) -> None:
     """Either of both on stdout, and `after`, what is said at the end, where a person reads it."""
-    if sys.stdout.isatty():
-        for line in (*lines, *after):
-            out(line)
+    if for_a_person():
+        lines(found)
+        lines(part for line in after for part in wrapped("", line, width()))
         return
-    for row in (columns, *rows):
-        out("\t".join(" ".join(clean(str(cell)).split()) for cell in row))
+    lines("\t".join(cell(flat(str(one))) for one in row) for row in (columns, *rows))
     for line in after:
         say(line)
 
 
 def wrapped(first: str, text: str, columns: int) -> list[str]:
-    """A text behind what begins its first line, which the others are indented by."""
+    """A text behind what begins its first line, by which the others are indented. No word is broken."""
     return textwrap.wrap(
-        " ".join(clean(text).split()), max(columns, len(first) + 20), initial_indent=first,
-        subsequent_indent=" " * len(first), break_long_words=False, break_on_hyphens=False,
+        flat(text), max(columns, len(first) + 20), initial_indent=first, subsequent_indent=" " * len(first),
+        break_long_words=False, break_on_hyphens=False,
     ) or [first.rstrip()]  # fmt: skip
 
 

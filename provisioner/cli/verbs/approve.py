@@ -3,8 +3,6 @@
 import base64
 import binascii
 import json
-import shutil
-import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import click
 
 from provisioner import files, processes
+from provisioner.cli.columns import width, wrapped
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import any_plan
@@ -63,14 +62,6 @@ def command(
 
     Who may, rollout.approvers of fleet.yml says: by the account of this machine that runs this, or by a signature.
     Never who made the plan or runs it. Touches no gateway.
-
-    \b
-    Examples:
-      provisioner approve latest --until 23:00 --ticket CHG-1182
-      provisioner approve 5149 --from "2026-12-01 19:00" --until "2026-12-02 06:00"
-      provisioner approve 5149 --key ~/me.pem --with-way-back
-      provisioner approve 5149 --for cperson --output approval.json
-      provisioner approve 5149 --signed approval.json
     """
     if sum(given is not None for given in (key, output, signed)) > 1 or (account and not output):
         raise click.UsageError("Give one of --key, --output (with --for) and --signed.")
@@ -118,9 +109,10 @@ def _own(journal: Journal, fleet: Fleet, plan: Plan, wanted: Wanted, key: Path |
     # Before anything is read: who may not approve it is not asked.
     approving.countable(journal, fleet, plan, proof)
     where = shown.places(plan, approving.hours(fleet, plan))
-    width = shutil.get_terminal_size().columns
     for line in (*shown.on_screen(given.shown, where, plan.id), *_limits(given)):
-        say(textwrap.fill(line, max(width, 40), subsequent_indent="    ", break_long_words=False))
+        label, _, rest = line.partition(": ")
+        for part in wrapped(f"{label}: ", rest, width()):
+            say(part)
     confirm(f"Approve it, as {by.called}?")
     return proof
 

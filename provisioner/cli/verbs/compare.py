@@ -38,12 +38,6 @@ def command(old: str | None, new: str | None) -> int:
 
     What became ready, what broke, what is new or gone, and a line for each reason. Touches no gateway. In a pipe: rows
     with tabs.
-
-    \b
-    Examples:
-      provisioner compare
-      provisioner compare ab12 latest
-      provisioner compare audit-20261123 audit-20261124 --format json
     """
     fleet = whole_fleet()
     with open_journal(fleet) as journal:

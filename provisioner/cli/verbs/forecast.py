@@ -30,12 +30,6 @@ def command(days: int) -> int:
 
     From the latest reading of each gateway in the journal and the fleet folder. Touches no gateway. In a pipe: rows
     with tabs.
-
-    \b
-    Examples:
-      provisioner forecast
-      provisioner forecast --days 365 --only icb=QHM
-      provisioner forecast --format json
     """
     policy, now = open_policy(), datetime.now(UTC)
     fleet = open_fleet(policy.ids)

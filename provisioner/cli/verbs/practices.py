@@ -39,12 +39,6 @@ def command(
 
     With --compare what has changed since a practices.csv was made: closures and mergers, codes that are not listed,
     other names, and new practices of the same commissioners (or of those that are given). Nothing is written.
-
-    \b
-    Examples:
-      provisioner practices epraccur.csv --commissioner 00L > practices.csv
-      provisioner practices epraccur.csv --compare practices.csv
-      provisioner practices epraccur.csv --compare practices.csv --icb QHM --successors mergers.csv
     """
     if successors is not None and own is None:
         raise click.UsageError("--successors goes with --compare.")

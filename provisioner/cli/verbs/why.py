@@ -16,6 +16,7 @@ from provisioner.errors import InputError, suggest
 from provisioner.journal import Journal
 from provisioner.model import Audit, Control, Fact, Finding, Fleet, Gateway, Statement, Status
 from provisioner.report import pretty, words
+from provisioner.report.screen import flat
 
 _LAST = 10
 # Of a page, and of a reading, as much as leaves room for ten answers on a screen of 24 lines.
@@ -35,12 +36,6 @@ def command(gateway: str, control: str) -> int:
 
     GATEWAY is a gateway's name or its practice's code, CONTROL an id or so much of its beginning as no other has.
     Touches no gateway.
-
-    \b
-    Examples:
-      provisioner why A84002 R14-rule
-      provisioner why A84002 R2-log
-      provisioner why A84002 certificate --format json
     """
     fleet = whole_fleet()
     row = one_gateway(fleet, gateway)
@@ -108,7 +103,7 @@ def _lines(fleet: Fleet, row: Gateway, control: Control, answers: Sequence[_Answ
     yield from wrapped("  Page     ", f"policy/controls/{control.id}.md: {_page(control)}", columns)[:_PAGE_LINES]
     yield f"The last {words.counted(len(answers), 'answer')}:"
     for one, then in answers:
-        line = f"  {words.short(one.at)}  {words.STATUSES[then.status]:<17}  {then.actual}"
+        line = f"  {words.short(one.at)}  {words.STATUSES[then.status]:<17}  {flat(then.actual)}"
         yield line if len(line) <= columns else f"{line[: columns - 1]}…"
 
 
