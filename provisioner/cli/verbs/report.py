@@ -61,6 +61,12 @@ def command(id_: str | None, as_: str, output: Path | None, per_practice: bool, 
     """Write an audit (default: the latest of the whole fleet) or a plan as a document. No gateway is touched.
 
     A plan as html is the change request: what, where, when, risk, the way back.
+
+    \b
+    Examples:
+      provisioner report --output audit.html
+      provisioner report PLAN --output change.html
+      provisioner report --per-practice --output letters
     """
     if evidence and not per_practice:
         raise InputError("--evidence belongs to --per-practice.", "An audit's page has all evidence without it.")

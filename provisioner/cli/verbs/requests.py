@@ -88,6 +88,9 @@ def _found(journal: Journal, id_: str | None, fleet: Fleet) -> tuple[Plan | None
     if strange := sorted({step.gateway for step in found.steps} - here):
         message = f"{found.id} is a plan for gateways that this fleet folder does not have, such as {strange[0]}."
         raise InputError(message, "Give the folder that it was made in (--fleet), or plan again.")
+    # What others have to do is asked with the plan that mends: of a way back or a move it is told what it does.
+    if found.kind != "rollout":
+        return found, None
     with suppress(InputError):
         audit = journal.load(found.audit)
         if isinstance(audit, Audit) and is_of(audit, fleet):
@@ -222,9 +225,8 @@ def _print(
     out(f"{output}: each as .txt, .html and .csv{mails}.")
     _undrafted(asked, told, fleet)
     if not told:
-        out(
-            "Next: put each into a ticket of its owner. Before a run: provisioner requests PLAN, for the security team."
-        )
+        out("Next: put each into a ticket of its owner.")
+        out("Before a run, for the security team: provisioner requests PLAN --output FOLDER")
 
 
 def _undrafted(asked: Sequence[Request], told: Notice | None, fleet: Fleet) -> None:
@@ -237,7 +239,8 @@ def _undrafted(asked: Sequence[Request], told: Notice | None, fleet: Fleet) -> N
         lacking[_SECURITY] = len(told.places)
     missing = [f"{owner.replace('-', '_')}{EMAIL} ({count})" for owner, count in lacking.items() if count]
     if missing:
-        say(f"No draft where practices.csv has no address: {', '.join(missing)}.")
+        say("No draft where practices.csv has no address in the column (gateways):")
+        say(f"  {', '.join(missing)}")
 
 
 def _gateways(count: int) -> str:
