@@ -24,6 +24,7 @@ _VENDORS = (
 _OURS = "It is asked of every gateway, so that the Connector is safe and stays at work."
 _NOT_READY = "Until then the gateway does not count as ready, and patients' messages and bookings cannot rely on it."
 _READ_AGAIN = "We read the gateways again over the network, which changes nothing. It is done when each shows: {0}."
+_TOLD = "Tell us: then we look at that PC over the network."
 _REACHED = "We try again to read each gateway. It is done when each answers."
 
 
@@ -49,11 +50,18 @@ def requests(plan: Plan, audit: Audit, causes: Sequence[Cause], fleet: Fleet, so
 
 def _practices(audit: Audit, causes: Sequence[Cause], maker: "_Maker") -> Iterable[Request]:
     """What practices are asked without which their gateways are not ready, as their letters have it."""
-    ready = readiness(audit)
-    for code in dict.fromkeys(gateway.practice for gateway in audit.gateways):
-        asked = letter.asked(view(audit, ready, causes, code).machines)
+    machines = view(audit, readiness(audit), causes).machines
+    of: dict[str, list[int]] = {}
+    for place, gateway in enumerate(machines.gateways):
+        of.setdefault(gateway.practice, []).append(place)
+    for code, places in of.items():
+        asked = letter.asked([machines[place] for place in places])
         if any(ask.needed for ask in asked):
-            yield Request(owner=_PRACTICE, practice=code, asks=tuple(map(maker.of_letter, asked)))
+            yield Request(owner=_PRACTICE, practice=code, asks=tuple(maker.of_letter(code, ask) for ask in asked))
+
+
+def _computer(gateway: Gateway) -> str:
+    return gateway.variables.get("computer", "") if gateway.known else "not known yet"
 
 
 class _Maker:
@@ -62,14 +70,17 @@ class _Maker:
     def __init__(self, audit: Audit, fleet: Fleet, source: str) -> None:
         self._settings, self._source = fleet.settings, source
         self._controls: Mapping[str, Control] = {control.id: control for control in audit.controls}
-        self._gateways: Mapping[str, Gateway] = {gateway.name: gateway for gateway in audit.gateways}
+        # One whose PC is not known yet has no name: its practice tells it from the others.
+        self._gateways: Mapping[str, Gateway] = {
+            gateway.name or gateway.practice: gateway for gateway in audit.gateways
+        }
         self._evidence: Mapping[str, Evidence] = {evidence.gateway: evidence for evidence in audit.evidence}
 
     def of_gaps(self, gaps: Sequence[Gap]) -> Ask:
         """Gaps of one control, of which the same is asked."""
         first = gaps[0]
         control = self._controls.get(first.control)
-        places = tuple(self._place(gap.gateway, control, gap.message) for gap in gaps)
+        places = tuple(self._place(gap.gateway or gap.practice, control, gap.message) for gap in gaps)
         return self._ask(first.control, first.ask or first.message, control, places)
 
     def of_many(self, cause: Cause) -> Ask:
@@ -82,17 +93,17 @@ class _Maker:
             places = tuple(self._reached(name) for name in here)
         return self._ask(cause.control or _READ, cause.text, control, places)
 
-    def of_letter(self, asked: letter.Wish) -> Ask:
-        """One thing that a practice is asked."""
+    def of_letter(self, code: str, asked: letter.Wish) -> Ask:
+        """One thing that the practice of that code is asked."""
         control = self._controls.get(asked.control)
         return Ask(
             control=asked.control,
             what=asked.what,
             why=asked.why,
             undo=control.undo if control else "Nothing to undo.",
-            see=_READ_AGAIN.format(control.wants) if control else _REACHED,
+            see=_READ_AGAIN.format(control.wants) if control else _REACHED if asked.gateway else _TOLD,
             # The PC's address is nothing to her.
-            places=(replace(self._place(asked.gateway, control, ""), source=""),),
+            places=(replace(self._place(asked.gateway or code, control, ""), source=""),),
         )
 
     def _ask(self, id_: str, what: str, control: Control | None, places: tuple[Site, ...]) -> Ask:
@@ -116,7 +127,7 @@ class _Maker:
             gateway=name,
             practice=gateway.practice,
             practice_name=gateway.practice_name,
-            computer=gateway.variables.get("computer", ""),
+            computer=_computer(gateway),
             source=gateway.address,
             destinations=endpoints.whole(self._settings.endpoints) if fact in _NETWORK else (),
             port=PRODUCT.port if fact in _NETWORK else 0,
@@ -132,7 +143,7 @@ class _Maker:
             gateway=name,
             practice=gateway.practice,
             practice_name=gateway.practice_name,
-            computer=gateway.variables.get("computer", ""),
+            computer=_computer(gateway),
             source=self._source,
             destinations=(gateway.address,),
             port=gateway.port,

@@ -30,8 +30,8 @@ from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machi
 
 _MESSAGE = 600
 _VALUE = 1_500
-# The codes of so many practices leave room for all else on the first page of a change request.
-_ON_PAGE_ONE = 150
+# What leaves room for all else on the first page of a change request: so many practices' codes, beside so many changes.
+_CODES, _CHANGES = 150, 8
 _NOBODY = Contact()
 # Beside style.css, by template.
 _STYLES = {
@@ -153,18 +153,22 @@ def plan(
     waves = [(wave, change.places(wave.steps, plan, names)) for wave in plan.waves]
     acts = [step for step in plan.steps if step.kind != "person"]
     people = [step for step in plan.steps if step.kind == "person"]
+    kinds = Counter(words.change(step) for step in acts).most_common()
+    practices = sorted({step.practice for step in plan.steps})
     return render(
         "plan.html.j2",
         plan=plan,
         names=names,
         waves=[(wave, places, max(place.seconds for place in places)) for wave, places in waves if places],
-        kinds=Counter(words.change(step) for step in acts).most_common(),
+        kinds=kinds,
+        tight=len(kinds) > _CHANGES,
+        listed=len(practices) <= _CODES and len(kinds) <= _CHANGES,
         people=people,
         acts=acts,
         exactly=change.exactly(acts),
         size=sum(step.size for step in plan.steps),
         gateways=len({step.gateway for step in acts}),
-        practices=sorted({step.practice for step in plan.steps}),
+        practices=practices,
         timing=timing,
         contact=contact,
         waits=Counter(step.who for step in people).most_common(),
@@ -294,7 +298,6 @@ def _environment() -> Environment:
         look=_look,
     )
     environment.globals.update(
-        ON_PAGE_ONE=_ON_PAGE_ONE,
         KINDS=KINDS,
         PLAN=PLAN,
         Kind=Kind,

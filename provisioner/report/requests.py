@@ -158,7 +158,7 @@ def notice_facts(notice: Notice) -> Iterator[tuple[str, str]]:
         yield "Hours", "; ".join(text for text in timing.hours if text) or "no hours are set: we tell you when we begin"
     if timing.last:
         yield "Begins by", words.when(timing.last)
-    yield "Way back", f"provisioner undo {notice.plan}, which causes the same events"
+    yield "Way back", "what is undone causes the same events, by the same account from the same source"
 
 
 def where(place: Site) -> str:

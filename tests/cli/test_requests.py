@@ -5,6 +5,7 @@ import email
 import email.policy
 import io
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from email.message import EmailMessage
@@ -14,7 +15,7 @@ import jsonschema
 import pytest
 
 from provisioner.lab.process import client
-from tests.conftest import command, environment
+from tests.conftest import ROOT, command, environment
 from tests.fixtures.documents import Page, promised
 
 # Each gateway's practice has one thing that somebody else has to do.
@@ -63,7 +64,7 @@ def papers(estate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran = run(estate, "requests", "latest", "--output", folder)
     assert ran.returncode == 0, ran.stderr
     assert "security   4 gateways, before the run: security.txt" in ran.stdout
-    assert "No draft where practices.csv has no address: " in ran.stderr and "desktop_email (1)" in ran.stderr
+    assert "No draft where practices.csv has no address" in ran.stderr and "desktop_email (1)" in ran.stderr
     return folder
 
 
@@ -252,3 +253,19 @@ def test_who_has_no_gap_is_asked_nothing(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("Nothing to ask of anybody, by audit ")
     assert not (tmp_path / "x").exists()
+
+
+def test_practices_whose_pc_is_not_known_are_told_apart(tmp_path: Path) -> None:
+    """Their gateways have no name."""
+    folder = tmp_path / "fleet"
+    shutil.copytree(ROOT / "inventory" / "example", folder)
+    rows = (folder / "practices.csv").read_text("utf-8")
+    (folder / "practices.csv").write_text(rows.replace("PRACTICE,,,", "PRACTICE,GW1,127.0.0.1,", 1), "utf-8")
+    run(folder, "audit")
+    ran = run(folder, "requests", "--output", tmp_path / "x", "--only", "A84006", "--only", "A84007")
+    assert ran.returncode == 0, ran.stderr
+    assert {path.stem for path in (tmp_path / "x").iterdir()} == {"icb-it", "practice-A84006", "practice-A84007"}
+    told = plain(tmp_path / "x" / "practice-A84006.txt")
+    assert "ALNWICK MEDICAL GROUP (PC not known yet)" in told and "PONTELAND" not in told
+    ours = plain(tmp_path / "x" / "icb-it.txt")
+    assert "ALNWICK MEDICAL GROUP" in ours and "PONTELAND MEDICAL GROUP" in ours and "(2 gateways)" in ours

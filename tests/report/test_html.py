@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from provisioner.errors import InputError
-from provisioner.model import Audit, Budget, Cause, Plan, Role, Status, Timing
+from provisioner.model import Audit, Budget, Cause, Move, Plan, Role, Status, Timing
 from provisioner.model.settings import Contact
 from provisioner.report import html
 from tests.fixtures.documents import Page
@@ -272,6 +272,17 @@ def test_a_plan_says_why_it_has_no_last_safe_start() -> None:
     assert "at no time may all of these gateways be touched" in said(
         replace(TIMING, last=None, opens=None, closes=None)
     )
+
+
+def test_each_kind_of_plan_says_its_own_way_back() -> None:
+    move = Move(practice="A84002", old="GW-A84002", new="GW-NEW", was=Role.STANDBY)
+    for kind, more, said in (
+        ("undo", {"of": "p-1"}, "This is itself the way back of p-1"),
+        ("finish", {"of": "p-1", "move": move}, "None by a command"),
+        ("migration", {"move": move}, "provisioner migrate undo A84002 , at any hour"),
+    ):
+        made = replace(plan(), kind=kind, **more)
+        assert said in Page(html.plan(made, PRACTICES, {}, TIMING, CONTACT)).words
 
 
 def test_a_plan_with_no_steps_asks_for_no_approval() -> None:

@@ -1,5 +1,6 @@
 """What is on paper: by pdftotext, of the PDF that Chromium makes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from provisioner.model import Plan
@@ -41,6 +42,22 @@ def test_the_first_page_of_a_change_request_says_all(tmp_path: Path) -> None:
     assert all(name in rest for name in names.values())
     # A line a gateway: not a page for each two.
     assert len(others) < 12
+
+
+def test_the_approval_is_on_the_first_page_of_every_change_there_can_be(tmp_path: Path) -> None:
+    """Some gateways are made ready in the same rollout in which others are retired."""
+    made, names = of_many()
+    first = made.waves[0].steps[0]
+    brought = [replace(first, id=f"b-{name}", remedy=name, role=name) for name in ("power", "carry")]
+    taken = [
+        replace(first, id=f"t-{name}", remedy=name, role=name, values={f"{name}_state": "absent"})
+        for name in ("connector", "java", "firewall", "antivirus", "service")
+    ]
+    wave = replace(made.waves[0], steps=(*made.waves[0].steps, *brought, *taken))
+    sheets = printed(html.plan(replace(made, waves=(wave, *made.waves[1:])), names, {}, TIMING, CONTACT), tmp_path)
+    for said in ("remove antivirus", "121 practices, listed under", "Change authority", "--ticket ID"):
+        assert said in sheets[0], said
+    assert all(code in " ".join(sheets[1:]) for code in names)
 
 
 def test_the_words_of_a_change_request_are_not_cut_at_the_margin(tmp_path: Path) -> None:

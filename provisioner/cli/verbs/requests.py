@@ -4,7 +4,7 @@ import json
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -70,7 +70,8 @@ def command(id_: str | None, output: Path) -> int:
         _print(output, of, [], None, {}, fleet)
         return 0
     head = Letterhead(of=of, at=audit.at if audit else datetime.now(UTC), contact=fleet.settings.contact)
-    written = {name: text for request in asked for name, text in _of_request(request, head, audit, found, fleet)}
+    letters = _letters(audit, found, fleet)
+    written = {name: text for request in asked for name, text in _of_request(request, head, letters, fleet)}
     if told:
         written |= dict(_of_notice(told, replace(head, at=datetime.now(UTC)), fleet))
     _write(output, written)
@@ -88,6 +89,9 @@ def _found(journal: Journal, id_: str | None, fleet: Fleet) -> tuple[Plan | None
     if strange := sorted({step.gateway for step in found.steps} - here):
         message = f"{found.id} is a plan for gateways that this fleet folder does not have, such as {strange[0]}."
         raise InputError(message, "Give the folder that it was made in (--fleet), or plan again.")
+    # What others have to do is asked with the plan that mends: of a way back or a move it is told what it does.
+    if found.kind != "rollout":
+        return found, None
     with suppress(InputError):
         audit = journal.load(found.audit)
         if isinstance(audit, Audit) and is_of(audit, fleet):
@@ -98,12 +102,14 @@ def _found(journal: Journal, id_: str | None, fleet: Fleet) -> tuple[Plan | None
 
 def _only(plan: Plan | None, audit: Audit | None, fleet: Fleet) -> tuple[Plan | None, Audit | None]:
     """Both as far as they are of the gateways that --only names."""
-    chosen = {gateway.name for gateway in fleets.only(fleet, common().only).gateways}
+    # One whose PC is not known yet has no name of its own.
+    chosen = {(gateway.practice, gateway.name) for gateway in fleets.only(fleet, common().only).gateways}
     if audit:
-        audit = replace(audit, gateways=tuple(gateway for gateway in audit.gateways if gateway.name in chosen))
+        kept = (gateway for gateway in audit.gateways if (gateway.practice, gateway.name) in chosen)
+        audit = replace(audit, gateways=tuple(kept))
     if plan:
-        gaps = tuple(gap for gap in plan.gaps if gap.gateway in chosen)
-        plan = replace(narrowed(plan, lambda step: step.gateway in chosen), gaps=gaps)
+        gaps = tuple(gap for gap in plan.gaps if (gap.practice, gap.gateway) in chosen)
+        plan = replace(narrowed(plan, lambda step: (step.practice, step.gateway) in chosen), gaps=gaps)
     return plan, audit
 
 
@@ -117,13 +123,18 @@ def _asked(
     return requests(of, audit, found, fleet, source)
 
 
+def _letters(audit: Audit | None, found: Sequence[Cause], fleet: Fleet) -> Callable[[str], str]:
+    """What gives the letter to a practice, by its code."""
+    ready = readiness(audit) if audit else {}
+    contact = fleet.settings.contact
+    return lambda code: html.practice(audit, code, ready, found, contact) if audit else ""
+
+
 def _of_request(
-    request: Request, head: Letterhead, audit: Audit | None, found: Sequence[Cause], fleet: Fleet
+    request: Request, head: Letterhead, letters: Callable[[str], str], fleet: Fleet
 ) -> Iterator[tuple[str, bytes]]:
     """The files of one owner's requests: text, page, CSV, and a draft for each address."""
-    page = papers.page(request, head)
-    if request.practice and audit:
-        page = html.practice(audit, request.practice, readiness(audit), found, head.contact)
+    page = letters(request.practice) if request.practice else papers.page(request, head)
     yield f"{request.name}.txt", papers.text(request, head).encode()
     yield f"{request.name}.html", page.encode("utf-8", "replace")
     yield f"{request.name}.csv", papers.table(request, head).encode()
@@ -222,9 +233,8 @@ def _print(
     out(f"{output}: each as .txt, .html and .csv{mails}.")
     _undrafted(asked, told, fleet)
     if not told:
-        out(
-            "Next: put each into a ticket of its owner. Before a run: provisioner requests PLAN, for the security team."
-        )
+        out("Next: put each into a ticket of its owner.")
+        out("Before a run, for the security team: provisioner requests PLAN --output FOLDER")
 
 
 def _undrafted(asked: Sequence[Request], told: Notice | None, fleet: Fleet) -> None:
@@ -237,7 +247,8 @@ def _undrafted(asked: Sequence[Request], told: Notice | None, fleet: Fleet) -> N
         lacking[_SECURITY] = len(told.places)
     missing = [f"{owner.replace('-', '_')}{EMAIL} ({count})" for owner, count in lacking.items() if count]
     if missing:
-        say(f"No draft where practices.csv has no address: {', '.join(missing)}.")
+        say("No draft where practices.csv has no address in the column (gateways):")
+        say(f"  {', '.join(missing)}")
 
 
 def _gateways(count: int) -> str:
