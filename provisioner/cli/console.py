@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -34,13 +34,18 @@ def folded(text: str, *, err: bool = False) -> None:
     from provisioner.report.screen import folded as fold
 
     for line in text.splitlines():
-        for one in fold(line, width()):
+        for one in fold(line, room(sys.stderr if err else sys.stdout)):
             (say if err else out)(one)
 
 
 def width() -> int:
     """The columns of the terminal that a person looks at; 80 where there is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+
+
+def room(stream: TextIO) -> int:
+    """How long a line of words may be there: as wide as the terminal, and of any length for a program that reads it."""
+    return shutil.get_terminal_size().columns if stream.isatty() else sys.maxsize
 
 
 def for_a_person() -> bool:

@@ -11,7 +11,7 @@ import click
 
 from provisioner.audit.auditor import Auditor
 from provisioner.cli.asking import is_asked, still_asked
-from provisioner.cli.console import as_json, confirm, folded, lines, out, say, width
+from provisioner.cli.console import as_json, confirm, folded, lines, out, room, say
 from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
 from provisioner.cli.progress import Watch
@@ -120,7 +120,7 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
     if not plan.steps:
         out(f"{plan.id}: nothing to do.")
         return
-    wide = width()
+    wide = room(sys.stdout)
     lines(screen.folded(f"{plan.id}, {ending.counted(ended.outcomes)}", wide))
     unchanged = {outcome.step for outcome in ended.outcomes if outcome.result is Result.UNCHANGED}
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
