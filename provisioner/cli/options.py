@@ -41,6 +41,7 @@ TAKES: Mapping[str, str] = {
     "compare": "fleet format",
     "why": "fleet format",
     "forecast": "fleet only format",
+    "requests": "fleet only format",
     "history": "fleet format yes",
     "report": "fleet",
     "record": "fleet format",
