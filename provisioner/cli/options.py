@@ -43,6 +43,7 @@ TAKES: Mapping[str, str] = {
     "forecast": "fleet only format",
     "history": "fleet format yes",
     "report": "fleet",
+    "requests": "fleet only format",
     "record": "fleet format",
     "lease list": "fleet format",
     "lease break": "fleet format yes",

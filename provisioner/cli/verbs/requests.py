@@ -47,12 +47,6 @@ def command(id_: str | None, output: Path) -> int:
 
     For each owner a text, a page and a CSV; for each practice that has to do something a letter of its own. Of a PLAN
     also what the security team is told before it is done. No gateway is touched, and nothing is sent.
-
-    \b
-    Examples:
-      provisioner requests --output requests
-      provisioner requests PLAN --output before-the-run
-      provisioner requests --only 'A84*' --output north
     """
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
