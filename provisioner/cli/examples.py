@@ -45,6 +45,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "report latest --as csv --output audit.csv",
         "report --per-practice --output pages",
     ),
+    "requests": (
+        "requests --output requests",
+        "requests ab12 --output before-the-run",
+        "requests --only 'A84*' --output north",
+    ),
     "record": ("record latest --output record", "record --verify record"),
     "lease list": ("lease list",),
     "lease break": ('lease break A84002 --because "the laptop was lost"',),

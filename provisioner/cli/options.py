@@ -44,6 +44,7 @@ TAKES: Mapping[str, str] = {
     "requests": "fleet only format",
     "history": "fleet format yes",
     "report": "fleet",
+    "requests": "fleet only format",
     "record": "fleet format",
     "lease list": "fleet format",
     "lease break": "fleet format yes",

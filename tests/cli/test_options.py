@@ -22,7 +22,7 @@ _GIVEN = {
 _WORDS: dict[str, tuple[str, ...]] = {
     "demo": ("--dir", "x"), "init": ("x",), "practices": (str(Path(__file__)),), "find": ("--addresses", "127.0.0.1"),
     "read": ("A81001",), "apply": ("p",), "undo": ("p",), "migrate start": ("A81001",), "show": ("a",),
-    "approve": ("p",), "why": ("A81001", "clock"),
+    "approve": ("p",), "requests": ("--output", "x"), "why": ("A81001", "clock"),
     "migrate confirm": ("A81001", "s", "--by", "n"), "migrate finish": ("A81001",), "migrate undo": ("A81001",),
     "lease break": ("A81001", "--because", "x"), "record": ("p", "--output", "x"), "completion": ("bash",),
     "lab": ("state",), "approve": ("p",), "why": ("A81001", "R14-rule"), "requests": ("--output", "x"),
