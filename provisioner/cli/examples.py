@@ -33,11 +33,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "show": ("show latest", "show ab12 --all"),
     "compare": ("compare", "compare ab12 latest", "compare | cut -f 1,3,5"),
     "why": ("why A84002 R14-rule", "why A84002 cert"),
-    "requests": (
-        "requests --output requests",
-        "requests latest --output before-the-run",
-        "requests --only 'A84*' --output north",
-    ),
     "forecast": ("forecast", "forecast --days 365 --only icb=QHM", "forecast | cut -f 1,3,5"),
     "history": ("history --last 50", "history --prune 365"),
     "report": (

@@ -41,7 +41,6 @@ TAKES: Mapping[str, str] = {
     "compare": "fleet format",
     "why": "fleet format",
     "forecast": "fleet only format",
-    "requests": "fleet only format",
     "history": "fleet format yes",
     "report": "fleet",
     "requests": "fleet only format",

@@ -25,7 +25,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "approve": ("p",), "requests": ("--output", "x"), "why": ("A81001", "clock"),
     "migrate confirm": ("A81001", "s", "--by", "n"), "migrate finish": ("A81001",), "migrate undo": ("A81001",),
     "lease break": ("A81001", "--because", "x"), "record": ("p", "--output", "x"), "completion": ("bash",),
-    "lab": ("state",), "approve": ("p",), "why": ("A81001", "R14-rule"), "requests": ("--output", "x"),
+    "lab": ("state",),
 }  # fmt: skip
 _IDLE = [(verb, name) for verb, takes in TAKES.items() for name in _GIVEN if name not in takes.split()]
 Run = Callable[..., Any]
