@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import ntpath
 import re
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from provisioner.ansible import package
@@ -13,6 +17,28 @@ from provisioner.ansible.work import Values, Work
 _SHARED = re.compile(r"[A-Z]:\\(Windows|Users|ProgramData|Program Files( \(x86\))?)(\\[^\\]*)?", re.IGNORECASE)
 _FOLDER = re.compile(r"[A-Za-z]:(\\[^\\]+)+")
 _COPY = "ansible.windows.win_copy"
+
+
+def _note(at: Place) -> str:
+    """Where we note what the files were made from: by this a reading proves what they hold."""
+    return f"{at.keep}\\made.json"
+
+
+def _with_note(paths: list[str], at: Place) -> list[str]:
+    """The files and our note of them, which is kept, put back and removed as they are. No files, no note."""
+    return [*paths, _note(at)] if paths else []
+
+
+def _noted(files: Sequence[Values], texts: Values) -> str:
+    made = [
+        {
+            "path": file["path"],
+            "sha256": hashlib.sha256(texts[file["path"]].encode()).hexdigest(),
+            "made_from": file.get("made_from") or "",
+        }
+        for file in files
+    ]
+    return json.dumps({"files": made}, indent=1)
 
 
 class ActionModule(Work):
@@ -42,18 +68,26 @@ class ActionModule(Work):
         return {**done.told(), "access": access, "files": self._write(given["files"], at)}
 
     def _write(self, files: list[Values], at: Place) -> Values:
-        """Write the files made from templates, keeping what they replace; the checksums of those that were there."""
-        paths = [file["path"] for file in files]
+        """Write the files made from templates, and after them what each was made from, keeping what they replace; the
+        checksums of those that were there, our note among them."""
+        paths = _with_note([file["path"] for file in files], at)
         found = package.checksums(package.stats(self, "Look at the files that are there", paths))
         # One file with a secret hides all of them: what Ansible says of its neighbour might hold the same secret.
         hidden = any(file.get("secrets") for file in files)
         texts = {file["path"]: self._text(file, hidden) for file in files}
+        wanted = {**texts, **({_note(at): _noted(files, texts)} if files else {})}
+        differ = {path for path, text in wanted.items() if found.get(path) != package.sha1(text)}
         if not self.check:
-            replaced = {path: sha1 for path, sha1 in found.items() if sha1 != package.sha1(texts[path])}
+            replaced = {path: sha1 for path, sha1 in found.items() if path in differ}
             self._keep("Keep the files that will be replaced", replaced, at, hidden=hidden)
-        for file in files:
-            path, diff = file["path"], False if file.get("secrets") else None
-            self.do("Write the files", _COPY, hidden=hidden, diff=diff, content=texts[path], dest=path)
+        # A Connector that runs has read the old ones.
+        with package.stopped(self, at, True) if differ & set(texts) else nullcontext():
+            for file in files:
+                path, diff = file["path"], False if file.get("secrets") else None
+                self.do("Write the files", _COPY, hidden=hidden, diff=diff, content=texts[path], dest=path)
+            if files:
+                part = "Note what the files were made from"
+                self.do(part, _COPY, hidden=hidden, diff=False, content=wanted[_note(at)], dest=_note(at))
         return found
 
     def _text(self, file: Values, hidden: bool) -> str:
@@ -76,7 +110,7 @@ class ActionModule(Work):
                 f"{at.folder} is a folder of Windows or of all programs: it is not removed.",
             )
         package.refuse_running(self, at)
-        paths = [file["path"] for file in given["files"]]
+        paths = _with_note([file["path"] for file in given["files"]], at)
         found = package.stats(self, "Look at the files that are there", [*paths, at.folder])
         files = package.checksums({path: stat for path, stat in found.items() if not stat.get("isdir")})
         if found:
@@ -86,6 +120,9 @@ class ActionModule(Work):
         product = package.remove_product(self, given["package"])
         before = package.remove_tree(self, at, "Remove the package, keeping it for an undo", at.folder)
         self.do("Remove the folder", "ansible.windows.win_file", path=at.folder, state="absent")
+        if _note(at) in files:
+            part = "Remove what was noted of the files"
+            self.do(part, "ansible.windows.win_file", path=_note(at), state="absent")
         if given["package"] is not None:
             package.forget(self, at, given["package"])
         return {"present": at.folder in found, "package": before, "product": product, "files": files}
@@ -97,7 +134,8 @@ class ActionModule(Work):
         known, was = "files" in before, before.get("files") or {}
         zipped = wanted is not None and wanted["kind"] == "zip"
         told = before.get("package") or {}
-        paths = list(dict.fromkeys([*(file["path"] for file in given["files"]), *was])) if known else []
+        ours = _with_note([file["path"] for file in given["files"]], at)
+        paths = list(dict.fromkeys([*ours, *was])) if known else []
         found = package.checksums(package.stats(self, "Look at the files that are there", paths))
         self._refuse_lost(given, at, {path: sha1 for path, sha1 in was.items() if found.get(path) != sha1})
         package.close_ours(self, at)
@@ -114,7 +152,9 @@ class ActionModule(Work):
             access.update(self._put_back([one for one in folders if one not in made], found, was, at, would, zipped))
 
         unpacking = package.as_it_was(wanted, at.folder, told) if zipped else None
-        unpacked = package.unpack(self, at, unpacking, changes=known and found != was, also=put_back)
+        # Our note is none of the Connector's files: it need not be stopped for that.
+        changes = known and any(found.get(path) != was.get(path) for path in paths if path != _note(at))
+        unpacked = package.unpack(self, at, unpacking, changes=changes, also=put_back)
         package.remove_empty(self, made)
         return {"access": access, "package": unpacked, "files": found}
 

@@ -171,7 +171,7 @@ def unpack(
 
 
 @contextmanager
-def stopped(work: Work, at: Place, would: bool, restart: bool) -> Iterator[None]:
+def stopped(work: Work, at: Place, would: bool, restart: bool = True) -> Iterator[None]:
     """The Connector does not run while files are replaced, if any will be (`would`). Files of a program that runs
     cannot be replaced, or would be mixed with what it has read already."""
     state = _state(work, at)
