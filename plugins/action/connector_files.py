@@ -59,36 +59,37 @@ class ActionModule(Work):
         return do(given, package.place(given))
 
     def _present(self, given: Values, at: Place) -> Values:
-        paths = [file["path"] for file in given["files"]]
+        files, wanted = given["files"], given["package"]
+        paths = [file["path"] for file in files]
         access = package.close_folders(self, at, [at.folder, *map(ntpath.dirname, paths), *given["closed"]])
-        wanted = given["package"]
-        done = package.Put()
-        if wanted is not None:
-            done = package.put(self, at, Unpacking(package=wanted, destination=at.folder, skip=paths))
-        return {**done.told(), "access": access, "files": self._write(given["files"], at)}
-
-    def _write(self, files: list[Values], at: Place) -> Values:
-        """Write the files made from templates, and after them what each was made from, keeping what they replace; the
-        checksums of those that were there, our note among them."""
-        paths = _with_note([file["path"] for file in files], at)
-        found = package.checksums(package.stats(self, "Look at the files that are there", paths))
+        found = package.checksums(package.stats(self, "Look at the files that are there", _with_note(paths, at)))
         # One file with a secret hides all of them: what Ansible says of its neighbour might hold the same secret.
         hidden = any(file.get("secrets") for file in files)
         texts = {file["path"]: self._text(file, hidden) for file in files}
-        wanted = {**texts, **({_note(at): _noted(files, texts)} if files else {})}
-        differ = {path for path, text in wanted.items() if found.get(path) != package.sha1(text)}
+        if files:
+            texts[_note(at)] = _noted(files, texts)
+        differ = {path for path, text in texts.items() if found.get(path) != package.sha1(text)}
         if not self.check:
             replaced = {path: sha1 for path, sha1 in found.items() if path in differ}
             self._keep("Keep the files that will be replaced", replaced, at, hidden=hidden)
-        # A Connector that runs has read the old ones.
-        with package.stopped(self, at, True) if differ & set(texts) else nullcontext():
-            for file in files:
-                path, diff = file["path"], False if file.get("secrets") else None
-                self.do("Write the files", _COPY, hidden=hidden, diff=diff, content=texts[path], dest=path)
-            if files:
-                part = "Note what the files were made from"
-                self.do(part, _COPY, hidden=hidden, diff=False, content=wanted[_note(at)], dest=_note(at))
-        return found
+        done = package.Put()
+        # A Connector that runs has read the old ones; and it never runs with its new files and its old package.
+        stops = bool(differ - {_note(at)})
+        with package.stopped(self, at, True) if stops else nullcontext():
+            if wanted is not None:
+                unpacking = Unpacking(package=wanted, destination=at.folder, skip=paths)
+                done = package.put(self, at, unpacking, restart=not stops)
+            self._write(files, texts, at, hidden=hidden)
+        return {**done.told(), "access": access, "files": found}
+
+    def _write(self, files: list[Values], texts: Values, at: Place, *, hidden: bool) -> None:
+        """Write the files made from templates, and after them the note of what each was made from."""
+        for file in files:
+            path, diff = file["path"], False if file.get("secrets") else None
+            self.do("Write the files", _COPY, hidden=hidden, diff=diff, content=texts[path], dest=path)
+        if files:
+            part, note = "Note what the files were made from", _note(at)
+            self.do(part, _COPY, hidden=hidden, diff=False, content=texts[note], dest=note)
 
     def _text(self, file: Values, hidden: bool) -> str:
         part, secrets = f"Make {ntpath.basename(file['path'])} from its template", file.get("secrets") or {}

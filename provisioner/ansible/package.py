@@ -102,14 +102,15 @@ def close_ours(work: Work, at: Place) -> None:
     work.do("Close our folder to all but administrators", "folder_access", private=[at.keep, at.kept])
 
 
-def put(work: Work, at: Place, unpacking: Unpacking) -> Put:
-    """Put a package there, from wherever fleet.yml says that it comes."""
+def put(work: Work, at: Place, unpacking: Unpacking, *, restart: bool = True) -> Put:
+    """Put a package there, from wherever fleet.yml says that it comes. `restart`: whether a Connector that was stopped
+    for it is started again."""
     package = unpacking.package
     if package["source"] == "push":
         there = f"{at.keep}\\packages\\pushed-{package['name']}"
         work.do("Push the package", "ansible.windows.win_copy", src=package["location"], dest=there)
     if unpacking.zipped or unpacking.member:
-        return Put(before=unpack(work, at, unpacking))
+        return Put(before=unpack(work, at, unpacking, restart=restart))
     # An installer is only fetched: nothing that runs is touched by that.
     fetched = tree(work, at, unpacking)
     # On a gateway that has not fetched it yet there is nothing to ask: the fetching already shows as a change.
