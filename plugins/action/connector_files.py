@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import ntpath
 import re
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from provisioner.ansible import installer, ours, package
@@ -14,6 +18,28 @@ from provisioner.ansible.work import Values, Work
 _SHARED = re.compile(r"[A-Z]:\\(Windows|Users|ProgramData|Program Files( \(x86\))?)(\\[^\\]*)?", re.IGNORECASE)
 _FOLDER = re.compile(r"[A-Za-z]:(\\[^\\]+)+")
 _COPY = "ansible.windows.win_copy"
+
+
+def _note(at: Ours) -> str:
+    """Where we note what the files were made from: by this a reading proves what they hold."""
+    return f"{at.keep}\\made.json"
+
+
+def _with_note(paths: list[str], at: Ours) -> list[str]:
+    """The files and our note of them, which is kept, put back and removed as they are. No files, no note."""
+    return [*paths, _note(at)] if paths else []
+
+
+def _noted(files: Sequence[Values], texts: Values) -> str:
+    made = [
+        {
+            "path": file["path"],
+            "sha256": hashlib.sha256(texts[file["path"]].encode()).hexdigest(),
+            "made_from": file.get("made_from") or "",
+        }
+        for file in files
+    ]
+    return json.dumps({"files": made}, indent=1)
 
 
 class ActionModule(Work):
@@ -34,28 +60,37 @@ class ActionModule(Work):
         return do(given, Ours.of(given))
 
     def _present(self, given: Values, at: Ours) -> Values:
-        paths = [file["path"] for file in given["files"]]
-        access = ours.close_folders(self, at, [at.folder, *map(ntpath.dirname, paths), *given["closed"]])
-        wanted = given["package"]
-        done = installer.Put()
-        if wanted is not None:
-            done = package.put(self, at, Unpacking(package=wanted, destination=at.folder, skip=paths))
-        return {**done.told(), "access": access, "files": self._write(given["files"], at)}
-
-    def _write(self, files: list[Values], at: Ours) -> Values:
-        """Write the files made from templates, keeping what they replace; the checksums of those that were there."""
+        files, wanted = given["files"], given["package"]
         paths = [file["path"] for file in files]
-        found = ours.checksums(ours.stats(self, "Look at the files that are there", paths))
+        access = ours.close_folders(self, at, [at.folder, *map(ntpath.dirname, paths), *given["closed"]])
+        found = ours.checksums(ours.stats(self, "Look at the files that are there", _with_note(paths, at)))
         # One file with a secret hides all of them: what Ansible says of its neighbour might hold the same secret.
         hidden = any(file.get("secrets") for file in files)
         texts = {file["path"]: self._text(file, hidden) for file in files}
+        if files:
+            texts[_note(at)] = _noted(files, texts)
+        differ = {path for path, text in texts.items() if found.get(path) != ours.sha1(text)}
         if not self.check:
-            replaced = {path: sha1 for path, sha1 in found.items() if sha1 != ours.sha1(texts[path])}
+            replaced = {path: sha1 for path, sha1 in found.items() if path in differ}
             self._keep("Keep the files that will be replaced", replaced, at, hidden=hidden)
+        done = installer.Put()
+        # A Connector that runs has read the old ones; and it never runs with its new files and its old package.
+        stops = bool(differ - {_note(at)})
+        with package.stopped(self, at, True) if stops else nullcontext():
+            if wanted is not None:
+                unpacking = Unpacking(package=wanted, destination=at.folder, skip=paths)
+                done = package.put(self, at, unpacking, restart=not stops)
+            self._write(files, texts, at, hidden=hidden)
+        return {**done.told(), "access": access, "files": found}
+
+    def _write(self, files: list[Values], texts: Values, at: Ours, *, hidden: bool) -> None:
+        """Write the files made from templates, and after them the note of what each was made from."""
         for file in files:
             path, diff = file["path"], False if file.get("secrets") else None
             self.do("Write the files", _COPY, hidden=hidden, diff=diff, content=texts[path], dest=path)
-        return found
+        if files:
+            part, note = "Note what the files were made from", _note(at)
+            self.do(part, _COPY, hidden=hidden, diff=False, content=texts[note], dest=note)
 
     def _text(self, file: Values, hidden: bool) -> str:
         part, secrets = f"Make {ntpath.basename(file['path'])} from its template", file.get("secrets") or {}
@@ -77,7 +112,7 @@ class ActionModule(Work):
                 f"{at.folder} is a folder of Windows or of all programs: it is not removed.",
             )
         package.refuse_running(self, at)
-        paths = [file["path"] for file in given["files"]]
+        paths = _with_note([file["path"] for file in given["files"]], at)
         found = ours.stats(self, "Look at the files that are there", [*paths, at.folder])
         files = ours.checksums({path: stat for path, stat in found.items() if not stat.get("isdir")})
         if found:
@@ -87,6 +122,9 @@ class ActionModule(Work):
         product = installer.remove_product(self, given["package"])
         before = package.remove_tree(self, at, "Remove the package, keeping it for an undo", at.folder)
         self.do("Remove the folder", "ansible.windows.win_file", path=at.folder, state="absent")
+        if _note(at) in files:
+            part = "Remove what was noted of the files"
+            self.do(part, "ansible.windows.win_file", path=_note(at), state="absent")
         if given["package"] is not None:
             package.forget(self, at, given["package"])
         return {"present": at.folder in found, "package": before, "product": product, "files": files}
@@ -98,7 +136,8 @@ class ActionModule(Work):
         known, was = "files" in before, before.get("files") or {}
         zipped = wanted is not None and wanted["kind"] == "zip"
         told = before.get("package") or {}
-        paths = list(dict.fromkeys([*(file["path"] for file in given["files"]), *was])) if known else []
+        named = _with_note([file["path"] for file in given["files"]], at)
+        paths = list(dict.fromkeys([*named, *was])) if known else []
         found = ours.checksums(ours.stats(self, "Look at the files that are there", paths))
         self._refuse_lost(given, at, {path: sha1 for path, sha1 in was.items() if found.get(path) != sha1})
         ours.close_ours(self, at)
@@ -115,7 +154,9 @@ class ActionModule(Work):
             access.update(self._put_back([one for one in folders if one not in made], found, was, at, would, zipped))
 
         unpacking = package.as_it_was(wanted, at.folder, told) if zipped else None
-        unpacked = package.unpack(self, at, unpacking, changes=known and found != was, also=put_back)
+        # Our note is none of the Connector's files: it need not be stopped for that.
+        changes = known and any(found.get(path) != was.get(path) for path in paths if path != _note(at))
+        unpacked = package.unpack(self, at, unpacking, changes=changes, also=put_back)
         package.remove_empty(self, made)
         return {"access": access, "package": unpacked, "files": found}
 

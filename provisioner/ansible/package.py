@@ -3,7 +3,7 @@
 What the roles `connector`, `java` and `service` share. `Unpacking` says which package, and where its files go.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,14 +31,15 @@ class Unpacking:
         return bool(self.package["kind"] == "zip")
 
 
-def put(work: Work, at: Ours, unpacking: Unpacking) -> Put:
-    """Put a package there, from wherever fleet.yml says that it comes."""
+def put(work: Work, at: Ours, unpacking: Unpacking, *, restart: bool = True) -> Put:
+    """Put a package there, from wherever fleet.yml says that it comes. `restart`: whether a Connector that was stopped
+    for it is started again."""
     package = unpacking.package
     if package["source"] == "push":
         there = f"{at.keep}\\packages\\pushed-{package['name']}"
         work.do("Push the package", "ansible.windows.win_copy", src=package["location"], dest=there)
     if unpacking.zipped or unpacking.member:
-        return Put(before=unpack(work, at, unpacking))
+        return Put(before=unpack(work, at, unpacking, restart=restart))
     # An installer is only fetched: nothing that runs is touched by that.
     fetched = tree(work, at, unpacking)
     # On a gateway that has not fetched it yet there is nothing to ask: the fetching already shows as a change.
@@ -100,7 +101,7 @@ def unpack(
 
 
 @contextmanager
-def stopped(work: Work, at: Ours, would: bool, restart: bool) -> Iterator[None]:
+def stopped(work: Work, at: Ours, would: bool, restart: bool = True) -> Iterator[None]:
     """The Connector does not run while files are replaced, if any will be (`would`). Files of a program that runs
     cannot be replaced, or would be mixed with what it has read already."""
     state = _state(work, at)

@@ -118,6 +118,10 @@ class Connector:
     files: tuple[ConnectorFile, ...] = ()
     carry: tuple[str, ...] = ()
 
+    def at(self, path: str) -> str:
+        """The full path, on a gateway, of a file below the folder."""
+        return f"{self.folder}\\{path}".replace("/", "\\")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Java:

@@ -23,13 +23,13 @@ def _digests(evidence: Evidence | None, paths: list[str]) -> list[str | None]:
 
 
 def _values(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
-    folder = fleet.settings.connector.folder
+    connector = fleet.settings.connector
     return {
         "carry_state": "present",
         # Which gateway the practice leaves is the migration's to say.
         "carry_from": "",
-        "carry_paths": [f"{folder}\\{path}" for path in fleet.settings.connector.carry],
-        "connector_folder": folder,
+        "carry_paths": [connector.at(path) for path in connector.carry],
+        "connector_folder": connector.folder,
         "connector_keep": KEEP,
     }
 
