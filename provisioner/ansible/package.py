@@ -3,7 +3,7 @@
 What the roles `connector`, `java` and `service` share. `Unpacking` says which package, and where its files go.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
