@@ -41,7 +41,7 @@ _OURS = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Row:
+class _BoardRow:
     """A gateway as the board shows it; `seconds` of None are not known."""
 
     state: str
@@ -199,19 +199,21 @@ class Board:
         yield _line(self.left())
         yield from self._rows(width, height - _FREE - 2)
 
-    def rows(self) -> list[_Row]:
+    def rows(self) -> list[_BoardRow]:
         """One for each gateway that something is to be said of: what went wrong first, then who waits, then what runs,
         each the longest first."""
-        now, found = self._clock(), dict[str, _Row]()
+        now, found = self._clock(), dict[str, _BoardRow]()
         for shard in list(self._running):
             for name, its in list(shard.items()):
-                found[name] = _Row(state=_RUNNING, gateway=name, step=change(its.steps[0]), seconds=now - its.since)
+                found[name] = _BoardRow(
+                    state=_RUNNING, gateway=name, step=change(its.steps[0]), seconds=now - its.since
+                )
         for name, waits in list(self._waiting.items()):
             seconds = now - waits.since
-            found[name] = _Row(state=_WAITING, gateway=name, step=waits.step, seconds=seconds, words=waits.words)
+            found[name] = _BoardRow(state=_WAITING, gateway=name, step=waits.step, seconds=seconds, words=waits.words)
         for name, outcome in list(self._bad.items()):
             step = self._steps.get(outcome.step)
-            found[name] = _Row(
+            found[name] = _BoardRow(
                 state=_BAD[outcome.result],
                 gateway=name,
                 step=change(step) if step else "",
@@ -292,7 +294,7 @@ def _worse(one: Outcome, other: Outcome) -> bool:
     return order.index(one.result) <= order.index(other.result)
 
 
-def _cells(row: _Row) -> tuple[str, str, str, str]:
+def _cells(row: _BoardRow) -> tuple[str, str, str, str]:
     return row.state, row.gateway, row.step, "" if row.seconds is None else span(row.seconds)
 
 
