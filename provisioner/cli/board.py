@@ -14,7 +14,7 @@ from rich.text import Text
 
 from provisioner.execute import events
 from provisioner.execute.estimate import Begun, Costs, Under, UnderWay, learned, overdue, seconds_left
-from provisioner.model import Outcome, Plan, Result, Step
+from provisioner.model import Outcome, Plan, Reason, Result, Step
 from provisioner.plan.guards import START
 from provisioner.report.screen import flat, folded
 from provisioner.report.words import change, counted
@@ -41,7 +41,7 @@ _OURS = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Row:
+class _BoardRow:
     """A gateway as the board shows it; `seconds` of None are not known."""
 
     state: str
@@ -64,7 +64,7 @@ class Board:
     """Where a run stands, at a glance: what went wrong, who waits, what runs and since when, and how long it takes.
 
     `durations` are the seconds that remedies were measured to take; `shard` is how many gateways one playbook has;
-    `instruct` says in lines what those who are waited for are to do, of the gateways and the words of a PersonAwaited.
+    `instruct` says in lines what those who are waited for are to do, of the steps and the words of a PersonAwaited.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Board:
         *,
         cores: int = os.cpu_count() or 1,
         clock: Callable[[], float] = time.monotonic,
-        instruct: Callable[[Sequence[str], str], Sequence[str]] = lambda gateways, words: [words],
+        instruct: Callable[[Sequence[Step], str], Sequence[str]] = lambda steps, words: [words],
     ) -> None:
         self._plan, self._shard, self._cores, self._clock, self._instruct = plan, shard, cores, clock, instruct
         # As was thought before, and as this evening teaches.
@@ -94,6 +94,7 @@ class Board:
         self._begun: list[Begun] = []
         # Who waits for a person, with what is asked; and whether something else is waited for.
         self.asked: dict[str, str] = {}
+        self._asked_for: tuple[Step, ...] = ()
         self._stands = False
         self._worked, self._since = 0.0, clock()
         self._wave = ""
@@ -115,7 +116,9 @@ class Board:
                 self._ended(outcome)
             case events.PersonAwaited():
                 self.asked = dict.fromkeys(happening.gateways, happening.words)
-                self._wait(happening.gateways, asked=True)
+                self._asked_for = happening.steps
+                for step in happening.steps:
+                    self._waiting[step.gateway] = _Waits(since=self._clock(), step=change(step), words="")
             case events.Settling():
                 self._stands = True
                 self._wait(happening.gateways, "work may still be under way there")
@@ -157,12 +160,9 @@ class Board:
                 left.append((shard, begun))
         self._running, self._begun = [shard for shard, _ in left], [begun for _, begun in left]
 
-    def _wait(self, gateways: Sequence[str], words: str = "", *, asked: bool = False) -> None:
+    def _wait(self, gateways: Sequence[str], words: str) -> None:
         for name in gateways:
-            left = [one for one in self._steps.values() if one.gateway == name and not self._over(one)]
-            # A person does a step of that person's, or is asked at a start.
-            persons = [one for one in left if one.kind == "person" or one.remedy == START]
-            step = next(iter(persons if asked and persons else left), None)
+            step = next((one for one in self._steps.values() if one.gateway == name and not self._over(one)), None)
             self._waiting[name] = _Waits(since=self._clock(), step=change(step) if step else "", words=words)
 
     def _over(self, step: Step) -> bool:
@@ -171,11 +171,13 @@ class Board:
     def _ended(self, outcome: Outcome) -> None:
         self._results[outcome.step] = outcome.result
         self._stands = False
-        asked, name = self.asked.pop(outcome.gateway, ""), outcome.gateway
-        self._waiting.pop(name, None)
+        name = outcome.gateway
+        for gone in (self.asked, self._waiting):
+            gone.pop(name, None)
         step = self._steps.get(outcome.step)
         if outcome.result is Result.WAITING:
-            words = "" if asked and asked in outcome.message else outcome.message
+            # What a person is asked stands apart.
+            words = "" if outcome.reason is Reason.ASKED else outcome.message
             self._waiting[name] = _Waits(since=self._clock(), step=change(step) if step else "", words=words)
         if outcome.result in _BAD and (name not in self._bad or _worse(outcome, self._bad[name])):
             self._bad[name] = outcome
@@ -197,19 +199,21 @@ class Board:
         yield _line(self.left())
         yield from self._rows(width, height - _FREE - 2)
 
-    def rows(self) -> list[_Row]:
+    def rows(self) -> list[_BoardRow]:
         """One for each gateway that something is to be said of: what went wrong first, then who waits, then what runs,
         each the longest first."""
-        now, found = self._clock(), dict[str, _Row]()
+        now, found = self._clock(), dict[str, _BoardRow]()
         for shard in list(self._running):
             for name, its in list(shard.items()):
-                found[name] = _Row(state=_RUNNING, gateway=name, step=change(its.steps[0]), seconds=now - its.since)
+                found[name] = _BoardRow(
+                    state=_RUNNING, gateway=name, step=change(its.steps[0]), seconds=now - its.since
+                )
         for name, waits in list(self._waiting.items()):
             seconds = now - waits.since
-            found[name] = _Row(state=_WAITING, gateway=name, step=waits.step, seconds=seconds, words=waits.words)
+            found[name] = _BoardRow(state=_WAITING, gateway=name, step=waits.step, seconds=seconds, words=waits.words)
         for name, outcome in list(self._bad.items()):
             step = self._steps.get(outcome.step)
-            found[name] = _Row(
+            found[name] = _BoardRow(
                 state=_BAD[outcome.result],
                 gateway=name,
                 step=change(step) if step else "",
@@ -242,11 +246,12 @@ class Board:
         return ", ".join(parts if more else parts[1:])
 
     def _asks(self, width: int) -> Iterator[str]:
-        by_words: dict[str, list[str]] = {}
-        for gateway, words in list(self.asked.items()):
-            by_words.setdefault(words, []).append(gateway)
-        for words, gateways in by_words.items():
-            for line in self._instruct(gateways, words):
+        by_words: dict[str, list[Step]] = {}
+        for step in self._asked_for:
+            if words := self.asked.get(step.gateway):
+                by_words.setdefault(words, []).append(step)
+        for words, steps in by_words.items():
+            for line in self._instruct(steps, words):
                 yield from folded(line, width)
 
     @property
@@ -289,7 +294,7 @@ def _worse(one: Outcome, other: Outcome) -> bool:
     return order.index(one.result) <= order.index(other.result)
 
 
-def _cells(row: _Row) -> tuple[str, str, str, str]:
+def _cells(row: _BoardRow) -> tuple[str, str, str, str]:
     return row.state, row.gateway, row.step, "" if row.seconds is None else span(row.seconds)
 
 

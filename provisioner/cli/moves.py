@@ -146,7 +146,7 @@ def text(stand: Stand, fleet: Fleet) -> str:
     if first and _taken_up_next(stand, first):
         lines.append(f"{first.remedy} is {stand.confirmed[first.id]}; the next command takes that up.")
     elif first and _asks(stand, first):
-        lines += instructions(stand.plan, fleet, [first.gateway], first.words)
+        lines += instructions(stand.plan, fleet, [first], first.words)
     lines.append(f"Next: {again(stand.plan) if stand.open else after(stand.plan)}")
     return "\n".join(lines)
 

@@ -19,7 +19,7 @@ from provisioner.cli.console import ask_password, say
 from provisioner.cli.options import common
 from provisioner.execute import events
 from provisioner.journal import Journal
-from provisioner.model import Evidence, Fleet, Plan, Result
+from provisioner.model import Evidence, Fleet, Plan, Result, Step
 from provisioner.report.words import counted
 
 
@@ -83,12 +83,12 @@ class Watch:
 
     def _words(self, happening: events.Happening) -> list[str]:
         if isinstance(happening, events.PersonAwaited):
-            return self._instruct(happening.gateways, happening.words)
+            return self._instruct(happening.steps, happening.words)
         said = _words(happening, self._plan, self._board.asked)
         return [said] if said else []
 
-    def _instruct(self, gateways: Sequence[str], words: str) -> list[str]:
-        return instructions(self._plan, self._fleet, gateways, words)
+    def _instruct(self, steps: Sequence[Step], words: str) -> list[str]:
+        return instructions(self._plan, self._fleet, steps, words)
 
     def task(self, gateway: str, role: str, task: str) -> None:
         """Ansible begins a task on a gateway."""

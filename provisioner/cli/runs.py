@@ -10,7 +10,7 @@ from dataclasses import replace
 import click
 
 from provisioner.audit.auditor import Auditor
-from provisioner.cli.asking import is_asked, still_asked
+from provisioner.cli.asking import still_asked
 from provisioner.cli.console import as_json, confirm, folded, lines, out, room, say
 from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
@@ -19,7 +19,7 @@ from provisioner.execute import budget, by_ansible, engine
 from provisioner.execute.admission import Asked
 from provisioner.execute.by_ansible import Stopping
 from provisioner.journal import Journal, standing
-from provisioner.model import FINISHED, Fleet, Plan, Result
+from provisioner.model import FINISHED, Fleet, Plan, Reason, Result
 from provisioner.report import screen
 from provisioner.report.words import counted
 
@@ -126,12 +126,17 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
         out(f"Before this run: {line[0].lower()}{line[1:]}")
     # What persons were asked is said as an instruction; in a migration all that follows waits for it.
-    told = [one for one in ended.outcomes if not (is_asked(one) or (plan.move and one.result is Result.SKIPPED))]
+    told = [
+        one
+        for one in ended.outcomes
+        if not (one.reason is Reason.ASKED or (plan.move and one.result is Result.SKIPPED))
+    ]
     lines(ending.not_done(plan, told, wide))
     asked = still_asked(plan, fleet, ended.outcomes)
     for line in asked:
         lines(screen.folded(line, wide))
-    if ended.stopped and not (plan.move and asked) and not any(ended.stopped in one.message for one in ended.outcomes):
+    # What was not begun says why with it.
+    if ended.stopped and not (plan.move and asked) and not any(one.reason is Reason.NOT_BEGUN for one in told):
         lines(screen.folded(f"Stopped: {ended.stopped}.", wide))
     out(_verdict(ended))
     lines(screen.next_(again if ended.exit_code else then, wide))

@@ -51,11 +51,16 @@ class StepEnded:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonAwaited:
-    """These gateways wait for somebody to do what `words` say, at most until then."""
+    """These steps wait for somebody to do what `words` say, at most until then."""
 
-    gateways: tuple[str, ...]
+    steps: tuple[Step, ...]
     words: str
     until: datetime
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """Where that is, each once."""
+        return tuple(dict.fromkeys(step.gateway for step in self.steps))
 
 
 @dataclass(frozen=True, kw_only=True)

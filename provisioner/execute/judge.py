@@ -26,6 +26,7 @@ _SETTLED = (Status.PASSED, Status.WAIVED, Status.NOT_APPLICABLE)
 # With a reason where something later depends on it.
 Verdict = tuple[Result, str] | tuple[Result, str, Reason]
 # How a step ends on the PC that is left, once that is stated to be off.
+APPROVING = (Result.WAITING, APPROVE, Reason.ASKED)
 UNNEEDED = (Result.UNCHANGED, "a person has stated that this PC is switched off and stays so", Reason.STATED_OFF)
 # What is said of a step that Ansible was never asked to do.
 NOT_ASKED = ("late", "lost")
@@ -199,7 +200,7 @@ def decide_before(
         return Result.UNCHANGED, "as it was before"
     if not step.restores and reading.proved(step) and not (begun and reading.lost(step)):
         if step.remedy == START and not working:
-            return Result.WAITING, APPROVE
+            return APPROVING
         return Result.UNCHANGED, "already as planned"
     if stops_service(step.remedy) and (name := going(reading.evidence[step.gateway])):
         return Result.WAITING, f"Windows removes the service {name} at its next restart; {_RESTART}"

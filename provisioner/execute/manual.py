@@ -31,7 +31,7 @@ def wait_for(run: Run, steps: Sequence[Step]) -> None:
         left = still
         if left and not asked:
             words = "; ".join(dict.fromkeys(step.words for step in left))
-            run.notify(events.PersonAwaited(gateways=tuple(step.gateway for step in left), words=words, until=until))
+            run.notify(events.PersonAwaited(steps=tuple(left), words=words, until=until))
             asked = True
         if left:
             run.ports.pause(POLL)

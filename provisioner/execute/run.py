@@ -176,7 +176,7 @@ class Run:
 
     def all_outcomes(self) -> tuple[Outcome, ...]:
         """One for each step, in the plan's order; of what was not begun: skipped."""
-        why = (Result.SKIPPED, f"not begun: {self.stopped}")
+        why = (Result.SKIPPED, f"not begun: {self.stopped}", Reason.NOT_BEGUN)
         return tuple(
             self.outcomes.get(step.id) or self.outcome(step, why, judge.NOT_ACTED, self.ports.now())
             for step in self.plan.steps

@@ -92,8 +92,7 @@ def _await(run: Run, steps: Sequence[Step], acted: Mapping[str, StepResult], beg
         over = run.ports.now() >= until or run.ports.interrupted()
         left = _started(run, left, acted, begun, over=over)
         if left and not asked:
-            gateways = tuple(step.gateway for step in left)
-            run.notify(events.PersonAwaited(gateways=gateways, words=judge.APPROVE, until=until))
+            run.notify(events.PersonAwaited(steps=tuple(left), words=judge.APPROVE, until=until))
             asked = True
         if left:
             run.ports.pause(POLL)
@@ -111,7 +110,7 @@ def _started(
             endings.append((step, _taken_back(run, step, others), acted[step.id], begun[step.id]))
             continue
         if verdict[0] is Result.DONE and not is_working(run, step.gateway, reading):
-            verdict = (Result.WAITING, judge.APPROVE)
+            verdict = judge.APPROVING
         # A gateway that refuses the log-in by now is not asked again and again: that locks accounts.
         if over or verdict[0] is Result.DONE or acted[step.id].result != "ok" or reading.refused(step.gateway):
             endings.append((step, verdict, acted[step.id], begun[step.id]))

@@ -30,12 +30,13 @@ class Reason(StrEnum):
     """Why a step ended as it did, where something later depends on that; "" where nothing does.
 
     `stated_off`: it was not needed, because its PC is stated to be off; `asked`: a person was asked for it, and is
-    waited for.
+    waited for; `not_begun`: the run had ended before its turn came.
     """
 
     NONE = ""
     STATED_OFF = "stated_off"
     ASKED = "asked"
+    NOT_BEGUN = "not_begun"
 
 
 @dataclass(frozen=True, kw_only=True)

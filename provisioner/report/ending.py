@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from provisioner.model import Outcome, Plan, Result
+from provisioner.model import Outcome, Plan, Reason, Result
 from provisioner.report import outcomes as causes
 from provisioner.report import words
 from provisioner.report.screen import flat, wrapped
@@ -32,7 +32,7 @@ def not_done(plan: Plan, outcomes: Sequence[Outcome], width: int) -> list[str]:
     for outcome in outcomes:
         if outcome.result is Result.SKIPPED:
             # Why a whole run goes no further is said in any case.
-            follows = outcome.gateway in named and not outcome.message.startswith("not begun")
+            follows = outcome.gateway in named and outcome.reason is not Reason.NOT_BEGUN
             why = _AFTER if follows else outcome.message
             skipped.setdefault(why, []).append(outcome)
     for message, of in skipped.items():

@@ -128,7 +128,7 @@ def missing(machine: Machine, room: int = 0) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Row:
+class _Listed:
     """One gateway's line. `rank`: those that wait for somebody come before those that a plan mends."""
 
     rank: int
@@ -137,14 +137,14 @@ class _Row:
     machine: Machine
 
 
-def _rows(shown: View, whole: bool) -> list[_Row]:
+def _rows(shown: View, whole: bool) -> list[_Listed]:
     found = []
     for machine in shown.machines:
         if whole or machine.state in (State.UNREADY, State.UNREAD):
             gateway = machine.gateway
             who = gateway.name if gateway.practice in gateway.name.upper() else f"{gateway.practice} {gateway.name}"
             rank = _rank(machine)
-            found.append(_Row(rank=rank, who=flat(who), name=flat(gateway.practice_name), machine=machine))
+            found.append(_Listed(rank=rank, who=flat(who), name=flat(gateway.practice_name), machine=machine))
     return sorted(found, key=lambda row: row.rank)
 
 
@@ -209,7 +209,7 @@ def _causes(causes: Sequence[Cause], width: int, most: int, whole: bool) -> list
     return [*lines, *(_more(words.counted(left, "more cause"), width) if left > 0 else [])]
 
 
-def _gateways(rows: Sequence[_Row], width: int, most: int, whole: bool) -> list[str]:
+def _gateways(rows: Sequence[_Listed], width: int, most: int, whole: bool) -> list[str]:
     if not rows:
         return []
     taken, left = rows[:most], len(rows) - most

@@ -156,7 +156,7 @@ def test_what_a_person_is_asked_is_not_said_again_when_nobody_has_done_it(
 ) -> None:
     planned = World(fleet(gateway("B84000"))).plan()
     watch, words = Watch(planned, fleet(gateway("B84000"))), "press Approve in SystmOne"
-    watch.say(PersonAwaited(gateways=("B84000",), words=words, until=AT))
+    watch.say(PersonAwaited(steps=planned.steps[-1:], words=words, until=AT))
     outcome = Outcome(
         step=planned.steps[-1].id, gateway="B84000", result=Result.WAITING, changed=False, started=AT, ended=AT,
         message=f"practice: {words} (now: nobody has)",

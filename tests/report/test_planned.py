@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from provisioner.model import Plan, Result
+from provisioner.model import Plan, Reason, Result
 from provisioner.report import ending, planned
 from tests.fixtures.reports import PRACTICES, outcomes, plan
 
@@ -72,7 +72,7 @@ def test_what_only_follows_from_a_failure_is_counted_with_it() -> None:
         "  skipped, 2 steps at 1: GW-A84002",
         "    what comes before them there did not end well",
     ]
-    stopped = [replace(one, message="not begun: 3 gateways failed") for one in skipped]
+    stopped = [replace(one, message="not begun: 3 gateways failed", reason=Reason.NOT_BEGUN) for one in skipped]
     assert ending.not_done(plan(), [failed, *stopped], 80)[-1] == "    not begun: 3 gateways failed"
 
 
