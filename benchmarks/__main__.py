@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks import years
+from benchmarks import applies, years
 from benchmarks.measure import PROVISIONER, Cost, cost, machine
 from provisioner.lab.process import client
 
@@ -54,18 +54,22 @@ class Line:
 def main() -> None:
     """Measure, write it down, and say it."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    options.add_argument("--sizes", default=f"100,400,{_SYSTMONE}", help="How many gateways; the last has the reports.")
+    options.add_argument(
+        "--sizes", type=_numbers, default=f"100,400,{_SYSTMONE}", help="How many gateways; the last has the reports."
+    )
     options.add_argument("--parts", default=",".join(PARTS), help="Which of the parts; default: all, in this order.")
+    options.add_argument(
+        "--applies", type=_numbers, default="10,50", help="How many fresh gateways are made ready, in one wave."
+    )
     options.add_argument("--only-print", action="store_true", help="Do not write results.md.")
     given = options.parse_args()
-    sizes = [int(size) for size in given.sizes.split(",")]
     lines = list[Line]()
     with tempfile.TemporaryDirectory(prefix="provisioner-bench-") as folder:
         # What is kept in a person's own folder is not to be mixed with what is measured.
         os.environ["XDG_STATE_HOME"] = str(Path(folder) / "state")
         for part in given.parts.split(","):
             (Path(folder) / part).mkdir()
-            for line in PARTS[part](Path(folder) / part, sizes):
+            for line in PARTS[part](Path(folder) / part, given):
                 lines.append(line)
                 print(line, flush=True)
     text = _document(lines)
@@ -74,7 +78,11 @@ def main() -> None:
     sys.exit(any(line.missed and line.ratio for line in lines))
 
 
-def _commands(folder: Path, _: Sequence[int]) -> Iterator[Line]:
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",") if number]
+
+
+def _commands(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     yield Line(what="`provisioner --help`", measured=_least([*PROVISIONER, "--help"]).seconds, budget=0.3, unit="s")
     fleet = folder / "england"
     cost([*PROVISIONER, "init", fleet])
@@ -87,8 +95,9 @@ def _commands(folder: Path, _: Sequence[int]) -> Iterator[Line]:
     yield Line(what=f"`validate` of {_ENGLAND:,} practices", measured=validated.seconds, budget=2, unit="s")
 
 
-def _audits(folder: Path, sizes: Sequence[int]) -> Iterator[Line]:
+def _audits(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
     """Audits of each size, and beside each plain pywinrm; then the reports of the largest, and how it grows."""
+    sizes: list[int] = given.sizes
     costs = list[tuple[int, Cost, int]]()
     for size in sizes:
         fleet, whole = folder / f"lab-{size}", size == _SYSTMONE
@@ -144,14 +153,14 @@ def _growth(costs: Sequence[tuple[int, Cost, int]]) -> Iterator[Line]:
             yield Line(what=what, measured=its[-1] / its[0], budget=1.5, ratio=True)
 
 
-def _slow(folder: Path, _: Sequence[int]) -> Iterator[Line]:
+def _slow(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     """Gateways that take long, as old PCs do."""
     with client.running(folder / "lab", _rows(_TEAM), state="mixed", delay=_SLOW):
         audit = cost([*PROVISIONER, "--fleet", folder / "lab", "audit"])
     yield Line(what=f"audit of {_TEAM} at {_SLOW:g} s each: time", measured=audit.seconds, budget=90, unit="s")
 
 
-def _peers(folder: Path, _: Sequence[int]) -> Iterator[Line]:
+def _peers(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     """What others take for the same gateways; Ansible for less (peers.py)."""
     what = f"{_SMALL} gateways by "
     with client.running(folder / "lab", _rows(_SMALL), state="mixed", delay=_DELAY):
@@ -165,7 +174,7 @@ def _peers(folder: Path, _: Sequence[int]) -> Iterator[Line]:
             yield Line(what=f"{what}provisioner audit, CPU against {who}", measured=ratio)
 
 
-def _journal(folder: Path, _: Sequence[int]) -> Iterator[Line]:
+def _journal(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     """Verbs on a journal of three years, of few gateways so that it is made in a minute; and what a night takes of
     many."""
     for gateways, nights in ((_FEW, years.NIGHTS), (_TEAM, _SOME_NIGHTS)):
@@ -196,6 +205,25 @@ def _verbs(fleet: Path, nights: int) -> Iterator[Line]:
     yield Line(what=f"`apply`'s start after {nights:,} audits", measured=begun.seconds, budget=0.3, unit="s")
 
 
+def _applies(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
+    """Fresh gateways made ready in one wave, against plain Ansible with the roles of now and of before."""
+    for size in given.applies:
+        one = applies.applied(folder / f"apply-{size}", size, _codes(size))
+        what = f"apply of {size} fresh gateways: "
+        yield Line(what=what + "time", measured=one.apply.seconds, unit="s")
+        yield Line(what=what + "CPU a gateway", measured=one.apply.cpu / size, unit="s")
+        yield Line(what=what + "memory of the largest process", measured=one.apply.memory, unit="MB")
+        for peer, name in ((one.plain, "plain Ansible"), (one.before, f"the roles as on {applies.BEFORE}")):
+            if peer is not None:
+                now = peer is one.plain
+                seconds, cpu = one.apply.seconds / peer.seconds, one.apply.cpu / peer.cpu
+                yield Line(what=f"{what}{name}, time", measured=peer.seconds, unit="s")
+                yield Line(what=f"{what}{name}, CPU a gateway", measured=peer.cpu / size, unit="s")
+                budgets = (1.1, None) if now else (0.6, 0.5)
+                yield Line(what=f"{what}time against {name}", measured=seconds, budget=budgets[0], ratio=True)
+                yield Line(what=f"{what}CPU against {name}", measured=cpu, budget=budgets[1], ratio=True)
+
+
 def _least(command: Sequence[str | Path]) -> Cost:
     """The quickest of three."""
     return min((cost(command) for _ in range(3)), key=lambda one: one.seconds)
@@ -219,9 +247,10 @@ def _document(lines: Sequence[Line]) -> str:
     )
 
 
-PARTS: dict[str, Callable[[Path, Sequence[int]], Iterator[Line]]] = {
+PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Line]]] = {
     "commands": _commands,
     "audits": _audits,
+    "applies": _applies,
     "peers": _peers,
     "slow": _slow,
     "journal": _journal,

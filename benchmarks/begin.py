@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
         assert isinstance(plan, Plan)
         admission.trusted(journal, datetime.now(UTC))
         admission.at_home(journal)
-        admission.refuse(plan, found, policy.digest, admission.Asked(), begun=standing.was_begun(journal, plan.id))
+        admission.refuse(plan, found, policy.digest, begun=standing.was_begun(journal, plan.id))
         journal.unended()
         journal.progress(plan.id)
         standing.stands(journal, plan.id)

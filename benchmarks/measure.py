@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,20 @@ class Cost:
     memory: float
 
 
-def cost(command: Sequence[str | Path]) -> Cost:
-    """Run a command to its end. Errors: RuntimeError where it did not do its work."""
+def cost(
+    command: Sequence[str | Path], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Cost:
+    """Run a command to its end, in a folder. What it starts counts too, once it has been waited for. Errors:
+    RuntimeError where it did not do its work."""
     begun, first, last = time.monotonic(), 0.0, ""
-    child = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        list(map(str, command)),
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert child.stderr
     for line in child.stderr:
         first, last = first or time.monotonic() - begun, line

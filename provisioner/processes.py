@@ -20,6 +20,8 @@ from pathlib import Path
 VARIABLE = "PROVISIONER_RUN"
 
 _PROC = Path("/proc")
+# As which the kernel has the log-in of a process for which nobody logged in.
+_NOBODY = 2**32 - 1
 
 # glibc's malloc.h: how many heaps threads may have.
 _M_ARENA_MAX = -8
@@ -82,6 +84,51 @@ def this() -> Process:
     return Process(
         user=user, host=socket.gethostname(), pid=pid, started=_started(pid), machine=machine(), space=_space()
     )
+
+
+def accounts() -> tuple[int, ...]:
+    """By which accounts (uids) of this machine the person came who is behind this process: whom it runs as, who logged
+    in, which the kernel keeps over su and sudo (proc(5), loginuid), and who called sudo. root is nobody's own, and is
+    left out where another is known. () where the system has no such accounts.
+    """
+    if sys.platform == "win32":
+        return ()
+    sudo = os.environ.get("SUDO_UID", "")
+    found = [os.getuid(), os.geteuid(), _logged_in(), int(sudo) if sudo.isascii() and sudo.isdigit() else 0]
+    return tuple(dict.fromkeys(uid for uid in found if uid)) or (0,)
+
+
+def _logged_in() -> int:
+    """The uid of who logged in; 0 where nobody did, as in a job of the system, or the kernel does not say."""
+    try:
+        uid = int((_PROC / "self/loginuid").read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
+    return 0 if uid == _NOBODY else uid
+
+
+def account(uid: int) -> str:
+    """The name of an account; its number where it has none."""
+    if sys.platform == "win32":
+        return str(uid)
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def uid(name: str) -> int | None:
+    """The number of an account of this machine; None where there is none of that name."""
+    if sys.platform == "win32":
+        return None
+    import pwd
+
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
 
 
 def machine() -> str:

@@ -17,13 +17,14 @@ function Wait-Moment {
 
 $spec = @{
     options = @{
-        journal = @{ type = 'str'; required = $true }
+        journal = @{ type = 'str'; default = '' }
         step = @{ type = 'str'; default = '' }
         by = @{ type = 'str'; default = '' }
         minutes = @{ type = 'int' }
         known = @{ type = 'list'; elements = 'str'; default = @() }
         path = @{ type = 'path'; default = 'C:\ProgramData\provisioner\marker.json' }
-        state = @{ type = 'str'; default = 'present'; choices = 'present', 'absent' }
+        computer = @{ type = 'str'; default = '' }
+        state = @{ type = 'str'; default = 'present'; choices = 'present', 'absent', 'free' }
     }
     required_if = @(, @('state', 'present', @('minutes')))
     supports_check_mode = $true
@@ -34,6 +35,7 @@ $ErrorActionPreference = 'Stop'
 $path = $module.Params.path
 $folder = [System.IO.Path]::GetDirectoryName($path)
 $present = $module.Params.state -eq 'present'
+$free = $module.Params.state -eq 'free'
 $names = 'journal', 'step', 'by', 'since', 'minutes'
 # When it began and how long it stands are this gateway's to say, by its own clock: no other clock is asked.
 $format = 'yyyy-MM-ddTHH:mm:ssZ'
@@ -92,6 +94,16 @@ function Stop-Held([string] $Words) {
     $module.FailJson("${Words}; nothing was changed")
 }
 
+function Assert-Computer {
+    <# Ends here where the PC is another one than it should be. Windows cuts the name by which it calls itself. #>
+    $short = $module.Params.computer.Trim().Split('.')[0]
+    $short = $short.Substring(0, [Math]::Min(15, $short.Length))
+    $here = [Environment]::MachineName
+    if ($short -and $short -ne $here) {
+        $module.FailJson("the PC at this address is $here, and the row names $($module.Params.computer); nothing was changed")
+    }
+}
+
 function Assert-Free($Marker) {
     <# Ends here where the work of another team is marked and not over: by its age, by this gateway's own clock. #>
     if ($null -eq $Marker -or $ours -ccontains $Marker.journal) { return }
@@ -135,21 +147,23 @@ function Set-Marker {
     [System.IO.File]::Move("$path.new", $path)
 }
 
-if (-not $wanted.journal) { $module.FailJson('journal is empty: whose marker is it to be?') }
+Assert-Computer
+if (-not $wanted.journal -and -not $free) { $module.FailJson('journal is empty: whose marker is it to be?') }
 if ($present -and -not (Get-Minutes $wanted.minutes)) {
     $module.FailJson("minutes is a number from 1 to $longest, not '$($wanted.minutes)'")
 }
 
 $alone = $null
 try {
-    if (-not $module.CheckMode) {
+    if (-not $module.CheckMode -and -not $free) {
         if ($present -and -not [System.IO.Directory]::Exists($folder)) { New-Folder $folder }
         if ([System.IO.Directory]::Exists($folder)) { $alone = Enter-Alone }
     }
     $found = Get-Marker
     $module.Result.before = $found
     $module.Diff.before = $module.Diff.after = Get-Line $found
-    if ($present) {
+    if ($free) { Assert-Free $found }
+    elseif ($present) {
         Assert-Free $found
         $module.Diff.after = Get-Line $wanted
         $module.Result.changed = -not (Test-Fresh $found)

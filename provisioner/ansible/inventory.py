@@ -55,7 +55,7 @@ def changeable(fleet: Fleet) -> tuple[Gateway, ...]:
 
 
 def connection(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
-    """How Ansible's winrm plugin gets in. With Kerberos there is a ticket already, and no password."""
+    """How Ansible's winrm plugin gets in, and to which PC. With Kerberos there is a ticket already, and no password."""
     wanted = fleet.settings.connection
     found: dict[str, Any] = {
         "ansible_connection": "winrm",
@@ -66,6 +66,8 @@ def connection(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
         "ansible_winrm_transport": wanted.transport,
         "ansible_winrm_message_encryption": "auto" if wanted.tls or wanted.transport == "basic" else "always",
         "ansible_winrm_server_cert_validation": "validate" if wanted.check_certificate else "ignore",
+        # The PC's own name, where the row has it: the claim looks whether it is the one that answers.
+        "provisioner_computer": gateway.variables.get("computer", "").strip(),
     }
     if wanted.ca_file:
         found["ansible_winrm_ca_trust_path"] = str(Path(fleet.folder, wanted.ca_file).absolute())

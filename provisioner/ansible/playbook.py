@@ -11,7 +11,7 @@ from typing import Any, Literal
 from provisioner import processes, resources
 from provisioner.ansible.broker import SecretsSocket, Turn
 from provisioner.ansible.inventory import WorkMarker, of_run, secrets_of, tagged
-from provisioner.ansible.results import StepResult, by_step, clean, last_words, owned
+from provisioner.ansible.results import FOUND, StepResult, by_step, clean, last_words
 from provisioner.errors import GatewayError, Refused
 from provisioner.model import Step
 
@@ -60,7 +60,11 @@ def run(
                 ticket(folder / _CACHE)
             except GatewayError as error:
                 return _not_begun(steps, error)
-        with SecretsSocket(folder / "ask", hosts.keys() | secrets_of(steps), secrets, turn):
+
+        def found(gateway: str, role: str, there: Any) -> None:
+            events.append({"event": FOUND, "event_data": {"host": gateway, "role": role, "there": there}})
+
+        with SecretsSocket(folder / "ask", hosts.keys() | secrets_of(steps), secrets, turn, found):
             said = _play(folder, root, run_tag, len(hosts), check, _keeper(events, on_task), cancelled)
         return by_step(steps, events, said, check)
     finally:
@@ -92,11 +96,8 @@ def _prefix(run_tag: str) -> str:
 def _keeper(
     events: list[Mapping[str, Any]], on_task: Callable[[str, str, str], None]
 ) -> Callable[[Mapping[str, Any]], bool]:
-    under_way: dict[str, str] = {}
-
     def keep(event: Mapping[str, Any]) -> bool:
         if "host" in (event.get("event_data") or {}):
-            event = owned(event, under_way)
             events.append(event)
             data = event["event_data"]
             if event["event"] == "runner_on_start" and data.get("role"):

@@ -9,9 +9,9 @@ from provisioner import foreign
 from provisioner.model import Step
 from provisioner.transport import diagnosis
 
+# No event of Ansible's: what a role found before it changes anything (`there`), as it told us itself.
+FOUND = "found"
 # The task of rollout.yml that takes our marker away: whatever becomes of it, the work is done or failed already.
-# Roles that other roles are made with.
-_HELPERS = frozenset({"package"})
 RELEASE = "Release the gateway"
 _LONGEST_MESSAGE = 600
 _LONGEST_DIFFERENCE = 8000
@@ -83,17 +83,6 @@ def _remark(before: Mapping[str, Any]) -> str:
     return "; ".join(words)
 
 
-def owned(event: Mapping[str, Any], under_way: dict[str, str]) -> Mapping[str, Any]:
-    """The event as one of the role whose work it is: what a helper does is done by the role that includes it.
-    `under_way` has that one by host, and is kept up to date."""
-    data = event["event_data"]
-    if role := data.get("role"):
-        if role in _HELPERS:
-            return {**event, "event_data": {**data, "role": under_way.get(data["host"], "")}}
-        under_way[data["host"]] = role
-    return event
-
-
 def by_step(
     steps: Sequence[Step], events: Iterable[Mapping[str, Any]], said: str, check: bool
 ) -> dict[str, StepResult]:
@@ -132,15 +121,19 @@ def _note(role: _Role, kind: str, data: Mapping[str, Any], check: bool) -> None:
     result: Mapping[str, Any] = data.get("res") or {}
     role.seconds += float(data.get("duration") or 0)
     if kind in _SAID:
-        role.output.append(_line(kind, data, result))
-    if kind == "runner_on_unreachable":
+        role.output += _lines(kind, data, result)
+    if kind == FOUND:
+        role.before = _kept(data["there"])
+    elif kind == "runner_on_unreachable":
         words = _message(result)
         role.trouble = "refused" if diagnosis.rejected(words) else "unreachable"
         role.message = diagnosis.unmarked(words)
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
         words = _message(result)
         role.trouble = "refused" if diagnosis.rejected(words) else "unreachable" if diagnosis.broke(words) else "failed"
-        role.message = f"{data.get('task', '')}: {diagnosis.unmarked(words)}"
+        role.message = f"{result.get('part') or data.get('task', '')}: {diagnosis.unmarked(words)}"
+        # What was done before it failed is done.
+        role.changed |= bool(result.get("changed")) and bool(result.get("parts"))
     elif kind == "runner_on_ok":
         role.changed |= bool(result.get("changed"))
         if check and result.get("changed"):
@@ -175,6 +168,13 @@ def _acted(role: _Role, troubled: str, said: str) -> StepResult:
     )
 
 
+def _lines(kind: str, data: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    """What Ansible said of one task, a line for each of its parts: how it ended, its name, and why it went wrong."""
+    if parts := result.get("parts"):
+        return [_line("runner_on_failed" if part.get("failed") else "runner_on_ok", part, part) for part in parts]
+    return [_line(kind, data, result)]
+
+
 def _line(kind: str, data: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """What Ansible said of one task: how it ended, its name, and where it went wrong why."""
     outcome = _SAID[kind]
@@ -205,9 +205,10 @@ def differences(task: str, result: Mapping[str, Any]) -> list[Difference]:
         diffs = item.get("diff") or {}
         for diff in diffs if isinstance(diffs, list) else [diffs]:
             if "prepared" in diff:
-                diff = _taken_apart(str(diff["prepared"]))
+                diff = {**diff, **_taken_apart(str(diff["prepared"]))}
             before, after = _text(diff.get("before", "")), _text(diff.get("after", ""))
-            differences.append(Difference(task=task, before=before, after=after))
+            part = str(diff.get("part") or task)
+            differences.append(Difference(task=part, before=before, after=after))
     return differences
 
 

@@ -142,7 +142,8 @@ class Auditor:
         """A reading with the facts that are known by it."""
 
         def derived(one: Evidence) -> Mapping[str, Fact]:
-            return facts.derive(one, row, self.fleet.settings, self.policy.lifecycle, at, seen.get(one.gateway))
+            settings, lifecycle, of = self.fleet.settings, self.policy.lifecycle, self.fleet.templates
+            return facts.derive(one, row, settings, lifecycle, at, seen.get(one.gateway), of)
 
         try:
             return one, derived(one)

@@ -34,6 +34,7 @@ class ControlEntry(BaseModel):
     owner: _Text = ""
     shows: _Text = ""
     ask: _Text = ""
+    undo: _Text = ""
     applies_when: dict[_Filled, Annotated[list[_Filled], Field(min_length=1)]] = Field({}, min_length=1)
     is_: _Operand = Field("", alias="is")
     at_least: int | float = 0

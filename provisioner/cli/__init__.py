@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import click
 
 from provisioner import __version__
-from provisioner.cli import streams
-from provisioner.cli.options import add_common_options
+from provisioner.cli import examples, streams
+from provisioner.cli.options import add_common_options, refusing
 from provisioner.errors import InputError, ProvisionerError, suggest
 
 # The verbs in the order in which a person meets them, each with the line that `--help` shows.
@@ -24,12 +24,17 @@ VERBS = {
     "read": "One gateway's evidence, section by section.",
     "audit": "Read and judge the gateways. Changes nothing.",
     "plan": "What would be changed, in waves. Changes nothing.",
+    "approve": "Say, as a second person, that a plan may be done.",
     "apply": "Do exactly what a plan says; again: go on where it stopped.",
     "undo": "Put back what was there before a plan.",
     "migrate": "Move a practice's gateway to another PC, and back.",
     "show": "An audit or a plan, from the journal.",
+    "compare": "What changed from one audit to another.",
+    "why": "Why a gateway has an answer: the reading, the rule, whose job it is, the last ten.",
+    "forecast": "What ends in the next 90 days: Windows, certificates, waivers, statements.",
     "history": "What is in the journal.",
     "report": "An audit or a plan as html, csv, json or junit.",
+    "requests": "What others have to do, as papers for tickets; what to tell security.",
     "record": "What a plan did, for an audit; and whether such a record is right.",
     "lease": "Who works on which gateway; and taking that from somebody.",
     "journal": "All of it verified; one that was moved or copied, as one of its own.",
@@ -58,7 +63,8 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"provisioner.cli.verbs.{cmd_name}").command
-        return add_common_options(command) if cmd_name not in _GROUPS else command
+        examples.shown(command, cmd_name)
+        return refusing(command, cmd_name) if cmd_name in _GROUPS else add_common_options(command, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

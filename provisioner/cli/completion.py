@@ -31,6 +31,16 @@ def gateways(context: click.Context, _: click.Parameter, begun: str) -> list[Com
     return []
 
 
+def controls(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The controls of the policy."""
+    with suppress(Exception), context.scope(cleanup=False):
+        # Loaded here: a shell that completes other words need not wait for it.
+        from provisioner.audit.auditor import open_policy
+
+        return _items((one.id for one in open_policy().controls), begun)
+    return []
+
+
 def practices(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """The fleet's practices, by their codes."""
     with suppress(Exception), context.scope(cleanup=False):

@@ -1,10 +1,11 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
 import os
+import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -20,6 +21,36 @@ def out(text: str) -> None:
     """A result, on stdout."""
     # Named: without a file click goes round an output that is in ASCII, and writes UTF-8 to it.
     click.echo(text, file=sys.stdout)
+
+
+def lines(found: Iterable[str]) -> None:
+    """Lines of a result, on stdout, as they come."""
+    for line in found:
+        out(line)
+
+
+def folded(text: str, *, err: bool = False) -> None:
+    """Lines for a person, none of them wider than the terminal; those of a remark (`err`) as progress is."""
+    from provisioner.report.screen import folded as fold
+
+    for line in text.splitlines():
+        for one in fold(line, room(sys.stderr if err else sys.stdout)):
+            (say if err else out)(one)
+
+
+def width() -> int:
+    """The columns of the terminal that a person looks at; 80 where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+
+
+def room(stream: TextIO) -> int:
+    """How long a line of words may be there: as wide as the terminal, and of any length for a program that reads it."""
+    return shutil.get_terminal_size().columns if stream.isatty() else sys.maxsize
+
+
+def for_a_person() -> bool:
+    """Whether a result is laid out to be read: on a terminal, and where `--format table` says so."""
+    return common().format == "table" or (common().format != "json" and sys.stdout.isatty())
 
 
 def document(text: str) -> None:
@@ -80,10 +111,11 @@ def open_fleet(controls: Collection[str] | None = None) -> Fleet:
     return fleet.only(found, common().only) if common().only else found
 
 
-def whole_fleet(controls: Collection[str] | None = None) -> Fleet:
-    """The fleet, not narrowed. Errors: InputError with all that is wrong in the folder."""
+def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = True) -> Fleet:
+    """The fleet, not narrowed; without `credentials` by somebody who logs in to no gateway. Errors: InputError with all
+    that is wrong in the folder."""
     folder = fleet_folder()
-    found, faults = fleet.check(folder, practices=ods.read, controls=controls)
+    found, faults = fleet.check(folder, practices=ods.read, controls=controls, credentials=credentials)
     if found is None:
         raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
     warn(faults)

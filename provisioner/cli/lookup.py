@@ -39,15 +39,15 @@ def resolved(journal: Journal, word: str, kinds: Sequence[str] = KINDS) -> str:
     raise InputError(f"{word} could be any of {len(found)}: {some}.", "Give more of its beginning or its end.")
 
 
-def lookup(journal: Journal, id_: str | None, fleet: Fleet) -> Audit | Plan:
-    """What the journal has under that id; for None the latest audit of this whole fleet. What is of a part, or
-    of another fleet folder, is said to be so.
+def lookup(journal: Journal, id_: str | None, fleet: Fleet, newest: Sequence[str] = KINDS) -> Audit | Plan:
+    """What the journal has under that id; for None the latest audit of this whole fleet, and for `latest` what is
+    newest of the kinds in `newest`. What is of a part, or of another fleet folder, is said to be so.
 
     Errors: InputError where there is nothing.
     """
     if not id_:
         return latest(journal, fleet)
-    id_ = resolved(journal, id_)
+    id_ = resolved(journal, id_, newest if id_ == LATEST else KINDS)
     found = journal.load(id_)
     if not isinstance(found, Audit):
         return found

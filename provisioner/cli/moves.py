@@ -6,13 +6,14 @@ from typing import Any
 
 from provisioner.audit.auditor import Auditor
 from provisioner.cli import runs
-from provisioner.cli.console import out, say
+from provisioner.cli.asking import instructions
+from provisioner.cli.console import folded, out, say
 from provisioner.errors import LeaseHeld, PlanRefused
 from provisioner.execute import budget as budgets
 from provisioner.execute import engine
 from provisioner.execute.admission import Asked
-from provisioner.migration.case import Stand, again, confirm_command, title
-from provisioner.model import FINISHED, Outcome, Plan, Reason, Step
+from provisioner.migration.case import Stand, again, title
+from provisioner.model import FINISHED, Fleet, Plan, Reason, Step
 from provisioner.plan.rollout import budget_of
 from provisioner.report import words
 
@@ -34,15 +35,13 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
             say(f"{title(plan)}: {error.message} {error.hint}")
             left_out = True
             continue
-        runs.show(plan, result, again(plan), auditor.journal, confirming(plan, result.outcomes))
+        if result.exit_code == 0 and plan.move:
+            out(f"{plan.move.practice} has moved to {plan.move.new}.")
+        runs.show(plan, result, auditor.fleet, auditor.journal, again=again(plan), then=after(plan))
         ended.append((plan, result))
         if why := _past(auditor, ended):
             say(f"Stopped: {why}. The practices that are left were not touched.")
             return 4
-    for plan, result in ended:
-        if result.exit_code == 0 and plan.move:
-            out(f"{plan.move.practice} has moved to {plan.move.new}. In some days: "
-                f"provisioner migrate finish {plan.move.practice}")  # fmt: skip
     return max([4 if left_out else 0, *(result.exit_code for _, result in ended)])
 
 
@@ -55,14 +54,6 @@ def _past(auditor: Auditor, ended: Sequence[tuple[Plan, engine.Ended]]) -> str:
     return budgets.past(budget_of(auditor.fleet), outcomes, first)
 
 
-def confirming(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
-    """How the steps that wait for a person are said to be done."""
-    assert plan.move is not None
-    asked = {outcome.step for outcome in outcomes if outcome.reason is Reason.ASKED}
-    waiting = [step for step in plan.steps if step.kind == "person" and step.id in asked]
-    return [confirm_command(plan.move.practice, step) for step in waiting]
-
-
 def show(plan: Plan) -> None:
     """What a migration will do, stage by stage."""
     assert plan.move is not None
@@ -71,7 +62,7 @@ def show(plan: Plan) -> None:
     for wave in plan.waves:
         for step in wave.steps:
             what = step.words if step.kind != "playbook" or step.words else f"{step.remedy} on {step.gateway}"
-            say(f"  {wave.number}. {step.who + ': ' if step.who else ''}{what}")
+            folded(f"  {wave.number}. {step.who + ': ' if step.who else ''}{what}", err=True)
 
 
 def by_hand(plan: Plan, ended: engine.Ended) -> str:
@@ -113,7 +104,7 @@ def document(stand: Stand) -> dict[str, Any]:
         "plan": stand.plan.id,
         "kind": stand.plan.kind,
         "through": not stand.open,
-        "next": again(stand.plan) if stand.open else _after(stand.plan),
+        "next": again(stand.plan) if stand.open else after(stand.plan),
         "steps": steps,
     }
 
@@ -145,7 +136,7 @@ def _line(stand: Stand, step: Step) -> str:
     return f"  {result:<10} {step.remedy:<16} {step.gateway:<16} {when}{why}".rstrip()
 
 
-def text(stand: Stand) -> str:
+def text(stand: Stand, fleet: Fleet) -> str:
     """In words, for the screen."""
     move = stand.migration.move
     assert move is not None
@@ -155,12 +146,14 @@ def text(stand: Stand) -> str:
     if first and _taken_up_next(stand, first):
         lines.append(f"{first.remedy} is {stand.confirmed[first.id]}; the next command takes that up.")
     elif first and _asks(stand, first):
-        lines.append(f"Waits for the {first.who}: {first.words}.")
-        lines.append(f"  {confirm_command(move.practice, first)}")
-    lines.append(f"Next: {again(stand.plan) if stand.open else _after(stand.plan)}")
+        lines += instructions(stand.plan, fleet, [first.gateway], first.words)
+    lines.append(f"Next: {again(stand.plan) if stand.open else after(stand.plan)}")
     return "\n".join(lines)
 
 
-def _after(plan: Plan) -> str:
+def after(plan: Plan) -> str:
+    """What follows when all of a migration, its end or its way back is done."""
     assert plan.move is not None
+    if plan.kind != "migration":
+        return "provisioner audit"
     return f"in some days, once all works: provisioner migrate finish {plan.move.practice}"

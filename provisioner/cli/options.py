@@ -1,7 +1,9 @@
 """The options that every verb knows, before or after the verb, and the points in time that options name."""
 
+import functools
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,43 @@ LONDON = ZoneInfo("Europe/London")
 _SPAN = re.compile(r"(\d{1,4})\s*([mhd])", re.I)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
+# Which of the options each verb looks at. Any other is refused there: it would do nothing, and who gave it would not
+# know. Verbs of a group stand for themselves where the group has no line.
+TAKES: Mapping[str, str] = {
+    "demo": "verbose",
+    "init": "",
+    "validate": "fleet format",
+    "practices": "format",
+    "find": "fleet only format",
+    "ping": "fleet only format",
+    "read": "fleet format",
+    "audit": "fleet only format",
+    "plan": "fleet only remedies format",
+    "apply": "fleet only remedies format yes verbose",
+    "approve": "fleet format yes",
+    "undo": "fleet only format yes verbose",
+    "migrate start": "fleet format yes verbose",
+    "migrate confirm": "fleet",
+    "migrate status": "fleet format",
+    "migrate finish": "fleet format yes verbose",
+    "migrate undo": "fleet format yes verbose",
+    "show": "fleet format",
+    "compare": "fleet format",
+    "why": "fleet format",
+    "forecast": "fleet only format",
+    "history": "fleet format yes",
+    "report": "fleet",
+    "requests": "fleet only format",
+    "record": "fleet format",
+    "lease list": "fleet format",
+    "lease break": "fleet format yes",
+    "journal adopt": "fleet format yes",
+    "inventory": "fleet only",
+    "lab": "fleet",
+    "completion": "",
+}
+_FLAGS = {"remedies": "--remedy"}
+
 
 @dataclass
 class Common:
@@ -23,9 +62,12 @@ class Common:
     fleet: Path | None = None
     only: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
-    format: str = "table"
+    # "" where nothing is said: laid out for a person on a terminal, and for a program in a pipe.
+    format: str = ""
     yes: bool = False
     verbose: int = 0
+    # Which of them were typed, not only found in the environment.
+    typed: set[str] = field(default_factory=set)
 
 
 def common() -> Common:
@@ -45,6 +87,7 @@ def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     from_environment = ctx.get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT
     if from_environment and getattr(root.obj, name):
         return  # what was typed counts, wherever it stands
+    root.obj.typed |= set() if from_environment else {name}
     setattr(root.obj, name, getattr(root.obj, name) + value if isinstance(value, tuple) else value)
 
 
@@ -78,11 +121,51 @@ def _options() -> list[click.Option]:
     ]
 
 
-def add_common_options(command: click.Command) -> click.Command:
-    """Give a verb the common options that it has not already."""
+def add_common_options(command: click.Command, verb: str = "") -> click.Command:
+    """Give a verb the common options that it has not already. Those that it does not look at (TAKES) are not in its
+    help, and refused with words; without a `verb` all are taken."""
     have = {parameter.name for parameter in command.params}
-    command.params.extend(option for option in _options() if option.name not in have)
+    takes = taken(verb)
+    for option in _options():
+        if option.name not in have:
+            option.hidden = option.name not in takes
+            command.params.append(option)
+    return refusing(command, verb)
+
+
+def taken(verb: str) -> frozenset[str]:
+    """Which options that verb looks at; all of them where nothing is said of it."""
+    every = frozenset(option.name or "" for option in _options())
+    return frozenset(TAKES[verb].split()) if verb in TAKES else every
+
+
+def refusing(command: click.Command, verb: str) -> click.Command:
+    """The verb, which refuses what was given and would do nothing."""
+    callback = command.callback
+    if callback is None or verb not in TAKES or hasattr(callback, "refuses"):
+        return command
+
+    @functools.wraps(callback)
+    def checked(*arguments: Any, **given: Any) -> Any:
+        for name in sorted(common().typed - taken(verb)):
+            refuse_idle(_FLAGS.get(name, f"--{name}"), f"with provisioner {verb}")
+        return callback(*arguments, **given)
+
+    vars(checked)["refuses"] = True
+    command.callback = checked
     return command
+
+
+def refuse_idle(option: str, where: str, given: object = True) -> None:
+    """Errors: InputError where an option is given that would do nothing there."""
+    if given:
+        raise InputError(f"{option} does nothing {where}.", "Leave it out.")
+
+
+def is_typed(parameter: str) -> bool:
+    """Whether that parameter of the running verb was given by the one who called it, be it as its default is."""
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source not in (click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP, None)
 
 
 def moment(text: str, now: datetime) -> datetime:

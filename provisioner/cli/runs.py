@@ -3,14 +3,15 @@
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import click
 
 from provisioner.audit.auditor import Auditor
-from provisioner.cli.console import as_json, confirm, out, say, table
+from provisioner.cli.asking import is_asked, still_asked
+from provisioner.cli.console import as_json, confirm, folded, lines, out, room, say
 from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
 from provisioner.cli.progress import Watch
@@ -18,8 +19,8 @@ from provisioner.execute import budget, by_ansible, engine
 from provisioner.execute.admission import Asked
 from provisioner.execute.by_ansible import Stopping
 from provisioner.journal import Journal, standing
-from provisioner.model import FINISHED, Plan, Result
-from provisioner.report import outcomes
+from provisioner.model import FINISHED, Fleet, Plan, Result
+from provisioner.report import screen
 from provisioner.report.words import counted
 
 _BLINK = 0.2
@@ -32,10 +33,13 @@ def ask(plan: Plan, journal: Journal) -> None:
     done = len(plan.steps) - len(left)
     if done:
         again = "they are looked at again, and what is not so any more is done again"
-        say(f"{done} of {counted(len(plan.steps), 'step')} {'is' if done == 1 else 'are'} done already: {again}.")
-    if not left or common().yes:
+        are = "is" if done == 1 else "are"
+        folded(f"{done} of {counted(len(plan.steps), 'step')} {are} done already: {again}.", err=True)
+    if not left:
         return
-    say(budget.words(plan.budget, len(plan.places)))
+    folded(budget.words(plan.budget, len(plan.places)), err=True)
+    if common().yes:
+        return
     rest = narrowed(plan, lambda step: step.id in left)
     counts = (counted(len(rest.places), "gateway"), counted(len(rest.waves), "wave"), counted(len(left), "step"))
     confirm("Change {} in {}, {}?".format(*counts))
@@ -82,7 +86,7 @@ def run(plan: Plan, auditor: Auditor, asked: Asked | None = None, unsure: str = 
     """Do a plan. `unsure`: `go-on` or `stop` where it cannot be told after a wave; "" asks the person who looks on."""
     interrupts = Interrupts()
     durations, shard = auditor.journal.durations(), auditor.fleet.settings.rollout.shard
-    with interrupts.caught(), Watch(plan, durations, shard) as watch:
+    with interrupts.caught(), Watch(plan, auditor.fleet, durations, shard) as watch:
         return by_ansible.run(
             plan,
             auditor,
@@ -102,46 +106,42 @@ def _goes_on(why: str, unsure: str, watch: Watch) -> bool:
         return click.confirm(f"Cannot tell whether to go on: {why}. Go on?", err=True)
 
 
-def show(plan: Plan, ended: engine.Ended, again: str, journal: Journal, also: Sequence[str] = ()) -> None:
-    """How a run ended, on stdout; `again` is the command that goes on, `also` what is to be said before it. Each step
-    was said when it ended: only what is not done is said once more."""
+def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, again: str, then: str) -> None:
+    """How a run ended, on stdout: only what is not done, what is waited for, and the command to give next: `again`,
+    which goes on, or `then` where all is done."""
+    from provisioner.report import ending
     from provisioner.report import json as documents
     from provisioner.report import standing as standings
-    from provisioner.report import table as tables
 
     stands = standing.stands(journal, plan.id)
     if as_json():
         out(documents.outcomes(plan.id, ended.outcomes, stands))
         return
-    left = [outcome for outcome in ended.outcomes if outcome.result not in FINISHED]
-    if left:
-        table(tables.outcomes(plan, left))
-    if ended.outcomes:
-        table(tables.counted(ended.outcomes))
+    if not plan.steps:
+        out(f"{plan.id}: nothing to do.")
+        return
+    wide = room(sys.stdout)
+    lines(screen.folded(f"{plan.id}, {ending.counted(ended.outcomes)}", wide))
     unchanged = {outcome.step for outcome in ended.outcomes if outcome.result is Result.UNCHANGED}
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
         out(f"Before this run: {line[0].lower()}{line[1:]}")
-    # What is so at one gateway only has its row above.
-    found = outcomes.grouped(plan, ended.outcomes)
-    shared = [cause for cause in found if len(cause.gateways) > 1]
-    if shared:
-        out(f"{outcomes.counted(found)}:")
-    for cause in shared:
-        what = ", ".join(part for part in (cause.result, cause.remedy) if part)
-        out(f"  {what}, at {len(cause.gateways)}: {cause.words}")
-    for line in also:
-        out(line)
-    out(_next(plan, ended, again))
+    # What persons were asked is said as an instruction; in a migration all that follows waits for it.
+    told = [one for one in ended.outcomes if not (is_asked(one) or (plan.move and one.result is Result.SKIPPED))]
+    lines(ending.not_done(plan, told, wide))
+    asked = still_asked(plan, fleet, ended.outcomes)
+    for line in asked:
+        lines(screen.folded(line, wide))
+    if ended.stopped and not (plan.move and asked) and not any(ended.stopped in one.message for one in ended.outcomes):
+        lines(screen.folded(f"Stopped: {ended.stopped}.", wide))
+    out(_verdict(ended))
+    lines(screen.next_(again if ended.exit_code else then, wide))
 
 
-def _next(plan: Plan, ended: engine.Ended, again: str) -> str:
-    """What is left to do, in one sentence."""
-    if not plan.steps:
-        return f"{plan.id}: nothing to do."
+def _verdict(ended: engine.Ended) -> str:
+    """What all of it comes to, in one sentence."""
     results = {outcome.result for outcome in ended.outcomes} - set(FINISHED)
+    if not ended.exit_code:
+        return "Each step was proved by a new reading."
     if results and not results - {Result.WAITING, Result.SKIPPED}:
-        waits = "what it waits for is said above" if Result.WAITING in results else f"it was stopped ({ended.stopped})"
-        return f"Nothing has failed; {waits}. To go on: {again}"
-    if ended.exit_code:
-        return f"Not all is done. Mend what is said above; then: {again}"
-    return f"{plan.id}: {counted(len(plan.steps), 'step')} done, each proved by a new reading."
+        return "Nothing has failed."
+    return "Not all is done: mend what is said above first."

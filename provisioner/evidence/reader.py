@@ -44,7 +44,7 @@ def files_of(fleet: Fleet) -> list[str]:
     carries."""
     connector = fleet.settings.connector
     paths = dict.fromkeys([*(file.path for file in connector.files), *connector.carry])
-    return [f"{connector.folder}\\{path}" for path in paths]
+    return [connector.at(path) for path in paths]
 
 
 class Reader:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from provisioner.errors import InputError, JournalError, PlanRefused, ReadOnlyFleet
+from provisioner.errors import JournalError, PlanRefused, ReadOnlyFleet
 from provisioner.execute import judge
 from provisioner.journal import Journal, standing
 from provisioner.model import Fleet, Plan
@@ -11,7 +11,8 @@ from provisioner.model import Fleet, Plan
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a person asks of a run beside its plan: who approved it under which ticket, why hours do not count
+    """What a person asks of a run beside its plan: who approved it (a name that is typed, where fleet.yml asks for no
+    approval by a second person) under which ticket, why hours do not count
     (`now_because`), until when gateways that are away are waited for, and whether persons are waited for at all."""
 
     approved_by: str = ""
@@ -45,15 +46,14 @@ def refuse(
     plan: Plan,
     fleet: Fleet,
     policy_digest: str,
-    asked: Asked,
     *,
-    operator: str = "",
     rehearsal: bool = False,
     begun: bool = False,
 ) -> None:
-    """Errors: ReadOnlyFleet, PlanRefused, InputError where this plan may not be applied to this fleet as it is.
+    """Errors: ReadOnlyFleet, PlanRefused where this plan may not be applied to this fleet as it is. Whether it is
+    approved is for approving.py.
 
-    A `rehearsal` changes nothing, and needs no approval; `begun`: whether the plan has been run before.
+    A `rehearsal` changes nothing; `begun`: whether the plan has been run before.
     """
     if fleet.settings.read_only and not rehearsal:
         raise ReadOnlyFleet("fleet.yml says read_only: nothing is changed.", "Audits, plans and --dry-run work.")
@@ -61,22 +61,11 @@ def refuse(
     barred = plan.kind != "undo" and not (plan.move and begun)
     if plan.policy_digest != policy_digest and barred:
         raise PlanRefused(f"{plan.id} was made by another policy than the one of now.", "Audit and plan again.")
-    if fleet.settings.rollout.approval and not rehearsal:
-        _refuse_unapproved(asked, operator)
     rows = {gateway.name: gateway for gateway in fleet.gateways}
     why = {gateway: judge.why_stale(plan, rows.get(gateway), gateway) for gateway in plan.places}
     if why and all(why.values()):
         first = next(iter(why))
         raise PlanRefused(f"{plan.id} is not for this fleet: {first}: {why[first]}.", "Audit and plan again.")
-
-
-def _refuse_unapproved(asked: Asked, operator: str) -> None:
-    if not (asked.approved_by and asked.ticket):
-        raise InputError("fleet.yml asks for an approval.", "Say whose: --approved-by NAME, and --ticket ID.")
-    if asked.approved_by.strip().lower() == operator.lower():
-        raise InputError(
-            f"{asked.approved_by} runs this command, and cannot approve it too.", "Somebody else has to: --approved-by."
-        )
 
 
 def refuse_over(plan: Plan, practice: str, journal: Journal) -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from provisioner.ansible.results import StepResult
 from provisioner.errors import LeaseHeld
 from provisioner.execute import budget as budgets
-from provisioner.execute import events, failpoints, recovery, retry
+from provisioner.execute import events, failpoints, recovery, retry, schedule
 from provisioner.execute import wave as waves
 from provisioner.execute.admission import Asked, at_home, refuse, refuse_over
+from provisioner.execute.approving import granted
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.ports import Apply, Ports
 from provisioner.execute.run import LEASE, Run, held_by
@@ -21,6 +22,8 @@ from provisioner.journal import Event, Journal, standing
 from provisioner.model import FINISHED, Fleet, Outcome, Plan, Reason, Result, Step, Wave
 from provisioner.model.results import Stands
 from provisioner.plan.guards import START
+from provisioner.record import approval as approvals
+from provisioner.record import chain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +53,8 @@ def run(
 ) -> Ended:
     """Do a plan, or go on with it where an earlier run stopped.
 
-    Errors: ReadOnlyFleet, PlanRefused, InputError (an approval is missing), LeaseHeld, JournalError (also where the
-    journal was moved or copied and not adopted).
+    Errors: ReadOnlyFleet, PlanRefused (also where it is not approved), InputError, LeaseHeld, JournalError (also where
+    the journal was moved or copied and not adopted).
     """
     asked = asked or Asked()
     at_home(journal)
@@ -59,7 +62,8 @@ def run(
     state = Run(
         plan=plan, fleet=fleet, journal=journal, ports=ports, now_because=asked.now_because, patience=patience
     )  # fmt: skip
-    refuse(plan, fleet, policy_digest, asked, operator=state.me.user, begun=standing.was_begun(journal, plan.id))
+    refuse(plan, fleet, policy_digest, begun=standing.was_begun(journal, plan.id))
+    state.approval = granted(journal, fleet, plan, asked, ports.now())
     _lease(state)
     try:
         failpoints.reached(Failpoint.PLAN_LEASED)
@@ -67,7 +71,7 @@ def run(
         _begin(state, asked, policy_digest)
         _waves(state)
         if asked.wait_until and not state.why_stop():
-            retry.wait(state, asked.wait_until)
+            retry.wait(state, min(asked.wait_until, state.approval.ends) if state.approval else asked.wait_until)
         if len(state.outcomes) < len(plan.steps):
             state.stopped = state.why_stop()
         interrupted = bool(state.stopped) and ports.interrupted()
@@ -138,7 +142,10 @@ def _begin(run: Run, asked: Asked, policy_digest: str) -> None:
 
 def _asked(run: Run, asked: Asked, policy_digest: str, budget: str) -> dict[str, str]:
     """What the journal keeps of who asked for this run, and how."""
-    parts = [f"by {run.me}", f"approved by {asked.approved_by}" if asked.approved_by else "", asked.ticket]
+    given = run.approval
+    approver = given.name if given else asked.approved_by
+    ticket = asked.ticket or (given.ticket if given else "")
+    parts = [f"by {run.me}", f"approved by {approver}" if approver else "", ticket]
     parts.append(f"outside hours because {asked.now_because}" if asked.now_because else "")
     parts.append("by another policy than when it was planned" if run.plan.policy_digest != policy_digest else "")
     return {
@@ -146,8 +153,9 @@ def _asked(run: Run, asked: Asked, policy_digest: str, budget: str) -> dict[str,
         "budget": budget,
         "by": str(run.me),
         "name": f"{run.journal.id}.{secrets.token_hex(4)}",
-        "approved_by": asked.approved_by,
-        "ticket": asked.ticket,
+        "approved_by": approver,
+        "ticket": ticket,
+        "approval": chain.sha256(approvals.text(given)) if given else "",
         "now_because": asked.now_because,
         "because": asked.now_because,  # as a record reads it
     }
@@ -160,6 +168,9 @@ def _waves(run: Run) -> None:
             return
         if run.wave_policy.in_sequence and run.through(wave.steps):
             continue
+        if over := schedule.not_approved(run):
+            run.stopped = over
+            return
         waves.do(run, wave)
         if run.wave_policy.in_sequence and not run.through(wave.steps):
             run.stopped = run.why_stop() or _not_through(run, wave)

@@ -7,7 +7,7 @@ there is news of it, and `overdue` says that it does.
 
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from provisioner.execute.shards import Limits, shards
 from provisioner.model import Plan, Step
@@ -15,6 +15,11 @@ from provisioner.plan.guards import START
 
 # What is taken for a step of which nobody knows anything, in seconds.
 _UNKNOWN = 15.0
+# By so many seconds one gateway of a playbook may begin a step after another.
+_BEHIND = 10.0
+# As if a shard of so many seconds had taken as long as was thought, and one with so many steps of other gateways.
+_PACE_SURE, _OURS_SURE = 10.0, 10.0
+_LEAST_PACE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,48 +32,93 @@ class Under:
 
 # A shard that runs, by gateway.
 Running = Mapping[str, Under]
+# All steps that a shard began with, and when that was.
+Begun = tuple[float, Sequence[Step]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What steps take: `durations`, the seconds that remedies were measured to take, times `pace`, which is this
+    evening's; `ours`, the seconds that a step costs this computer, for which the other gateways of its shard wait. A
+    start is another kind of work, with readings around it: it has `start`, or where that is None the same."""
+
+    durations: Mapping[str, float] = field(default_factory=dict)
+    ours: float = 0.0
+    pace: float = 1.0
+    start: "Costs | None" = None
+
+    def of(self, steps: Sequence[Step]) -> "Costs":
+        """Those of these steps, which are done together."""
+        return self.start if self.start and steps and steps[0].remedy == START else self
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnderWay:
     """Where a run is. `ended`: the steps with an end, in this run or well in an earlier one, and those that Ansible is
-    through with; `waiting`: a person, an hour or a gateway is waited for, and nobody knows how long."""
+    through with; `begun`: each that runs, as it began, where that is known; `waiting`: a person, an hour or a gateway
+    is waited for, and nobody knows how long."""
 
     ended: Collection[str] = ()
     running: Sequence[Running] = ()
+    begun: Sequence[Begun] = ()
     waiting: bool = False
 
 
-def seconds_left(
-    plan: Plan, state: UnderWay, durations: Mapping[str, float], now: float, *, shard: int, cores: int
-) -> float | None:
+def seconds_left(plan: Plan, state: UnderWay, costs: Costs, now: float, *, shard: int, cores: int) -> float | None:
     """Seconds until the last of the steps that nobody has to do by hand is through; None while something is waited for
     of which nobody knows how long it takes.
 
-    `durations` are the seconds that remedies were measured to take; `now` and each `since` are of one clock; `shard`
-    and `cores` say how many gateways one playbook has and how many playbooks run at once; of shared lines and of memory
-    nothing is known here.
+    `now`, each `since` and `begun` are of one clock; `shard` and `cores` say how many gateways one playbook has and how
+    many playbooks run at once; of shared lines and of memory nothing is known here.
     """
     if state.waiting:
         return None
     busy = {step.id for running in state.running for under in running.values() for step in under.steps}
     gone, left = busy | set(state.ended), 0.0
+    begun_of: Sequence[Begun | None] = state.begun or [None] * len(state.running)
     for wave in plan.waves:
         # A Connector is started when all else of its wave is through.
         for starts in (False, True):
             phase = [step for step in wave.steps if step.kind == "playbook" and (step.remedy == START) is starts]
-            ids = {step.id for step in phase}
+            ids, its = {step.id for step in phase}, costs.of(phase)
             within = Limits(largest=shard, cores=cores, workers=shard * cores)
             queue = shards([step for step in phase if step.id not in gone], within)
-            mine = [_left(running, durations, now) for running in state.running if _of(running) & ids]
-            left += _makespan(mine, [_whole(steps, durations) for steps in queue], cores)
+            mine = [
+                _left(running, begun, its, now)
+                for running, begun in zip(state.running, begun_of, strict=True)
+                if _of(running) & ids
+            ]
+            left += _makespan(mine, [_whole(steps, its) for steps in queue], cores)
     return left
 
 
-def overdue(state: UnderWay, durations: Mapping[str, float], now: float) -> bool:
-    """Whether something that runs takes longer than was thought."""
+def learned(costs: Costs, ended: Iterable[tuple[Sequence[Step], float]]) -> Costs:
+    """The costs as they are this evening, by the shards that have ended: the steps of each, and the seconds that it
+    took. Least squares over both that they have, in which what was thought before counts for some seconds too."""
+    thought = _PACE_SURE**2, 0.0, _OURS_SURE**2
+    told = _PACE_SURE**2, _OURS_SURE**2 * costs.ours
+    plain = replace(costs, pace=1.0, ours=0.0)
+    for steps, seconds in ended:
+        own = _whole(steps, plain)
+        others = _whole(steps, replace(plain, ours=1.0)) - own
+        thought = thought[0] + own * own, thought[1] + own * others, thought[2] + others * others
+        told = told[0] + own * seconds, told[1] + others * seconds
+    (a, b, c), (x, y) = thought, told
+    divisor = a * c - b * b
+    return replace(
+        costs,
+        pace=max((x * c - y * b) / divisor, _LEAST_PACE),
+        ours=max((y * a - x * b) / divisor, 0.0),
+    )
+
+
+def overdue(state: UnderWay, costs: Costs, now: float) -> bool:
+    """Whether something that runs takes longer than was thought: a step, and its shard as a whole where its beginning
+    is known."""
+    if state.begun and all(_by_its_time(begun, costs.of(begun[1]), now) > 0 for begun in state.begun):
+        return False
     every = [under for shard in state.running for under in shard.values() if under.steps]
-    return any(now - under.since > takes(under.steps[0], durations) for under in every)
+    return any(now - under.since > _takes(under.steps[0], costs.of(under.steps)) for under in every)
 
 
 def takes(step: Step, durations: Mapping[str, float]) -> float:
@@ -80,21 +130,51 @@ def _of(running: Running) -> set[str]:
     return {step.id for under in running.values() for step in under.steps}
 
 
-def _left(running: Running, durations: Mapping[str, float], now: float) -> float:
-    """A shard is through when the slowest of its gateways is."""
-    return max((_under(under, durations, now) for under in running.values()), default=0.0)
+def _left(running: Running, begun: Begun | None, costs: Costs, now: float) -> float:
+    """A shard is through when the slowest of its gateways is, which waits for what the others cost this computer. That
+    it costs is known by the time that the shard has run, for of news there may be little; but never less than what its
+    gateways still have to do."""
+    each = [(_under(under, costs, now), len(under.steps)) for under in _going_on(running, costs, now)]
+    by_news, own = _slowest(each, costs.ours), _slowest(each, 0.0)
+    return by_news if begun is None else min(by_news, max(own, _by_its_time(begun, costs, now)))
 
 
-def _under(under: Under, durations: Mapping[str, float], now: float) -> float:
-    first, *rest = (takes(step, durations) for step in under.steps) if under.steps else (0.0,)
+def _going_on(running: Running, costs: Costs, now: float) -> list[Under]:
+    """Without the gateways that stay behind: a playbook's go from task to task together, but for those that failed."""
+    newest = max((under.since for under in running.values()), default=0.0)
+    return [
+        under
+        for under in running.values()
+        if not under.steps or newest - under.since <= _BEHIND or now - under.since <= _takes(under.steps[0], costs)
+    ]
+
+
+def _by_its_time(begun: Begun, costs: Costs, now: float) -> float:
+    since, steps = begun
+    return _whole(steps, costs) - (now - since)
+
+
+def _under(under: Under, costs: Costs, now: float) -> float:
+    first, *rest = (_takes(step, costs) for step in under.steps) if under.steps else (0.0,)
     return max(0.0, first - (now - under.since)) + sum(rest)
 
 
-def _whole(steps: Iterable[Step], durations: Mapping[str, float]) -> float:
-    of: dict[str, float] = {}
+def _takes(step: Step, costs: Costs) -> float:
+    return takes(step, costs.durations) * costs.pace
+
+
+def _whole(steps: Iterable[Step], costs: Costs) -> float:
+    of: dict[str, tuple[float, int]] = {}
     for step in steps:
-        of[step.gateway] = of.get(step.gateway, 0.0) + takes(step, durations)
-    return max(of.values(), default=0.0)
+        seconds, number = of.get(step.gateway, (0.0, 0))
+        of[step.gateway] = seconds + _takes(step, costs), number + 1
+    return _slowest(of.values(), costs.ours)
+
+
+def _slowest(each: Collection[tuple[float, int]], ours: float) -> float:
+    """Of each gateway's seconds and steps."""
+    seconds, own = max(each, default=(0.0, 0))
+    return seconds + ours * (sum(number for _, number in each) - own)
 
 
 def _makespan(running: Iterable[float], queue: Iterable[float], cores: int) -> float:

@@ -236,12 +236,9 @@ def decide_after(step: Step, acted: StepResult, reading: Observation) -> tuple[R
         return Result.UNDONE, "" if acted.result == "ok" else f"it is as before; Ansible said: {acted.message}"
     if lost := reading.lost(step):
         return Result.FAILED, f"what was right before is not any more: {lost}"
-    # Evidence knows of a file made from a template only that it is there: there Ansible's complaint counts.
-    if (
-        not step.restores
-        and reading.proved(step)
-        and not (acted.result == "failed" and step.values.get("connector_files"))
-    ):
+    # Of a secret in a file made from a template evidence knows only its reference: there Ansible's complaint counts.
+    secret = any(file.get("secrets") for file in step.values.get("connector_files") or ())
+    if not step.restores and reading.proved(step) and not (acted.result == "failed" and secret):
         # The reading counts, but a complaint is worth a look.
         return (
             Result.DONE,

@@ -17,6 +17,7 @@ from provisioner.model.results import Stands
 from provisioner.plan.guards import stated_off
 from provisioner.plan.index import by_practice
 from provisioner.plan.statements import StatementsInForce
+from provisioner.record.approval import Approval
 
 # Longer than any wave; a lease is made longer with each.
 LEASE = timedelta(hours=4)
@@ -53,7 +54,8 @@ class Run:
     """One run of a plan, under way.
 
     Given: `leased`, what it leases as a whole, beside gateways; `now_because`, why hours do not count; `patience`,
-    seconds for which a person is waited for. From the journal: `progress` and `stood`, how each step stood before this
+    seconds for which a person is waited for; `approval`, the one by which it may be done, if one is asked for. From the
+    journal: `progress` and `stood`, how each step stood before this
     run; `confirmed`, what persons confirmed, in words, by step; `names`, those of the journal in work markers
     (the newest first); `durations`, seconds that remedies were measured to take; `moving`, the open migration, by
     practice, that this plan does not belong to, as a wave finds it.
@@ -70,6 +72,7 @@ class Run:
     leased: Sequence[str] = ()
     now_because: str = ""
     patience: float = 0.0
+    approval: Approval | None = None
     me: processes.Process = field(default_factory=processes.this)
     progress: Progress = field(default_factory=Progress)
     stood: Mapping[str, Stands] = field(default_factory=dict)

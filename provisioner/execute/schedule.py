@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from provisioner.execute.estimate import UnderWay, seconds_left
+from provisioner.execute.estimate import Costs, UnderWay, seconds_left
 from provisioner.execute.run import Run
 from provisioner.fleet import hours
 from provisioner.model import Step
@@ -14,7 +14,7 @@ from provisioner.model.plan import STOP
 
 _LONDON = ZoneInfo("Europe/London")
 # For reading a gateway before and after, and for Ansible's own beginning.
-_MARGIN = 60.0
+MARGIN = 60.0
 
 
 def shut(run: Run, gateway: str, steps: Sequence[Step]) -> str:
@@ -23,7 +23,7 @@ def shut(run: Run, gateway: str, steps: Sequence[Step]) -> str:
     # The way back is open at any hour: it is taken when something is wrong.
     if not text or run.now_because or run.plan.kind == "undo" or _between(run):
         return ""
-    now, needs = run.ports.now(), timedelta(seconds=_MARGIN + sum(seconds(run, step) for step in steps))
+    now, needs = run.ports.now(), timedelta(seconds=MARGIN + sum(seconds(run, step) for step in steps))
     open_ = hours.parse(text)
     window = open_.window(now)
     if window and now + needs <= window.closes:
@@ -43,8 +43,20 @@ def outlasts(run: Run, steps: Sequence[Step]) -> str:
     plan = replace(run.plan, waves=(replace(run.wave, steps=acts),))
     shard, cores = run.fleet.settings.rollout.shard, os.cpu_count() or 1
     # Half of a migration is worse than a ticket that may not reach to its end.
-    needs = 0.0 if _between(run) else seconds_left(plan, UnderWay(), run.durations, 0.0, shard=shard, cores=cores)
-    return run.ports.why_not_until(run.ports.now() + timedelta(seconds=_MARGIN + (needs or 0.0)))
+    needs = (
+        0.0
+        if _between(run)
+        else seconds_left(plan, UnderWay(), Costs(durations=run.durations), 0.0, shard=shard, cores=cores)
+    )
+    return run.ports.why_not_until(run.ports.now() + timedelta(seconds=MARGIN + (needs or 0.0)))
+
+
+def not_approved(run: Run) -> str:
+    """Why no further wave is begun: the approval has ended meanwhile; "" where it has not."""
+    given = run.approval
+    if given is None or run.ports.now() <= given.ends or _between(run):
+        return ""
+    return f"its approval by {given.name} ended at {_when(given.ends)}"
 
 
 def _between(run: Run) -> bool:

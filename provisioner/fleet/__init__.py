@@ -16,7 +16,7 @@ from provisioner.fleet import addresses, checks, schema, templates
 from provisioner.fleet.practices import Listed, Rows, rows
 from provisioner.fleet.statements import Known, statements, waivers
 from provisioner.fleet.yamlfile import Document, Place, is_file
-from provisioner.model import Fleet, Gateway
+from provisioner.model import Fleet, Gateway, Template
 from provisioner.model.settings import Settings
 
 __all__ = ["Listed", "check", "load", "only", "starter"]
@@ -41,18 +41,21 @@ def check(
     practices: Reader | None = None,
     controls: Collection[str] | None = None,
     today: date | None = None,
+    credentials: bool = True,
 ) -> tuple[Fleet | None, list[Fault]]:
     """The fleet of a folder, None where something is wrong; and all faults, warnings too, by file and line.
 
     `practices` reads the national list that fleet.yml may name; without it only a code's shape is judged.
-    `controls` are the ids that statements may speak of; without them any is taken.
+    `controls` are the ids that statements may speak of; without them any is taken. Without `credentials` nobody is to
+    log in to a gateway: the file of a password may be another user's.
     """
     settings, document, wrong = schema.settings(folder / FILE)
     usable = settings or Settings(version=schema.VERSION, endpoints=())
     complain = _Complaints(document, wrong)
     if settings is not None:
         for complaint in checks.complaints(settings, folder):
-            complain(complaint)
+            if credentials or complaint.place != checks.CREDENTIAL_FILE:
+                complain(complaint)
     listed = _listed(usable, folder, practices, complain)
     table = rows(folder, usable, settings is not None and ("lab",) not in wrong, listed)
     _basic(usable, table, complain)
@@ -60,9 +63,11 @@ def check(
     said, said_faults = statements(folder, known)
     waived, waived_faults = waivers(folder, known)
     faults = [*sorted(document.faults, key=lambda fault: fault.line or 0), *table.faults, *said_faults, *waived_faults]
+    made_of = dict[str, Template]()
     if settings is not None and table.mentioned is not None:
         extra = {key for gateway in table.gateways[:1] for key in gateway.variables}
-        faults += templates.faults(settings.connector.files, extra, folder)
+        made_of, wrong_ones = templates.read(settings.connector.files, extra, folder)
+        faults += wrong_ones
         faults += _shared(settings, extra, document) if table.gateways else ()
     if settings is None or any(not fault.warning for fault in faults):
         return None, faults
@@ -73,8 +78,9 @@ def check(
         statements=said,
         waivers=waived,
         digest="",
+        templates=made_of,
     )
-    return replace(fleet, digest=_digest(fleet, folder)), faults
+    return replace(fleet, digest=_digest(fleet)), faults
 
 
 def only(fleet: Fleet, patterns: Sequence[str]) -> Fleet:
@@ -148,7 +154,7 @@ def _basic(settings: Settings, table: Rows, complain: Callable[[checks.Complaint
         complain(checks.Complaint(("connection", "transport"), message, hint))
 
 
-def _digest(fleet: Fleet, folder: Path) -> str:
+def _digest(fleet: Fleet) -> str:
     """SHA-256 over all that the folder says, however it is written; line numbers and blanks do not count."""
     gateways = [vars(gateway) | {"line": 0} for gateway in fleet.gateways]
     content = {
@@ -156,9 +162,7 @@ def _digest(fleet: Fleet, folder: Path) -> str:
         "gateways": gateways,
         "statements": [vars(statement) for statement in fleet.statements],
         "waivers": [vars(waiver) for waiver in fleet.waivers],
-        "templates": [
-            hashlib.sha256((folder / file.template).read_bytes()).hexdigest() for file in fleet.settings.connector.files
-        ],
+        "templates": [fleet.templates[file.template].sha256 for file in fleet.settings.connector.files],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioner.fleet import domain, endpoints, hours, ranges
+from provisioner.fleet import approvers, contact, domain, endpoints, hours, ranges
 from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
 
+CREDENTIAL_FILE: Place = ("connection", "credential_file")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VERSION = re.compile(r"[0-9]+(?:[._+-][0-9A-Za-z]+)*")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -77,6 +78,11 @@ def _practice_list(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield Complaint(("practice_list_date",), "there is no practice_list that it could be the date of.")
     if not settings.journal.strip():
         yield Complaint(("journal",), "journal names no file.", "Leave it out for .provisioner/journal.db")
+
+
+def _contact(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    for name, message, hint in contact.complaints(settings.contact):
+        yield Complaint(("contact", name), message, hint)
 
 
 def _connection(settings: Settings, folder: Path) -> Iterator[Complaint]:
@@ -152,7 +158,7 @@ def _record_key(settings: Settings, folder: Path) -> Iterator[Complaint]:
 
 
 def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint]:
-    place = ("connection", "credential_file")
+    place = CREDENTIAL_FILE
     holds = "keys" if connection.credential == "keytab" else "password"
     if not connection.credential_file:
         yield Complaint(place, "connection.credential_file is missing.", f"Name the file that holds the {holds}.")
@@ -349,6 +355,11 @@ def _rollout(settings: Settings, folder: Path) -> Iterator[Complaint]:
         yield Complaint(("rollout", "hours"), f"rollout.hours: {why}", "Leave it out for any time.")
 
 
+def _approvers(settings: Settings, folder: Path) -> Iterator[Complaint]:
+    for place, message, hint, warning in approvers.complaints(settings.rollout, folder):
+        yield Complaint(("rollout", *place), message, hint, warning=warning)
+
+
 def _domain(settings: Settings, folder: Path) -> Iterator[Complaint]:
     for place, message, hint in domain.complaints(settings, folder):
         yield Complaint(place, message, hint)
@@ -370,6 +381,7 @@ _RULES: tuple[Rule, ...] = (
     _endpoints,
     _practice_list,
     _record_key,
+    _contact,
     _connection,
     _credential,
     _domain,
@@ -378,4 +390,5 @@ _RULES: tuple[Rule, ...] = (
     _files,
     _service,
     _rollout,
+    _approvers,
 )

@@ -21,7 +21,7 @@ __all__ = ["COLUMNS", "Practice", "Suppliers", "read", "rows", "select", "suppli
 COLUMNS = ("practice", "name", "gateway", "address", "role")
 
 _WIDTH = 27
-_CODE, _NAME, _ICB, _CLOSED, _STATUS, _COMMISSIONER, _SETTING = 0, 1, 3, 11, 12, 14, 25
+_CODE, _NAME, _ICB, _POSTCODE, _OPENED, _CLOSED, _STATUS, _COMMISSIONER, _SETTING = 0, 1, 3, 9, 10, 11, 12, 14, 25
 _OPEN = frozenset({"A", "ACTIVE"})
 _GP = frozenset({"4", "RO76"})
 # What a header, which some exports have, calls the columns that are read by their place: any of these words.
@@ -44,6 +44,8 @@ class Practice:
     open: bool
     gp: bool
     closed_on: date | None
+    opened_on: date | None = None
+    postcode: str = ""
 
 
 def read(path: Path) -> tuple[Practice, ...]:
@@ -133,11 +135,14 @@ def _practice(cells: Sequence[str]) -> Practice:
         open=cells[_STATUS].strip().upper() in _OPEN,
         gp=not _GP.isdisjoint(cells[_SETTING].strip().upper().split("|")),
         closed_on=_date(cells[_CLOSED].strip()),
+        opened_on=_date(cells[_OPENED].strip()),
+        postcode=" ".join(cells[_POSTCODE].upper().split()),
     )
 
 
 def _date(text: str) -> date | None:
     try:
+        # 2026-11-23, and 20261123 in older lists.
         return date.fromisoformat(text) if text else None
     except ValueError:
         return None

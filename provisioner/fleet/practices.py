@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from provisioner.errors import Fault, suggest
-from provisioner.fleet import addresses, codes
+from provisioner.fleet import addresses, codes, contact
 from provisioner.fleet.checks import why_not_hours, why_not_url_path
 from provisioner.fleet.csvfile import Row, Table, read
 from provisioner.model import Gateway, Role
@@ -97,6 +97,7 @@ class _Rows:
         practice_name = " ".join(cells["name"].split())
         practice_name = self._practice(row, code, practice_name, role)
         hours = self._hours(row)
+        self._emails(row)
         if any(not fault.warning for fault in self._table.faults[before:]) or role is None:
             return None
         return Gateway(
@@ -195,6 +196,12 @@ class _Rows:
             self._fault(row.line, f"hours: {why}", "Leave it blank for fleet.yml's, or write always.")
         return given or self._settings.rollout.hours
 
+    def _emails(self, row: Row) -> None:
+        """Only a warning: nothing but a draft of a letter needs them, and a column may be meant for a template."""
+        for name in sorted(contact.COLUMNS & row.cells.keys()):
+            if row.cells[name] and (why := contact.why_not_email(row.cells[name])):
+                self._warn(row.line, f"{name}: {why}", "No draft is written to it; mend it, or leave it blank.")
+
     def _practice(self, row: Row, code: str, name: str, role: Role | None) -> str:
         """Check the code, against the national list where there is one. The practice's name."""
         why = codes.why_not_practice(code)
@@ -213,7 +220,7 @@ class _Rows:
         elif not entry.gp:
             message = f"{code} is {entry.name}, in the national list no GP practice."
             self._warn(row.line, message, "Is the code right?")
-        elif name and _differ(name, entry.name):
+        elif name and differ(name, entry.name):
             self._warn(row.line, f"{code} is {entry.name} in the national list, not {name}.", "Is the code right?")
         return name or entry.name
 
@@ -278,7 +285,7 @@ def nearest_code(code: str, listed: Container[str]) -> str:
     return f"Did you mean {near[0]}?" if len(near) == 1 else ""
 
 
-def _differ(name: str, listed: str) -> bool:
+def differ(name: str, listed: str) -> bool:
     """Whether two names have no word in common that tells practices apart."""
     here, there = (set(re.findall(r"[A-Z]{3,}", text.upper())) - _COMMON for text in (name, listed))
     return bool(here) and bool(there) and not here & there

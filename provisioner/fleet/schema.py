@@ -22,6 +22,7 @@ ADAPTER = TypeAdapter(Settings)
 # Which shape the keys at a place have; * stands for any key or number.
 _SHAPES: dict[tuple[str, ...], type] = {
     (): Settings,
+    ("contact",): shapes.Contact,
     ("connection",): shapes.Connection,
     ("directory",): shapes.Domain,
     ("find",): shapes.Find,
@@ -33,6 +34,7 @@ _SHAPES: dict[tuple[str, ...], type] = {
     ("antivirus",): shapes.Antivirus,
     ("systmone",): shapes.SystmOne,
     ("rollout",): shapes.Rollout,
+    ("rollout", "approvers", "*"): shapes.Approver,
 }
 _COUNTS = ("failed", "unreachable", "refused", "unknown")
 _PLACEHOLDERS: dict[Place, Any] = {("version",): VERSION, ("endpoints",): []}

@@ -149,6 +149,18 @@ class Journal:
         with self._file.read() as connection:
             return documents.load(connection, self.path, id)
 
+    def seal(self, id: str) -> Mapping[str, Any]:
+        """What the chain says of how an audit or plan was kept: `sha256`, of its content; of a plan also `by` whom, and
+        by which `accounts` of this machine. Without these of what was kept before they were; empty without any."""
+        with self._file.read() as connection:
+            return events.kept(connection, id)
+
+    def holds(self, plan: Plan, *, whole: bool = False) -> bool:
+        """Whether a plan is the one that was kept under its id: each of its steps, or with `whole` all of them, where
+        and within which budget. Errors: as `load`."""
+        found = self.load(plan.id)
+        return isinstance(found, Plan) and documents.same(plan, found, whole=whole)
+
     def kept(self, *kinds: str, named: str = "") -> list[str]:
         """The ids of all that is kept of these kinds (`audit`, `preflight`, `plan`), the newest first; those that begin
         or end with `named`."""

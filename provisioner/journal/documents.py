@@ -1,12 +1,15 @@
 """Audits and plans as they are kept: a document each, whose hash stands in the chain; an audit's gateways are rows."""
 
 import hashlib
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
+from provisioner import processes
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import audits, events, file
 from provisioner.journal.entries import Entry, Event
@@ -28,9 +31,12 @@ def keep(connection: sa.Connection, document: Audit | Plan, title: str, kind: st
     connection.execute(file.documents.insert(), row)
     if isinstance(document, Plan) and document.of:
         connection.execute(file.families.insert(), {"plan": document.id, "of": document.of})
-    said = {"sha256": hashlib.sha256(body).hexdigest()}
+    said: dict[str, Any] = {"sha256": hashlib.sha256(body).hexdigest()}
     if isinstance(document, Audit) and (rows := audits.keep(connection, document)):
         said["rows"] = rows
+    if isinstance(document, Plan):
+        # Who made a plan cannot approve it.
+        said |= {"by": str(processes.this()), "accounts": list(processes.accounts())}
     # The document's hash stands in the chain: what was approved cannot be another one afterwards.
     events.append(connection, [Event(at=document.at, kind="kept", plan=document.id, body=said)])
 
@@ -51,6 +57,25 @@ def load(connection: sa.Connection, path: Path, id: str) -> Audit | Plan:
     if not whole or (said and said.get("rows", "") != rows):
         raise JournalError(f"{path}: {id} is damaged in the journal: it is not what was kept.", file.DAMAGED)
     return document
+
+
+def same(plan: Plan, kept: Plan, *, whole: bool) -> bool:
+    """Whether a plan, or with `whole` all of it, does what the kept one does. What steps are thought to take may
+    differ."""
+    here, there = (_told(one) for one in (plan, kept))
+    part = here["steps"].items() <= there["steps"].items() and here["places"].items() <= there["places"].items()
+    return part and here["head"] == there["head"] and not (whole and here != there)
+
+
+def _told(plan: Plan) -> dict[str, Any]:
+    said = adapter(Plan).dump_python(plan, mode="json")
+    steps = {
+        step["id"]: json.dumps({**step, "seconds": 0, "wave": [wave["number"], wave["roles"]]}, sort_keys=True)
+        for wave in said["waves"]
+        for step in wave["steps"]
+    }
+    places = {name: tuple(place) for name, place in said["places"].items()}
+    return {"steps": steps, "places": places, "head": [said[key] for key in ("kind", "of", "move", "budget")]}
 
 
 def family(connection: sa.Connection, plan: str) -> list[str]:

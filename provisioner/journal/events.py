@@ -11,7 +11,7 @@ from provisioner.journal import file
 from provisioner.journal.entries import Entry, Event
 from provisioner.record.chain import START, Link, event_hash
 
-_SHOWN = ("run_started", "run_ended", "pruned")
+_SHOWN = ("approved", "run_started", "run_ended", "pruned")
 
 
 def append(connection: sa.Connection, happened: Iterable[Event], after: tuple[int, str] | None = None) -> None:

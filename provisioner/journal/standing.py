@@ -4,9 +4,10 @@ from collections.abc import Collection
 from datetime import datetime
 
 from provisioner.errors import JournalError
-from provisioner.journal import Journal
+from provisioner.journal import Journal, Progress
 from provisioner.journal.file import DAMAGED
 from provisioner.model import FINISHED, Plan, Step, results
+from provisioner.model.plan import STOP
 from provisioner.model.results import Stands
 
 
@@ -41,6 +42,14 @@ def open_steps(journal: Journal, plan: Plan) -> list[Step]:
         or step.id not in progress.outcomes
         or progress.outcomes[step.id].result not in FINISHED
     ]
+
+
+def between(journal: Journal, plan: Plan) -> bool:
+    """Whether a migration's plan has stopped the gateway that it leaves, or may have."""
+    stops = [step for step in plan.steps if step.remedy == STOP]
+    progress = journal.progress(plan.id) if stops else Progress()
+    ended = {id_ for id_, outcome in progress.outcomes.items() if outcome.result in FINISHED}
+    return any(step.gateway in progress.begun or step.id in ended for step in stops)
 
 
 def stands(journal: Journal, plan: str) -> dict[str, Stands]:

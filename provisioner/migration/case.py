@@ -12,7 +12,7 @@ from provisioner.execute.undoing import acted_on
 from provisioner.fleet import codes
 from provisioner.journal import Event, Journal, new_id, standing
 from provisioner.migration import stages
-from provisioner.model import FINISHED, Audit, Fleet, Move, Plan, Role, Step
+from provisioner.model import FINISHED, Audit, Fleet, Move, Plan, Result, Role, Step
 from provisioner.model.results import Stands
 from provisioner.plan.rollout import budget_of
 
@@ -198,14 +198,24 @@ class Stand:
     unheeded: frozenset[str]
 
 
+def gateways_started(journal: Journal, since: datetime) -> dict[str, datetime]:
+    """When a person started SystmOne's Gateway on a PC because a migration or its way back asked for it, since then."""
+    found: dict[str, datetime] = {}
+    for event in journal.events(kinds=("step_ended",), since=since):
+        if event.body.get("result") in (Result.DONE, Result.UNCHANGED) and event.step.endswith(stages.GATEWAY_STARTED):
+            # Looked at again it is the same start: the first end counts.
+            found.setdefault(event.gateway, event.at)
+    return found
+
+
 def confirm_command(practice: str, step: Step) -> str:
-    """How a person's step is said to be done."""
-    return f"Where no reading shows it: provisioner migrate confirm {practice} {step.remedy} --by NAME"
+    """How a person's step is said to be done where no reading shows it."""
+    return f"provisioner migrate confirm {practice} {step.remedy} --by NAME"
 
 
 def keep(journal: Journal, planned: Planned) -> None:
-    """Put a new plan into the journal, under its title."""
-    if planned.new:
+    """Put a new plan into the journal, under its title, if it is not there."""
+    if planned.new and planned.plan.id not in journal.kept("plan"):
         journal.save(planned.plan, title(planned.plan))
 
 

@@ -46,6 +46,7 @@ CARRY = carry.REMEDY.name
 # Nothing may go wrong in a migration: the next stage would stand on it.
 _BUDGET = Budget(failed=0, unreachable=0, refused=0, unknown=0)
 
+GATEWAY_STARTED = "gateway-started"
 # What persons do, by the name under which `migrate confirm` knows it: whose job, what, and what shows it.
 _PERSONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     GATEWAY_ENDED: (
@@ -53,7 +54,7 @@ _PERSONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "end SystmOne's Gateway on {gateway}: log out of SystmOne there, and do not start the Gateway again",
         (NO_GATEWAY,),
     ),
-    "gateway-started": (
+    GATEWAY_STARTED: (
         "practice",
         "start SystmOne on {gateway} by its Gateway shortcut, log in, and lock the screen instead of logging out",
         (LOGGED_IN, GATEWAY_MODE),
@@ -206,7 +207,7 @@ def _switch(audit: Audit, fleet: Fleet, move: Move) -> list[Stage]:
     stages = [
         Stage(steps=(ended,), roles=neither),
         Stage(steps=(stop(fleet, rows[move.old]),), roles=neither),
-        Stage(steps=(_person("gateway-started", rows[move.new]),), roles=after),
+        Stage(steps=(_person(GATEWAY_STARTED, rows[move.new]),), roles=after),
     ]
     if fleet.settings.connector.carry:
         stages.append(Stage(steps=(_carry(fleet, rows[move.new], move),), roles=neither))
@@ -258,10 +259,10 @@ def back(
     stages: list[Stage] = []
     if START in begun:
         stages.append(Stage(steps=(stop(fleet, new),), roles=neither))
-    if "gateway-started" in done:
+    if GATEWAY_STARTED in done:
         stages.append(Stage(steps=(_person(GATEWAY_ENDED, new),), roles=neither))
     if GATEWAY_ENDED in done:
-        stages.append(Stage(steps=(_person("gateway-started", old),), roles=again))
+        stages.append(Stage(steps=(_person(GATEWAY_STARTED, old),), roles=again))
     if STOP in begun:
         stages.append(Stage(steps=(_start(audit.controls, in_roles(fleet, again), old, must=()),), roles=again))
     stages += _role_stage(f"{move.practice}-back", move, {move.old: Role.ACTIVE, move.new: Role.STANDBY}, again)

@@ -35,7 +35,7 @@ class Control:
 
     `applies_when` maps `role` or a fact's name to the values at which the control is judged. For people: `wants` is
     what is expected, `shows` the fact that says what was found, `failed` the sentence for a failure (`{actual}` in it
-    stands for what was found), `ask` what its owner is asked to do.
+    stands for what was found), `ask` what its owner is asked to do, `undo` how that is undone.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Control:
     shows: str = ""
     failed: str = ""
     ask: str = ""
+    undo: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

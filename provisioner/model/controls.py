@@ -15,6 +15,8 @@ STOPPED = "R17-stopped"
 WORKING = "R17-working"
 ONE_ACTIVE = "R17-one-active"
 CLOCK = "clock"
+CERTIFICATE = "certificate"
+WINDOWS = "R8-windows"
 
 # What a named person can state that is no control of one gateway (docs/operations.md, "Statements").
 ONLY_CONNECTOR = "only-connector"

@@ -66,8 +66,18 @@ class Waiver(Statement):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Template:
+    """A template of a file of the Connector's: the SHA-256 of its bytes, and the names that it uses; None where it may
+    use any."""
+
+    sha256: str
+    uses: frozenset[str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """A fleet folder, read and right. `digest` changes with any of its content."""
+    """A fleet folder, read and right. `digest` changes with any of its content; `templates` are by their place in the
+    folder."""
 
     folder: str
     settings: Settings
@@ -75,6 +85,7 @@ class Fleet:
     statements: tuple[Statement, ...]
     waivers: tuple[Waiver, ...]
     digest: str
+    templates: Mapping[str, Template] = field(default_factory=dict)
 
     @property
     def known(self) -> tuple[Gateway, ...]:

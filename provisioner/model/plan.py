@@ -148,3 +148,20 @@ class Plan:
         if self.move is None:
             return ""
         return self.move.old if self.kind == "undo" else self.move.new
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How long a plan takes, and when it may begin.
+
+    `seconds` is its whole run, without the time in which a person is waited for; `hours` has how many of its gateways
+    keep which hours, "" for any time. `opens` and `closes` are of the next window in which all of them may be touched
+    and all of it fits, or else of the first one; None where there is none, or where there is no end. `last` is the last
+    moment at which all of it still fits into that window; None where it does not, or need not.
+    """
+
+    seconds: float
+    hours: Mapping[str, int]
+    opens: datetime | None = None
+    closes: datetime | None = None
+    last: datetime | None = None

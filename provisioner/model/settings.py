@@ -42,6 +42,16 @@ class Connection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contact:
+    """Whom practices and other teams ask, and tell that a thing is done. Papers that leave the team name them."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    name: str = ""
+    telephone: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Domain:
     """The domain's directory. `server` is a domain controller by its full name, `ldaps://NAME` for TLS; blank, it is
     found by the ticket's realm in DNS. `base` is where searches begin, blank for the whole domain; `ca_file` whose
@@ -108,6 +118,10 @@ class Connector:
     files: tuple[ConnectorFile, ...] = ()
     carry: tuple[str, ...] = ()
 
+    def at(self, path: str) -> str:
+        """The full path, on a gateway, of a file below the folder."""
+        return f"{self.folder}\\{path}".replace("/", "\\")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Java:
@@ -151,6 +165,22 @@ class SystmOne:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approver:
+    """Who may approve plans: by which `account` of this machine, or under which name where they have none here. With a
+    `key` (the file of a public one, Ed25519 in PEM, beside fleet.yml) only their signature counts."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+    account: str
+    name: str = ""
+    key: str = ""
+
+    @property
+    def called(self) -> str:
+        """The person as people are told of them."""
+        return self.name or self.account
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rollout:
     """Waves and the failure budget. `failed`, `unreachable`, `refused` and `unknown` are how many gateways may end so
     before the rollout stops; `none` means any number. `approve_wait` and `settle` are in seconds: how long a person is
@@ -165,6 +195,7 @@ class Rollout:
     unknown: int | None = 1
     shard: int = 25
     approval: bool = False
+    approvers: tuple[Approver, ...] = ()
     approve_wait: float = 30.0
     settle: float = 90.0
     line_speed: int = 10_000_000
@@ -186,6 +217,7 @@ class Settings:
     practice_list_date: date | None = None
     journal: str = ".provisioner/journal.db"
     record_key: str = ""
+    contact: Contact = field(default_factory=Contact)
     connection: Connection = field(default_factory=Connection)
     directory: Domain = field(default_factory=Domain)
     find: Find = field(default_factory=Find)

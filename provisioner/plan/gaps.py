@@ -54,8 +54,8 @@ def start_barred(
         if finding.control in needs and index.controls[finding.control].remedy not in mended.keys() & asked
     ]
     if first:
-        ask = "Have these mended, or accept them by name in waivers.yml; then plan again."
-        return gap(gateway, RUNNING, f"not started, because required first: {', '.join(first)}", "icb-it", ask)
+        ask = "Have what is required first mended, or accept it by name in waivers.yml; then plan again."
+        return gap(gateway, RUNNING, f"waits for {', '.join(first)}", "icb-it", ask)
     return why_not_start(
         index.rows[gateway.name], others_of(index, gateway), index.said, index.evidence, index.strangers
     )

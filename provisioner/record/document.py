@@ -13,7 +13,9 @@ from typing import Any, Self
 
 from provisioner import __version__
 from provisioner.model import Audit, Control, Evidence, Finding, Plan, Step, results
-from provisioner.record import chain
+from provisioner.record import approval as approvals
+from provisioner.record import chain, signing
+from provisioner.record.approval import Proof
 from provisioner.record.chain import Link
 from provisioner.report import standing, words
 from provisioner.report.json import VERSION, document
@@ -78,7 +80,8 @@ def manifest(source: Source, files: Mapping[str, bytes], operator: str, signed_b
 
 
 def told(steps: Iterable[Mapping[str, Any]], links: Sequence[Link]) -> dict[str, Any]:
-    """What the events say: the runs, and of each (plan and step) the attempts, what people confirmed and what stands.
+    """What the events say: the runs, and of each (plan and step) the attempts, what people confirmed and what stands;
+    and what was approved.
 
     Errors: ValueError, KeyError where an event's body is not what its kind promises.
     """
@@ -93,7 +96,39 @@ def told(steps: Iterable[Mapping[str, Any]], links: Sequence[Link]) -> dict[str,
     }
     stands = {plan: _stands(plan, links) for plan in dict.fromkeys(str(step["plan"]) for step in steps)}
     told = {f"{step['plan']} {step['id']}": stands[step["plan"]].get(step["id"]) for step in steps}
-    return {"runs": _runs(links), "attempts": attempts, "confirmed": confirmed, "standing": told}
+    found = {"runs": _runs(links), "attempts": attempts, "confirmed": confirmed, "standing": told}
+    return found | {"approvals": _approvals(links)}
+
+
+def proofs(links: Iterable[Link]) -> dict[str, Proof]:
+    """The approvals among these events, by the names that they have in the record. Errors: ValueError."""
+    found = [Proof.of(link.said) for link in links if link.kind == "approved"]
+    return {f"approval-{number}": proof for number, proof in enumerate(found, 1)}
+
+
+def _approvals(links: Iterable[Link]) -> list[dict[str, Any]]:
+    found = []
+    for link in (link for link in links if link.kind == "approved"):
+        proof = Proof.of(link.said)
+        given = approvals.read(proof.text)
+        found.append(
+            {
+                "plan": link.plan,
+                "at": _utc(link.at),
+                "by": given.name,
+                "account": given.account,
+                "from": words.utc(given.begins),
+                "until": words.utc(given.ends),
+                "outside_hours": given.outside_hours,
+                "way_back": given.way_back,
+                "ticket": given.ticket,
+                "words": given.words,
+                "plan_sha256": given.sha256,
+                "noted_by": proof.by,
+                "signed_by": signing.fingerprint(proof.key, "its key") if proof.signature else "",
+            }
+        )
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +188,7 @@ def _practice(source: Source, reasons: _Reasons, code: str) -> dict[str, Any]:
         "journal": _journal(source),
         "plans": [_plan(plan, source.links) for plan in plans],
         "runs": said["runs"],
+        "approvals": said["approvals"],
         "steps": steps,
         "readings": {sha256: json.loads(chain.canonical(one)) for sha256, one in readings.items()},
         "events": [asdict(link) for link in links],

@@ -54,7 +54,8 @@ def page(practice: Mapping[str, Any]) -> str:
     return render(
         "record.html.j2",
         scripted=False,
-        record=practice,
+        # One of before there were approvals has none.
+        record={"approvals": [], **practice},
         plan=practice["plans"][0],
         sentence=_sentence(done, practice["plan"]),
         later=[plan for plan, gateways in parts[1:] if gateways],

@@ -10,9 +10,10 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from provisioner.errors import Fault
-from provisioner.record import chain, document
+from provisioner.errors import Fault, InputError
+from provisioner.record import chain, document, signing
 from provisioner.record import page as record_page
+from provisioner.record.approval import Proof
 from provisioner.record.chain import Link
 from provisioner.report.json import VERSION
 
@@ -46,7 +47,7 @@ def faults(files: Mapping[str, bytes], listed: Mapping[str, Any]) -> list[Fault]
         try:
             practice = json.loads(files[name])
             found += _practice(name, practice, listed)
-        except _UNFIT:
+        except (*_UNFIT, InputError):
             found.append(_fault(name, "it is no record of a practice"))
             continue
         found += _page(name, practice, files.get(name.removesuffix(".json") + ".html"))
@@ -87,6 +88,11 @@ def _practice(name: str, practice: Mapping[str, Any], listed: Mapping[str, Any])
     said = document.told(practice["steps"], links)
     if practice["runs"] != said["runs"]:
         found.append(_fault(name, "its runs are not those that its events tell"))
+    if practice.get("approvals", []) != said["approvals"]:
+        found.append(_fault(name, "its approvals are not those that its events tell"))
+    for proof in (Proof.of(link.said) for link in links if link.kind == "approved"):
+        if proof.signature and not signing.right(proof.text.encode(), proof.signature, proof.key, name):
+            found.append(_fault(name, "the signature of an approval is not that of its text"))
     for step in practice["steps"]:
         # A record of before it was told has no standing result.
         for key in ("attempts", "confirmed", *({"standing"} & step.keys())):

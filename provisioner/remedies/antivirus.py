@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioner.model import Fleet, Gateway, Role
+from provisioner.remedies import alarms
 from provisioner.remedies.remedy import (
     IT,
     UNTOLD,
@@ -67,6 +68,7 @@ REMEDY = Remedy(
         wrong="What is excluded is not scanned. Only administrators can write there.",
         back="The exclusion is removed.",
     ),
+    alarms=alarms.ANTIVIRUS,
     removal=Removal(
         place=20,
         risk=Risk(

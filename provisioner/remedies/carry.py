@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioner.model import Evidence, Fleet, Gateway, Step
+from provisioner.remedies import alarms
 from provisioner.remedies.remedy import KEEP, Back, Remedy, Risk, Sections, Values, all_comes_back
 
 
@@ -22,13 +23,13 @@ def _digests(evidence: Evidence | None, paths: list[str]) -> list[str | None]:
 
 
 def _values(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
-    folder = fleet.settings.connector.folder
+    connector = fleet.settings.connector
     return {
         "carry_state": "present",
         # Which gateway the practice leaves is the migration's to say.
         "carry_from": "",
-        "carry_paths": [f"{folder}\\{path}" for path in fleet.settings.connector.carry],
-        "connector_folder": folder,
+        "carry_paths": [connector.at(path) for path in connector.carry],
+        "connector_folder": connector.folder,
         "connector_keep": KEEP,
     }
 
@@ -52,6 +53,7 @@ REMEDY = Remedy(
         wrong="A file of that name that is there already is replaced, and kept on the gateway.",
         back="The kept file is put back; where there was none, the copy is removed.",
     ),
+    alarms=alarms.NONE_KNOWN,
     removal=None,
     back=Back(
         place=50,

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from provisioner.fleet import templates
 from provisioner.model import Fleet, Gateway
 from provisioner.model.controls import FILES
 from provisioner.model.settings import ConnectorFile, Settings
+from provisioner.remedies import alarms
 from provisioner.remedies.package import package
 from provisioner.remedies.remedy import (
     IT,
@@ -37,13 +39,12 @@ def _values(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
 
 
 def _file(fleet: Fleet, gateway: Gateway, file: ConnectorFile) -> dict[str, Any]:
-    """One file of the Connector's. The row's own columns cannot take the place of what names the practice."""
-    named = {"practice": gateway.practice, "practice_name": gateway.practice_name, "gateway": gateway.name}
     return {
-        "path": f"{fleet.settings.connector.folder}\\{file.path}".replace("/", "\\"),
+        "path": fleet.settings.connector.at(file.path),
         "template": str(Path(fleet.folder, file.template).absolute()),
-        "variables": {**gateway.variables, **named},
+        "variables": templates.variables(gateway),
         "secrets": dict(file.secrets),
+        "made_from": templates.made_from(fleet.templates, file, gateway),
     }
 
 
@@ -53,9 +54,13 @@ def _given(settings: Settings) -> bool:
 
 def _shown(sections: Sections, values: Values) -> Any:
     found = sections["connector"]
-    made = {file["path"].lower() for file in values.get("connector_files") or ()}
-    files = {file["path"].lower(): file["sha256"] for file in found["files"] if file["path"].lower() in made}
-    return {"package": found["package_sha256"], "version": found["version"], "files": files}
+    paths = {file["path"].lower() for file in values.get("connector_files") or ()}
+    ours = {file["path"].lower(): file for file in found["files"] if file["path"].lower() in paths}
+    files = {path: file["sha256"] for path, file in ours.items()}
+    # A reading from before this was noted has none, and is to be the same as one of a gateway that has none.
+    made = {path: file["made"] for path, file in ours.items() if file.get("made")}
+    noted = {"made": made} if made else {}
+    return {"package": found["package_sha256"], "version": found["version"], "files": files, **noted}
 
 
 REMEDY = Remedy(
@@ -73,6 +78,7 @@ REMEDY = Remedy(
         wrong=f"A running {IT} is stopped while its files are replaced, and started again. SystmOne is not touched.",
         back="Edited files are kept on the gateway and can be put back; the package before is installed again.",
     ),
+    alarms=alarms.PACKAGE,
     removal=Removal(
         place=40,
         risk=Risk(

@@ -6,6 +6,7 @@ from typing import Any
 from provisioner.fleet import endpoints
 from provisioner.model import Fleet, Gateway
 from provisioner.model.product import PRODUCT
+from provisioner.remedies import alarms
 from provisioner.remedies.remedy import (
     GROUP,
     IT,
@@ -68,6 +69,7 @@ REMEDY = Remedy(
         wrong="None known: it allows, and blocks nothing.",
         back="The rule is removed, or set as it was before.",
     ),
+    alarms=alarms.FIREWALL,
     removal=Removal(
         place=30,
         risk=Risk(

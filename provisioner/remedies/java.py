@@ -3,6 +3,7 @@
 from typing import Any
 
 from provisioner.model import Fleet, Gateway
+from provisioner.remedies import alarms
 from provisioner.remedies.package import package
 from provisioner.remedies.remedy import (
     IT,
@@ -52,6 +53,7 @@ REMEDY = Remedy(
         wrong=f"A running {IT} is stopped while its runtime is replaced, and started again.",
         back="Edited files are kept on the gateway and can be put back; the package before is installed again.",
     ),
+    alarms=alarms.PACKAGE,
     removal=Removal(
         place=50,
         risk=Risk(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from provisioner.model import Fleet, Gateway
+from provisioner.remedies import alarms
 from provisioner.remedies.remedy import Back, Remedy, Risk, Sections, Values, all_comes_back, never, state
 
 
@@ -29,6 +30,7 @@ REMEDY = Remedy(
         back="The times that were set before are set again.",
     ),
     # How a PC sleeps stays as it is on one that is retired.
+    alarms=alarms.NONE_KNOWN,
     removal=None,
     back=Back(
         place=20,

@@ -72,14 +72,26 @@ class Back:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """An event that Windows writes while something is done: its log and number, what it says, the published `rule` that
+    would fire on it ("" where none is known), and the `source` of both."""
+
+    log: str
+    event: str
+    says: str
+    source: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Remedy:
     """What mends findings of controls that name it.
 
     `values` (fleet, gateway) are the role's variables, as its meta/argument_specs.yml has them, from the fleet alone.
     `seconds` is what it takes on a gateway until the journal has measured it. `planned`: a rollout does it; else a
     migration alone. `stops_service`: it starts, sets or stops the Connector's service. `told_of_program`: it is told of
-    the program that really runs. `removal` None: it stays on a retired gateway. `back` None: nobody knows a way back,
-    and an undo says so.
+    the program that really runs. `alarms`: what a security team sees of it on the gateway. `removal` None: it stays on
+    a retired gateway. `back` None: nobody knows a way back, and an undo says so.
     """
 
     name: str
@@ -91,6 +103,7 @@ class Remedy:
     stops_service: bool
     told_of_program: bool
     risk: Risk
+    alarms: tuple[Alarm, ...]
     removal: Removal | None
     back: Back | None
 

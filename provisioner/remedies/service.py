@@ -4,6 +4,7 @@ from typing import Any
 
 from provisioner.model import Fleet, Gateway, Role
 from provisioner.model.accounts import account_key
+from provisioner.remedies import alarms
 from provisioner.remedies.package import package
 from provisioner.remedies.remedy import (
     IT,
@@ -92,6 +93,7 @@ REMEDY = Remedy(
         wrong="A wrong account or path: the service does not start, and the step fails.",
         back="The service is set as it was before, or removed where there was none.",
     ),
+    alarms=alarms.SERVICE,
     removal=Removal(
         place=10,
         risk=Risk(
@@ -118,6 +120,7 @@ START = Remedy(
         wrong=f"Two {IT}s in one practice: nothing is started without a named person's word that no other runs.",
         back="The service is stopped and disabled.",
     ),
+    alarms=alarms.STARTED,
     removal=None,
     back=_BACK,
 )

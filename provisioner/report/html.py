@@ -19,17 +19,28 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from provisioner import __version__, remedies
+from provisioner import __version__
 from provisioner.errors import InputError
-from provisioner.model import Audit, Budget, Cause, Control, Evidence, Gap, Impact, Plan, Status, Step
+from provisioner.model import Audit, Cause, Control, Evidence, Impact, Plan, Status, Timing
 from provisioner.model.results import Stands
-from provisioner.remedies.remedy import Risk
-from provisioner.report import pretty, standing, words
-from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, by_whose, view
+from provisioner.model.settings import Contact
+from provisioner.report import change, letter, pretty, standing, words
+from provisioner.report.trend import Trend
+from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, view
 
-_UNTOLD = Risk(does="As the steps below say.", wrong="To be judged from the steps below.", back="As the steps say.")
 _MESSAGE = 600
 _VALUE = 1_500
+# What leaves room for all else on the first page of a change request: so many practices' codes, beside so many changes.
+_CODES, _CHANGES = 150, 8
+_NOBODY = Contact()
+# Beside style.css, by template.
+_STYLES = {
+    "audit.html.j2": "audit.css",
+    "plan.html.j2": "plan.css",
+    "practice.html.j2": "letter.css",
+    "request.html.j2": "letter.css",
+    "notice.html.j2": "letter.css",
+}
 # How many different rows are remembered, of half a kB each.
 _ROWS = 20_000
 
@@ -55,24 +66,15 @@ class Group:
     advice: tuple[Cause, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class WaveRow:
-    """One gateway in a wave, with what is done there."""
-
-    gateway: str
-    practice: str
-    name: str
-    address: str
-    steps: tuple[Step, ...]
-
-    @property
-    def seconds(self) -> float:
-        """The steps of one gateway follow each other."""
-        return sum(step.seconds for step in self.steps)
-
-
-def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], facts: str = "") -> str:
-    """The whole audit: what is ready, why the rest is not, whose job that is, and every fact behind it.
+def audit(
+    audit: Audit,
+    ready: Mapping[str, bool],
+    causes: Sequence[Cause],
+    facts: str = "",
+    trend: Trend | None = None,
+) -> str:
+    """The whole audit: what is ready, why the rest is not, whose job that is, and every fact behind it; with a `trend`
+    how it was in the audits before.
 
     With `facts`, the name of a folder beside the page, the facts are not in it: they are the files of `facts_of`.
     """
@@ -89,6 +91,7 @@ def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], fact
         facts=facts,
         anchors=_anchors(shown),
         asks={control.id: control.ask for control in audit.controls},
+        trend=trend,
         chips=[state for state in State if shown.count(state)],
     )
 
@@ -105,8 +108,17 @@ def facts_of(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -
         yield f"{name}.js", f"provisionerFacts({json.dumps(name)}, {json.dumps(text)});\n"
 
 
-def practice(audit: Audit, code: str, ready: Mapping[str, bool], causes: Sequence[Cause]) -> str:
-    """What the audit says of one practice, and of nobody else.
+def practice(
+    audit: Audit,
+    code: str,
+    ready: Mapping[str, bool],
+    causes: Sequence[Cause],
+    contact: Contact = _NOBODY,
+    *,
+    evidence: bool = False,
+) -> str:
+    """A letter to a practice's manager: what is asked of her, and what others do. It names nobody else's practice; with
+    `evidence` all that was read of its gateways follows.
 
     Errors: InputError where the audit has no such practice.
     """
@@ -116,50 +128,56 @@ def practice(audit: Audit, code: str, ready: Mapping[str, bool], causes: Sequenc
             f"Audit {audit.id} has no practice {code}.",
             "`provisioner show` lists its practices; --only narrows what an audit reads.",
         )
-    jobs = {machine.gateway.name: by_whose(machine.open) for machine in shown.machines}
-    return render("practice.html.j2", view=shown, audit=audit, jobs=jobs, anchors=_anchors(shown))
+    return render(
+        "practice.html.j2",
+        view=shown,
+        audit=audit,
+        asks=letter.asked(shown.machines),
+        others=letter.others(shown.machines),
+        read=not shown.count(State.NOT_KNOWN) and not shown.count(State.UNREAD),
+        retired=shown.count(State.RETIRED) == len(shown.machines),
+        contact=contact,
+        evidence=evidence,
+        anchors=_anchors(shown),
+    )
 
 
-def plan(plan: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})) -> str:
-    """A plan as the change request: what, where, when, the risk, the way back, who approves it, what became of it."""
-    waves = [(wave, _places(wave.steps, plan, names)) for wave in plan.waves]
+def plan(
+    plan: Plan,
+    names: Mapping[str, str],
+    stands: Mapping[str, Stands] = MappingProxyType({}),
+    timing: Timing | None = None,
+    contact: Contact = _NOBODY,
+) -> str:
+    """A plan as the change request: what became of it; on the first page all that is decided by; then the details."""
+    waves = [(wave, change.places(wave.steps, plan, names)) for wave in plan.waves]
     acts = [step for step in plan.steps if step.kind != "person"]
+    people = [step for step in plan.steps if step.kind == "person"]
+    kinds = Counter(words.change(step) for step in acts).most_common()
+    practices = sorted({step.practice for step in plan.steps})
     return render(
         "plan.html.j2",
         plan=plan,
         names=names,
         waves=[(wave, places, max(place.seconds for place in places)) for wave, places in waves if places],
-        kinds=Counter(words.change(step) for step in acts).most_common(),
-        people=[step for step in plan.steps if step.kind == "person"],
+        kinds=kinds,
+        tight=len(kinds) > _CHANGES,
+        listed=len(practices) <= _CODES and len(kinds) <= _CHANGES,
+        people=people,
         acts=acts,
-        exactly=_exactly(acts),
+        exactly=change.exactly(acts),
         size=sum(step.size for step in plan.steps),
         gateways=len({step.gateway for step in acts}),
-        practices=len({step.practice for step in plan.steps}),
-        gaps=_gaps(plan.gaps),
-        risks={words.change(step): _risk(step) for step in acts},
-        stops=_budget(plan.budget),
+        practices=practices,
+        timing=timing,
+        contact=contact,
+        waits=Counter(step.who for step in people).most_common(),
+        gaps=change.gaps(plan.gaps),
+        risks={words.change(step): change.risk(step) for step in acts},
+        stops=change.stops(plan.budget),
         became=[(step, stands[step.id]) for step in plan.steps if step.id in stands],
         told=[standing.counted(plan, stands), *standing.who(stands.values())] if stands else [],
     )
-
-
-def _risk(step: Step) -> Risk:
-    """What is said of a step's change, for people who approve it."""
-    remedy = remedies.known().get(step.remedy)
-    if remedy is None or (step.removes and remedy.removal is None):
-        return _UNTOLD
-    return remedy.removal.risk if step.removes and remedy.removal else remedy.risk
-
-
-def _exactly(steps: Sequence[Step]) -> dict[str, list[tuple[str, str]]]:
-    """What each change sets, name and value, in its first step: the others differ only by the row's own columns."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for step in steps:
-        values = [(name, value) for name, value in step.values.items() if value not in (None, "", [])]
-        said = [(name, value if isinstance(value, str) else pretty.text(value)) for name, value in values]
-        found.setdefault(words.change(step), said)
-    return found
 
 
 def _bars(shown: View) -> list[Bar]:
@@ -197,49 +215,6 @@ def _groups(audit: Audit, causes: Iterable[Cause]) -> list[Group]:
 def _anchors(shown: View) -> dict[str, str]:
     """Where each gateway's section is; by number, because a name may hold anything."""
     return {gateway.name: f"gateway-{number}" for number, gateway in enumerate(shown.machines.gateways, 1)}
-
-
-def _places(steps: Iterable[Step], plan: Plan, names: Mapping[str, str]) -> list[WaveRow]:
-    found: dict[str, list[Step]] = {}
-    for step in steps:
-        found.setdefault(step.gateway, []).append(step)
-    return [
-        WaveRow(
-            gateway=gateway,
-            practice=its[0].practice,
-            name=names.get(its[0].practice, ""),
-            address=plan.places.get(gateway, ("", ""))[1],
-            steps=tuple(its),
-        )
-        for gateway, its in found.items()
-    ]
-
-
-def _gaps(gaps: Iterable[Gap]) -> dict[str, dict[tuple[str, str], list[Gap]]]:
-    """Gaps by owner, then by what is the same for many: the control and what is asked."""
-    found: dict[str, dict[tuple[str, str], list[Gap]]] = {}
-    for gap in gaps:
-        found.setdefault(gap.owner, {}).setdefault((gap.control, gap.ask or gap.message), []).append(gap)
-    return found
-
-
-def _budget(budget: Budget) -> str:
-    """When a rollout stops, in words."""
-    limits = (
-        (budget.failed, "failed"),
-        (budget.unknown, "ended nobody knows how"),
-        (budget.unreachable, "could not be reached"),
-        (budget.refused, "refused the log-in"),
-        (budget.first_wave, "failed in the first wave"),
-    )
-    stops = [
-        ("any gateway" if most == 0 else f"more than {words.counted(most, 'gateway')}") + f" {what}"
-        for most, what in limits
-        if most is not None
-    ]
-    if not stops:
-        return "It stops at nothing that goes wrong on a gateway."
-    return f"It stops, and can go on later, once {', or '.join(stops)}."
 
 
 def _evidence(evidence: Evidence) -> list[tuple[str, str, float | None, str]]:
@@ -323,7 +298,13 @@ def _environment() -> Environment:
         look=_look,
     )
     environment.globals.update(
-        KINDS=KINDS, PLAN=PLAN, Kind=Kind, State=State, Impact=Impact, Status=Status, version=__version__
+        KINDS=KINDS,
+        PLAN=PLAN,
+        Kind=Kind,
+        State=State,
+        Impact=Impact,
+        Status=Status,
+        version=__version__,
     )
     return environment
 
@@ -347,7 +328,7 @@ def render(template: str, *, scripted: bool = True, **values: Any) -> str:
     """A page from its template; without a script where it is not `scripted`. With `facts` its script may load others:
     what a gateway said, had it got past the escaping, still may not."""
     # Apart, because the page of a record is held byte for byte against the style that it was written with.
-    style, style_hash = _static("style.css", *(["audit.css"] if template == "audit.html.j2" else []))
+    style, style_hash = _static("style.css", *([_STYLES[template]] if template in _STYLES else []))
     script, script_hash = _static("script.js") if scripted else (Markup(""), "'none'")
     loads = " 'strict-dynamic'" if values.get("facts") else ""
     policy = (

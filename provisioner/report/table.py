@@ -1,7 +1,6 @@
-"""An audit, a plan and outcomes in the terminal, at a glance. Text from gateways is never markup here."""
+"""What stands of a plan, and the history, in the terminal. Text from gateways is never markup here."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,91 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from provisioner.model import Audit, Cause, Impact, Outcome, Plan, Result, Status, Step
+from provisioner.model import Plan, Result
 from provisioner.model.results import Stands
 from provisioner.report import standing as standings
 from provisioner.report import words
-from provisioner.report.view import PLAN, STATES, Kind, Machine, State, View, view
+from provisioner.report.screen import flat
 
-_MARKS = {
-    State.READY: ("✓", "green"),
-    State.UNREADY: ("✕", "red"),
-    State.UNREAD: ("⊘", "magenta"),
-    State.CANDIDATE: ("·", "dim"),
-    State.RETIRED: ("·", "dim"),
-    State.OFF: ("·", "dim"),
-    State.NOT_KNOWN: ("·", "dim"),
-}
 _GOOD = (Result.DONE, Result.UNCHANGED, Result.SKIPPED, Result.UNDONE)
-_CAUSES = 12
-
-
-def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> RenderableType:
-    """One row a gateway: is it ready, what is missing and whose job it is; the commonest causes below."""
-    shown = view(audit, ready, causes)
-    parts: list[RenderableType] = [_text(f"{shown.sentence}.", "bold")]
-    parts += [_headline(cause) for cause in causes if cause.headline]
-    if shown.machines:
-        parts += [Text(), _gateways(shown)]
-    others = [cause for cause in causes if not cause.headline]
-    if others:
-        parts += [Text(), _causes(audit, others)]
-    return Group(*parts)
-
-
-def plan(plan: Plan, names: Mapping[str, str]) -> RenderableType:
-    """One row a gateway and wave: the steps there, and about how long; then what no step mends."""
-    if not plan.steps:
-        return Group(_text("Nothing to change.", "bold"), *_gaps(plan))
-    table = _table("wave", "practice", "name", "gateway", "steps", "about")
-    for wave in plan.waves:
-        for gateway, steps in _by_gateway(wave.steps).items():
-            practice = steps[0].practice
-            table.add_row(
-                str(wave.number),
-                _text(practice),
-                _text(names.get(practice, "")),
-                _text(gateway),
-                _text(", ".join(_step(step) for step in steps)),
-                _text(words.duration(sum(step.seconds for step in steps))),
-            )
-    gateways = len({step.gateway for step in plan.steps})
-    head = (
-        f"{words.counted(len(plan.steps), 'step')} on {words.counted(gateways, 'gateway')}, "
-        f"in {words.counted(len(plan.waves), 'wave')}."
-    )
-    return Group(_text(head, "bold"), Text(), table, *_gaps(plan))
-
-
-def outcomes(plan: Plan, outcomes: Sequence[Outcome]) -> RenderableType:
-    """One row a step, but for those that were not begun for the same reason. What it took is what its own tasks took on
-    that gateway, as Ansible says; nothing where it does not."""
-    remedies = {step.id: words.change(step) for step in plan.steps}
-    table = _table("gateway", "step", "result", "changed", "took", "message")
-    skipped = Counter(outcome.message for outcome in outcomes if outcome.result is Result.SKIPPED)
-    for outcome in outcomes:
-        if outcome.result is Result.SKIPPED and skipped[outcome.message] > 1:
-            continue
-        table.add_row(
-            _text(outcome.gateway),
-            _text(remedies.get(outcome.step, outcome.step)),
-            _text(words.RESULTS[outcome.result], _style(outcome.result)),
-            "yes" if outcome.changed else "no",
-            words.duration(outcome.seconds) if outcome.seconds else "",
-            _text(outcome.message),
-        )
-    for message, number in skipped.items():
-        if number > 1:
-            result = _text(words.RESULTS[Result.SKIPPED], _style(Result.SKIPPED))
-            table.add_row("", words.counted(number, "step"), result, "no", "", _text(message))
-    return table
-
-
-def counted(outcomes: Sequence[Outcome]) -> Text:
-    """How many steps ended how."""
-    count = Counter(outcome.result for outcome in outcomes)
-    total = ", ".join(f"{count[result]:,} {words.RESULTS[result]}" for result in Result if count[result])
-    return _text(f"{words.counted(len(outcomes), 'step')}: {total}.", "bold")
 
 
 def standing(plan: Plan, stands: Mapping[str, Stands]) -> RenderableType:
@@ -114,90 +35,6 @@ def standing(plan: Plan, stands: Mapping[str, Stands]) -> RenderableType:
     return Group(table, _text(standings.counted(plan, stands), "bold"), *lines)
 
 
-def _headline(cause: Cause) -> Text:
-    return Text.assemble(
-        ("! ", "bold yellow"),
-        (_flat(cause.text), "bold"),
-        f"  ({words.counted(len(cause.gateways), 'gateway')}; {words.whose(cause) or 'look first at what they share'})",
-    )
-
-
-def _gateways(shown: View) -> Table:
-    table = _table(
-        "practice", "name", "gateway", "ready", "what is missing, by whose job it is", "cannot tell", "advice"
-    )
-    for machine in shown.machines:
-        mark, style = _MARKS[machine.state]
-        told = Counter(row.kind for row in machine.rows)
-        table.add_row(
-            _text(machine.gateway.practice),
-            _text(machine.gateway.practice_name),
-            _text(machine.gateway.name),
-            _text(mark, style),
-            _missing(machine),
-            str(told[Kind.ASK] or ""),
-            str(told[Kind.ADVICE] or ""),
-        )
-    table.columns[5].justify = table.columns[6].justify = "right"
-    return table
-
-
-def _missing(machine: Machine) -> Text:
-    if machine.state is State.UNREAD and machine.evidence is not None:
-        return _text(str(machine.evidence.error), "magenta")
-    if machine.state not in (State.READY, State.UNREADY):
-        return _text(STATES[machine.state], "dim")
-    found = Text()
-    for whose, rows in machine.missing.items():
-        ids = (row.control.id + ("?" if row.kind is Kind.ASK else "") for row in rows)
-        named = dict.fromkeys(row.control.remedy for row in rows) if whose == PLAN else ids
-        found.append("; " if found else "").append(f"{whose}: ", "bold").append(_flat(", ".join(named)))
-    return found
-
-
-def _causes(audit: Audit, causes: Sequence[Cause]) -> Table:
-    advice = {control.id for control in audit.controls if control.impact is Impact.ADVICE}
-    table = _table("gateways", "why", "control", "whose job")
-    table.columns[0].justify = "right"
-    for cause in causes[:_CAUSES]:
-        style = "dim" if cause.control in advice else ""
-        mark = "cannot tell: " if cause.status is Status.UNKNOWN else ""
-        row = (str(len(cause.gateways)), mark + cause.text, cause.control, words.whose(cause))
-        table.add_row(*(_text(text, style) for text in row))
-    if len(causes) > _CAUSES:
-        table.caption = f"and {words.counted(len(causes) - _CAUSES, 'more cause')}: the HTML report has all"
-        table.caption_justify = "left"
-    return table
-
-
-def _gaps(plan: Plan) -> list[RenderableType]:
-    if not plan.gaps:
-        return []
-    table = _table("whose job", "gaps", "gateways", "controls")
-    for owner in sorted({gap.owner for gap in plan.gaps}):
-        gaps = [gap for gap in plan.gaps if gap.owner == owner]
-        controls = Counter(gap.control for gap in gaps)
-        table.add_row(
-            _text(words.owner(owner)),
-            str(len(gaps)),
-            # One that is not known yet has no name.
-            str(len({(gap.practice, gap.gateway) for gap in gaps})),
-            _text(", ".join(f"{control} ({count})" for control, count in controls.most_common())),
-        )
-    return [Text(), _text("Not done by this plan:", "bold"), table]
-
-
-def _by_gateway(steps: Iterable[Step]) -> dict[str, list[Step]]:
-    found: dict[str, list[Step]] = {}
-    for step in steps:
-        found.setdefault(step.gateway, []).append(step)
-    return found
-
-
-def _step(step: Step) -> str:
-    return f"{step.remedy} (by {words.owner(step.who)})" if step.kind == "person" else words.change(step)
-
-
 @dataclass(frozen=True)
 class History:
     """What there is, each with its time, kind, id and line. An id is never cut, for it is there to be copied: what does
@@ -209,9 +46,9 @@ class History:
         kinds, ids = ([entry[1] for entry in self.entries], [entry[2] for entry in self.entries])
         widths = [max(map(len, column), default=0) for column in (kinds, ids)]
         for at, kind, id_, title in self.entries:
-            line = f"{words.short(at)}  {_flat(kind):{widths[0]}}  {_flat(id_):{widths[1]}}  "
-            beside = len(line) + len(_flat(title)) <= options.max_width
-            yield Text(line.rstrip() if not beside else line + _flat(title), no_wrap=True, overflow="ignore")
+            line = f"{words.short(at)}  {flat(kind):{widths[0]}}  {flat(id_):{widths[1]}}  "
+            beside = len(line) + len(flat(title)) <= options.max_width
+            yield Text(line.rstrip() if not beside else line + flat(title), no_wrap=True, overflow="ignore")
             if not beside:
                 yield Padding(_text(title), (0, 0, 0, 4))
 
@@ -229,9 +66,5 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _flat(text: str) -> str:
-    return " ".join(words.clean(words.clip(text, 400)).split())
-
-
 def _text(text: str, style: str = "") -> Text:
-    return Text(_flat(text), style=style)
+    return Text(flat(text), style=style)

@@ -17,6 +17,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "antivirus": "the antivirus team",
         "vendor": "the vendor",
         "tpp": "TPP",
+        "security": "the security team",
     }
 )
 

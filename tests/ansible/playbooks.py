@@ -48,28 +48,6 @@ ROLES = {
 - name: Do nothing
   ansible.builtin.meta: noop
 """,
-    "package": """
-- name: Write another file
-  ansible.builtin.copy:
-    dest: "{{ package_path }}"
-    content: "new\\n"
-    mode: "0600"
-  when: package_path != ""
-- name: Refuse
-  ansible.builtin.fail:
-    msg: the helper gave up
-  when: package_path == ""
-""",
-    "helped": """
-- name: Let a helper do it
-  ansible.builtin.include_role:
-    name: package
-  vars:
-    package_path: "{{ helped_path }}"
-- name: Say what was there
-  ansible.builtin.set_fact:
-    provisioner_before: {helped: true}
-""",
     "rescued": """
 - block:
     - ansible.builtin.fail:

@@ -1,5 +1,6 @@
 """The socket by which Ansible asks for secrets and turns: who gets what, and no refused password is tried again."""
 
+import json
 import socket
 import threading
 from collections.abc import Callable
@@ -128,6 +129,19 @@ def test_the_socket_answers_what_it_was_told_and_no_more(tmp_path: Path) -> None
         assert ask(path, b"B84001\n") == b"of B84001"
     with pytest.raises(OSError):
         ask(path, b"B84001\n")
+
+
+def test_what_a_role_found_is_heard_before_it_is_answered(tmp_path: Path) -> None:
+    path, heard = tmp_path / "ask", list[tuple[str, str, Any]]()
+    found = {"changed": {"Description": "x" * 100_000}}
+    with SecretsSocket(path, ["B84001"], lambda name: "", found=lambda *told: heard.append(told)):
+        line = f"found:{json.dumps(['B84001', 'firewall', found])}\n".encode()
+        assert ask(path, line) == b"ok\n"
+        assert heard == [("B84001", "firewall", found)]
+        # Nobody of this run; no whole line.
+        for other in (line.replace(b"B84001", b"B84002"), b"found:[1]\n", line[:500], b"found:\xff\n"):
+            ask(path, other)
+    assert len(heard) == 1
 
 
 def test_a_turn_is_the_guards(tmp_path: Path) -> None:

@@ -55,28 +55,6 @@ def test_each_step_has_its_own_answer(root: Path, tmp_path: Path) -> None:
     assert left_over(own_run_tag("m0")) == []
 
 
-def test_what_a_helper_does_is_done_by_the_role_that_includes_it(root: Path, tmp_path: Path) -> None:
-    heard: list[tuple[str, str, str]] = []
-    acted = run(
-        root,
-        step("B84001", "quiet"),
-        step("B84001", "helped", helped_path=str(tmp_path / "made")),
-        step("B84002", "helped", helped_path=""),
-        step("B84002", "quiet"),
-        on_task=lambda gateway, role, task: heard.append((gateway, role, task)),
-    )
-    assert {id: (one.result, one.changed) for id, one in acted.items()} == {
-        "B84001-quiet": ("ok", False),
-        "B84001-helped": ("ok", True),
-        "B84002-helped": ("failed", False),
-        "B84002-quiet": ("skipped", False),
-    }
-    assert "changed: Write another file" in acted["B84001-helped"].output
-    assert acted["B84002-helped"].message == "Refuse: the helper gave up"
-    assert ("B84001", "helped", "Write another file") in heard
-    assert "package" not in {role for _, role, _ in heard}
-
-
 def test_what_ansible_said_is_kept_a_line_a_task_without_what_is_hidden(root: Path, tmp_path: Path) -> None:
     path = str(tmp_path / "made")
     files = [{"secrets": {"pin": "pin"}}]

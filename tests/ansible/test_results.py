@@ -46,6 +46,28 @@ def test_what_cannot_be_kept_at_all_is_not_known(found: dict[str, float]) -> Non
     assert (said["B84001-quiet"].result, said["B84001-quiet"].before) == ("ok", {"untold": ["all of it"]})
 
 
+def test_what_was_found_is_known_of_a_run_that_was_ended_in_the_middle() -> None:
+    event = {"event": results.FOUND, "event_data": {"host": "B84001", "role": "quiet", "there": {"rule": "as it was"}}}
+    said = results.by_step([step("B84001", "quiet")], [event], "it was stopped before it was done", False)
+    assert (said["B84001-quiet"].result, said["B84001-quiet"].before) == ("unknown", {"rule": "as it was"})
+
+
+def test_each_part_of_a_task_has_its_line_and_the_one_that_failed_says_why() -> None:
+    parts = [
+        {"task": "Stop it", "changed": True},
+        {"task": "Replace it", "changed": False, "failed": True, "msg": "the disk is full"},
+        {"task": "Start it again", "changed": True},
+    ]
+    result = {"failed": True, "part": "Replace it", "msg": "the disk is full", "changed": True, "parts": parts}
+    event = {"host": "B84001", "role": "quiet", "task": "Bring it to its wanted state", "res": result}
+    events = [{"event": "runner_on_failed", "event_data": event}]
+    said = results.by_step([step("B84001", "quiet")], events, "", False)["B84001-quiet"]
+    assert (said.result, said.changed, said.message) == ("failed", True, "Replace it: the disk is full")
+    assert said.output == (
+        "changed: Stop it", "failed: Replace it: the disk is full", "changed: Start it again",
+    )  # fmt: skip
+
+
 def test_what_a_row_says_is_never_a_template(root: Path, tmp_path: Path) -> None:
     text = "{{ lookup('pipe', 'touch " + str(tmp_path / "run") + "') }}"
     acted = run(root, step("B84001", "quiet", quiet_text=text))

@@ -26,8 +26,8 @@ from provisioner.audit.facts.addresses import covers, is_any, ports_cover
 from provisioner.audit.facts.connector import version_begins
 from provisioner.evidence import shapes
 from provisioner.evidence.question import SECTIONS
-from provisioner.model import Evidence, Fact, Gateway, Problem, Role
-from provisioner.model.settings import Package, Settings
+from provisioner.model import Evidence, Fact, Gateway, Problem, Role, Template
+from provisioner.model.settings import ConnectorFile, Package, Settings
 from tests.audit.judging import FOLDER, NOON, POLICY, READY, SETTINGS, changed
 
 SHAPES = {name: jsonschema.Draft202012Validator(shapes.data(name)) for name in SECTIONS}
@@ -43,7 +43,7 @@ def cases() -> list[Any]:
 
 
 def settings_of(case: Mapping[str, Any]) -> Settings:
-    settings = SETTINGS
+    settings = replace(SETTINGS, connector=replace(SETTINGS.connector, files=(FILE,)))
     for place, value in case.get("settings", {}).items():
         name, _, inner = place.partition(".")
         if name == "packages":
@@ -54,6 +54,11 @@ def settings_of(case: Mapping[str, Any]) -> Settings:
             value = tuple(value)
         settings = replace(settings, **{name: value})
     return settings
+
+
+# The template of the cases that have one, and what a good gateway's file is made from.
+TEMPLATES = {"c.j2": Template(sha256="7e" * 32, uses=frozenset())}
+FILE = ConnectorFile(path="connector.properties", template="c.j2")
 
 
 def derived(case: Mapping[str, Any]) -> dict[str, Fact]:
@@ -78,7 +83,7 @@ def derived(case: Mapping[str, Any]) -> dict[str, Fact]:
     )
     evidence = Evidence(gateway=gateway.name, taken_at=NOON, seconds=2.0, sections=sections, section_errors=errors)
     at = datetime.combine(case.get("day", NOON.date()), NOON.timetz())
-    return facts.derive(evidence, gateway, settings_of(case), POLICY.lifecycle, at, case.get("seen"))
+    return facts.derive(evidence, gateway, settings_of(case), POLICY.lifecycle, at, case.get("seen"), TEMPLATES)
 
 
 @pytest.mark.parametrize("case", cases())

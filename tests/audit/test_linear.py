@@ -4,19 +4,16 @@ the machine changes."""
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from provisioner.audit.auditor import Auditor
 from provisioner.audit.evaluate import readiness
 from provisioner.journal import Journal
 from provisioner.model import Evidence, Gateway, Problem
 from provisioner.plan.causes import causes
-from provisioner.report import csv, html, json, junit, table
+from provisioner.report import csv, html, json, junit, screen, tsv, view
 from tests.audit.judging import NOON, POLICY, READY, fleet, gateway
 
 SIZES = (50, 100, 200)
@@ -57,7 +54,8 @@ def calls(size: int, folder: Path) -> int:
             for text in (csv.audit(audit, ready, found), json.audit(audit, ready), junit.audit(audit, ready)):
                 assert text
             assert html.audit(audit, ready, found, "facts")
-            Console(width=160, file=StringIO()).print(table.audit(audit, ready, found))
+            shown = view.view(audit, ready, found)
+            assert screen.audit(shown, 80, "provisioner plan") and list(tsv.audit(shown))
         finally:
             sys.setprofile(None)
     assert sum(ready.values()) < size

@@ -85,7 +85,9 @@ def test_a_part_is_named_in_every_form(folder: Path) -> None:
     assert {row["part"] for row in csvs.DictReader(io.StringIO(csv.audit(some, ready)))} == {"1 of 3 gateways"}
     assert ET.fromstring(junit.audit(some, ready)).get("name") == f"audit {some.id} (only 1 of 3 gateways)"
     shown = run(folder, "show", some.id)
-    assert shown.stdout.startswith(said)
+    assert f"{some.id}: {said}" in shown.stderr
+    assert {row["part"] for row in csvs.DictReader(io.StringIO(shown.stdout), delimiter="\t")} == {"1 of 3 gateways"}
+    assert run(folder, "--format", "table", "show", some.id).stdout.startswith(said)
     told = json.loads(run(folder, "--format", "json", "show", some.id).stdout)
     assert (told["partial"], told["of"], len(told["gateways"])) == (True, 3, 1)
     entries = json.loads(run(folder, "--format", "json", "history").stdout)["entries"]
@@ -133,7 +135,7 @@ def test_an_audit_of_before_parts_were_kept_is_held_against_the_fleet(folder: Pa
     some = audited(folder, ("GW-A81002",))
     with Journal.open(folder.parent / "journal.db") as journal:
         journal.save(replace(some, id="old", folder="", left_out=None, at=NOW + timedelta(hours=1)))
-    assert run(folder, "show", "old").stdout.startswith("Only a part, 1 of 3 gateways: ")
+    assert run(folder, "--format", "table", "show", "old").stdout.startswith("Only a part, 1 of 3 gateways: ")
 
 
 def test_a_fleet_that_has_grown_is_said_to_have_grown(folder: Path) -> None:
@@ -189,7 +191,9 @@ def test_a_migrations_audit_is_never_taken_for_the_fleets(folder: Path) -> None:
         run(folder, "report")
     with pytest.raises(InputError, match="made for a migration"):
         run(folder, "plan", before.id)
-    assert run(folder, "show", before.id).stdout.startswith("Before A81001 moves to SB-A81001, 2 of 3 gateways: ")
+    shown = run(folder, "--format", "table", "show", before.id).stdout
+    assert shown.startswith("Before A81001 moves to SB-A81001, 2 of 3 gateways: ")
+    assert "Next: provisioner migrate status" in shown
 
 
 def test_pruning_keeps_the_newest_of_the_whole_fleet(folder: Path) -> None:

@@ -29,6 +29,7 @@ def test_what_ships_is_right() -> None:
     for control in shipped.controls:
         assert bool(control.remedy) != bool(control.owner)
         assert bool(control.ask) == bool(control.owner), "what an owner is asked to do; a remedy needs no asking"
+        assert bool(control.undo) == bool(control.owner), "and how that is undone; a remedy has its own way back"
 
 
 def test_nothing_is_wanted_of_a_candidate_that_a_remedy_would_bring() -> None:

@@ -56,6 +56,15 @@ def test_an_id_is_given_by_its_beginning_its_end_or_as_the_latest(
         assert provisioner(*verb, "zzzz", fleet=folder).code == 2
 
 
+def test_the_latest_is_the_latest_that_can_be_written_so(ids: tuple[Path, str, str], provisioner: Command) -> None:
+    folder, audit, plan = ids
+    table = provisioner("report", "latest", "--as", "csv", fleet=folder)
+    assert table.code == 0 and audit in table.out
+    assert json.loads(provisioner("report", "latest", "--as", "json", fleet=folder).out)["plan"] == plan
+    # One that is named is what was meant.
+    assert "cannot be written as csv" in provisioner("report", plan, "--as", "csv", fleet=folder).err
+
+
 def test_history_cuts_no_id() -> None:
     id_, title = "plan-20261129-173610-5149", "undo of plan-20261129-173610-5148: 2 steps on 1 gateway"
     history = History([(datetime(2026, 7, 1, 12, tzinfo=UTC), "run started", id_, title)])

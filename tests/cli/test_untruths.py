@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from provisioner.cli import moves, provisioner, runs
+from provisioner.cli import moves, progress, provisioner, runs
 from provisioner.cli.options import Common
 from provisioner.cli.progress import Watch
 from provisioner.errors import InputError
@@ -95,7 +95,7 @@ def waiting(folder: Path) -> tuple[Operator, Plan]:
 
 def status(operator: Operator, planned: Plan) -> str:
     with operator.journal() as opened:
-        return moves.text(case.stand(opened, planned.id))
+        return moves.text(case.stand(opened, planned.id), operator.world().fleet)
 
 
 def test_status_says_once_what_is_asked_and_how_it_is_confirmed(tmp_path: Path) -> None:
@@ -142,7 +142,8 @@ def test_a_run_that_only_waits_says_so_and_how_to_confirm(tmp_path: Path, capsys
     operator, planned = waiting(tmp_path)
     ended = operator.run(planned)
     with operator.journal() as opened, within():
-        runs.show(planned, ended, case.again(planned), opened, moves.confirming(planned, ended.outcomes))
+        again, then = case.again(planned), moves.after(planned)
+        runs.show(planned, ended, operator.world().fleet, opened, again=again, then=then)
     said = capsys.readouterr().out
     assert "Mend what is said above" not in said and "Nothing has failed" in said
     assert "provisioner migrate confirm B84001 online-record --by NAME" in said
@@ -154,7 +155,7 @@ def test_what_a_person_is_asked_is_not_said_again_when_nobody_has_done_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     planned = World(fleet(gateway("B84000"))).plan()
-    watch, words = Watch(planned), "press Approve in SystmOne"
+    watch, words = Watch(planned, fleet(gateway("B84000"))), "press Approve in SystmOne"
     watch.say(PersonAwaited(gateways=("B84000",), words=words, until=AT))
     outcome = Outcome(
         step=planned.steps[-1].id, gateway="B84000", result=Result.WAITING, changed=False, started=AT, ended=AT,
@@ -163,3 +164,11 @@ def test_what_a_person_is_asked_is_not_said_again_when_nobody_has_done_it(
     watch.say(StepEnded(outcome=outcome))
     said = capsys.readouterr().err
     assert said.count(words) == 1 and "not yet (now: nobody has)" in said
+
+
+def test_of_nothing_that_is_read_no_progress_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "live", lambda: True)
+    assert list(progress.reading(iter(()), 0, "find")) == []
+    assert capsys.readouterr().err == ""

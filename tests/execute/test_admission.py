@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from provisioner.ansible.results import StepResult
-from provisioner.errors import InputError, PlanRefused, ReadOnlyFleet
+from provisioner.errors import PlanRefused, ReadOnlyFleet
 from provisioner.execute import admission, engine
-from provisioner.execute.admission import Asked
 from provisioner.journal import Journal
 from provisioner.model import Role
 from tests.execute.plans import apply, closed, journal, results, some
@@ -23,16 +22,11 @@ def test_what_a_plan_may_not_be_applied_to(journal: Journal) -> None:
         apply(world, plan, journal, policy_digest="p2")
     closed = replace(world.fleet, settings=replace(world.fleet.settings, read_only=True))
     with pytest.raises(ReadOnlyFleet):
-        admission.refuse(plan, closed, "p1", Asked())
-    rollout = replace(world.fleet.settings.rollout, approval=True)
-    strict = replace(world.fleet, settings=replace(world.fleet.settings, rollout=rollout))
-    with pytest.raises(InputError, match="approval"):
-        admission.refuse(plan, strict, "p1", Asked())
-    admission.refuse(plan, strict, "p1", Asked(approved_by="B. Person", ticket="CHG-7"))
-    admission.refuse(plan, closed, "p1", Asked(), rehearsal=True)
+        admission.refuse(plan, closed, "p1")
+    admission.refuse(plan, closed, "p1", rehearsal=True)
     elsewhere = replace(world.fleet, gateways=tuple(replace(one, address="192.0.2.9") for one in world.fleet.gateways))
     with pytest.raises(PlanRefused, match="not for this fleet"):
-        admission.refuse(plan, elsewhere, "p1", Asked())
+        admission.refuse(plan, elsewhere, "p1")
     assert world.acts == []
 
 

@@ -13,9 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.ansible.results import StepResult
-from provisioner.cli.progress import Board
-from provisioner.execute.estimate import Running, Under, UnderWay, overdue, seconds_left
-from provisioner.execute.events import Happening, PersonAwaited, Queued, RunStarted, StepEnded, StepsStarted, WaveEnded
+from provisioner.cli.board import Board
+from provisioner.execute.estimate import Costs, Running, Under, UnderWay, learned, overdue, seconds_left
+from provisioner.execute.events import (
+    Happening,
+    PersonAwaited,
+    Queued,
+    RunStarted,
+    StepEnded,
+    StepsActed,
+    StepsStarted,
+    WaveEnded,
+)
 from provisioner.journal import Journal
 from provisioner.model import Outcome, Plan, Result, Step, Wave
 from tests.execute.plans import apply
@@ -77,12 +86,48 @@ def test_what_is_left(
     planned: Plan, state: UnderWay, durations: Mapping[str, float], now: float, shard: int, cores: int,
     seconds: float | None,
 ) -> None:  # fmt: skip
-    assert seconds_left(planned, state, durations, now, shard=shard, cores=cores) == seconds
+    assert seconds_left(planned, state, Costs(durations=durations), now, shard=shard, cores=cores) == seconds
+
+
+def test_what_other_gateways_cost_this_computer_is_waited_for() -> None:
+    costs = Costs(ours=2.0)
+    planned = plan([A, B, C, D])
+    # The slowest has one step, and the others three.
+    assert seconds_left(planned, UnderWay(), costs, 0, shard=5, cores=1) == 36
+    running = {"a": Under(steps=(A, B), since=0), "b": Under(steps=(C,), since=0), "c": Under(steps=(D,), since=0)}
+    known = UnderWay(running=[running], begun=[(0.0, planned.steps)])
+    # Without news its time passes all the same, down to what its gateways have to do.
+    told = [seconds_left(planned, known, costs, now, shard=5, cores=1) for now in (0, 6, 30, 60)]
+    assert told == [36, 30, 6, 5]
+
+
+def test_a_gateway_that_stays_behind_the_others_has_failed() -> None:
+    planned = plan([A, B, C, step("b", "firewall", 5)])
+    running = {"a": Under(steps=(A, B), since=0), "b": Under(steps=(step("b", "firewall", 5),), since=20)}
+    state = UnderWay(ended=[C.id], running=[running])
+    assert [seconds_left(planned, state, Costs(), now, shard=5, cores=1) for now in (9, 21)] == [16, 4]
+
+
+def test_an_evening_on_a_slow_computer_is_thought_of_as_slow() -> None:
+    before, alone, many = Costs(ours=1.0), [A, B], [A, B, C, step("c", "java", 10)]
+    assert learned(before, []) == before
+    # What little is known says little; a gateway alone says nothing of what others cost.
+    once = learned(before, [(alone, 30.0)])
+    assert 1.5 < once.pace < 2 and once.ours == 1.0
+    costs = learned(before, [([step(f"g{at}", "java", 60) for at in range(30)], 120.0 + 2.0 * 29)] * 20)
+    assert 1.9 < costs.pace < 2.3 and 1.5 < costs.ours < 2.5
+    assert learned(before, [(many, 0.0)] * 9).pace > 0
+    planned = plan([A], [C])
+    assert seconds_left(planned, UnderWay(), Costs(pace=2.0), 0, shard=5, cores=1) == 40
+    running = UnderWay(running=[under(0, A)])
+    assert seconds_left(planned, running, Costs(pace=2.0), 10, shard=5, cores=1) == 30
+    assert not overdue(running, Costs(pace=2.0), 19) and overdue(running, Costs(pace=2.0), 21)
 
 
 def test_what_takes_longer_is_said() -> None:
     state = UnderWay(running=[under(0, A)])
-    assert not overdue(state, {}, 10) and overdue(state, {}, 11) and not overdue(state, {"java": 60}, 11)
+    assert not overdue(state, Costs(), 10) and overdue(state, Costs(), 11)
+    assert not overdue(state, Costs(durations={"java": 60}), 11)
 
 
 @given(
@@ -96,7 +141,7 @@ def test_it_never_grows_for_want_of_news(
     rows = [one for one in made.values() if one.remedy != "start"]
     state = UnderWay(running=[under(0, one) for one in rows[: min(running, cores)]])
     planned = plan(list(made.values()), [step("z", "java", 3)])
-    told = [seconds_left(planned, state, {}, now, shard=shard, cores=cores) for now in sorted(times)]
+    told = [seconds_left(planned, state, Costs(), now, shard=shard, cores=cores) for now in sorted(times)]
     assert all(a is not None and b is not None and a >= b for a, b in itertools.pairwise(told))
 
 
@@ -168,9 +213,9 @@ def test_a_run_that_goes_on_does_not_begin_at_nothing(journal: Journal) -> None:
 def test_what_is_through_by_an_earlier_run_counts_from_the_beginning() -> None:
     planned = plan([A, B], [C, D])
     board = Board(planned, {}, 5, cores=1, clock=lambda: 0.0)
-    assert board.left() == "0:00 of work, about 0:45 left"
+    assert board.left() == "0:00 of work, about 0:46 left"
     board.hear(RunStarted(plan="p", steps=4, gateways=3, budget="", through=(A.id, B.id)))
-    assert board.left() == "0:00 of work, about 0:30 left"
+    assert board.left() == "0:00 of work, about 0:32 left"
 
 
 def test_ansible_says_where_it_is_and_a_step_that_takes_longer_is_said() -> None:
@@ -191,6 +236,7 @@ def test_what_this_run_measured_counts_for_the_rest() -> None:
     board = Board(plan([A], [C]), {}, 5, cores=1, clock=lambda: now[0])
     board.hear(StepsStarted(steps=(A,)))
     now[0] = 40.0
+    board.hear(StepsActed(steps=(A,)))
     ended = AT + timedelta(seconds=40)
     board.hear(
         StepEnded(
@@ -199,7 +245,8 @@ def test_what_this_run_measured_counts_for_the_rest() -> None:
             )
         )
     )  # fmt: skip
-    assert "about 0:40 left" in board.left()
+    # It took four times what was thought; of one shard alone not all is believed.
+    assert board.left() == "0:40 of work, about 0:25 left"
 
 
 def test_those_that_are_away_are_waited_for_and_no_work() -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from provisioner import processes
 from provisioner.ansible.results import StepResult
-from provisioner.errors import InputError, JournalError
+from provisioner.errors import JournalError
 from provisioner.execute import budget as budgets
 from provisioner.execute.events import Happening, Queued
 from provisioner.journal import Event, Journal
@@ -239,18 +239,6 @@ def test_a_wave_that_shows_nothing_asks_whether_to_go_on(journal: Journal) -> No
     assert ended.stopped.startswith("cannot tell whether to go on")
     # Asked again, and answered with yes.
     assert list(results(apply(world, plan, journal)).values()) == ["unreachable", "done", "done"]
-
-
-def test_an_approver_is_somebody_else_than_the_operator(journal: Journal) -> None:
-    import getpass
-
-    world = some(1, approval=True)
-    plan = world.plan()
-    with pytest.raises(InputError, match="cannot approve it too"):
-        apply(world, plan, journal, approved_by=getpass.getuser().upper(), ticket="CHG-1")
-    with pytest.raises(InputError, match="asks for an approval"):
-        apply(world, plan, journal, approved_by="B. Person")
-    assert world.acts == []
 
 
 def outcome(world: World, gateway: str, remedy: str, result: Result, message: str) -> Outcome:

@@ -296,7 +296,7 @@ def test_what_the_starter_shows_is_right_once_it_is_said(tmp_path: Path) -> None
     (tmp_path / ".provisioner" / "record-key.pem").touch()
     files = {"jre.zip": "x", "connector.properties.j2": "{{ api_key }}", "ca.pem": "x"}
     shutil.copy(root() / "inventory" / "example" / "epraccur.csv", tmp_path)
-    rows = f"{HEADER}\nA84002,,,,\n"
+    rows = f"{HEADER},site\nA84002,,,,,\n"
     found = right(write(tmp_path, {"fleet.yml": text, "practices.csv": rows, **files}))
     assert found.settings.rollout == settings.Rollout(hours="Mon-Fri 19:00-07:00; Sat-Sun 00:00-24:00")
     assert found.settings.systmone == settings.SystmOne()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.resources import root
-from tests.fixtures.fleets import FLEET, HEADER, PRACTICES, check, told, write
+from tests.fixtures.fleets import FLEET, HEADER, PRACTICES, check, right, told, write
 
 ROW_FAULTS: dict[str, tuple[str, str, str]] = {
     "a branch": ("K81003001,,,,", "branch surgery's code: give its parent practice, K81003", ""),
@@ -134,3 +134,16 @@ def test_a_closed_practices_gateway_may_be_retired(tmp_path: Path) -> None:
     assert found is not None
     assert [fault.warning for fault in faults] == [True]
     assert found.gateways[0].practice_name == "LINTONVILLE MEDICAL GROUP"
+
+
+def test_an_address_that_nobody_can_write_to_is_a_warning(tmp_path: Path) -> None:
+    rows = f"{HEADER},network_email\nA81001,THE DENSHAM SURGERY,GW-A81001,10.1.2.3,active,net at example\n"
+    found, faults = check(write(tmp_path, {"practices.csv": rows}))
+    assert found and [(fault.line, fault.warning) for fault in faults] == [(2, True)]
+    assert "network_email: 'net at example' is no e-mail address." in str(faults[0])
+
+
+def test_a_telephone_number_is_a_text_however_yaml_takes_it(tmp_path: Path) -> None:
+    for number in ("01670123456", "+441670123456", "0800 1111 ext 4"):
+        fleet = right(write(tmp_path, {"fleet.yml": f"{FLEET}contact:\n  telephone: {number}\n"}))
+        assert fleet.settings.contact.telephone == number

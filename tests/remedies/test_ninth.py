@@ -13,6 +13,7 @@ from provisioner.execute.estimate import takes
 from provisioner.model import Audit, Evidence, Finding, Fleet, Gateway, Plan, Role, Status, Step
 from provisioner.plan import proof, rollout, undo
 from provisioner.plan.undo import Attempts
+from provisioner.remedies.alarms import NONE_KNOWN
 from provisioner.remedies.remedy import Back, Need, Remedy, Removal, Risk, Sections, Values, all_comes_back
 from provisioner.report import html
 from tests.fixtures.policies import GOOD, NAMES, written
@@ -41,6 +42,7 @@ NINTH = Remedy(
     stops_service=False,
     told_of_program=False,
     risk=Risk(does="Sets the proxy.", wrong="It may be the wrong one.", back="It is set as before."),
+    alarms=NONE_KNOWN,
     removal=Removal(place=15, risk=Risk(does="Takes the proxy away.", wrong="Nothing.", back="A plan sets it again.")),
     back=Back(
         place=15,

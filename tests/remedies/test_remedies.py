@@ -20,7 +20,7 @@ from tests.worlds import acts
 
 ROLES = resources.root() / "roles"
 # It does nothing: what is around it leaves our marker.
-HELPERS = {"marker", "package"}
+HELPERS = {"marker"}
 
 
 def options(role: str) -> Mapping[str, Any]:
@@ -153,6 +153,8 @@ def test_files_carry_the_row_and_only_the_names_of_secrets() -> None:
         "gateway": "gw1",
     }
     assert file["secrets"] == {"key": "api"}
+    # Of a template that was not read nothing is known.
+    assert file["made_from"] == ""
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,16 @@ from dataclasses import replace
 import pytest
 
 from provisioner.errors import InputError
-from provisioner.model import Audit, Budget, Cause, Plan, Role, Status
+from provisioner.model import Audit, Budget, Cause, Move, Plan, Role, Status, Timing
+from provisioner.model.settings import Contact
 from provisioner.report import html
 from tests.fixtures.documents import Page
 from tests.fixtures.hostile import NASTY, hostile
-from tests.fixtures.reports import PRACTICES, estate, plan
+from tests.fixtures.reports import CONTACT, PRACTICES, TIMING, estate, plan
 
 Report = tuple[Audit, Mapping[str, bool], Sequence[Cause]]
+
+NASTIEST = Contact(name=NASTY[0], telephone=NASTY[6], email=NASTY[8])
 
 PAGES = {
     "audit": lambda: html.audit(*estate()),
@@ -24,8 +27,11 @@ PAGES = {
     "at size": lambda: html.audit(*estate(), "x-facts"),
     "hostile at size": lambda: html.audit(*hostile(), "x-facts"),
     "practice": lambda: html.practice(estate()[0], "A84005", *estate()[1:]),
-    "hostile practice": lambda: html.practice(hostile()[0], "A81001", *hostile()[1:]),
+    "practice with evidence": lambda: html.practice(estate()[0], "A84005", *estate()[1:], evidence=True),
+    "hostile practice": lambda: html.practice(hostile()[0], "A81001", *hostile()[1:], NASTIEST),
+    "hostile evidence": lambda: html.practice(hostile()[0], "A81001", *hostile()[1:], NASTIEST, evidence=True),
     "plan": lambda: html.plan(plan(), PRACTICES),
+    "timed plan": lambda: html.plan(plan(), PRACTICES, {}, TIMING, CONTACT),
     "hostile plan": lambda: html.plan(hostile_plan(), {"A84002": NASTY[0]}),
 }
 
@@ -135,7 +141,7 @@ def test_a_statement_that_stands_is_told_from_an_open_question() -> None:
 def test_a_practice_page_shows_nobody_else() -> None:
     audit, ready, causes = estate()
     for code, name in PRACTICES.items():
-        words = Page(html.practice(audit, code, ready, causes)).words
+        words = Page(html.practice(audit, code, ready, causes, evidence=True)).words
         assert f"{name} · practice {code}" in words
         for other in audit.gateways:
             if other.practice != code:
@@ -143,17 +149,49 @@ def test_a_practice_page_shows_nobody_else() -> None:
                 assert not other.address or not re.search(rf"{re.escape(other.address)}\b", words)
 
 
-def test_a_practice_page_says_what_to_do() -> None:
+def letter(code: str, **options: bool) -> str:
     audit, ready, causes = estate()
-    text = html.practice(audit, "A84008", ready, causes)
-    assert "<h1>The gateway is not ready</h1>" in text
-    words = Page(text).words
-    assert "ICB IT This is Windows Server 2019. Please see to it: it is a client Windows." in words
-    unread = Page(html.practice(audit, "A84016", ready, causes)).words
-    assert "The gateway could not be read" in unread
-    assert "is not known yet" in Page(html.practice(audit, "A84619", ready, causes)).words
-    assert "No connection to 198.51.100.17:5986 within 10 s. Is the PC on?" in unread
-    assert "so nothing is said to have failed" in unread
+    return Page(html.practice(audit, code, ready, causes, CONTACT, **options)).words
+
+
+def test_a_letter_asks_the_practice_in_numbered_words() -> None:
+    words = letter("A84006")
+    assert "To the practice manager · Monday 23 November 2026, 20:15 GMT" in words
+    asked = words.index("Please see to it: somebody is logged in to SystmOne.")
+    advised = words.index("This is advice. Why: SystmOne does not run in Gateway mode.")
+    assert words.index("What we ask of you Please") < asked < advised < words.index("What others see to")
+    assert "please tell GP IT service desk, telephone 01670 123456, gp-it@example.nhs.uk." in words
+    assert "Nothing to do" not in words
+    assert "<ol" in html.practice(estate()[0], "A84006", *estate()[1:])
+
+
+def test_a_letter_to_who_has_nothing_to_do_says_so() -> None:
+    words = letter("A84007")
+    assert "Nothing to do" in words and "What we ask of you" not in words
+    assert "please tell GP IT service desk" in words
+    assert "please tell your IT team before" in Page(html.practice(estate()[0], "A84007", *estate()[1:])).words
+
+
+def test_a_letter_has_no_raw_evidence_unless_it_is_asked_for() -> None:
+    text = html.practice(estate()[0], "A84005", *estate()[1:])
+    for raw in ("logical_cores", "policy_digest", "sha256:", "<pre>", "5CG", "198.51.100."):
+        assert raw not in text
+    assert "logical_cores" in html.practice(estate()[0], "A84005", *estate()[1:], evidence=True)
+
+
+def test_a_letter_asks_to_look_at_a_pc_that_cannot_be_reached() -> None:
+    words = letter("A84016")
+    assert "The gateway could not be read" in words and "is it switched on" in words
+    assert "We looked at it" not in words
+    assert "Tell us which PC is your SystmOne gateway" in letter("A84619")
+    behind = letter("A84016", evidence=True)
+    assert "No connection to 198.51.100.17:5986 within 10 s. Is the PC on?" in behind
+    assert "so nothing is said to have failed" in behind
+
+
+def test_a_letter_says_what_others_see_to() -> None:
+    others = letter("A84008").split("What others see to")[1]
+    assert "We, the IT team : It is a client Windows;" in others and "logged in" not in others
 
 
 def retired(code: str) -> tuple[Audit, dict[str, bool], tuple[Cause, ...]]:
@@ -167,9 +205,10 @@ def test_a_retired_gateway_is_not_called_ready() -> None:
     """A84007 has nothing open, A84008 has."""
     words = Page(html.audit(*retired("A84007"))).words
     assert "4 of 23 gateways are ready" in words and "1 retired, nothing is left" in words
-    words = Page(html.practice(retired("A84007")[0], "A84007", *retired("A84007")[1:])).words
+    words = Page(html.practice(retired("A84007")[0], "A84007", *retired("A84007")[1:], evidence=True)).words
     assert "The gateway is retired, and nothing of the Connector is left" in words and "Nothing is open here." in words
-    words = Page(html.practice(retired("A84008")[0], "A84008", *retired("A84008")[1:])).words
+    assert "may be used for something else" in words and "keep the PC on" not in words
+    words = Page(html.practice(retired("A84008")[0], "A84008", *retired("A84008")[1:], evidence=True)).words
     assert "The gateway is retired, and something of the Connector is left" in words
     assert "GW-A84008 retired, something is left" in words
 
@@ -192,15 +231,20 @@ def test_a_practice_that_was_not_read_is_an_error() -> None:
 
 
 def test_a_plan_is_the_change_request() -> None:
-    page = Page(html.plan(plan(), PRACTICES))
-    words = page.words
+    words = Page(html.plan(plan(), PRACTICES, {}, TIMING, CONTACT)).words
     for said in (
         "72 changes on 12 gateways, in 3 waves",
-        "What, the risk, and the way back",
+        "What is done What could go wrong The way back",
+        "Asked for by GP IT service desk, 01670 123456, gp-it@example.nhs.uk",
+        "About 1 h 45 min in all, 3 waves",
+        "The next window of all of them: Monday 23 November 2026, 19:00 GMT to Tuesday 24 November 2026, 07:00 GMT.",
+        "Last safe start Tuesday 24 November 2026, 05:15 GMT.",
+        "provisioner undo p-20261123-203000 , at any hour",
+        "People have to do 1 thing : the practice 1.",
         "Wave 1 1 gateway, 7 steps",
         "Wave 3 6 gateways",
         "rule iPlato Connector none out, allow, TCP 443 to 4 addresses",
-        "what was there before is kept",
+        "what was there before is kept, put back",
         "554.4 MB are fetched in all.",
         "more than 1 gateway failed",
         "any gateway failed in the first wave",
@@ -212,6 +256,33 @@ def test_a_plan_is_the_change_request() -> None:
         assert said in words
     for step in plan().steps:
         assert step.gateway in words
+
+
+def test_what_is_decided_by_comes_before_all_details() -> None:
+    words = Page(html.plan(plan(), PRACTICES, {}, TIMING, CONTACT)).words
+    assert words.index("Role Name Signature Date") < words.index("Exactly what is set")
+
+
+def test_a_plan_says_why_it_has_no_last_safe_start() -> None:
+    def said(timing: Timing) -> str:
+        return Page(html.plan(plan(), PRACTICES, {}, timing, CONTACT)).words
+
+    assert "None is needed: no hours are set." in said(Timing(seconds=60, hours={"": 12}))
+    assert "None in which all of it fits" in said(replace(TIMING, last=None))
+    assert "at no time may all of these gateways be touched" in said(
+        replace(TIMING, last=None, opens=None, closes=None)
+    )
+
+
+def test_each_kind_of_plan_says_its_own_way_back() -> None:
+    move = Move(practice="A84002", old="GW-A84002", new="GW-NEW", was=Role.STANDBY)
+    for kind, more, said in (
+        ("undo", {"of": "p-1"}, "This is itself the way back of p-1"),
+        ("finish", {"of": "p-1", "move": move}, "None by a command"),
+        ("migration", {"move": move}, "provisioner migrate undo A84002 , at any hour"),
+    ):
+        made = replace(plan(), kind=kind, **more)
+        assert said in Page(html.plan(made, PRACTICES, {}, TIMING, CONTACT)).words
 
 
 def test_a_plan_with_no_steps_asks_for_no_approval() -> None:

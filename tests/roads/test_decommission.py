@@ -122,7 +122,8 @@ def test_files_go_last_the_practices_own_are_kept_and_a_runtime_elsewhere_goes_t
     applied = provisioner("apply", str(plan["plan"]), "--yes", fleet=handle.folder)
     assert applied.code == 0, applied.out + applied.err
     assert not any(left(handle, "A84002").values())
-    assert [name.rpartition(".")[0] for name in kept(handle, "A84002")] == ["conf.ini"]
+    # With the note of what it was made from: both come back together.
+    assert [name.rpartition(".")[0] for name in kept(handle, "A84002")] == ["conf.ini", "made.json"]
 
 
 def test_files_are_not_taken_from_under_a_connector_that_runs(lab: Lab, provisioner: Command) -> None:

@@ -131,9 +131,42 @@ def test_a_line_that_breaks_breaks_at_the_work_and_not_at_its_marker(lab: Callab
     assert there(pretend, "A81001") is None
 
 
+def test_nobody_changes_another_pc_than_the_row_names_or_one_on_which_another_team_works(
+    lab: Callable[..., Handle],
+) -> None:
+    """Whoever runs the playbook: a run of ours, or plain Ansible, which has no marker of its own."""
+    pretend = lab("A81001")
+    rows = load(pretend.folder)
+    hosts = {row.name: inventory.connection(rows, row) for row in rows.known}
+    named = hosts["A81001"]["provisioner_computer"]
+    steps, before = work(pretend, "firewall"), pretend.state()
+    ours = WorkMarker(journal="j-1", known=(), by="Siân", minutes=60)
+
+    def run(computer: str, marker: WorkMarker | None) -> StepResult:
+        (said,) = playbook.run(
+            steps,
+            {"A81001": {**hosts["A81001"], "provisioner_computer": computer}},
+            lambda name: pretend.password,
+            run_tag=own_run_tag("m5"),
+            marker=marker,
+        ).values()
+        return said
+
+    for marker in (ours, None):
+        wrong = run("OTHER-PC.surgery.nhs.uk", marker)
+        words = f"the PC at this address is {named}, and the row names OTHER-PC.surgery.nhs.uk; nothing was changed"
+        assert (wrong.result, wrong.message) == ("failed", f"Claim the gateway: {words}")
+    assert pretend.state() == before
+    assert run(f"{named.lower()}.surgery.nhs.uk", None).result == "ok"
+    assert there(pretend, "A81001") is None
+    left = playbooks.step("A81001", "marker", marker_stays=True)
+    assert results(act(pretend, [left], journal="j-2")) == {"A81001-marker": ("ok", False)}
+    assert run(named, None).result == "held"
+
+
 STUB = """#!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule({name: {} for name in ("journal", "known", "step", "by", "minutes", "state")})
+module = AnsibleModule({name: {} for name in ("journal", "known", "step", "by", "minutes", "computer", "state")})
 if module.params["state"] == "absent":
     module.fail_json(msg="the disk is gone", held=True)
 module.exit_json(changed=True)

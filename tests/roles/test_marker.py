@@ -73,6 +73,28 @@ def test_a_marker_is_set_once_read_as_evidence_and_taken_away(wine_engine: Engin
 
 
 @pytest.mark.engine
+def test_another_pc_than_the_named_one_is_told_before_anything_is_written(pwsh: str, tmp_path: Path) -> None:
+    engine = Engine(tmp_path, library=library(tmp_path / "library"))
+    path = tmp_path / "ours" / "marker.json"
+    # Windows cuts the name by which it calls itself at 15 characters; this computer may have any.
+    double = (tmp_path / "library" / "work_marker.ps1").read_text("utf-8")
+    name = "GWPC-A84002-REC"
+    named = double.replace("[Environment]::MachineName", f"'{name}'")
+    (tmp_path / "library" / "work_marker.ps1").write_text(named, "utf-8")
+    assert named != double
+    wrong, right, cut, free = engine.run(
+        [
+            marker(path, computer="GWPC-A84003-REC"),
+            marker(path, computer="gwpc-a84002-reception.surgery.nhs.uk", **CHECK),
+            marker(path, computer=" GWPC-A84002-REC "),
+            marker(path, computer=name, state="free", journal="j-1"),
+        ]
+    )
+    assert wrong["msg"] == f"the PC at this address is {name}, and the row names GWPC-A84003-REC; nothing was changed"
+    assert [one["changed"] for one in (right, cut, free)] == [True, True, False]
+
+
+@pytest.mark.engine
 def test_one_that_cannot_be_read_is_another_teams_for_a_day(pwsh: str, tmp_path: Path) -> None:
     engine = Engine(tmp_path, library=library(tmp_path / "library"))
     answers = {}

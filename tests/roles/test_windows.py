@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from provisioner import remedies
+from provisioner.fleet import templates
 from provisioner.model import Fleet, Role
 from tests.fixtures.roles import (
     DEFENDER,
@@ -37,6 +38,7 @@ __all__ = ["fleet", "library", "windows", "windows_home"]
 pytestmark = pytest.mark.wine
 
 STOP, START = "Stop the Connector while its files are replaced", "Start the Connector again"
+NOTE = "C:\\ProgramData\\provisioner\\made.json"
 COMMAND = '"C:\\iPlato\\iPlatoConnector.exe" //RS//iPlatoConnector'
 
 
@@ -90,7 +92,10 @@ def test_the_gateway_reads_back_what_the_roles_did(windows: Gateways, fleet: Fle
     assert (connector["package_sha256"], connector["package_intact"]) == (packages["connector"].sha256, True)
     assert connector["image_present"] is True
     text = f"practice=A81001 Old Mill\nkey={WORD}\n".encode()
-    assert connector["files"][0]["sha256"] == hashlib.sha256(text).hexdigest()
+    digest = hashlib.sha256(text).hexdigest()
+    (row,), (file,) = fleet.gateways, fleet.settings.connector.files
+    made = {"sha256": digest, "made_from": templates.made_from(fleet.templates, file, row)}
+    assert connector["files"] == [{"path": "C:\\iPlato\\c.properties", "sha256": digest, "made": made}]
     assert (found["java"]["version"], found["java"]["present"]) == ("17.0.9", True)
     assert (service["start_mode"], service["state"]) == ("manual", "stopped")
     assert service["account"].upper().replace(" ", "") == "NTAUTHORITY\\LOCALSERVICE"
@@ -131,7 +136,7 @@ def test_what_differs_is_mended_and_put_back_and_a_connector_that_runs_is_stoppe
     assert {one.task for one in again if one.result.get("changed")} >= {STOP, START}
     assert (windows.say("gw1", state)[-1], jar.read_text()) == ("Running", "jar 2")
     assert "192.0.2.15" in before(again)["firewall"]["changed"]["RemoteAddresses"]
-    assert before(again)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties"}
+    assert before(again)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties", NOTE}
     (kept,) = (drive / "ProgramData" / "provisioner" / "kept").glob("c.properties.*")
     assert kept.read_text("utf-8") == "by hand"
     other_order = replace(
@@ -165,11 +170,12 @@ def test_all_of_it_is_removed_again(windows: Gateways, fleet: Fleet, library: Pa
     assert changed(gone) == set(roles) - {"java"}
     assert before(gone)["antivirus"] == {"path": [fleet.settings.connector.image], "process": []}
     assert before(gone)["firewall"]["exists"] is True
-    assert before(gone)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties"}
+    assert before(gone)["connector"]["files"].keys() == {"C:\\iPlato\\c.properties", NOTE}
     assert not (drive / "iPlato").exists()
     assert not (own / "stopped-for-files").exists()
     assert list((own / "packages").iterdir()) == []
-    assert {path.stem for path in (own / "kept").iterdir() if path.is_file()} == {"c.properties"}
+    assert {path.stem for path in (own / "kept").iterdir() if path.is_file()} == {"c.properties", "made.json"}
+    assert not (own / "made.json").exists()
     left = json.loads((windows.home / "gw1" / "defender.json").read_text("utf-8"))["preference"]
     assert (left["ExclusionPath"], left["ExclusionProcess"]) == (["C:\\Theirs"], [])
     found = evidence(windows, fleet, "connector", "service", "firewall")

@@ -7,6 +7,7 @@ what is asked of it, policy/gateway.yml.
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from provisioner.audit.facts import (
     antivirus,
@@ -22,7 +23,7 @@ from provisioner.audit.facts import (
 )
 from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf
 from provisioner.audit.policy import Lifecycle
-from provisioner.model import Evidence, Fact, Gateway
+from provisioner.model import Evidence, Fact, Gateway, Template
 from provisioner.model.settings import Settings
 
 __all__ = ["NAMES", "OK", "OVER_THE_PRACTICE", "derive"]
@@ -53,14 +54,24 @@ def derive(
     lifecycle: Lifecycle,
     at: datetime,
     seen: Mapping[str, str] | None,
+    templates: Mapping[str, Template] = MappingProxyType({}),
 ) -> dict[str, Fact]:
     """All facts of one gateway, by name; value None, with the reason, for what cannot be told.
 
     `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid); None at first sight.
+    `templates` are the fleet's; what a file is made from is not judged by one that is not among them.
     """
     if evidence.error:
         return {name: Fact(value=None, reason=evidence.error.message) for name in FACTS}
-    reading = FactContext(evidence=evidence, gateway=gateway, settings=settings, lifecycle=lifecycle, at=at, seen=seen)
+    reading = FactContext(
+        evidence=evidence,
+        gateway=gateway,
+        settings=settings,
+        lifecycle=lifecycle,
+        at=at,
+        seen=seen,
+        templates=templates,
+    )
     return {name: _fact(told, reading) for name, told in FACTS.items()}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from provisioner.audit.facts import running
 from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf, listed, problems, same_path, within
-from provisioner.fleet import endpoints
+from provisioner.fleet import endpoints, templates
 from provisioner.model.settings import Package
 
 # Administrators, SYSTEM, TrustedInstaller.
@@ -44,14 +44,34 @@ def _files(reading: FactContext) -> str | list[str]:
     if wanted and version and version != wanted:
         faults.append(f"the Connector is version {version}, and {wanted} is wanted")
     # Files that a migration carries are there once the vendor's program has made them.
-    carried = {f"{settings.connector.folder}\\{path}".lower() for path in settings.connector.carry}
+    carried = {settings.connector.at(path).lower() for path in settings.connector.carry}
     missing = [
         file["path"] for file in connector["files"] if file["sha256"] is None and file["path"].lower() not in carried
     ]
-    faults += [f"{path} is missing" for path in missing]
+    faults += [f"{path} is missing" for path in missing] + _not_as_made(reading)
     if not faults and "connector" not in settings.packages:
         raise CannotTell("fleet.yml has no packages.connector that its files could be compared with")
     return problems(faults)
+
+
+def _not_as_made(reading: FactContext) -> list[str]:
+    """The files that are there, and are not what their templates and the row make."""
+    seen = {file["path"].lower(): file for file in reading.section("connector")["files"]}
+    faults = []
+    for file in reading.settings.connector.files:
+        path = reading.settings.connector.at(file.path)
+        found = seen.get(path.lower())
+        # An older reading does not say what a file was made from.
+        if found is None or found["sha256"] is None or "made" not in found:
+            continue
+        wanted, made = templates.made_from(reading.templates, file, reading.gateway), found["made"]
+        if made is None:
+            faults.append(f"{path} was made by hand, or before it was noted what it was made from")
+        elif made["sha256"] != found["sha256"]:
+            faults.append(f"{path} was changed since it was made")
+        elif wanted and made["made_from"] != wanted:
+            faults.append(f"{path} was made from another template or row")
+    return faults
 
 
 def _package_problems(reading: FactContext, package: Package | None) -> list[str]:

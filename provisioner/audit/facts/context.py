@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.audit.policy import Lifecycle
 from provisioner.fleet import endpoints
-from provisioner.model import Evidence, Gateway
+from provisioner.model import Evidence, Gateway, Template
 from provisioner.model.settings import Settings
 
 # The value of a fact that holds problems, where there is none. Otherwise it is the list of them, in words.
@@ -25,7 +25,8 @@ class CannotTell(Exception):
 class FactContext:
     """One gateway's evidence with all that it is read against.
 
-    `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid), None at first sight.
+    `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid), None at first sight;
+    `templates` are the fleet's.
     """
 
     evidence: Evidence
@@ -34,6 +35,7 @@ class FactContext:
     lifecycle: Lifecycle
     at: datetime
     seen: Mapping[str, str] | None
+    templates: Mapping[str, Template]
 
     def section(self, name: str) -> Section:
         """A section's data. Raises CannotTell where it is missing."""

@@ -13,18 +13,20 @@ from provisioner.cli import progress, runs
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, wanted_plan
-from provisioner.cli.options import common, moment
+from provisioner.cli.options import common, moment, refuse_idle
 from provisioner.cli.progress import Watch
-from provisioner.execute import admission, by_ansible, judge
+from provisioner.execute import admission, approving, by_ansible, judge
 from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
 from provisioner.plan.guards import START
+from provisioner.report import differences
+from provisioner.report.words import counted
 
 
 @click.command("apply")
 @click.argument("plan", shell_complete=ids("plan"))
 @click.option("--dry-run", is_flag=True, help="Only show what Ansible would change, with differences.")
-@click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this.")
+@click.option("--approved-by", default="", metavar="NAME", help="Who approved it, where no `approve` is asked for.")
 @click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record.")
 @click.option("--now", "at_once", is_flag=True, help="Outside the practices' hours too; needs --because.")
 @click.option("--because", default="", metavar="TEXT", help="Why --now; it is kept in the journal.")
@@ -45,6 +47,11 @@ def command(
     The same command again goes on where it stopped. Ctrl-C once: what runs ends, nothing further starts; twice: at
     once. Exit 0: all done; 4: stopped or waiting; 3: gateways were unreachable; 5: a way back failed.
     """
+    for option, given in (
+        ("--approved-by", approved_by), ("--ticket", ticket), ("--now", at_once), ("--wait", wait_until),
+        ("--unsure", unsure), ("--yes", common().yes),
+    ):  # fmt: skip
+        refuse_idle(option, "with --dry-run, which changes nothing", dry_run and given)
     asked = admission.Asked(
         approved_by=approved_by,
         ticket=ticket,
@@ -55,16 +62,17 @@ def command(
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         found = _chosen(wanted_plan(journal, plan), fleet)
-        admission.refuse(found, fleet, policy.digest, asked, rehearsal=dry_run)
+        admission.refuse(found, fleet, policy.digest, rehearsal=dry_run)
         admission.trusted(journal, datetime.now(UTC))
         if not dry_run:
             admission.at_home(journal)
+            approving.granted(journal, fleet, found, asked, datetime.now(UTC))
         auditor = progress.auditor(fleet, policy, journal)
         if dry_run:
             return _rehearse(found, auditor)
         runs.ask(found, journal)
         ended = runs.run(found, auditor, asked, unsure or "")
-        runs.show(found, ended, f"provisioner apply {found.id}", journal)
+        runs.show(found, ended, fleet, journal, again=f"provisioner apply {found.id}", then="provisioner audit")
     return ended.exit_code
 
 
@@ -94,7 +102,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     for name, problem in lost.items():
         say(f"{name}: {problem}")
     interrupts = runs.Interrupts()
-    with interrupts.caught(), Watch(plan) as watch:
+    with interrupts.caught(), Watch(plan, auditor.fleet) as watch:
         found = by_ansible.rehearse(
             narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
             auditor,
@@ -109,7 +117,8 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
             _show_rehearsed(step, acted)
         for start in (step for step in plan.steps if step.remedy == START):
             out(f"{start.id}: not rehearsed: there is nothing to start until the rest is there")
-        out(f"{len(found)} steps rehearsed; nothing was changed.")
+        out(f"{counted(len(found), 'step')} rehearsed; nothing was changed.")
+        out(f"Next: provisioner apply {plan.id}")
     return 3 if lost or moved or any(acted.result != "ok" for acted in found.values()) else 0
 
 
@@ -130,6 +139,5 @@ def _show_rehearsed(step: str, acted: StepResult) -> None:
     out(f"{step}: {'would change' if acted.changed else 'nothing to change'}")
     for difference in acted.differences:
         out(f"  {difference.task}")
-        for mark, text in (("-", difference.before), ("+", difference.after)):
-            for line in text.splitlines():
-                out(f"    {mark} {line}")
+        for mark, line in differences.lines(difference.before, difference.after):
+            out(f"    {mark} {line}")

@@ -3,18 +3,28 @@
 import click
 
 from provisioner.audit.evaluate import readiness
-from provisioner.cli.console import as_json, open_journal, out, say, table, whole_fleet
-from provisioner.cli.options import common
+from provisioner.audit.scope import is_of
+from provisioner.cli.console import as_json, for_a_person, lines, open_journal, out, say, whole_fleet, width
+from provisioner.cli.options import common, refuse_idle
 from provisioner.model import Audit, Fleet, Impact, Role, Status
 from provisioner.plan.causes import causes
+from provisioner.report.view import State, View, view
+
+# So many gateways are named in a command that asks for them alone.
+_NAMED = 3
 
 
 @click.command("audit")
-def command() -> int:
+@click.option("--all", "whole", is_flag=True, help="Every gateway and cause, with all its words.")
+def command(whole: bool) -> int:
     """Read every gateway and judge it by the policy. Never changes a gateway.
+
+    On a terminal what is not ready, why and whose job it is, and the command to give next; in a pipe a line a gateway,
+    its cells apart by tabs.
 
     Exit 0: all required controls pass; 1: some fail; 3: some gateways could not be read.
     """
+    refuse_all_as_json(whole)
     # Here, because `show`, `plan` and `report` print audits too, and what reads gateways takes a while to load.
     from provisioner.audit.auditor import open_policy
     from provisioner.cli import progress
@@ -23,25 +33,50 @@ def command() -> int:
     fleet = whole_fleet(policy.ids)
     with open_journal(fleet) as journal:
         audit = progress.auditor(fleet, policy, journal).audit(common().only)
-    show(audit, fleet)
-    unknown = sum(not gateway.known for gateway in audit.gateways)
-    if unknown:
-        say(f"{unknown} gateways are not known yet: their rows in practices.csv have no PC.")
+    show(audit, fleet, whole)
     return exit_code(audit)
 
 
-def show(audit: Audit, fleet: Fleet) -> None:
-    """An audit on stdout, in the format asked for."""
-    from provisioner.report import json
-    from provisioner.report import table as tables
-    from provisioner.report.view import view
+def refuse_all_as_json(whole: bool) -> None:
+    """Errors: InputError where both are asked for."""
+    refuse_idle("--all", "with --format json, which has all", whole and as_json())
+
+
+def show(audit: Audit, fleet: Fleet, whole: bool = False) -> None:
+    """An audit on stdout: as JSON where that is asked for, on a terminal (or with `whole`) in words, else as TSV."""
+    from provisioner.report import json, screen, tsv
 
     ready = readiness(audit)
     if as_json():
         out(json.audit(audit, ready))
         return
-    table(tables.audit(audit, ready, causes(audit, fleet)))
-    out(f"{audit.id}: {view(audit, ready, ()).sentence}.")
+    shown = view(audit, ready, causes(audit, fleet))
+    if whole or for_a_person():
+        lines(screen.audit(shown, width(), following(shown, fleet), whole=whole))
+        return
+    lines(tsv.audit(shown))
+    say(f"{audit.id}: {screen.headline(shown)}")
+    say(f"Next: {following(shown, fleet)}")
+
+
+def following(shown: View, fleet: Fleet) -> str:
+    """The command to give after an audit: a plan where one would do something now, else what finds out more."""
+    audit = shown.audit
+    if not is_of(audit, fleet) or any(cause.control == "" and not shown.total for cause in shown.causes):
+        return "provisioner audit"
+    if audit.purpose:
+        return "provisioner migrate status"
+    if any(cause.remedy and cause.status is Status.FAILED for cause in shown.causes):
+        return f"provisioner plan {audit.id}"
+    unread = [one.gateway.name for one in shown.machines if one.state is State.UNREAD]
+    if unread:
+        only = "".join(f" --only {name}" for name in unread) if len(unread) <= _NAMED else ""
+        return f"provisioner ping{only}"
+    if shown.count(State.UNREADY):
+        return f"provisioner report {audit.id} --as html --output audit.html"
+    if shown.count(State.NOT_KNOWN):
+        return "provisioner find"
+    return "nothing is to be done; provisioner audit looks again"
 
 
 def exit_code(audit: Audit) -> int:

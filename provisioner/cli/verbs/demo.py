@@ -14,7 +14,7 @@ from provisioner import fleet, resources
 from provisioner.audit.auditor import open_policy
 from provisioner.audit.evaluate import readiness
 from provisioner.cli import progress, runs
-from provisioner.cli.console import open_journal, out, table
+from provisioner.cli.console import lines, open_journal, out, width
 from provisioner.cli.options import common
 from provisioner.cli.verbs import plan
 from provisioner.cli.verbs.report import document, practice_pages, write, write_pages
@@ -59,7 +59,7 @@ def _road(estate: Fleet, folder: Path) -> int:
         auditor = progress.auditor(estate, open_policy(), journal)
         before = auditor.audit()
         _say("1. The audit: read-only, one script over WinRM, judged here.")
-        table(_report(before, estate))
+        lines(_report(before, estate))
         made = plan.make(estate, before, journal)
         _say(f"2. The plan: {_counted(made)}. Nothing is changed yet.")
         write(folder / "change-request.html", document(made, "html", estate))
@@ -67,7 +67,7 @@ def _road(estate: Fleet, folder: Path) -> int:
         ended = runs.run(made, auditor)
         _say("4. The audit again.")
         after = auditor.audit()
-        table(_report(after, estate))
+        lines(_report(after, estate))
     for as_ in ("html", "csv", "json", "junit"):
         name = "audit.xml" if as_ == "junit" else f"audit.{as_}"
         write(folder / name, document(after, as_, estate))
@@ -78,10 +78,11 @@ def _road(estate: Fleet, folder: Path) -> int:
     return 0 if not ended.stopped else ended.exit_code
 
 
-def _report(audit: Audit, estate: Fleet) -> object:
-    from provisioner.report import table as tables
+def _report(audit: Audit, estate: Fleet) -> list[str]:
+    from provisioner.report import screen
+    from provisioner.report.view import view
 
-    return tables.audit(audit, readiness(audit), causes(audit, estate))
+    return screen.audit(view(audit, readiness(audit), causes(audit, estate)), width(), "")
 
 
 def _counted(made: Plan) -> str:

@@ -8,6 +8,7 @@ import click
 
 from provisioner import processes
 from provisioner.cli.console import as_json, confirm, open_fleet, open_journal, out, say, table
+from provisioner.cli.options import common, is_typed, refuse_idle
 from provisioner.errors import JournalError
 from provisioner.journal import Entry, Journal, Pruned
 from provisioner.report import table as tables
@@ -25,6 +26,8 @@ def command(last: int, prune: int | None) -> int:
 
     --prune removes older audits, plans and readings for good; nothing of a plan that is still open.
     """
+    refuse_idle("--yes", "without --prune", prune is None and common().yes)
+    refuse_idle("--last", "with --prune", prune is not None and is_typed("last"))
     with open_journal(open_fleet()) as journal:
         wrong = journal.verify(datetime.now(UTC), everything=prune is not None)
         if prune is not None:

@@ -68,4 +68,4 @@ def verify() -> int:
 
 
 for each in journal.commands.values():
-    add_common_options(each)
+    add_common_options(each, f"journal {each.name}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.options import common
+from provisioner.cli.options import common, is_typed, refuse_idle
 from provisioner.errors import InputError, LabError
 from provisioner.fleet import csvfile
 
@@ -114,6 +114,7 @@ def set_faults(folder: Path | None, rates: tuple[str, ...], seed: int, words: tu
         raise LabError("Which gateway, and which fault?", "Such as: provisioner lab set A81001 offline")
     if len(words) == 1:
         raise LabError(f"Which fault for {words[0]}?", "Such as offline, slow=5 or none.")
+    refuse_idle("--seed", "without --rate", not rates and is_typed("seed"))
     handle = process.find(_folder(folder))
     if words:
         _tell(handle.set(words[0], *words[1:]), " ".join(words[1:]))

@@ -96,4 +96,4 @@ def _document(held: Lease) -> dict[str, object]:
 
 
 for each in lease.commands.values():
-    add_common_options(each)
+    add_common_options(each, f"lease {each.name}")

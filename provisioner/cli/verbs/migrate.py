@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import click
 from provisioner.audit.auditor import Auditor, open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
-from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, folded, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import reason
-from provisioner.cli.options import add_common_options, common
-from provisioner.errors import InputError
-from provisioner.execute import admission
+from provisioner.cli.options import add_common_options, common, refuse_idle
+from provisioner.errors import Fault, InputError, PlanRefused
+from provisioner.execute import admission, approving
 from provisioner.execute.admission import Asked
 from provisioner.fleet import codes
 from provisioner.fleet.moves import moves as moves_of
@@ -24,7 +25,6 @@ from provisioner.journal import Journal, standing
 from provisioner.migration import case
 from provisioner.migration.case import Planned
 from provisioner.model import Plan
-from provisioner.processes import this
 
 Command = Callable[..., Any]
 
@@ -46,7 +46,9 @@ def _approval(function: Command) -> Command:
         return int(function(asked=asked, **given))
 
     options = (
-        click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this."),
+        click.option(
+            "--approved-by", default="", metavar="NAME", help="Who approved it, where no `approve` is asked for."
+        ),
         click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record."),
         click.option("--now", "at_once", is_flag=True, help="Outside the practice's hours too; needs --because."),
         click.option("--because", default="", metavar="TEXT", help="Why --now; it is kept in the journal."),
@@ -68,6 +70,7 @@ def start(practice: str | None, to: str | None, many: Path | None, asked: Asked)
     """
     if bool(practice) == bool(many):
         raise InputError("Give a practice, or a file with --many.", "provisioner migrate start PRACTICE --to GATEWAY")
+    refuse_idle("--to", "with --many, whose rows say it", many and to)
     policy = open_policy()
     fleet = whole_fleet(policy.ids)
     wanted = moves_of(many) if many else [(practice or "", to or "")]
@@ -78,13 +81,35 @@ def start(practice: str | None, to: str | None, many: Path | None, asked: Asked)
         planned = case.planned(auditor, wanted)
         for move in planned:
             if move.remark:
-                say(move.remark)
+                folded(move.remark, err=True)
         plans = [move.plan for move in planned]
         if len(planned) > 1 or planned[0].new:
-            say(case.stops(plans, fleet))
+            folded(case.stops(plans, fleet), err=True)
+        planned = [replace(move, plan=approving.waiting(journal, move.plan)) if move.new else move for move in planned]
+        plans = [move.plan for move in planned]
+        _approved(planned, auditor, asked)
         if not _agreed([move for move in planned if move.new], journal):
             return 4
         return moves.run(auditor, plans, asked)
+
+
+def _approved(planned: Sequence[Planned], auditor: Auditor, asked: Asked) -> None:
+    """Errors: PlanRefused, InputError where fleet.yml asks for approvals and one of these has none: it is kept, so that
+    it can be approved, and the same command goes on with it."""
+    fleet, journal, now = auditor.fleet, auditor.journal, datetime.now(UTC)
+    faults = list[Fault]()
+    for move in planned if fleet.settings.rollout.approval else ():
+        case.keep(journal, move)
+        try:
+            approving.granted_or_asked(journal, fleet, move.plan, asked, now)
+        except PlanRefused as error:
+            if len(planned) == 1:
+                if move.new:
+                    moves.show(move.plan)
+                raise
+            faults.append(Fault(move.plan.move.practice if move.plan.move else "", None, error.message, error.hint))
+    if faults:
+        raise InputError("Nothing is begun: some of these are not approved.", "The same command goes on then.", faults)
 
 
 def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
@@ -129,7 +154,7 @@ def status(practice: str | None) -> int:
         out(json.dumps({"version": 1, "migrations": [moves.document(stand) for stand in stands]}, indent=2))
     else:
         for stand in stands:
-            out(moves.text(stand))
+            folded(moves.text(stand, fleet))
         if not stands:
             out("No migration is open.")
     return 4 if stands else 0
@@ -161,20 +186,23 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
         migration = case.open_migration(journal, practice)
         auditor = progress.auditor(fleet, policy, journal)
         planned = plan_of(auditor, migration)
+        if planned.new:
+            planned = replace(planned, plan=approving.waiting(journal, planned.plan))
         plan = planned.plan
-        admission.refuse(plan, fleet, policy.digest, asked, operator=this().user, begun=not planned.new)
+        admission.refuse(plan, fleet, policy.digest, begun=not planned.new)
+        _approved([planned], auditor, asked)
         if planned.new and not _agreed([planned], journal):
             return 4
         for gap in plan.gaps:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         ended = runs.run(plan, auditor, asked)
-        runs.show(plan, ended, case.again(plan), journal, moves.confirming(plan, ended.outcomes))
+        runs.show(plan, ended, fleet, journal, again=case.again(plan), then=moves.after(plan))
         if ended.exit_code == 5:
             out(moves.by_hand(plan, ended))
         return 5 if plan.gaps and plan.kind == "undo" and not ended.exit_code else ended.exit_code
 
 
 for verb in (start, confirm_step, status, finish, undo):
-    add_common_options(verb)
+    add_common_options(verb, f"migrate {verb.name}")
 
 __all__ = ["command"]

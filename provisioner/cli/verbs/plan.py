@@ -9,7 +9,7 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, say, table, whole_fleet
+from provisioner.cli.console import as_json, lines, open_journal, out, say, whole_fleet, width
 from provisioner.cli.lookup import practice_names, wanted_audit
 from provisioner.cli.options import common
 from provisioner.journal import Journal, new_id
@@ -37,12 +37,21 @@ def command(audit: str | None) -> int:
             found = replace(found, gateways=tuple(gateway for gateway in found.gateways if gateway.name in chosen))
         made = make(fleet, found, journal)
     show(made, practice_names(fleet))
-    if made.steps and not as_json():
-        out(f"{made.id}: {len(made.steps)} steps on {len({step.gateway for step in made.steps})} gateways.")
-        out(f"Next: provisioner report {made.id} --as html --output change.html; provisioner apply {made.id}")
-    elif not as_json():
-        out(f"{made.id}: nothing to do.")
+    if not as_json():
+        _then(made)
     return 0
+
+
+def _then(made: Plan) -> None:
+    """The commands that follow."""
+    from provisioner.report.screen import next_
+
+    out("")
+    if not made.steps:
+        out(f"{made.id}: nothing to do.")
+        return
+    out(f"The change request: provisioner report {made.id} --as html --output change.html")
+    lines(next_(f"provisioner apply {made.id}", width()))
 
 
 def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
@@ -73,10 +82,9 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
 
 def show(made: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})) -> None:
     """A plan on stdout, in the format asked for; as JSON with what stands of its steps."""
-    from provisioner.report import json
-    from provisioner.report import table as tables
+    from provisioner.report import json, planned
 
     if as_json():
         out(json.plan(made, stands))
     else:
-        table(tables.plan(made, names))
+        lines(planned.plan(made, names, width()))

@@ -9,6 +9,7 @@ import click
 from provisioner import files
 from provisioner.cli.completion import gateways
 from provisioner.cli.console import as_json, ask_password, one_gateway, open_fleet, out, say
+from provisioner.cli.options import common, refuse_idle
 from provisioner.errors import InputError
 from provisioner.evidence import redact
 from provisioner.evidence.question import SECTIONS, question
@@ -29,6 +30,7 @@ def command(gateway: str, sections: tuple[str, ...], output: Path | None) -> int
 
     Changes nothing on it. Exit 3 when it cannot be read.
     """
+    refuse_idle("--format", "with --output", output and common().typed & {"format"})
     fleet = open_fleet()
     row = one_gateway(fleet, gateway)
     wanted = sections or SECTIONS

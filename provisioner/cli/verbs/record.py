@@ -114,6 +114,10 @@ def _files(source: records.Source, pem: str, name: str) -> dict[str, bytes]:
         files[f"{code}.json"] = text.encode()
         # Of what is written, not of what was in memory: so it is drawn when the record is verified.
         files[f"{code}.html"] = page.page(json.loads(text)).encode()
+    for proof_name, proof in records.proofs(source.links).items():
+        files[f"{proof_name}.txt"] = proof.text.encode()
+        if proof.signature:
+            files |= {f"{proof_name}.sig": f"{proof.signature}\n".encode(), f"{proof_name}.pem": proof.key.encode()}
     me = processes.this()
     public = signing.public_half(pem, name) if pem else ""
     signed_by = signing.fingerprint(public, name) if pem else ""

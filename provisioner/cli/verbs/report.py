@@ -1,6 +1,9 @@
 """`provisioner report`: an audit or a plan as html, csv, json or junit."""
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -8,20 +11,25 @@ import click
 
 from provisioner import files
 from provisioner.audit.evaluate import readiness
+from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
 from provisioner.cli.console import open_journal, say, whole_fleet
-from provisioner.cli.lookup import lookup, practice_names
+from provisioner.cli.lookup import KINDS, lookup, practice_names
+from provisioner.cli.verbs.show import show
 from provisioner.errors import InputError
-from provisioner.journal import standing
+from provisioner.execute.timing import timing
+from provisioner.journal import Journal, standing
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.plan.causes import causes
 from provisioner.report import csv, html, json, junit
+from provisioner.report.trend import Point, Trend, trend
+from provisioner.report.view import State, view
 
 # How an audit is written, by format, and how a plan is, which is no list of findings.
 _AUDITS: Mapping[str, Callable[[Audit, Fleet], str]] = {
-    "html": lambda audit, fleet: html.audit(audit, readiness(audit), causes(audit, fleet)),
+    "html": lambda audit, fleet: page(audit, fleet),
     "csv": lambda audit, fleet: csv.audit(audit, readiness(audit), causes(audit, fleet)),
     "json": lambda audit, fleet: json.audit(audit, readiness(audit)),
     "junit": lambda audit, fleet: junit.audit(audit, readiness(audit)),
@@ -33,46 +41,68 @@ _PIECES: Mapping[str, Callable[[Audit, Fleet], Iterable[str]]] = {
     "junit": lambda audit, fleet: junit.pieces(audit, readiness(audit)),
 }
 _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
-    "html": lambda plan, fleet, stands: html.plan(plan, practice_names(fleet), stands),
+    "html": lambda plan, fleet, stands: html.plan(
+        plan,
+        practice_names(fleet),
+        stands,
+        timing(plan, fleet, datetime.now(UTC), os.cpu_count() or 1),
+        fleet.settings.contact,
+    ),
     "json": lambda plan, fleet, stands: json.plan(plan, stands),
 }
 
 
 # With the facts of more gateways than these one page is too large to be looked at: 23 kB each.
 _IN_ONE_PAGE = 300
+# So many audits are in the small picture of how it was.
+_PAST = 12
 
 
 @click.command("report")
 @click.argument("id_", metavar="[AUDIT|PLAN]", required=False, shell_complete=ids())
-@click.option("--as", "as_", type=click.Choice(list(_AUDITS)), default="html", show_default=True, help="The format.")
+@click.option("--as", "as_", type=click.Choice(list(_AUDITS)), help="The format; html where nothing is said.")
 @click.option("--output", type=click.Path(path_type=Path), help="The file, or the folder with --per-practice.")
-@click.option("--per-practice", is_flag=True, help="A page for each practice, which shows nobody else. html only.")
-def command(id_: str | None, as_: str, output: Path | None, per_practice: bool) -> int:
+@click.option("--per-practice", is_flag=True, help="A letter to each practice, which shows nobody else. html only.")
+@click.option("--evidence", is_flag=True, help="With --per-practice: all that was read follows each letter.")
+def command(id_: str | None, as_: str | None, output: Path | None, per_practice: bool, evidence: bool) -> int:
     """Write an audit (default: the latest of the whole fleet) or a plan as a document. No gateway is touched.
 
-    A plan as html is the change request: what, where, when, risk, the way back.
+    A plan as html is the change request: what, where, when, risk, the way back. On a terminal, with neither --as nor
+    --output, it is shown as `provisioner show` does.
     """
+    if evidence and not per_practice:
+        raise InputError("--evidence belongs to --per-practice.", "An audit's page has all evidence without it.")
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        found = lookup(journal, id_, fleet)
+        of_audits_alone = per_practice or (as_ is not None and as_ not in _PLANS)
+        found = lookup(journal, id_, fleet, ("audit",) if of_audits_alone else KINDS)
         stands = standing.stands(journal, found.id) if isinstance(found, Plan) else {}
+        if not (as_ or output or per_practice) and sys.stdout.isatty():
+            show(found, fleet, journal)
+            return 0
+        as_ = as_ or "html"
+        drawn = isinstance(found, Audit) and as_ == "html" and not per_practice
+        past = so_far(journal, found, fleet) if drawn and isinstance(found, Audit) else None
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
-        pages = practice_pages(found, fleet)
+        pages = practice_pages(found, fleet, evidence=evidence)
         write_pages(output, pages)
         say(f"{len(pages)} pages in {output}")
         return 0
     if isinstance(found, Audit) and as_ == "html" and output is not None and len(found.evidence) > _IN_ONE_PAGE:
-        say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet)}")
+        say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet, past)}")
         return 0
     if output is None:
-        put_out(document(found, as_, fleet, stands))
+        put_out(page(found, fleet, past) if past and isinstance(found, Audit) else document(found, as_, fleet, stands))
     elif isinstance(found, Audit) and as_ in _PIECES:
         write(output, _PIECES[as_](found, fleet))
         say(f"{output} written")
     else:
-        write(output, document(found, as_, fleet, stands))
+        write(
+            output,
+            page(found, fleet, past) if past and isinstance(found, Audit) else document(found, as_, fleet, stands),
+        )
         say(f"{output} written")
     return 0
 
@@ -86,7 +116,26 @@ def document(found: Audit | Plan, as_: str, fleet: Fleet, stands: Mapping[str, S
     return _PLANS[as_](found, fleet, stands)
 
 
-def write_at_size(output: Path, audit: Audit, fleet: Fleet) -> Path:
+def page(audit: Audit, fleet: Fleet, past: Trend | None = None) -> str:
+    """The page of an audit, with how it was in the audits before."""
+    return html.audit(audit, readiness(audit), causes(audit, fleet), trend=past)
+
+
+def so_far(journal: Journal, audit: Audit, fleet: Fleet) -> Trend | None:
+    """How many gateways were ready in the audits of this whole fleet up to that one; None where that one is of a part,
+    or there was none before."""
+    points = list[Point]()
+    for id_ in journal.kept("audit") if is_of(audit, fleet) and is_whole(audit, fleet) else ():
+        one = journal.load(id_)
+        if isinstance(one, Audit) and one.at <= audit.at and is_of(one, fleet) and is_whole(scoped(one, fleet), fleet):
+            shown = view(one, readiness(one), ())
+            points.append(Point(at=one.at, ready=shown.count(State.READY), total=shown.total))
+        if len(points) == _PAST:
+            break
+    return trend(points[::-1])
+
+
+def write_at_size(output: Path, audit: Audit, fleet: Fleet, past: Trend | None = None) -> Path:
     """A page of many gateways, and the folder of their facts beside it, which is given. Errors: InputError."""
     folder = output.with_name(f"{output.stem}-facts")
     ready, found = readiness(audit), causes(audit, fleet)
@@ -95,16 +144,17 @@ def write_at_size(output: Path, audit: Audit, fleet: Fleet) -> Path:
         files.write_folder(folder, pages, r"gateway-\d+\.js")
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another --output.") from error
-    write(output, html.audit(audit, ready, found, folder.name))
+    write(output, html.audit(audit, ready, found, folder.name, past))
     return folder
 
 
-def practice_pages(audit: Audit, fleet: Fleet) -> dict[str, str]:
-    """A page for each practice that was audited, by its code."""
+def practice_pages(audit: Audit, fleet: Fleet, *, evidence: bool = False) -> dict[str, str]:
+    """A letter to each practice that was audited, by its code."""
     ready, found = readiness(audit), causes(audit, fleet)
     read = {one.gateway for one in audit.evidence}
     codes = dict.fromkeys(gateway.practice for gateway in audit.gateways if gateway.name in read)
-    return {code: html.practice(audit, code, ready, found) for code in codes}
+    contact = fleet.settings.contact
+    return {code: html.practice(audit, code, ready, found, contact, evidence=evidence) for code in codes}
 
 
 def write_pages(folder: Path, pages: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, practice_names, wanted_plan
 from provisioner.cli.options import common
 from provisioner.cli.verbs.plan import show as show_plan
+from provisioner.execute import approving
 from provisioner.execute.admission import Asked, at_home, refuse, trusted
 from provisioner.execute.undoing import keep, way_back
 from provisioner.model import Fleet, Plan
@@ -19,7 +20,7 @@ from provisioner.model import Fleet, Plan
 
 @click.command("undo")
 @click.argument("plan", shell_complete=ids("plan"))
-@click.option("--approved-by", default="", metavar="NAME", help="Who approved it; fleet.yml may ask for this.")
+@click.option("--approved-by", default="", metavar="NAME", help="Who approved it, where no `approve` is asked for.")
 @click.option("--ticket", default="", metavar="ID", help="The change request's number, for the record.")
 def command(plan: str, approved_by: str, ticket: str) -> int:
     """Put back what a plan's steps found: settings from the journal, files that were kept on the gateway.
@@ -33,20 +34,23 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         trusted(journal, datetime.now(UTC))
         at_home(journal)
         done = wanted_plan(journal, plan)
-        back = way_back(journal, done, _chosen(done, fleet))
+        back = approving.waiting(journal, way_back(journal, done, _chosen(done, fleet)))
         if not back.steps and not back.gaps:
             out(f"{done.id}: nothing was done yet that could be undone.")
             return 0
         asked = Asked(approved_by=approved_by, ticket=ticket)
-        refuse(back, fleet, policy.digest, asked)
+        refuse(back, fleet, policy.digest)
         for gap in back.gaps:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         if not as_json():
             show_plan(back, practice_names(fleet))
+        if back.steps and fleet.settings.rollout.approval:
+            keep(journal, done, back)
+            approving.granted_or_asked(journal, fleet, back, asked, datetime.now(UTC))
         runs.ask(back, journal)
         keep(journal, done, back)
         ended = runs.run(back, progress.auditor(fleet, policy, journal), asked)
-        runs.show(back, ended, f"provisioner undo {done.id}", journal)
+        runs.show(back, ended, fleet, journal, again=f"provisioner undo {done.id}", then="provisioner audit")
     return 5 if back.gaps else ended.exit_code
 
 

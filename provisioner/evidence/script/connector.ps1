@@ -20,6 +20,14 @@ function Get-Hash($Path) {
     finally { $stream.Close() }
 }
 
+function Get-Made($Notes, $Path) {
+    # What we noted of a file when we made it.
+    foreach ($note in $Notes) {
+        if ("$($note.path)" -eq $Path) { return [ordered]@{ sha256 = ConvertTo-Text $note.sha256; made_from = ConvertTo-Text $note.made_from } }
+    }
+    $null
+}
+
 function Get-ConnectorProcesses($s) {
     # What may be the Connector: programs below its folder, those that hold a connection to an endpoint, those that name
     # the folder in their command line, what its service started, and a Java of which nothing is told.
@@ -98,6 +106,7 @@ function Read-Connector($s) {
     $asked = @($installed | Where-Object { @($s.product_ids) -contains $_.Id })
     $others = @($known | Where-Object { $word = $_; @($installed | Where-Object { $_.Name -match "\b$word\b" }).Count -gt 0 })
     $running = Get-ConnectorProcesses $s
+    $notes = @(Invoke-Quietly { (Read-Json "$(Get-DataFolder)\made.json").files })
     $places = @($s.folder, $s.java_home, $s.image | Where-Object { [IO.Directory]::Exists($_) -or [IO.File]::Exists($_) })
     [ordered]@{
         folder = $s.folder
@@ -109,7 +118,7 @@ function Read-Connector($s) {
         package_intact = $package.Intact
         owner = $(if ($present) { Invoke-Quietly { (Get-Access $s.folder).Owner } })
         writers = $(if ($present) { Invoke-Quietly { , (Get-Writers $places $s) } })
-        files = @(foreach ($path in @($s.files)) { [ordered]@{ path = $path; sha256 = Get-Hash $path } })
+        files = @(foreach ($path in @($s.files)) { [ordered]@{ path = $path; sha256 = Get-Hash $path; made = Get-Made $notes $path } })
         processes = $running.Processes
         command_lines = $running.Lines
         unowned_connections = $running.Unowned

@@ -10,13 +10,14 @@ from provisioner.lab.windows.disk import DiskFull, parent
 from provisioner.lab.windows.machine import stamp
 
 SPEC: Spec = {
-    "journal": Option(required=True),
+    "journal": Option(default=""),
     "step": Option(default=""),
     "by": Option(default=""),
     "minutes": Option(kind="int"),
     "known": Option(kind="list", elements="str", default=()),
     "path": Option(kind="path", default="C:\\ProgramData\\provisioner\\marker.json"),
-    "state": Option(default="present", choices=("present", "absent")),
+    "computer": Option(default=""),
+    "state": Option(default="present", choices=("present", "absent", "free")),
 }
 
 _NAMES = ("journal", "step", "by", "since", "minutes")
@@ -27,7 +28,8 @@ Marker = dict[str, str]
 
 
 def work_marker(call: Call) -> dict[str, Any]:
-    """Mark the gateway as this journal's until a time, or take its mark away."""
+    """Mark the gateway as this journal's until a time, take its mark away, or only see that it is nobody else's."""
+    _assert_computer(call)
     present, ours = call.args["state"] == "present", (call.args["journal"], *call.args["known"])
     wanted = {name: "" if (said := call.args.get(name)) is None else str(said) for name in _NAMES}
     wanted["since"] = stamp(call.machine.clock(call.now))
@@ -35,7 +37,9 @@ def work_marker(call: Call) -> dict[str, Any]:
     found = _read(call)
     answer: dict[str, Any] = {"changed": False, "before": found}
     before = after = _line(found)
-    if present:
+    if call.args["state"] == "free":
+        _assert_free(call, found, ours)
+    elif present:
         _assert_free(call, found, ours)
         answer["changed"], after = not _is_fresh(call, found, wanted), _line(wanted)
         if answer["changed"] and not call.check:
@@ -50,10 +54,18 @@ def work_marker(call: Call) -> dict[str, Any]:
     return answer
 
 
+def _assert_computer(call: Call) -> None:
+    """Raises Failed where the PC is another one than it should be."""
+    named, here = call.args["computer"], call.machine.who().computer_name.upper()[:15]
+    if named.strip() and named.strip().partition(".")[0].upper()[:15] != here:
+        words = f"the PC at this address is {here}, and the row names {named}; nothing was changed"
+        raise Failed(words)
+
+
 def _assert_right(call: Call, wanted: Marker, present: bool) -> None:
     if present and call.args["minutes"] is None:
         raise Failed("state is present but all of the following are missing: minutes")
-    if not wanted["journal"]:
+    if not wanted["journal"] and call.args["state"] != "free":
         raise Failed("journal is empty: whose marker is it to be?")
     if present and _minutes(wanted["minutes"]) is None:
         raise Failed(f"minutes is a number from 1 to {_LONGEST}, not '{wanted['minutes']}'")

@@ -104,6 +104,8 @@ def _connector(machine: Machine, settings: Settings, now: float) -> dict[str, An
     wanted = {one.lower() for one in settings.get("product_ids", ())}
     installed = [asdict(one) for one in machine.installed if one.product_id.lower() in wanted]
     files = [(path, disk.file(path)) for path in settings.get("files", ())]
+    notes = read(disk, f"{OURS}\\made.json").get("files", ())
+    made = {key(one["path"]): {name: one[name] for name in ("sha256", "made_from")} for one in notes}
     return {
         "folder": settings["folder"],
         "present": folder is not None,
@@ -114,7 +116,9 @@ def _connector(machine: Machine, settings: Settings, now: float) -> dict[str, An
         "package_intact": whole(disk, settings["folder"], said, digests=False) if said else None,
         "owner": folder.owner if folder else None,
         "writers": _writers(machine, settings) if folder else None,
-        "files": [{"path": path, "sha256": file.sha256 if file else None} for path, file in files],
+        "files": [
+            {"path": path, "sha256": file.sha256 if file else None, "made": made.get(key(path))} for path, file in files
+        ],
         "processes": _processes(machine, settings),
         "command_lines": True,
         "unowned_connections": 0,

@@ -49,21 +49,15 @@
   addEventListener("hashchange", openLinked);
   openLinked();
 
-  // On paper all sections and their facts are open; the evidence stays as the reader left it.
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    const wanted = `${far ? "" : "details.gateway, "}details.facts, .causes details, .headline details`;
-    opened = [...document.querySelectorAll(wanted)].filter((one) => !one.open);
-    opened.forEach((one) => (one.open = true));
-  });
-  addEventListener("afterprint", () => opened.forEach((one) => (one.open = false)));
-
   if (!tools) return;
   const search = tools.querySelector("input");
   const chips = [...tools.querySelectorAll("[data-state]")];
   const choices = [...tools.querySelectorAll("[data-by]")];
   const status = tools.querySelector("[role=status]");
   const texts = all.map((one) => one.querySelector("summary").textContent.toLowerCase());
+  // A control's id and a finding's words are found too, where they leave something to do.
+  const place = new Map(all.map((one, index) => [one.id, index]));
+  causes.forEach((one) => one.at.forEach((id) => (texts[place.get(id)] += ` ${one.control} ${one.cause}`.toLowerCase())));
   let state = "";
 
   choices.forEach((choice) => {

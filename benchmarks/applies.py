@@ -1,0 +1,91 @@
+"""An apply of fresh gateways in one wave, against what does the same without provisioner: plain `ansible-playbook` with
+the same roles, and with the roles as they were on a commit of the repository's own history.
+
+Plain Ansible only changes; `apply` also reads each gateway before and after, marks it, and proves each step.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import PROVISIONER, Cost, cost
+from provisioner import resources
+from provisioner.ansible import inventory
+from provisioner.fleet import load
+from provisioner.lab.process import client
+
+# A role was a task for each of its modules then: what the budgets are measured against.
+BEFORE = "0492cb0"
+_CONTENT = ("roles", "plugins", "playbooks", "ansible.cfg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What one wave of so many gateways cost; None of what could not be measured here."""
+
+    gateways: int
+    apply: Cost
+    plain: Cost
+    before: Cost | None
+
+
+def applied(folder: Path, size: int, codes: list[str]) -> Applied:
+    """Make fresh gateways ready, three times over, each time from the beginning.
+
+    Errors: RuntimeError where one of them did not do its work.
+    """
+    with _fresh(folder / "apply", codes) as fleet:
+        with (fleet / "fleet.yml").open("a", encoding="utf-8") as file:
+            file.write(f"\nrollout:\n  waves: [{size}]\n")
+        cost([*PROVISIONER, "--fleet", fleet, "audit"])
+        cost([*PROVISIONER, "--fleet", fleet, "plan"])
+        words = ["apply", "latest", "--yes", "--now", "--because", "a benchmark"]
+        mine = cost([*PROVISIONER, "--fleet", fleet, *words], folder=fleet)
+    with _fresh(folder / "plain", codes) as fleet:
+        plain = _playbook(fleet, resources.root(), size)
+    old = _content(folder / "content")
+    if old is None:
+        return Applied(gateways=size, apply=mine, plain=plain, before=None)
+    with _fresh(folder / "before", codes) as fleet:
+        return Applied(gateways=size, apply=mine, plain=plain, before=_playbook(fleet, old, size))
+
+
+@contextmanager
+def _fresh(fleet: Path, codes: list[str]) -> Iterator[Path]:
+    with client.running(fleet, [{"practice": code} for code in codes], state="fresh"):
+        yield fleet
+
+
+def _playbook(fleet: Path, content: Path, forks: int) -> Cost:
+    """Plain ansible-playbook, with its own winrm and no marker."""
+    listing = inventory.of_fleet(load(fleet))["_meta"]["hostvars"]
+    hosts = fleet / "hosts.json"
+    hosts.write_text(json.dumps({"all": {"hosts": listing}}), "utf-8")
+    environment = {
+        "ANSIBLE_CONFIG": str(content / "ansible.cfg"),
+        "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
+        "PROVISIONER_FLEET": str(fleet),
+        "LC_ALL": "C.UTF-8",
+    }
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    playbook = content / "playbooks" / "rollout.yml"
+    return cost([program, "-i", hosts, "-f", str(forks), playbook], environment={**os.environ, **environment})
+
+
+def _content(folder: Path) -> Path | None:
+    """What Ansible needs, as it was; None where this is no clone with that commit."""
+    done = subprocess.run(
+        ["git", "-C", str(resources.root()), "archive", BEFORE, *_CONTENT], capture_output=True, check=False
+    )
+    if done.returncode:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder

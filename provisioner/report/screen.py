@@ -1,0 +1,243 @@
+"""An audit in a terminal: plain lines, as many as a person reads at a glance. Pure. No gateway's words are obeyed."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, chop_cells
+
+from provisioner.model import Cause, Role, Status
+from provisioner.report import words
+from provisioner.report.view import LOOKS, PLAN, STATES, FindingRow, Kind, Machine, State, View
+
+# A small fleet's audit fits one screen of 45 lines, any other's one and a half of 40.
+_SMALL, _LINES_OF_SMALL, _LINES = 26, 45, 60
+# Of the causes at least so many are shown (of many gateways more), however many are not ready, and at most so many.
+_LEAST_CAUSES, _LEAST_OF_MANY, _MOST_CAUSES = 5, 10, 12
+# From here on there is room for the names of practices.
+WIDE, _NAME = 110, 26
+_BESIDE: Mapping[State, tuple[str, str]] = {
+    State.UNREADY: ("not ready", "not ready"),
+    State.UNREAD: ("could not be read", "could not be read"),
+    State.CANDIDATE: ("candidate, only looked at", "candidates, only looked at"),
+    State.RETIRED: ("retired", "retired"),
+    State.OFF: ("stated to be off", "stated to be off"),
+    State.NOT_KNOWN: ("not known yet: its row has no PC", "not known yet: their rows have no PC"),
+}
+
+
+def audit(shown: View, width: int, then: str, *, whole: bool = False) -> list[str]:
+    """An audit's lines, none wider than `width`: how many are ready, whose job the rest is, the causes, and a line for
+    each gateway that is not ready. Last `then`, which is the command to give next; "" for none.
+
+    `whole`: every gateway and cause, with all its words, however many lines that takes.
+    """
+    head = [*wrapped(headline(shown), width), *wrapped(f"{shown.audit.id}, {words.when(shown.audit.at)}", width)]
+    rows = _rows(shown, whole)
+    head += _section(_totals(shown, width))
+    alarms = [line for one in shown.causes if one.headline for line in wrapped(_alarm(one), width, "  ")]
+    head += _section(alarms)
+    causes = [one for one in shown.causes if not one.headline]
+    tail = _section(next_(then, width)) if then else []
+    if whole:
+        return [*head, *_causes(causes, width, len(causes), whole), *_gateways(rows, width, len(rows), whole), *tail]
+    most, least = (_LINES_OF_SMALL, _LEAST_CAUSES) if len(shown.machines) <= _SMALL else (_LINES, _LEAST_OF_MANY)
+    room = most - len(head) - len(tail)
+    # Each of the two has a line before it, a title, and perhaps a line of what is left out.
+    gateways = max(1, min(len(rows), room - 6 - min(len(causes), least)))
+    left = room - 6 - gateways
+    return [
+        *head,
+        *_causes(causes, width, max(min(left, _MOST_CAUSES), least), whole),
+        *_gateways(rows, width, gateways, whole),
+        *tail,
+    ]
+
+
+def headline(shown: View) -> str:
+    """How many are ready, and where the others stand, in one or two sentences."""
+    if len(shown.machines) == 1:
+        return f"{shown.sentence}."
+    parts = [
+        f"{count:,} {many if count > 1 else one}"
+        for state, (one, many) in _BESIDE.items()
+        if (count := shown.count(state))
+    ]
+    return " ".join([f"{shown.sentence}.", *([f"{'; '.join(parts)}."] if parts else [])])
+
+
+def next_(command: str, width: int) -> list[str]:
+    """The command to give next. A word of it is never broken: it is there to be copied."""
+    return wrapped(f"Next: {command}", width, "      ")
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Text on as many lines as it takes, those after the first indented. No word is broken."""
+    return textwrap.wrap(
+        flat(text), max(width, 10), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def folded(line: str, width: int) -> list[str]:
+    """A line as it is where it fits, else on as many as it takes, further in than it begins."""
+    if cell_len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return [indent + one for one in wrapped(line, width - len(indent), "    ")]
+
+
+def cut(text: str, width: int) -> str:
+    """Text on one line that is no wider."""
+    return text if cell_len(text) <= width else chop_cells(text, max(width - 1, 1))[0].rstrip() + "…"
+
+
+def pad(text: str, width: int) -> str:
+    """Text in a column: cut or filled up."""
+    short = cut(text, width)
+    return short + " " * (width - cell_len(short))
+
+
+def flat(text: str) -> str:
+    """Text that a terminal neither obeys nor breaks."""
+    return " ".join(words.clean(words.clip(text, 400)).split())
+
+
+def brief(owner: str) -> str:
+    """A team in a column: `network` for the network team."""
+    return owner.removeprefix("a ").removeprefix("the ").removesuffix(" team")
+
+
+def missing(machine: Machine, room: int = 0) -> str:
+    """What keeps a gateway from being ready, by whose job it is, a plan's last; why it could not be read; or else
+    where it stands. Where `room` is given and too small, groups are only counted, from the last on."""
+    if machine.state is State.UNREAD and machine.evidence is not None:
+        return flat(str(machine.evidence.error))
+    if not (groups := machine.missing):
+        return machine.standing
+    told = [(whose, _named(whose, rows)) for whose, rows in sorted(groups.items(), key=lambda item: item[0] == PLAN)]
+    text = "; ".join(f"{brief(whose)}: {', '.join(names)}" for whose, names in told)
+    for number in range(len(told), 0, -1):
+        if not room or cell_len(text) <= room:
+            break
+        parts = [
+            f"{brief(whose)}: {', '.join(names) if place < number - 1 or len(names) == 1 else _only(whose, names)}"
+            for place, (whose, names) in enumerate(told)
+        ]
+        text = "; ".join(parts)
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """One gateway's line. `rank`: those that wait for somebody come before those that a plan mends."""
+
+    rank: int
+    who: str
+    name: str
+    machine: Machine
+
+
+def _rows(shown: View, whole: bool) -> list[_Row]:
+    found = []
+    for machine in shown.machines:
+        if whole or machine.state in (State.UNREADY, State.UNREAD):
+            gateway = machine.gateway
+            who = gateway.name if gateway.practice in gateway.name.upper() else f"{gateway.practice} {gateway.name}"
+            rank = _rank(machine)
+            found.append(_Row(rank=rank, who=flat(who), name=flat(gateway.practice_name), machine=machine))
+    return sorted(found, key=lambda row: row.rank)
+
+
+def _rank(machine: Machine) -> int:
+    if machine.state is State.UNREAD:
+        return 0
+    if machine.state is State.UNREADY:
+        return 2 if set(machine.missing) <= {PLAN} and machine.gateway.role is not Role.RETIRED else 1
+    return 3 + list(STATES).index(machine.state)
+
+
+def _named(whose: str, rows: Iterable[FindingRow]) -> list[str]:
+    if whose == PLAN:
+        return list(dict.fromkeys(row.control.remedy for row in rows))
+    return [row.control.id + ("?" if row.kind is Kind.ASK else "") for row in rows]
+
+
+def _only(whose: str, names: Sequence[str]) -> str:
+    return words.counted(len(names), "remedy", "remedies") if whose == PLAN else words.counted(len(names), "control")
+
+
+def _section(lines: Sequence[str]) -> list[str]:
+    return ["", *lines] if lines else []
+
+
+def _totals(shown: View, width: int) -> list[str]:
+    """By whose job it is, at how many gateways."""
+    of: dict[str, set[str]] = {}
+    for machine in shown.machines:
+        for whose in machine.missing:
+            of.setdefault(whose, set()).add(machine.gateway.name)
+    for cause in shown.causes:
+        if cause.status is Status.ERROR:
+            of.setdefault(words.whose(cause) or LOOKS, set()).update(cause.gateways)
+    totals = sorted(of.items(), key=lambda item: (-len(item[1]), item[0]))
+    named = ", ".join(f"{whose} at {len(gateways):,}" for whose, gateways in totals)
+    return wrapped(f"Whose job: {named}.", width, "  ") if totals else []
+
+
+def _alarm(cause: Cause) -> str:
+    who = words.whose(cause) or "look first at what they share"
+    return f"! {cause.text} ({words.counted(len(cause.gateways), 'gateway')}; {who})"
+
+
+def _causes(causes: Sequence[Cause], width: int, most: int, whole: bool) -> list[str]:
+    if not causes:
+        return []
+    taken, left = causes[:most], len(causes) - most
+    whose = [brief(words.owner(one.owner) if not one.remedy else PLAN) for one in taken]
+    column, ids = min(max(map(len, whose)), 12), max(len(one.control) for one in taken)
+    lines = ["", cut("Why, at how many gateways, and whose job:", width)]
+    for one, who in zip(taken, whose, strict=True):
+        doubt = "cannot tell: " if one.status is Status.UNKNOWN else ""
+        start = f"{len(one.gateways):>5}  {cut(who, column):{column}}  "
+        text = f"{doubt}{flat(one.text)}"
+        if whole:
+            lines += hanging(start, f"{text} [{one.control or 'not read'}]", width)
+        else:
+            room = width - len(start) - ids - 2
+            shown = f"{start}{pad(text, room)}  {one.control}" if room > 20 else start + text
+            lines.append(cut(shown.rstrip(), width))
+    return [*lines, *(_more(words.counted(left, "more cause"), width) if left > 0 else [])]
+
+
+def _gateways(rows: Sequence[_Row], width: int, most: int, whole: bool) -> list[str]:
+    if not rows:
+        return []
+    taken, left = rows[:most], len(rows) - most
+    column = min(max(cell_len(row.who) for row in taken), max(width // 3, 8))
+    title = "All gateways, and what each lacks:" if whole else "Not ready, and what each waits for:"
+    lines = ["", cut(title, width)]
+    for row in taken:
+        start = f"  {pad(row.who, column)}  " + (f"{pad(row.name, _NAME)}  " if width >= WIDE else "")
+        if whole:
+            lines += hanging(start, missing(row.machine) + _advice(row.machine), width)
+        else:
+            lines.append(cut(start + missing(row.machine, width - cell_len(start)), width))
+    return [*lines, *(_more(f"{left:,} more", width) if left > 0 else [])]
+
+
+def _more(what: str, width: int) -> list[str]:
+    return [cut(f"  and {what}: --all", width)]
+
+
+def _advice(machine: Machine) -> str:
+    ids = [row.control.id for row in machine.rows if row.kind is Kind.ADVICE]
+    return f"; advice: {', '.join(ids)}" if ids else ""
+
+
+def hanging(start: str, text: str, width: int) -> list[str]:
+    """Text beside its beginning, or below it where that leaves no room."""
+    room = width - cell_len(start)
+    if room < 24:
+        return [cut(start.rstrip(), width), *(f"    {line}" for line in wrapped(text, width - 4))]
+    first, *rest = wrapped(text, room)
+    return [start + first, *(" " * cell_len(start) + line for line in rest)]
