@@ -1,4 +1,4 @@
-"""`make bench`: audits of estates of several sizes on the lab, plain pywinrm beside them, and the largest's reports.
+"""`make bench`: audits of estates of several sizes on the lab, others beside them, reports, and a journal of years.
 
 Only 127.0.0.0/8 is asked, of the lab's own processes, which end with it. Writes benchmarks/results.md. Ends with 1
 where a ratio is missed: a ratio holds on any machine. An absolute figure that is missed is printed as missed.
@@ -6,15 +6,16 @@ where a ratio is missed: a ratio holds on any machine. An absolute figure that i
 
 import argparse
 import csv
+import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks import applies
+from benchmarks import applies, years
 from benchmarks.measure import PROVISIONER, Cost, cost, machine
 from provisioner.lab.process import client
 
@@ -23,6 +24,10 @@ RESULTS = Path(__file__).parent / "results.md"
 _DELAY = 1.0
 # What the budgets are for: every active practice in England with SystmOne, and every one.
 _SYSTMONE, _ENGLAND = 2225, 6618
+# A team's gateways, so few that others take no quarter of an hour for them, and fewer still.
+_TEAM, _SMALL, _FEW = 400, 100, 40
+# Seconds of an old PC; nights by which a journal's size is told.
+_SLOW, _SOME_NIGHTS = 20.0, 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +54,22 @@ class Line:
 def main() -> None:
     """Measure, write it down, and say it."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    options.add_argument("--sizes", default=f"100,400,{_SYSTMONE}", help="How many gateways; the last has the reports.")
-    options.add_argument("--applies", default="10,50", help="How many fresh gateways are made ready, in one wave.")
+    options.add_argument(
+        "--sizes", type=_numbers, default=f"100,400,{_SYSTMONE}", help="How many gateways; the last has the reports."
+    )
+    options.add_argument("--parts", default=",".join(PARTS), help="Which of the parts; default: all, in this order.")
+    options.add_argument(
+        "--applies", type=_numbers, default="10,50", help="How many fresh gateways are made ready, in one wave."
+    )
     options.add_argument("--only-print", action="store_true", help="Do not write results.md.")
     given = options.parse_args()
-    sizes = [int(size) for size in given.sizes.split(",")]
     lines = list[Line]()
     with tempfile.TemporaryDirectory(prefix="provisioner-bench-") as folder:
-        fresh = [int(size) for size in given.applies.split(",") if size]
-        for part in (_commands(Path(folder)), _audits(Path(folder), sizes), _applies(Path(folder), fresh)):
-            for line in part:
+        # What is kept in a person's own folder is not to be mixed with what is measured.
+        os.environ["XDG_STATE_HOME"] = str(Path(folder) / "state")
+        for part in given.parts.split(","):
+            (Path(folder) / part).mkdir()
+            for line in PARTS[part](Path(folder) / part, given):
                 lines.append(line)
                 print(line, flush=True)
     text = _document(lines)
@@ -67,7 +78,11 @@ def main() -> None:
     sys.exit(any(line.missed and line.ratio for line in lines))
 
 
-def _commands(folder: Path) -> Iterator[Line]:
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",") if number]
+
+
+def _commands(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     yield Line(what="`provisioner --help`", measured=_least([*PROVISIONER, "--help"]).seconds, budget=0.3, unit="s")
     fleet = folder / "england"
     cost([*PROVISIONER, "init", fleet])
@@ -80,15 +95,15 @@ def _commands(folder: Path) -> Iterator[Line]:
     yield Line(what=f"`validate` of {_ENGLAND:,} practices", measured=validated.seconds, budget=2, unit="s")
 
 
-def _audits(folder: Path, sizes: Sequence[int]) -> Iterator[Line]:
+def _audits(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
     """Audits of each size, and beside each plain pywinrm; then the reports of the largest, and how it grows."""
+    sizes: list[int] = given.sizes
     costs = list[tuple[int, Cost, int]]()
     for size in sizes:
         fleet, whole = folder / f"lab-{size}", size == _SYSTMONE
-        rows = [{"practice": code} for code in _codes(size)]
-        with client.running(fleet, rows, state="mixed", delay=_DELAY):
+        with client.running(fleet, _rows(size), state="mixed", delay=_DELAY):
             audit = cost([*PROVISIONER, "--fleet", fleet, "audit"])
-            peer = cost([sys.executable, "-m", "benchmarks.peers", fleet])
+            peer = cost([sys.executable, "-m", "benchmarks.peers", fleet, "pywinrm"])
             costs.append((size, audit, (fleet / ".provisioner" / "journal.db").stat().st_size))
             mine, plain = 1000 * audit.cpu / size, 1000 * peer.cpu / size
             what = f"audit of {size:,}: "
@@ -120,21 +135,79 @@ def _reports(folder: Path, fleet: Path, size: int) -> Iterator[Line]:
 
 def _growth(costs: Sequence[tuple[int, Cost, int]]) -> Iterator[Line]:
     """What one more gateway costs, between each size and the next; it may not grow with the size."""
-    each = list[float]()
+    slopes: dict[str, list[float]] = {}
     for (fewer, before, was), (more, after, grown) in pairwise(costs):
         what, number = f"one more gateway, from {fewer:,} to {more:,}: ", more - fewer
-        each.append(1000 * (after.cpu - before.cpu) / number)
-        yield Line(what=what + "CPU", measured=each[-1], unit="ms")
-        yield Line(what=what + "memory", measured=1000 * (after.memory - before.memory) / number, unit="kB")
-        yield Line(what=what + "journal", measured=(grown - was) / number / 1000, unit="kB")
-    if len(each) > 1:
-        what = "CPU of one more gateway, at the most against at the fewest"
-        yield Line(what=what, measured=each[-1] / each[0], budget=1.5, ratio=True)
+        each = (
+            ("time", 1000 * (after.seconds - before.seconds) / number, "ms"),
+            ("CPU", 1000 * (after.cpu - before.cpu) / number, "ms"),
+            ("memory", 1000 * (after.memory - before.memory) / number, "kB"),
+            ("journal", (grown - was) / number / 1000, "kB"),
+        )
+        for name, measured, unit in each:
+            slopes.setdefault(name, []).append(measured)
+            yield Line(what=what + name, measured=measured, unit=unit)
+    for name, its in slopes.items():
+        if len(its) > 1 and its[0] > 0:
+            what = f"{name} of one more gateway, at the most against at the fewest"
+            yield Line(what=what, measured=its[-1] / its[0], budget=1.5, ratio=True)
 
 
-def _applies(folder: Path, sizes: Sequence[int]) -> Iterator[Line]:
+def _slow(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
+    """Gateways that take long, as old PCs do."""
+    with client.running(folder / "lab", _rows(_TEAM), state="mixed", delay=_SLOW):
+        audit = cost([*PROVISIONER, "--fleet", folder / "lab", "audit"])
+    yield Line(what=f"audit of {_TEAM} at {_SLOW:g} s each: time", measured=audit.seconds, budget=90, unit="s")
+
+
+def _peers(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
+    """What others take for the same gateways; Ansible for less (peers.py)."""
+    what = f"{_SMALL} gateways by "
+    with client.running(folder / "lab", _rows(_SMALL), state="mixed", delay=_DELAY):
+        audit = cost([*PROVISIONER, "--fleet", folder / "lab", "audit"])
+        yield Line(what=f"{what}provisioner audit: CPU a gateway", measured=1000 * audit.cpu / _SMALL, unit="ms")
+        for who in ("pywinrm", "pypsrp", "ansible"):
+            peer = cost([sys.executable, "-m", "benchmarks.peers", folder / "lab", who])
+            yield Line(what=f"{what}{who}: time", measured=peer.seconds, unit="s")
+            yield Line(what=f"{what}{who}: CPU a gateway", measured=1000 * peer.cpu / _SMALL, unit="ms")
+            ratio = audit.cpu / peer.cpu
+            yield Line(what=f"{what}provisioner audit, CPU against {who}", measured=ratio)
+
+
+def _journal(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
+    """Verbs on a journal of three years, of few gateways so that it is made in a minute; and what a night takes of
+    many."""
+    for gateways, nights in ((_FEW, years.NIGHTS), (_TEAM, _SOME_NIGHTS)):
+        fleet = folder / f"lab-{gateways}"
+        with client.running(fleet, _rows(gateways), state="mixed"):
+            cost([*PROVISIONER, "--fleet", fleet, "audit"])
+        plan = cost([*PROVISIONER, "--fleet", fleet, "plan"])
+        file = fleet / ".provisioner" / "journal.db"
+        before = file.stat().st_size
+        years.main(fleet, nights)
+        night = (file.stat().st_size - before) / nights
+        if gateways == _TEAM:
+            yield Line(what=f"`plan` of {_TEAM}", measured=plan.seconds, unit="s")
+            what = f"journal of {years.NIGHTS:,} audits of {_TEAM}, by {nights} nights"
+            yield Line(what=what, measured=years.NIGHTS * night / 1e6, budget=500, unit="MB")
+        else:
+            yield from _verbs(fleet, nights)
+
+
+def _verbs(fleet: Path, nights: int) -> Iterator[Line]:
+    whole = cost([*PROVISIONER, "--fleet", fleet, "journal", "verify"])
+    yield Line(what=f"`journal verify` of {nights:,} audits of {_FEW}", measured=whole.seconds, unit="s")
+    for verb in (("history",), ("show", "latest"), ("lease", "list"), ("plan",)):
+        took = _least([*PROVISIONER, "--fleet", fleet, *verb]).seconds
+        budget = None if verb[0] == "plan" else 0.3
+        yield Line(what=f"`{' '.join(verb)}` after {nights:,} audits", measured=took, budget=budget, unit="s")
+    begun = _least([sys.executable, "-m", "benchmarks.begin", fleet])
+    yield Line(what=f"`apply`'s start after {nights:,} audits", measured=begun.seconds, budget=0.3, unit="s")
+
+
+def _applies(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
     """Fresh gateways made ready in one wave, against plain Ansible with the roles of now and of before."""
-    for size in sizes:
+    for size in given.applies:
         one = applies.applied(folder / f"apply-{size}", size, _codes(size))
         what = f"apply of {size} fresh gateways: "
         yield Line(what=what + "time", measured=one.apply.seconds, unit="s")
@@ -156,6 +229,10 @@ def _least(command: Sequence[str | Path]) -> Cost:
     return min((cost(command) for _ in range(3)), key=lambda one: one.seconds)
 
 
+def _rows(number: int) -> list[dict[str, str]]:
+    return [{"practice": code} for code in _codes(number)]
+
+
 def _codes(number: int) -> list[str]:
     return [f"{'ABCDEFGH'[at // 9000]}{81000 + at % 9000}" for at in range(number)]
 
@@ -168,6 +245,16 @@ def _document(lines: Sequence[Line]) -> str:
         f"runs on the same cores; each of its gateways takes {_DELAY:g} s of its own. NTLM, messages sealed.\n\n"
         f"| What | Budget | Measured | |\n|---|---|---|---|\n{rows}\n"
     )
+
+
+PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Line]]] = {
+    "commands": _commands,
+    "audits": _audits,
+    "applies": _applies,
+    "peers": _peers,
+    "slow": _slow,
+    "journal": _journal,
+}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from provisioner.model.evidence import Evidence, Fact
 _WINDOW = 32 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+# Known by itself: one is asked for by the same gateway again and again, and comparing its bytes would cost.
+@dataclass(frozen=True, slots=True, eq=False)
 class Text:
     """A text that is kept packed, with the text `like` as what it has in common with another, if there is one."""
 

@@ -29,12 +29,15 @@ def _text(flat: str) -> str:
 
 
 def _lines(value: Any, indent: str) -> str:
+    # Most of what is printed is one of these, and the encoder is slow to begin.
+    if value is None or isinstance(value, (bool, int)):
+        return _words(value)
     flat = _dump(value)
     if len(indent) + len(flat) <= _WIDTH or not isinstance(value, (Mapping, list, tuple)):
         return words.clip(flat, _STRING)
     deeper = indent + "  "
     if isinstance(value, Mapping):
-        parts = [f"{deeper}{_dump(str(key))}: {_lines(item, deeper)}" for key, item in value.items()]
+        parts = [f"{deeper}{_words(str(key))}: {_lines(item, deeper)}" for key, item in value.items()]
         return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
     return "[\n" + ",\n".join(deeper + _lines(item, deeper) for item in value) + f"\n{indent}]"
 
@@ -49,3 +52,5 @@ def _plain(value: object) -> Any:
 
 # Made once: json.dumps makes one for each call.
 _dump = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
+# Names of fields, and what they are mostly; 1 is not True here.
+_words = functools.lru_cache(maxsize=4096, typed=True)(_dump)
