@@ -103,7 +103,11 @@ def test_bash_completes_verbs_ids_gateways_and_practices(ids: tuple[Path, str, s
     assert after_tab("aud") == ["audit"]
     assert after_tab("show", "") == ["latest", plan, audit]
     assert after_tab("apply", "") == ["latest", plan]
+    assert after_tab("approve", "") == ["latest", plan]
+    assert after_tab("compare", audit, "") == ["latest", audit]
     assert after_tab("read", "A8") == ["A81001"]
+    assert after_tab("why", "A8") == ["A81001"]
+    assert after_tab("why", "A81001", "R14-ru") == ["R14-rule"]
     assert after_tab("migrate", "start", "A8") == ["A81001"]
     assert after_tab("--fleet", "/nonexistent", "show", "") == []
 

@@ -10,6 +10,7 @@ import pytest
 from provisioner.lab.process.client import Handle
 from tests.conftest import Command
 from tests.fixtures.documents import promised
+from tests.fixtures.terminal import shown
 
 jsonschema = pytest.importorskip("jsonschema")
 Lab = Callable[..., Handle]
@@ -91,6 +92,18 @@ def test_the_report_shows_how_it_was(audited: Path, provisioner: Command, tmp_pa
     first = json.loads(provisioner("compare", "--format", "json", fleet=audited).out)["old"]["audit"]
     assert provisioner("report", first, "--output", page, fleet=audited).code == 0
     assert "<figcaption" not in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("words", [("compare",), ("why", "A81002", "R2-logged-in"), ("forecast", "--days", "900")])
+def test_it_fits_a_screen(audited: Path, words: tuple[str, ...]) -> None:
+    for columns in (80, 30):
+        seen = shown(*words, fleet=audited, columns=columns, rows=24)
+        lines = seen.text.rstrip().splitlines()
+        assert seen.code == 0
+        assert len(lines) < 24 or columns == 30
+        assert max(map(len, lines)) <= columns
+        assert "\t" not in seen.text
+        assert [line for line in lines if line.startswith("Next: ")]
 
 
 @pytest.mark.parametrize("verb", ["approve", "compare", "why", "forecast", "practices"])

@@ -56,6 +56,8 @@ _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
 _IN_ONE_PAGE = 300
 # So many audits are in the small picture of how it was.
 _PAST = 12
+# And no more gateways than that: each audit is read from the journal whole.
+_PAST_GATEWAYS = 5_000
 
 
 @click.command("report")
@@ -130,7 +132,7 @@ def so_far(journal: Journal, audit: Audit, fleet: Fleet) -> Trend | None:
         if isinstance(one, Audit) and one.at <= audit.at and is_of(one, fleet) and is_whole(scoped(one, fleet), fleet):
             shown = view(one, readiness(one), ())
             points.append(Point(at=one.at, ready=shown.count(State.READY), total=shown.total))
-        if len(points) == _PAST:
+        if len(points) == _PAST or sum(point.total for point in points) > _PAST_GATEWAYS:
             break
     return trend(points[::-1])
 
