@@ -110,7 +110,7 @@ def _wave(sizes: tuple[int, ...], number: int) -> int:
     return len(sizes) + 1
 
 
-class Template(str):
+class Evaluated(str):
     """A text of ours that Ansible may evaluate. All other text is data, whatever it looks like: a row of
     practices.csv could hold exactly these words."""
 
@@ -128,7 +128,7 @@ def of_run(
     """
     found: dict[str, dict[str, Any]] = {}
     for gateway, given in hosts.items():
-        own = {name: Template(one) if one == _ASKED.get(name) else one for name, one in given.items()}
+        own = {name: Evaluated(one) if one == _ASKED.get(name) else one for name, one in given.items()}
         if guarded and own.get("ansible_connection") == _WINRM:
             own["ansible_connection"] = _GUARDED
         found[gateway] = {**own, "provisioner_roles": []}
@@ -155,7 +155,7 @@ def tagged(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(tagged, value)) + "]"
     if isinstance(value, str):
-        return json.dumps(value) if isinstance(value, Template) or "{" not in value else f"!unsafe {json.dumps(value)}"
+        return json.dumps(value) if isinstance(value, Evaluated) or "{" not in value else f"!unsafe {json.dumps(value)}"
     return json.dumps(value)
 
 

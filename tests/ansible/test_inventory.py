@@ -25,7 +25,7 @@ def test_with_laps_the_user_is_asked_for_as_the_password_is() -> None:
     found = inventory.connection(fleet(row, settings=replace(FULL, connection=connection)), row)
     assert found["ansible_user"] == "{{ lookup('gateway_secret', 'user:' ~ inventory_hostname) }}"
     host = inventory.of_run([], {"a1": found}, None, guarded=True)["all"]["hosts"]["a1"]
-    assert {name for name, one in host.items() if isinstance(one, inventory.Template)} == {
+    assert {name for name, one in host.items() if isinstance(one, inventory.Evaluated)} == {
         "ansible_user", "ansible_password"
     }  # fmt: skip
     # Whoever is called so is no template.

@@ -95,7 +95,7 @@ def test_an_empty_text_stays_one() -> None:
 
 def test_inventory_text_is_json_but_for_its_tags() -> None:
     """What Ansible may evaluate is known by its place, not by its words: a row could hold the same words."""
-    own = inventory.Template(LOCAL["ansible_password"])
+    own = inventory.Evaluated(LOCAL["ansible_password"])
     tagged = inventory.tagged({"a": ['x "y"\n', None, True, 1.5], "b": LOCAL["ansible_password"], "password": own})
     assert json.loads(tagged.replace("!unsafe ", "")) == {
         "a": ['x "y"\n', None, True, 1.5],
