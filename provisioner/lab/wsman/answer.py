@@ -105,7 +105,7 @@ def _connector(machine: Machine, settings: Settings, now: float) -> dict[str, An
     installed = [asdict(one) for one in machine.installed if one.product_id.lower() in wanted]
     files = [(path, disk.file(path)) for path in settings.get("files", ())]
     notes = read(disk, f"{OURS}\\made.json").get("files", ())
-    made = {key(one["path"]): {name: one[name] for name in ("sha256", "made_from")} for one in notes}
+    made = {key(one["path"]): {name: one.get(name) for name in ("sha256", "made_from")} for one in notes}
     return {
         "folder": settings["folder"],
         "present": folder is not None,
