@@ -16,7 +16,7 @@ from provisioner.fleet import addresses, checks, schema, templates
 from provisioner.fleet.practices import Listed, Rows, rows
 from provisioner.fleet.statements import Known, statements, waivers
 from provisioner.fleet.yamlfile import Document, Place, is_file
-from provisioner.model import Fleet, Gateway, Template
+from provisioner.model import FileTemplate, Fleet, Gateway
 from provisioner.model.settings import Settings
 
 __all__ = ["Listed", "check", "load", "only", "starter"]
@@ -63,7 +63,7 @@ def check(
     said, said_faults = statements(folder, known)
     waived, waived_faults = waivers(folder, known)
     faults = [*sorted(document.faults, key=lambda fault: fault.line or 0), *table.faults, *said_faults, *waived_faults]
-    made_of = dict[str, Template]()
+    made_of = dict[str, FileTemplate]()
     if settings is not None and table.mentioned is not None:
         extra = {key for gateway in table.gateways[:1] for key in gateway.variables}
         made_of, wrong_ones = templates.read(settings.connector.files, extra, folder)

@@ -11,7 +11,7 @@ from provisioner import files as disk
 from provisioner.errors import Fault, suggest
 from provisioner.fleet.csvfile import decode
 from provisioner.fleet.yamlfile import is_file
-from provisioner.model import Gateway, Template
+from provisioner.model import FileTemplate, Gateway
 from provisioner.model.settings import ConnectorFile
 
 # What every template can use, beside the further columns of practices.csv and the file's own secrets.
@@ -22,12 +22,12 @@ _ANY_NAME = frozenset({"hostvars", "lookup", "q", "query", "vars"})
 
 def read(
     files: Sequence[ConnectorFile], columns: Collection[str], folder: Path
-) -> tuple[dict[str, Template], list[Fault]]:
+) -> tuple[dict[str, FileTemplate], list[Fault]]:
     """The files' templates by their place in the folder, and all that is wrong in them.
 
     A name that nothing gives is a warning: Ansible has some of its own.
     """
-    found, faults = dict[str, Template](), list[Fault]()
+    found, faults = dict[str, FileTemplate](), list[Fault]()
     for file in files:
         if is_file(folder / file.template):
             template, wrong = _read(folder, file, {*GIVEN, *columns, *file.secrets})
@@ -43,7 +43,7 @@ def variables(gateway: Gateway) -> dict[str, str]:
     return {**gateway.variables, **named}
 
 
-def made_from(templates: Mapping[str, Template], file: ConnectorFile, gateway: Gateway) -> str:
+def made_from(templates: Mapping[str, FileTemplate], file: ConnectorFile, gateway: Gateway) -> str:
     """The digest of all that a file is made from on that gateway: the template's bytes, what it uses of the row, and
     its secrets' references, never their values. "" for a template that is not among these."""
     template = templates.get(file.template)
@@ -62,7 +62,7 @@ class _Anything(dict[str, Any]):
         return super().get(key, default) or str
 
 
-def _read(folder: Path, file: ConnectorFile, known: Collection[str]) -> tuple[Template | None, list[Fault]]:
+def _read(folder: Path, file: ConnectorFile, known: Collection[str]) -> tuple[FileTemplate | None, list[Fault]]:
     # Only fleets with templates pay for loading jinja2.
     from jinja2 import Environment, TemplateSyntaxError, meta
 
@@ -96,4 +96,4 @@ def _read(folder: Path, file: ConnectorFile, known: Collection[str]) -> tuple[Te
         unseen = "includes another file, and no audit sees when that one changes."
         warnings.append(fault(None, unseen, "Put its text into this one.", warning=True))
     uses = None if others or used & _ANY_NAME else frozenset(used)
-    return Template(sha256=hashlib.sha256(content).hexdigest(), uses=uses), warnings
+    return FileTemplate(sha256=hashlib.sha256(content).hexdigest(), uses=uses), warnings

@@ -5,7 +5,7 @@ No secret is ever a field of any of them. Times are timezone-aware UTC, duration
 
 from provisioner.model.audit import Audit, Cause, Control, Finding, Impact, Status
 from provisioner.model.evidence import Evidence, Fact, Problem
-from provisioner.model.fleet import Fleet, Gateway, Role, Statement, Template, Waiver
+from provisioner.model.fleet import FileTemplate, Fleet, Gateway, Role, Statement, Waiver
 from provisioner.model.outcome import FINISHED, Outcome, Reason, Result
 from provisioner.model.plan import Budget, Change, Gap, Move, Plan, Step, Timing, Wave
 
@@ -18,6 +18,7 @@ __all__ = [
     "Control",
     "Evidence",
     "Fact",
+    "FileTemplate",
     "Finding",
     "Fleet",
     "Gap",
@@ -33,7 +34,6 @@ __all__ = [
     "Statement",
     "Status",
     "Step",
-    "Template",
     "Timing",
     "Waiver",
     "Wave",

@@ -66,7 +66,7 @@ class Waiver(Statement):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Template:
+class FileTemplate:
     """A template of a file of the Connector's: the SHA-256 of its bytes, and the names that it uses; None where it may
     use any."""
 
@@ -85,7 +85,7 @@ class Fleet:
     statements: tuple[Statement, ...]
     waivers: tuple[Waiver, ...]
     digest: str
-    templates: Mapping[str, Template] = field(default_factory=dict)
+    templates: Mapping[str, FileTemplate] = field(default_factory=dict)
 
     @property
     def known(self) -> tuple[Gateway, ...]:

@@ -26,7 +26,7 @@ from provisioner.audit.facts.addresses import covers, is_any, ports_cover
 from provisioner.audit.facts.connector import version_begins
 from provisioner.evidence import shapes
 from provisioner.evidence.question import SECTIONS
-from provisioner.model import Evidence, Fact, Gateway, Problem, Role, Template
+from provisioner.model import Evidence, Fact, FileTemplate, Gateway, Problem, Role
 from provisioner.model.settings import ConnectorFile, Package, Settings
 from tests.audit.judging import FOLDER, NOON, POLICY, READY, SETTINGS, changed
 
@@ -57,7 +57,7 @@ def settings_of(case: Mapping[str, Any]) -> Settings:
 
 
 # The template of the cases that have one, and what a good gateway's file is made from.
-TEMPLATES = {"c.j2": Template(sha256="7e" * 32, uses=frozenset())}
+TEMPLATES = {"c.j2": FileTemplate(sha256="7e" * 32, uses=frozenset())}
 FILE = ConnectorFile(path="connector.properties", template="c.j2")
 
 

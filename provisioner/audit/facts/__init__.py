@@ -23,7 +23,7 @@ from provisioner.audit.facts import (
 )
 from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf
 from provisioner.audit.policy import Lifecycle
-from provisioner.model import Evidence, Fact, Gateway, Template
+from provisioner.model import Evidence, Fact, FileTemplate, Gateway
 from provisioner.model.settings import Settings
 
 __all__ = ["NAMES", "OK", "OVER_THE_PRACTICE", "derive"]
@@ -54,7 +54,7 @@ def derive(
     lifecycle: Lifecycle,
     at: datetime,
     seen: Mapping[str, str] | None,
-    templates: Mapping[str, Template] = MappingProxyType({}),
+    templates: Mapping[str, FileTemplate] = MappingProxyType({}),
 ) -> dict[str, Fact]:
     """All facts of one gateway, by name; value None, with the reason, for what cannot be told.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.audit.policy import Lifecycle
 from provisioner.fleet import endpoints
-from provisioner.model import Evidence, Gateway, Template
+from provisioner.model import Evidence, FileTemplate, Gateway
 from provisioner.model.settings import Settings
 
 # The value of a fact that holds problems, where there is none. Otherwise it is the list of them, in words.
@@ -35,7 +35,7 @@ class FactContext:
     lifecycle: Lifecycle
     at: datetime
     seen: Mapping[str, str] | None
-    templates: Mapping[str, Template]
+    templates: Mapping[str, FileTemplate]
 
     def section(self, name: str) -> Section:
         """A section's data. Raises CannotTell where it is missing."""
