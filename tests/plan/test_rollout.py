@@ -242,6 +242,6 @@ def test_a_start_waits_for_all_that_is_required() -> None:
     """[R16] Everything is in place before a Connector starts; what no step of ours mends bars it, by name."""
     plan = World(fleet(gateway("B84001")), B84001=Machine(logged_in=False)).plan()
     assert steps(plan) == ["B84001-firewall", "B84001-service"]
-    [gap] = [gap for gap in plan.gaps if gap.message.startswith("not started")]
+    [gap] = [gap for gap in plan.gaps if gap.message.startswith("waits for")]
     assert "R2-logged-in" in gap.message
     assert "waivers.yml" in gap.ask
