@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import yaml
 
-from provisioner import remedies
+from provisioner import remedies, resources
 from provisioner.ansible import inventory, playbook
 from provisioner.ansible.inventory import WorkMarker
 from provisioner.fleet import load
@@ -17,8 +18,10 @@ from tests.ansible.playbooks import step
 from tests.conftest import own_run_tag
 
 REMEDIES = ("java", "connector", "firewall", "antivirus", "service", "power")
+_PLAY = yaml.safe_load((resources.root() / "playbooks" / "rollout.yml").read_text("utf-8"))[0]["tasks"]
 # Around the remedies: the claim, what brings the roles in, the release. Two of them reach the gateway.
-AROUND, AROUND_LOGINS = 3, 2
+AROUND = sum(len(task[part]) for task in _PLAY for part in ("block", "always"))
+AROUND_LOGINS = 2
 
 
 @contextmanager
