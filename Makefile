@@ -31,7 +31,7 @@ test-kerberos: .venv/.installed-dev
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[directory]'
 	$(BIN)/python -m pytest -m realm -n 2 --dist loadfile $(AGAIN)
 
-# How long, how much CPU, how much memory: BENCH="--sizes 100,400" for a short one. Only loopback is asked.
+# How long, how much CPU, how much memory: BENCH="--parts commands,audits --sizes 100,400" for a short one. Only loopback is asked.
 bench: .venv/.installed-dev
 	$(BIN)/python -m benchmarks $(BENCH)
 

@@ -44,9 +44,9 @@ class Outcome:
     """How one step ended. `before` is what the role found on the gateway, kept for undo and for the record.
 
     `reading_before` and `reading_after` name the evidence that judged it (its SHA-256, as the journal keeps it);
-    `output` is what Ansible said, a line a task, and `seconds` what its tasks took (0: not said). `untouched`: it was
-    begun, and is known to have done nothing: another team's marker kept it off the gateway. `message` is for people;
-    what reads it again goes by `reason`.
+    `output` is what Ansible said, a line for each part of a task, and `seconds` what its tasks took (0: not said).
+    `untouched`: it was begun, and is known to have done nothing: another team's marker kept it off the gateway.
+    `message` is for people; what reads it again goes by `reason`.
     """
 
     step: str
