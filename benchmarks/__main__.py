@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks import applies, years
+from benchmarks import applies, evening, years
 from benchmarks.measure import PROVISIONER, Cost, cost, machine
 from provisioner.lab.process import client
 
@@ -224,6 +224,16 @@ def _applies(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
                 yield Line(what=f"{what}CPU against {name}", measured=cpu, budget=budgets[1], ratio=True)
 
 
+def _evening(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
+    """What the board says of the time that is left, from the second wave on."""
+    told, what = evening.evening(folder / "lab", _DELAY), f"an evening of {evening.GATEWAYS}: "
+    yield Line(what=what + "work", measured=told.seconds, unit="s")
+    yield Line(what=what + "estimate against the truth, at most", measured=told.most, unit="")
+    yield Line(what=what + "estimate against the truth, at least", measured=told.least, unit="")
+    yield Line(what=what + "share of the time in which it is off by a third", measured=told.off, budget=0.1, ratio=True)
+    yield Line(what=what + "it grew for want of news", measured=told.grew, budget=0, unit="s")
+
+
 def _least(command: Sequence[str | Path]) -> Cost:
     """The quickest of three."""
     return min((cost(command) for _ in range(3)), key=lambda one: one.seconds)
@@ -251,6 +261,7 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Line]]] = {
     "commands": _commands,
     "audits": _audits,
     "applies": _applies,
+    "evening": _evening,
     "peers": _peers,
     "slow": _slow,
     "journal": _journal,
