@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks import applies, evening, years
+from benchmarks import applies, evening, ways, years
 from benchmarks.measure import PROVISIONER, Cost, cost, machine
 from provisioner.lab.process import client
 
@@ -160,6 +160,20 @@ def _slow(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     yield Line(what=f"audit of {_TEAM} at {_SLOW:g} s each: time", measured=audit.seconds, budget=90, unit="s")
 
 
+def _ways(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
+    """An audit by each way into a gateway."""
+    for way in ways.ways(folder, _codes(_TEAM), _DELAY):
+        what, kerberos = f"audit of {_TEAM} by {way.name}: ", way.name.startswith("Kerberos")
+        yield Line(what=what + "time", measured=way.cost.seconds, unit="s")
+        budget = 12 if kerberos else None
+        yield Line(what=what + "CPU a gateway", measured=1000 * way.cost.cpu / _TEAM, budget=budget, unit="ms")
+        yield Line(what=what + "memory", measured=way.cost.memory, unit="MB")
+        if way.bytes is not None:
+            # The directory's own traffic is on loopback as well.
+            of = "its gateways and its directory" if kerberos else "its gateways"
+            yield Line(what=f"{what}on the wire with {of}, each", measured=way.bytes / _TEAM / 1000, unit="kB")
+
+
 def _peers(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     """What others take for the same gateways; Ansible for less (peers.py)."""
     what = f"{_SMALL} gateways by "
@@ -261,6 +275,7 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Line]]] = {
     "commands": _commands,
     "audits": _audits,
     "applies": _applies,
+    "ways": _ways,
     "evening": _evening,
     "peers": _peers,
     "slow": _slow,
