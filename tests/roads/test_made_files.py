@@ -21,6 +21,9 @@ PATH, NOTE = "C:\\iPlato\\conf\\site.ini", "C:\\ProgramData\\provisioner\\made.j
 BY_HAND = f"{PATH} was made by hand, or before it was noted what it was made from"
 ELSE, SINCE = f"{PATH} was made from another template or row", f"{PATH} was changed since it was made"
 
+LAB_PATH = "C:\\iPlato\\conf\\practice.ini"
+LAB_ELSE = f"{LAB_PATH} was made from another template or row"
+
 
 def with_file(handle: Handle) -> None:
     """A fleet whose Connector has one file, made with a column of its own; another column is in no template."""
@@ -135,3 +138,26 @@ def test_a_template_and_what_a_hand_does_to_a_file(lab: Lab, provisioner: Comman
     assert told(provisioner, folder) == {"A84002": ""}
     handle = edited(handle, NOTE, "no note")
     assert told(provisioner, folder) == {"A84002": BY_HAND}
+
+
+def test_a_lab_shows_what_a_changed_column_comes_to(tmp_path: Path, provisioner: Command) -> None:
+    """By the commands that a rehearsal gives, in the lab as `lab up` makes it."""
+    folder, listed = tmp_path / "fleet", tmp_path / "practices.csv"
+    listed.write_text("practice,name\nA84002,THE ROTHBURY PRACTICE\nA84005,MÉDICAL  GROUP\n", "utf-8")
+    up = provisioner("lab", "up", "--practices", listed, "--dir", folder, "--state", "ready")
+    assert up.code == 0, up.err
+    try:
+        quiet = provisioner("audit", fleet=folder)
+        assert (quiet.code, quiet.err.count("All 2 gateways are ready")) == (0, 1), quiet.err
+        change(folder, "practices.csv", ",01632 960001", ",01632 960999")
+        asked = provisioner("audit", fleet=folder)
+        assert asked.code == 1
+        assert told(provisioner, folder) == {"A84002": "", "A84005": LAB_ELSE}
+        applied(provisioner, folder, "A84005-connector")
+        assert on(client.find(folder), "A84005", LAB_PATH) == (
+            "practice=A84005\nname=MÉDICAL GROUP\ntelephone=01632 960999\n"
+        )
+        again = provisioner("audit", fleet=folder)
+        assert (again.code, again.err.count("All 2 gateways are ready")) == (0, 1), again.err
+    finally:
+        client.down(folder)

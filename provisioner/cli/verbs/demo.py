@@ -46,7 +46,7 @@ def command(folder: Path, seed: int) -> int:
     folder = folder.resolve()
     _make_room(folder)
     rows = read_rows(resources.root() / "inventory" / "example" / "practices.csv")
-    with _ending_well(), process.running(folder / "fleet", rows, state="mixed", seed=seed):
+    with _ending_well(), process.running(folder / "fleet", rows, state="mixed", seed=seed, with_file=True):
         _say(f"A lab of {len(rows)} pretend gateways is up: real WinRM with NTLM and sealing, on this machine only.")
         common().fleet = folder / "fleet"
         code = _road(fleet.load(folder / "fleet"), folder)

@@ -72,6 +72,7 @@ def up(
         allow_unencrypted=allow_unencrypted,
         keytabs=keytabs,
         admins=admins,
+        with_file=True,
     )
     click.echo(f"The lab is up on 127.0.0.1, port {handle.port} (TLS {handle.tls_port}). Fleet: {handle.folder}")
     if goes_on:

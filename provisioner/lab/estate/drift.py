@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from provisioner.lab.estate.made import NOTE
 from provisioner.lab.windows.disk import ADMINISTRATORS, AUTHENTICATED_USERS, USERS, Access, described
 from provisioner.lab.windows.machine import Machine
 from provisioner.lab.windows.state import Product, Windows
@@ -51,6 +52,7 @@ def _drift(machine: Machine, random_: random.Random, endpoints: Sequence[str]) -
 def nothing_installed(machine: Machine, endpoints: Sequence[str]) -> None:
     """The Connector was never there."""
     machine.disk.remove(_FOLDER)
+    machine.disk.remove(NOTE)
     machine.services.clear()
     machine.firewall.rules.clear()
     machine.defender.paths.clear()

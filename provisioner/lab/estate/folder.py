@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import LabError
-from provisioner.lab.estate import machines, packages
+from provisioner.lab.estate import machines, made, packages
 
 USER = "LAB\\provisioner"
 ENDPOINTS = ("192.0.2.5", "198.51.100.9", "203.0.113.15", "203.0.113.16")
@@ -149,7 +149,11 @@ def write_fleet(folder: Folder, rows: Sequence[Mapping[str, str]], setup: Mappin
             text = re.sub(rf"(port:? |127\.0\.0\.1:){old}\b", rf"\g<1>{new}", text)
         path.write_text(text, "utf-8")
         return
-    path.write_text(_fleet(setup["endpoints"], *ports), "utf-8")
+    text = _fleet(setup["endpoints"], *ports)
+    if setup["with_file"]:
+        (folder.fleet / made.TEMPLATE_FILE).write_text(made.TEMPLATE, "utf-8")
+        text = text.replace("\nconnector:\n", f"\nconnector:\n{_FILES}")
+    path.write_text(text, "utf-8")
     columns = list(dict.fromkeys([*_COLUMNS, *(key for row in rows for key in row)]))
     _write_csv(folder.fleet / "practices.csv", columns, rows)
     _write_csv(folder.fleet / "statements.csv", _STATEMENT, _statements(rows))
@@ -201,6 +205,12 @@ def _package(name: str, package: packages.Package, port: int) -> str:
         f"    version: '{package.version}'\n    size: {len(package.content)}"
     )
 
+
+_FILES = f"""\
+  # Made for each practice from its row in practices.csv.
+  files:
+    - {{path: {made.PLACE}, template: {made.TEMPLATE_FILE}}}
+"""
 
 _FLEET = """\
 # A pretend fleet, written by `provisioner lab up`. Its gateways are on this machine, at loopback.

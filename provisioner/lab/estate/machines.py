@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from provisioner.lab.estate import made
 from provisioner.lab.estate.drift import make_peculiar
 from provisioner.lab.windows.disk import File, described
 from provisioner.lab.windows.hosts import PROCRUN
@@ -50,8 +51,10 @@ def make(
     packages: Mapping[str, Package],
     endpoints: Sequence[str],
     now: float,
+    with_file: bool = False,
 ) -> dict[str, Machine]:
-    """The machines by name. `state`: fresh (good PCs, nothing of ours), ready, or mixed (a believable estate)."""
+    """The machines by name. `state`: fresh (good PCs, nothing of ours), ready, or mixed (a believable estate).
+    `with_file`: whatever has the Connector has its file too that is made from the row."""
     machines: dict[str, Machine] = {}
     active: list[Machine] = []
     for row in named(rows):
@@ -62,6 +65,8 @@ def make(
             active.append(machine)
         if state != "fresh" and role in ("active", "standby"):
             install(machine, packages, endpoints, running=role == "active", now=now)
+            if with_file:
+                made.put(machine.disk, FOLDER, row)
     if state == "mixed":
         make_peculiar(active, random.Random(seed), endpoints)  # noqa: S311
     return machines

@@ -14,6 +14,7 @@ from typing import Any
 
 from provisioner.errors import LabError
 from provisioner.lab import events
+from provisioner.lab.estate import made
 from provisioner.lab.estate.folder import ENDPOINTS, USER, Folder, complete, prepare, read_rows, write_fleet
 from provisioner.lab.process import control
 from provisioner.lab.process.alive import started
@@ -79,12 +80,14 @@ def up(
     allow_unencrypted: bool = False,
     keytabs: Path | None = None,
     admins: Sequence[str] = (),
+    with_file: bool = False,
 ) -> Handle:
     """Serve a lab for a fleet folder, which is written where it is not there yet; one that was down goes on.
 
     `allow_unencrypted`: its PCs' WinRM also takes what is not sealed, Basic without TLS among it. `keytabs`: a folder
     with NAME.keytab, in lower case, of each gateway that is in a real domain and takes Kerberos; `admins`, USER@REALM,
-    are administrators there, whoever else has a ticket is not. Both are kept for a lab that goes on.
+    are administrators there, whoever else has a ticket is not. `with_file`: the Connector has a file that is made from
+    a template with the row's columns (estate/made.py). All three are kept for a lab that goes on.
     Errors: LabError.
     """
     if not hasattr(os, "fork"):
@@ -98,9 +101,11 @@ def up(
         if not folder.setup.exists():
             raise LabError(f"There is no lab in {folder.fleet} that could go on.", "Give it rows: --practices FILE.")
         rows = read_rows(folder.fleet / "practices.csv")
+    with_file = bool(before.get("with_file", with_file and not folder.setup.exists()))
+    whole = complete(rows)
     setup = {
         **before,
-        "rows": complete(rows),
+        "rows": made.numbered(whole) if with_file else whole,
         "state": state,
         "seed": seed,
         "delay": delay,
@@ -108,6 +113,7 @@ def up(
         "allow_unencrypted": allow_unencrypted,
         "keytabs": str(keytabs.resolve()) if keytabs else before.get("keytabs", ""),
         "admins": list(admins) or before.get("admins", []),
+        "with_file": with_file,
     }
     prepare(folder, setup)
     Account.of(USER, folder.password.read_text("utf-8").strip()).write(folder.accounts)
@@ -156,6 +162,7 @@ def running(
     allow_unencrypted: bool = False,
     keytabs: Path | None = None,
     admins: Sequence[str] = (),
+    with_file: bool = False,
 ) -> Iterator[Handle]:
     """A lab for as long as the block lasts."""
     handle = up(
@@ -168,6 +175,7 @@ def running(
         allow_unencrypted=allow_unencrypted,
         keytabs=keytabs,
         admins=admins,
+        with_file=with_file,
     )
     try:
         yield handle

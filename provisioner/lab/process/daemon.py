@@ -97,6 +97,7 @@ def _machines(folder: Folder, setup: Mapping[str, Any]) -> dict[str, Machine]:
         packages=given,
         endpoints=setup["endpoints"],
         now=time.time(),
+        with_file=setup.get("with_file", False),
     )
     if folder.state.exists():
         saved = json.loads(folder.state.read_text("utf-8"))
