@@ -55,7 +55,7 @@ class PackedFacts(Packed):
     __slots__ = ()
 
     def __getitem__(self, name: str) -> Fact:
-        value, reason = super().__getitem__(name)
+        value, reason = unpack(self.body, self.common)[self.part][name]
         return Fact(value=value, reason=reason)
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from types import MappingProxyType
 from typing import Any
@@ -100,10 +100,12 @@ def facts_of(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -
     """Each gateway's file of facts, by its name: a script, because a page that was opened as a file may read no others.
     It hands what a page of all would have there, as text, to the page's own script."""
     shown = view(audit, ready, causes)
-    anchors, inside, drawn = _anchors(shown), _environment().get_template("facts.html.j2"), _drawer()
+    # Made once: a template that is rendered makes all the macros that it imports anew.
+    parts: Any = _environment().get_template("parts.html.j2").make_module({"drawn": _drawer()})
+    anchors = _anchors(shown)
     for machine in shown.machines:
         name = anchors[machine.gateway.name]
-        text = inside.render(machine=machine, drawn=drawn)
+        text = f"{parts.inside(machine)}"
         # Of one line and in ASCII, it is the same script however the file is read.
         yield f"{name}.js", f"provisionerFacts({json.dumps(name)}, {json.dumps(text)});\n"
 
@@ -231,20 +233,22 @@ def _evidence(evidence: Evidence) -> list[tuple[str, str, float | None, str]]:
     ]
 
 
-def _drawer() -> Callable[[FindingRow, Callable[[FindingRow], Markup]], Markup]:
+def _drawer() -> Callable[[Iterable[FindingRow], Callable[[FindingRow], Markup]], Markup]:
     """Draws rows of one page, each different one once: most of thousands of gateways say the same."""
     drawn: dict[tuple[str, ...], Markup] = {}
 
-    def draw(row: FindingRow, how: Callable[[FindingRow], Markup]) -> Markup:
-        one, fact = row.finding, row.fact
-        key = (one.control, row.kind, row.first, one.expected, one.actual, one.message, repr(fact))
+    def one(row: FindingRow, how: Callable[[FindingRow], Markup]) -> Markup:
+        found, fact = row.finding, row.fact
+        value, reason = (repr(fact.value), fact.reason) if fact else ("", "")
+        key = (found.control, row.kind, row.first, found.expected, found.actual, found.message, value, reason)
         if key not in drawn:
             if len(drawn) == _ROWS:
                 drawn.clear()
             drawn[key] = how(row)
         return drawn[key]
 
-    return draw
+    # Not by Markup's own join, which would look at each row's escaping once more.
+    return lambda rows, how: Markup("\n".join(one(row, how) for row in rows))  # noqa: S704 - drawn by the template
 
 
 def _look(machine: Machine) -> str:
@@ -256,6 +260,8 @@ def _look(machine: Machine) -> str:
     return " · ".join(f"{whose} {len(rows)}" for whose, rows in machine.missing.items())
 
 
+# How many different sections of evidence are remembered, of about a kB each.
+@lru_cache(maxsize=4096, typed=True)
 def _code(text: str) -> Markup:
     """JSON between tags, where a quotation mark needs no escaping: that is a tenth of the whole page."""
     return Markup(escape(words.clean(text), quote=False))  # noqa: S704 - escaped here

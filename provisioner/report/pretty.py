@@ -25,18 +25,20 @@ def text(value: Any) -> str:
 @functools.lru_cache(maxsize=4096)
 def _text(flat: str) -> str:
     # By its JSON: of thousands of gateways many say the same.
-    return words.clip(_lines(json.loads(flat), ""), _SECTION)
+    return words.clip(_lines(json.loads(flat), "", flat), _SECTION)
 
 
-def _lines(value: Any, indent: str) -> str:
-    # Most of what is printed is one of these, and the encoder is slow to begin.
-    if value is None or isinstance(value, (bool, int)):
-        return _words(value)
-    flat = _dump(value)
-    if len(indent) + len(flat) <= _WIDTH or not isinstance(value, (Mapping, list, tuple)):
-        return words.clip(flat, _STRING)
+def _lines(value: Any, indent: str, flat: str = "") -> str:
+    """What was read from JSON, on as many lines as it takes; `flat` is its JSON where that is known."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        # Most of what is printed is a word or a number, and the encoder is slow to begin. -0.0 is 0.0 to a memory.
+        return words.clip(_dump(value) if kind is float else _words(value), _STRING)
+    flat = flat or _dump(value)
+    if len(indent) + len(flat) <= _WIDTH:
+        return flat
     deeper = indent + "  "
-    if isinstance(value, Mapping):
+    if kind is dict:
         parts = [f"{deeper}{_words(str(key))}: {_lines(item, deeper)}" for key, item in value.items()]
         return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
     return "[\n" + ",\n".join(deeper + _lines(item, deeper) for item in value) + f"\n{indent}]"

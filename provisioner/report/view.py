@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cached_property
 from typing import overload
 
 from provisioner.model import Audit, Cause, Control, Evidence, Fact, Finding, Gateway, Impact, Role, Status
@@ -73,19 +73,19 @@ _WEIGHT = {kind: weight for weight, kind in enumerate(Kind)}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FindingRow:
-    """One finding with its control, and what gives the facts of its gateway."""
+    """One finding with its control, and the facts of its gateway, which are kept packed."""
 
     finding: Finding
     control: Control
     kind: Kind
-    facts: Callable[[], Mapping[str, Fact]]
+    facts: Mapping[str, Fact]
     # Who has to do something before a plan can mend it; "" where it can, or where no plan does.
     first: str = ""
 
     @property
     def fact(self) -> Fact | None:
         """The fact behind it."""
-        return self.facts().get(self.control.fact)
+        return self.facts.get(self.control.fact)
 
     @property
     def blocks(self) -> bool:
@@ -115,12 +115,12 @@ class Machine:
         left = self.state is State.UNREADY and self.gateway.role is Role.RETIRED
         return "retired, something is left" if left else STATES[self.state]
 
-    @property
+    @cached_property
     def open(self) -> tuple[FindingRow, ...]:
         """What somebody should mend, answer or at least know."""
         return tuple(row for row in self.rows if row.kind in (Kind.BAD, Kind.ASK, Kind.ADVICE))
 
-    @property
+    @cached_property
     def settled(self) -> tuple[FindingRow, ...]:
         """What asks nothing of anybody."""
         return tuple(row for row in self.rows if row.kind not in (Kind.BAD, Kind.ASK, Kind.ADVICE, Kind.ERROR))
@@ -236,7 +236,7 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
     controls = {control.id: control for control in audit.controls}
     evidence = {one.gateway: one for one in audit.evidence}
 
-    def row(finding: Finding, facts: Callable[[], Mapping[str, Fact]]) -> FindingRow:
+    def row(finding: Finding, facts: Mapping[str, Fact]) -> FindingRow:
         control, key = controls[finding.control], (finding.gateway, finding.control)
         kind = _kind(finding, control, key in unanswered)
         who = first.get(key, "") if control.remedy and kind is not Kind.ASK else ""
@@ -247,8 +247,7 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
         return _state(gateway, evidence.get(gateway.name), ready.get(gateway.name, False), findings)
 
     def made(gateway: Gateway) -> Machine:
-        # Most who look at a gateway never ask for its facts, which are kept packed.
-        facts = cache(lambda: dict(audit.facts.get(gateway.name, {})))
+        facts = audit.facts.get(gateway.name, {})
         rows = sorted((row(one, facts) for one in audit.of(gateway.name)), key=lambda row: _WEIGHT[row.kind])
         return Machine(gateway=gateway, state=state(gateway), rows=tuple(rows), evidence=evidence.get(gateway.name))
 

@@ -128,7 +128,7 @@ def so_far(journal: Journal, audit: Audit, fleet: Fleet) -> Trend | None:
     or there was none before."""
     points = list[Point]()
     for id_ in journal.kept("audit") if is_of(audit, fleet) and is_whole(audit, fleet) else ():
-        one = journal.load(id_)
+        one = audit if id_ == audit.id else journal.load(id_)
         if isinstance(one, Audit) and one.at <= audit.at and is_of(one, fleet) and is_whole(scoped(one, fleet), fleet):
             shown = view(one, readiness(one), ())
             points.append(Point(at=one.at, ready=shown.count(State.READY), total=shown.total))
