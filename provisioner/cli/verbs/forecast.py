@@ -50,7 +50,7 @@ def command(days: int) -> int:
     for remark in remarks:
         say(f"warning: {remark}")
     rows = ([str(value) for value in _document(one, now.date()).values()] for one in found)
-    listed(_lines(found, fleet, now.date(), days), _COLUMNS, rows, after=_next(found, remarks, now.date()))
+    listed(screen(found, now.date(), days), _COLUMNS, rows, after=following(found, remarks, now.date()))
     return 0
 
 
@@ -82,15 +82,13 @@ def _remarks(fleet: Fleet, latest: Latest, now: datetime) -> list[str]:
     return found
 
 
-def _lines(found: Sequence[Ending], fleet: Fleet, today: date, days: int) -> Iterator[str]:
-    """What is the same at several gateways is one line."""
+def screen(found: Sequence[Ending], today: date, days: int) -> Iterator[str]:
+    """What ends, in lines, by date: what is the same at several gateways is one line."""
     until = today + timedelta(days=days)
     practices = words.counted(len({one.practice for one in found}), "practice")
-    yield f"Until {until:%d %B %Y} ({words.counted(days, 'day')}): " + (
-        f"{words.counted(len(found), 'thing')} {'ends' if len(found) == 1 else 'end'} at {practices}."
-        if found
-        else "nothing ends that is known of."
-    )
+    ends = f"{words.counted(len(found), 'thing')} {'ends' if len(found) == 1 else 'end'} at {practices}."
+    said = ends if found else "nothing ends that is known of."
+    yield from wrapped("", f"Until {until:%d %B %Y} ({words.counted(days, 'day')}): {said}", width())
     groups: dict[tuple[date, str, str], list[Ending]] = {}
     for one in found:
         groups.setdefault((one.on, one.what, one.owner), []).append(one)
@@ -100,7 +98,8 @@ def _lines(found: Sequence[Ending], fleet: Fleet, today: date, days: int) -> Ite
         yield from wrapped(f"{on:%d %b %Y}  {f'{(on - today).days} d':>6}  ", line, width())
 
 
-def _next(found: Sequence[Ending], remarks: Sequence[str], today: date) -> list[str]:
+def following(found: Sequence[Ending], remarks: Sequence[str], today: date) -> list[str]:
+    """What to do next: what ends first, and who does it."""
     if remarks:
         return ["Next: provisioner audit, and then the same again"]
     if not found:
