@@ -8,22 +8,25 @@ import click
 
 from provisioner.audit import forecasting
 from provisioner.audit.auditor import open_policy
-from provisioner.audit.forecasting import Ending, Latest, endings
+from provisioner.audit.forecasting import Latest, endings
 from provisioner.audit.scope import is_of
 from provisioner.cli.columns import listed, some, width, wrapped
 from provisioner.cli.console import as_json, open_fleet, open_journal, out, say
 from provisioner.journal import Journal
 from provisioner.migration.case import gateways_started
 from provisioner.model import Audit, Evidence, Fleet
+from provisioner.model.ending import Ending
 from provisioner.report import words
+from provisioner.report.letter import Dates
 
 _COLUMNS = ("on", "in_days", "what", "practice", "gateway", "whose_job", "control", "do")
+_DAYS = 90
 # So many audits are looked through for a reading of each gateway.
 _AUDITS = 20
 
 
 @click.command("forecast")
-@click.option("--days", default=90, show_default=True, type=click.IntRange(0, 3650), help="How far to look.")
+@click.option("--days", default=_DAYS, show_default=True, type=click.IntRange(0, 3650), help="How far to look.")
 def command(days: int) -> int:
     """What ends in the next days, by date: support of Windows and its extended updates, certificates, waivers,
     statements, and 30 days of SystmOne by password after a migration.
@@ -52,6 +55,13 @@ def command(days: int) -> int:
     rows = ([str(value) for value in _document(one, now.date()).values()] for one in found)
     listed(screen(found, now.date(), days), _COLUMNS, rows, after=following(found, remarks, now.date()))
     return 0
+
+
+def letter_dates(journal: Journal, fleet: Fleet, audit: Audit, now: datetime) -> Dates:
+    """What the letters to practices need to know of what ends in the next days, by the readings of that audit."""
+    latest = Latest(evidence={one.gateway: one for one in audit.evidence if one.error is None})
+    started = gateways_started(journal, now - forecasting.BY_PASSWORD)
+    return Dates(ends=endings(fleet, open_policy(), latest, started, now, _DAYS))
 
 
 def _readings(journal: Journal, fleet: Fleet) -> Iterator[tuple[str, Evidence]]:
