@@ -16,6 +16,7 @@ class Turned:
     """What is behind findings of one control, and at which gateways it has come, gone, or stayed."""
 
     control: str
+    status: Status
     text: str
     owner: str
     remedy: str
@@ -101,7 +102,7 @@ def _turned(old: Audit, new: Audit, judged: Iterable[str]) -> tuple[Turned, ...]
 def _one(key: _Key, controls: Mapping[str, Control], came: list[str], gone: list[str], stayed: list[str]) -> Turned:
     control = controls[key[0]]
     return Turned(
-        control=control.id, text=key[2], owner=control.owner, remedy=control.remedy,
+        control=control.id, status=key[1], text=key[2], owner=control.owner, remedy=control.remedy,
         came=tuple(came), gone=tuple(gone), stayed=tuple(stayed),
     )  # fmt: skip
 

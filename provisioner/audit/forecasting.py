@@ -13,25 +13,13 @@ from provisioner.audit.facts.machine import moment
 from provisioner.audit.policy import Policy
 from provisioner.model import Evidence, Fleet, Gateway, Statement, Waiver
 from provisioner.model.controls import CERTIFICATE, LOGGED_IN, WINDOWS
+from provisioner.model.ending import Ending, EndingKind
 
 # A SystmOne user who logs in by password for more than that many days in a row is blocked
 # (policy/controls/R2-logged-in.md).
 BY_PASSWORD = timedelta(days=30)
 # A reading that is older says less of now.
 OLD = timedelta(days=7)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """One thing that ends: its last day, where, whose job it is, and what to do before."""
-
-    on: date
-    what: str
-    gateway: str
-    practice: str
-    owner: str
-    control: str
-    do: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +61,14 @@ def _of_gateway(
     if until := known["windows.supported_until"].value:
         on, name = date.fromisoformat(until), str(known["windows.name"].value)
         yield Ending(
+            kind=EndingKind.WINDOWS,
             on=on, what=f"{_updates(name, on, policy)} of {name}", gateway=row.name, practice=row.practice,
             owner=owners.get(WINDOWS, ""), control=WINDOWS,
             do="upgrade Windows, or buy extended updates (ESU) and state it",
         )  # fmt: skip
     for on in _certificates(reading):
         yield Ending(
+            kind=EndingKind.CERTIFICATE,
             on=on, what="the certificate of WinRM", gateway=row.name, practice=row.practice,
             owner=owners.get(CERTIFICATE, ""), control=CERTIFICATE, do="renew it, or nobody can get in any more",
         )  # fmt: skip
@@ -108,9 +98,11 @@ def _of_persons(fleet: Fleet) -> Iterator[Ending]:
     """Statements and waivers, at each gateway of which they speak."""
     said: tuple[Statement, ...] = (*fleet.statements, *fleet.waivers)
     for one in said:
-        kind, file = ("waiver", "waivers.yml") if isinstance(one, Waiver) else ("statement", "statements.csv")
+        waiver = isinstance(one, Waiver)
+        kind, file = (EndingKind.WAIVER, "waivers.yml") if waiver else (EndingKind.STATEMENT, "statements.csv")
         for practice, gateway in dict.fromkeys((row.practice, row.name) for row in fleet.gateways if one.covers(row)):
             yield Ending(
+                kind=kind,
                 on=one.until, what=f"{kind} on {one.control} by {one.by}", gateway=gateway, practice=practice,
                 owner=one.by, control=one.control,
                 do=f"have it said anew in {file}, or mend what it is about",
@@ -122,6 +114,7 @@ def _by_password(fleet: Fleet, started: Mapping[str, datetime]) -> Iterator[Endi
     for name, at in started.items():
         if name in rows:
             yield Ending(
+                kind=EndingKind.PASSWORD,
                 on=(at + BY_PASSWORD).date(), what="30 days of SystmOne by password, if no smartcard was used",
                 gateway=name, practice=rows[name].practice, owner="practice", control=LOGGED_IN,
                 do="log in to SystmOne there by smartcard once: after 30 days by password the user is blocked",

@@ -1,11 +1,11 @@
 """Results as lines where a person looks on, and as tab-separated rows, each whole, where another program does."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from provisioner.cli.console import for_a_person, lines, say, width
 from provisioner.report.csv import cell
-from provisioner.report.screen import flat
+from provisioner.report.screen import flat, hanging
+from provisioner.report.screen import wrapped as folded
 
 __all__ = ["listed", "some", "width", "wrapped"]
 
@@ -16,7 +16,7 @@ def listed(
     """Either of both on stdout, and `after`, what is said at the end, where a person reads it."""
     if for_a_person():
         lines(found)
-        lines(part for line in after for part in wrapped("", line, width()))
+        lines(part for line in after for part in folded(line, width(), "      "))
         return
     lines("\t".join(cell(flat(str(one))) for one in row) for row in (columns, *rows))
     for line in after:
@@ -24,11 +24,9 @@ def listed(
 
 
 def wrapped(first: str, text: str, columns: int) -> list[str]:
-    """A text behind what begins its first line, by which the others are indented. No word is broken."""
-    return textwrap.wrap(
-        flat(text), max(columns, len(first) + 20), initial_indent=first, subsequent_indent=" " * len(first),
-        break_long_words=False, break_on_hyphens=False,
-    ) or [first.rstrip()]  # fmt: skip
+    """A text behind what begins its first line, by which the others are indented, or below it where that leaves no
+    room. No word is broken."""
+    return hanging(first, text, columns) if flat(text) else [first.rstrip()]
 
 
 def some(names: Sequence[str], most: int = 4) -> str:

@@ -1,15 +1,19 @@
 """The national practice list (epraccur), and rows for practices.csv.
 
-epraccur has no header and 27 columns. Codes of status and setting are read in their older and their newer form.
+epraccur has no header and 27 columns; where an export has one, its columns are known by their names, in any order and
+number. Codes of status and setting are read in their older and their newer form.
 """
 
 import csv
 import difflib
 import io
+import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 from provisioner.errors import InputError
 from provisioner.fleet import codes
@@ -21,16 +25,34 @@ __all__ = ["COLUMNS", "Practice", "Suppliers", "read", "rows", "select", "suppli
 COLUMNS = ("practice", "name", "gateway", "address", "role")
 
 _WIDTH = 27
-_CODE, _NAME, _ICB, _POSTCODE, _OPENED, _CLOSED, _STATUS, _COMMISSIONER, _SETTING = 0, 1, 3, 9, 10, 11, 12, 14, 25
+_PLACES: Mapping[str, int] = MappingProxyType(
+    {
+        "code": 0, "name": 1, "icb": 3, "postcode": 9, "opened": 10, "closed": 11, "status": 12, "commissioner": 14,
+        "setting": 25,
+    }
+)  # fmt: skip
 _OPEN = frozenset({"A", "ACTIVE"})
 _GP = frozenset({"4", "RO76"})
-# What a header, which some exports have, calls the columns that are read by their place: any of these words.
-_CALLED = {
-    _NAME: ("name",), _ICB: ("geography", "icb", "board"), _CLOSED: ("clos",), _STATUS: ("status",),
-    _COMMISSIONER: ("commissioner", "ccg", "sub"), _SETTING: ("setting", "role"),
-}  # fmt: skip
-_HEADED = frozenset({"CODE", "ORGANISATION CODE", "ORG CODE", "ODS CODE"})
-_WHERE = "It is NHS England's epraccur.csv, as it is downloaded: no header, 27 columns."
+# What a header, which some exports have, calls each column, in its letters alone; the likelier names first.
+_CALLED: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "code": ("(organisation|org|ods|practice|gppractice|practiceods)?code",),
+        "name": ("name|(organisation|org|ods|practice|gppractice)name",),
+        "icb": ("(highlevel)?healthgeography(code)?", "(icb|integratedcareboard)(ods)?code", "icb|integratedcareboard"),
+        "postcode": ("postcode",),
+        "opened": ("open(ed)?date|opened(on)?",),
+        "closed": ("closed?date|closed(on)?",),
+        "status": ("(practice|organisation|org)?status(code)?",),
+        "commissioner": ("commissioner(code)?", "(subicb|subicblocation|ccg)(ods)?(code)?"),
+        "setting": ("prescribingsetting(code)?", "setting|(nonprimary)?roles?(code|id)?"),
+    }
+)
+# Without these it cannot be told which entries are open GP practices.
+_NEEDED = ("code", "name", "status", "setting")
+_WHERE = (
+    "It is NHS England's epraccur.csv: 27 columns without a header, as it is downloaded; or with one, which has "
+    "Organisation Code, Name, Status Code and Prescribing Setting in any order."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,28 +75,58 @@ def read(path: Path) -> tuple[Practice, ...]:
 
     Errors: InputError, with the line, where the file is none.
     """
-    found = []
-    for number, (line, cells) in enumerate(records(path, _WHERE)):
-        if len(cells) != _WIDTH:
-            raise InputError(f"{path}:{line}: {len(cells)} columns, and epraccur has {_WIDTH}.", _WHERE)
-        if number == 0 and codes.normal(cells[0]).replace("_", " ") in _HEADED:
-            _check_header(path, cells)
-            continue
-        found.append(_practice(cells))
-    if not found:
+    lines = iter(records(path, _WHERE))
+    first = next(lines, None)
+    if first is None:
         raise InputError(f"{path} is empty.", _WHERE)
+    headed = _is_header(first[1])
+    places, width = (_places(path, first[1]), len(first[1])) if headed else (_PLACES, _WIDTH)
+    found = []
+    for line, cells in lines if headed else itertools.chain([first], lines):
+        if len(cells) != width:
+            whose = "its header" if headed else "epraccur"
+            raise InputError(f"{path}:{line}: {len(cells)} columns, and {whose} has {width}.", _WHERE)
+        found.append(_practice(cells, places))
     if not any(entry.open and entry.gp for entry in found):
-        columns = f"column {_STATUS + 1} is A or ACTIVE for an open one, column {_SETTING + 1} is 4 or RO76 for a GP's"
+        status, setting = places["status"] + 1, places["setting"] + 1
+        columns = f"column {status} is A or ACTIVE for an open one, column {setting} is 4 or RO76 for a GP's"
         raise InputError(f"{path} has no open GP practice among its {len(found)} entries: {columns}.", _WHERE)
     return tuple(found)
 
 
-def _check_header(path: Path, cells: Sequence[str]) -> None:
-    """Errors: InputError where a header says that the columns are others than those that are read."""
-    for at, words in _CALLED.items():
-        name = " ".join(cells[at].split())
-        if name and not any(word in name.lower() for word in words):
-            raise InputError(f"{path}: column {at + 1} is {name!r}, where epraccur has the {words[0]}.", _WHERE)
+def _letters(cell: str) -> str:
+    return re.sub(r"[^a-z]", "", cell.lower())
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    """Whether a first line names columns: one of them the code's, and none of them is a practice's code."""
+    named = any(re.fullmatch(_CALLED["code"][0], _letters(cell)) for cell in cells)
+    return named and all(codes.why_not_practice(codes.normal(cell)) for cell in cells)
+
+
+def _places(path: Path, header: Sequence[str]) -> dict[str, int]:
+    """Where each column stands by its name. One without a name, in a list as wide as epraccur, by its place.
+
+    Errors: InputError where one that is needed is not there, or several may be it.
+    """
+    found = {what: place for what in _CALLED if (place := _place(path, header, what)) is not None}
+    if missing := [what for what in _NEEDED if what not in found]:
+        names = ", ".join(repr(" ".join(cell.split())) for cell in header if cell.strip())
+        raise InputError(f"{path}: its header has no column for the {' and the '.join(missing)}: {names}.", _WHERE)
+    return found
+
+
+def _place(path: Path, header: Sequence[str], what: str) -> int | None:
+    for names in _CALLED[what]:
+        places = [place for place, cell in enumerate(header) if re.fullmatch(names, _letters(cell))]
+        if len(places) > 1:
+            several = " or ".join(repr(" ".join(header[place].split())) for place in places)
+            hint = "Which one is not guessed: take the others out of a copy of the file."
+            raise InputError(f"{path}: the {what} may be column {several}.", hint)
+        if places:
+            return places[0]
+    place = _PLACES[what]
+    return place if len(header) == _WIDTH and not header[place].strip() else None
 
 
 def select(
@@ -126,17 +178,20 @@ def rows(practices: Iterable[Practice]) -> str:
     return text.getvalue()
 
 
-def _practice(cells: Sequence[str]) -> Practice:
+def _practice(cells: Sequence[str], places: Mapping[str, int]) -> Practice:
+    def cell(what: str) -> str:
+        return cells[places[what]].strip() if what in places else ""
+
     return Practice(
-        code=codes.normal(cells[_CODE]),
-        name=" ".join(cells[_NAME].split()),
-        commissioner=codes.normal(cells[_COMMISSIONER]),
-        icb=codes.normal(cells[_ICB]),
-        open=cells[_STATUS].strip().upper() in _OPEN,
-        gp=not _GP.isdisjoint(cells[_SETTING].strip().upper().split("|")),
-        closed_on=_date(cells[_CLOSED].strip()),
-        opened_on=_date(cells[_OPENED].strip()),
-        postcode=" ".join(cells[_POSTCODE].upper().split()),
+        code=codes.normal(cell("code")),
+        name=" ".join(cell("name").split()),
+        commissioner=codes.normal(cell("commissioner")),
+        icb=codes.normal(cell("icb")),
+        open=cell("status").upper() in _OPEN,
+        gp=not _GP.isdisjoint(cell("setting").upper().split("|")),
+        closed_on=_date(cell("closed")),
+        opened_on=_date(cell("opened")),
+        postcode=" ".join(cell("postcode").upper().split()),
     )
 
 
@@ -153,6 +208,8 @@ def _known(given: str, values: set[str], what: str, columns: str = "") -> str:
     wanted = codes.normal(given)
     if wanted in values:
         return wanted
+    if values <= {""}:
+        raise InputError(f"The list says no {what} of any open GP practice.", f"Give one that does, or no {what}.")
     near = difflib.get_close_matches(wanted, sorted(values), 3, 0.5)
     some = [value if len(value) <= 60 else f"{value[:60]}..." for value in near or sorted(values)[:5]]
     there = f"{'The nearest' if near else 'There are'}: {', '.join(some)}{'' if near or len(values) < 6 else ' ...'}"

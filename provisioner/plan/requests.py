@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.facts.running import programs
-from provisioner.fleet import endpoints
+from provisioner.fleet import endpoints, hours
 from provisioner.model import Audit, Cause, Control, Evidence, Fleet, Gap, Gateway, Plan
 from provisioner.model.product import PRODUCT
 from provisioner.model.request import Ask, Request, Site
@@ -28,9 +29,16 @@ _TOLD = "Tell us: then we look at that PC over the network."
 _REACHED = "We try again to read each gateway. It is done when each answers."
 
 
-def requests(plan: Plan, audit: Audit, causes: Sequence[Cause], fleet: Fleet, source: str) -> tuple[Request, ...]:
+def requests(
+    plan: Plan,
+    audit: Audit,
+    causes: Sequence[Cause],
+    fleet: Fleet,
+    source: str,
+    dates: letter.Dates = letter.NO_DATES,
+) -> tuple[Request, ...]:
     """What each owner of a gap of that plan is asked, the practices last, each by itself; the audit is the one that the
-    plan was made of, with its causes. `source` says from which computer gateways are read.
+    plan was made of, with its causes. `source` says from which computer gateways are read, `dates` what ends when.
 
     What many practices have at once goes to those who look at it first, too (audit/causes.py).
     """
@@ -45,17 +53,28 @@ def requests(plan: Plan, audit: Audit, causes: Sequence[Cause], fleet: Fleet, so
         if cause.headline and here and cause.owner != _PRACTICE:
             asks.setdefault(cause.owner, []).insert(0, maker.of_many(cause))
     teams = (Request(owner=owner, asks=tuple(its)) for owner, its in sorted(asks.items()))
-    return (*teams, *_practices(audit, causes, maker))
+    return (*teams, *_practices(audit, causes, maker, dates))
 
 
-def _practices(audit: Audit, causes: Sequence[Cause], maker: "_Maker") -> Iterable[Request]:
+def works(plan: Plan, fleet: Fleet, at: datetime) -> dict[str, datetime]:
+    """When a plan works next on each gateway of a fleet that has hours: their next beginning. Not where they last just
+    now: there work may begin at any moment."""
+    planned, found = {step.gateway for step in plan.steps}, dict[str, datetime]()
+    for row in fleet.gateways:
+        window = hours.parse(row.hours).next(at) if row.hours and row.name in planned else None
+        if window and window.opens > at:
+            found[row.name] = window.opens
+    return found
+
+
+def _practices(audit: Audit, causes: Sequence[Cause], maker: "_Maker", dates: letter.Dates) -> Iterable[Request]:
     """What practices are asked without which their gateways are not ready, as their letters have it."""
     machines = view(audit, readiness(audit), causes).machines
     of: dict[str, list[int]] = {}
     for place, gateway in enumerate(machines.gateways):
         of.setdefault(gateway.practice, []).append(place)
     for code, places in of.items():
-        asked = letter.asked([machines[place] for place in places])
+        asked = letter.asked([machines[place] for place in places], dates)
         if any(ask.needed for ask in asked):
             yield Request(owner=_PRACTICE, practice=code, asks=tuple(maker.of_letter(code, ask) for ask in asked))
 
@@ -98,7 +117,7 @@ class _Maker:
         control = self._controls.get(asked.control)
         return Ask(
             control=asked.control,
-            what=asked.what,
+            what=" ".join(part for part in (asked.what, asked.by) if part),
             why=asked.why,
             undo=control.undo if control else "Nothing to undo.",
             see=_READ_AGAIN.format(control.wants) if control else _REACHED if asked.gateway else _TOLD,

@@ -26,7 +26,7 @@ def not_done(plan: Plan, outcomes: Sequence[Outcome], width: int) -> list[str]:
     lines: list[str] = []
     for cause in causes.grouped(plan, outcomes):
         what = ", ".join(part for part in (words.RESULTS[cause.result], cause.remedy) if part)
-        lines += _group(f"{what}, at {len(cause.gateways)}: {_names(cause.gateways)}", cause.words, width)
+        lines += _group(f"{what}, at {len(cause.gateways)}: {names(cause.gateways)}", cause.words, width)
     named = {gateway for cause in causes.grouped(plan, outcomes) for gateway in cause.gateways}
     skipped: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -38,7 +38,7 @@ def not_done(plan: Plan, outcomes: Sequence[Outcome], width: int) -> list[str]:
     for message, of in skipped.items():
         gateways = tuple(dict.fromkeys(outcome.gateway for outcome in of))
         what = f"{words.RESULTS[Result.SKIPPED]}, {words.counted(len(of), 'step')} at {len(gateways)}"
-        lines += _group(f"{what}: {_names(gateways)}", message, width)
+        lines += _group(f"{what}: {names(gateways)}", message, width)
     return lines
 
 
@@ -50,6 +50,7 @@ def _group(what: str, why: str, width: int) -> list[str]:
     ]
 
 
-def _names(gateways: Sequence[str]) -> str:
+def names(gateways: Sequence[str]) -> str:
+    """The first of these, and how many more there are."""
     more = f" and {len(gateways) - _NAMED} more" if len(gateways) > _NAMED else ""
     return ", ".join(gateways[:_NAMED]) + more

@@ -118,9 +118,10 @@ def practice(
     contact: Contact = _NOBODY,
     *,
     evidence: bool = False,
+    dates: letter.Dates = letter.NO_DATES,
 ) -> str:
-    """A letter to a practice's manager: what is asked of her, and what others do. It names nobody else's practice; with
-    `evidence` all that was read of its gateways follows.
+    """A letter to a practice's manager: what is asked of her, and by when as far as `dates` are known, and what others
+    do. It names nobody else's practice; with `evidence` all that was read of its gateways follows.
 
     Errors: InputError where the audit has no such practice.
     """
@@ -134,7 +135,8 @@ def practice(
         "practice.html.j2",
         view=shown,
         audit=audit,
-        asks=letter.asked(shown.machines),
+        asks=letter.asked(shown.machines, dates),
+        coming=letter.coming(shown.machines, dates),
         others=letter.others(shown.machines),
         read=not shown.count(State.NOT_KNOWN) and not shown.count(State.UNREAD),
         retired=shown.count(State.RETIRED) == len(shown.machines),

@@ -16,6 +16,8 @@ _SMALL, _LINES_OF_SMALL, _LINES = 26, 45, 60
 _LEAST_CAUSES, _LEAST_OF_MANY, _MOST_CAUSES = 5, 10, 12
 # From here on there is room for the names of practices.
 WIDE, _NAME = 110, 26
+# With less room than that beside it, what a cause says stands below its beginning, whole.
+_LEAST_ROOM = 20
 _BESIDE: Mapping[State, tuple[str, str]] = {
     State.UNREADY: ("not ready", "not ready"),
     State.UNREAD: ("could not be read", "could not be read"),
@@ -37,18 +39,18 @@ def audit(shown: View, width: int, then: str, *, whole: bool = False) -> list[st
     head += _section(_totals(shown, width))
     alarms = [line for one in shown.causes if one.headline for line in wrapped(_alarm(one), width, "  ")]
     head += _section(alarms)
-    causes = [one for one in shown.causes if not one.headline]
+    others = [one for one in shown.causes if not one.headline]
     tail = _section(next_(then, width)) if then else []
     if whole:
-        return [*head, *_causes(causes, width, len(causes), whole), *_gateways(rows, width, len(rows), whole), *tail]
+        return [*head, *_why(others, width, len(others), whole), *_gateways(rows, width, len(rows), whole), *tail]
     most, least = (_LINES_OF_SMALL, _LEAST_CAUSES) if len(shown.machines) <= _SMALL else (_LINES, _LEAST_OF_MANY)
     room = most - len(head) - len(tail)
     # Each of the two has a line before it, a title, and perhaps a line of what is left out.
-    gateways = max(1, min(len(rows), room - 6 - min(len(causes), least)))
+    gateways = max(1, min(len(rows), room - 6 - min(len(others), least)))
     left = room - 6 - gateways
     return [
         *head,
-        *_causes(causes, width, max(min(left, _MOST_CAUSES), least), whole),
+        *_why(others, width, max(min(left, _MOST_CAUSES), least), whole),
         *_gateways(rows, width, gateways, whole),
         *tail,
     ]
@@ -189,24 +191,30 @@ def _alarm(cause: Cause) -> str:
     return f"! {cause.text} ({words.counted(len(cause.gateways), 'gateway')}; {who})"
 
 
-def _causes(causes: Sequence[Cause], width: int, most: int, whole: bool) -> list[str]:
-    if not causes:
+def _why(found: Sequence[Cause], width: int, most: int, whole: bool) -> list[str]:
+    title = cut("Why, at how many gateways, and whose job:", width)
+    return _section([title, *causes(found, width, most, whole)]) if found else []
+
+
+def causes(found: Sequence[Cause], width: int, most: int, whole: bool = False, rest: str = "--all") -> list[str]:
+    """A line a cause, none wider than `width`: at how many gateways, whose job, what, and the control. Not more than
+    `most`; `rest` says where the others are. `whole`: with all its words, however many lines that takes."""
+    if not found:
         return []
-    taken, left = causes[:most], len(causes) - most
+    taken, left = found[:most], len(found) - most
     whose = [brief(words.owner(one.owner) if not one.remedy else PLAN) for one in taken]
     column, ids = min(max(map(len, whose)), 12), max(len(one.control) for one in taken)
-    lines = ["", cut("Why, at how many gateways, and whose job:", width)]
+    lines: list[str] = []
     for one, who in zip(taken, whose, strict=True):
         doubt = "cannot tell: " if one.status is Status.UNKNOWN else ""
         start = f"{len(one.gateways):>5}  {cut(who, column):{column}}  "
         text = f"{doubt}{flat(one.text)}"
-        if whole:
+        room = width - len(start) - ids - 2
+        if whole or room <= _LEAST_ROOM:
             lines += hanging(start, f"{text} [{one.control or 'not read'}]", width)
         else:
-            room = width - len(start) - ids - 2
-            shown = f"{start}{pad(text, room)}  {one.control}" if room > 20 else start + text
-            lines.append(cut(shown.rstrip(), width))
-    return [*lines, *(_more(words.counted(left, "more cause"), width) if left > 0 else [])]
+            lines.append(cut(f"{start}{pad(text, room)}  {one.control}".rstrip(), width))
+    return [*lines, *([cut(f"  and {words.counted(left, 'more cause')}: {rest}", width)] if left > 0 else [])]
 
 
 def _gateways(rows: Sequence[_Listed], width: int, most: int, whole: bool) -> list[str]:
@@ -222,11 +230,7 @@ def _gateways(rows: Sequence[_Listed], width: int, most: int, whole: bool) -> li
             lines += hanging(start, missing(row.machine) + _advice(row.machine), width)
         else:
             lines.append(cut(start + missing(row.machine, width - cell_len(start)), width))
-    return [*lines, *(_more(f"{left:,} more", width) if left > 0 else [])]
-
-
-def _more(what: str, width: int) -> list[str]:
-    return [cut(f"  and {what}: --all", width)]
+    return [*lines, *([cut(f"  and {left:,} more: --all", width)] if left > 0 else [])]
 
 
 def _advice(machine: Machine) -> str:

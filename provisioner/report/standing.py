@@ -1,13 +1,20 @@
-"""What stands of a plan's steps, for programs and for the terminal: what was done, when and by whom, and since then."""
+"""What stands of a plan's steps, for programs and for the terminal: what was done, when and by whom, and since then.
+Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.model import Outcome, Plan, Result
+from provisioner.model import FINISHED, Outcome, Plan, Result, Step
 from provisioner.model.results import Stands
-from provisioner.report import words
+from provisioner.report import ending, words
+from provisioner.report.screen import flat, folded, hanging, pad
+
+COLUMNS = (
+    "wave", "practice", "gateway", "step", "who", "result", "changed", "at", "by", "message", "since"
+)  # fmt: skip
 
 
 def document(one: Stands) -> dict[str, Any]:
@@ -20,6 +27,55 @@ def document(one: Stands) -> dict[str, Any]:
         "message": one.message,
         "again": _again(one.again, one.again_by) if one.again else None,
     }
+
+
+def rows(plan: Plan, stands: Mapping[str, Stands]) -> Iterator[tuple[str, ...]]:
+    """A plan's steps for a pipe, in its order, as `COLUMNS` names the cells. The last six are of what became of the
+    step, and empty where it was not begun."""
+    for wave in plan.waves:
+        for step in wave.steps:
+            one = stands.get(step.id)
+            told = ("",) * 6 if one is None else (
+                one.result, "yes" if one.outcome.changed else "no", words.utc(one.outcome.ended), one.by, one.message,
+                since(one),
+            )  # fmt: skip
+            yield str(wave.number), step.practice, step.gateway, words.change(step), step.who, *told
+
+
+def lines(plan: Plan, stands: Mapping[str, Stands], width: int) -> list[str]:
+    """What became of a plan in a terminal, no line wider than `width`: what is not done, each reason once; at which
+    gateways all is, and of the others a line with what is; how many there are, by whom, and who has looked since."""
+    ended = {step.id: _as_it_stands(stands[step.id]) for step in plan.steps if step.id in stands}
+    found = ["What became of it:", *ending.not_done(plan, list(ended.values()), width), *_done(plan, ended, width)]
+    found += folded(counted(plan, stands), width)
+    found += [part for line in who(stands.values()) for part in folded(line, width)]
+    differ = [one.again for one in stands.values() if one.again and not one.holds]
+    return found + ending.not_done(plan, differ, width)
+
+
+def _as_it_stands(one: Stands) -> Outcome:
+    return replace(one.outcome, result=one.result, message=one.message, reason=one.reason)
+
+
+def _done(plan: Plan, ended: Mapping[str, Outcome], width: int) -> list[str]:
+    """What ended well: where all did and nothing is to be said of it the gateways alone, else a line for each result
+    at a gateway."""
+    of: dict[str, list[Step]] = {}
+    for step in plan.steps:
+        of.setdefault(step.gateway, []).append(step)
+    well = {id_: one for id_, one in ended.items() if one.result in FINISHED}
+    whole = [name for name, steps in of.items() if all(step.id in well and not well[step.id].message for step in steps)]
+    rows: dict[tuple[str, Result], list[str]] = {}
+    for step in (step for name, steps in of.items() if name not in whole for step in steps if step.id in well):
+        one = well[step.id]
+        told = words.change(step) + (f" ({flat(one.message)})" if one.message else "")
+        rows.setdefault((step.gateway, one.result), []).append(told)
+    names = min(max((len(flat(name)) for name, _ in rows), default=0), max(width // 3, 8))
+    results = max((len(result) for _, result in rows), default=0)
+    lines = hanging(f"  all done, at {len(whole)}: ", ending.names(whole), width) if whole else []
+    for (name, result), told_of in rows.items():
+        lines += hanging(f"  {pad(flat(name), names)}  {result:{results}}  ", ", ".join(told_of), width)
+    return lines
 
 
 def _again(again: Outcome, by: str) -> dict[str, str]:

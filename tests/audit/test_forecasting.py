@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from provisioner.audit.auditor import open_policy
-from provisioner.audit.forecasting import Ending, Latest, endings
+from provisioner.audit.forecasting import Latest, endings
 from provisioner.model import Evidence, Fleet, Waiver
+from provisioner.model.ending import Ending
 from tests.fixtures.lab import NOW as LAB_NOW
 from tests.fixtures.lab import one, section
 from tests.worlds.memory import fleet, gateway, only_connector

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,27 @@ def test_forecast(audited: Path, provisioner: Command) -> None:
     )
     assert {one["practice"] for one in only["endings"]} == {"A81001"}
     assert provisioner("forecast", "--days", "-1", fleet=audited).code == 2
+
+
+def test_a_letter_names_the_day_on_which_what_was_told_ends(
+    audited: Path, provisioner: Command, tmp_path: Path
+) -> None:
+    def letter(folder: str) -> str:
+        ran = provisioner("report", "--per-practice", "--output", tmp_path / folder, fleet=audited)
+        assert ran.code == 0, ran.err
+        return (tmp_path / folder / "A81001.html").read_text("utf-8")
+
+    # A date that lies a year ahead is none by which somebody acts now.
+    assert "Nothing to do" in letter("before")
+    said, day = audited / "statements.csv", date.today() + timedelta(days=30)
+    rows = [
+        re.sub(r"\d{4}-\d\d-\d\d,LAB-1$", f"{day},LAB-1", row) if "A81001,,R3" in row else row
+        for row in said.read_text("utf-8").splitlines()
+    ]
+    said.write_text("\n".join(rows) + "\n", "utf-8")
+    after = letter("after")
+    assert f"Please do it by {day:%A} {day.day} {day:%B %Y}." in after
+    assert "Tell us whether it still holds what The lab has told us." in after
 
 
 def test_of_what_was_never_read_nothing_is_forecast(lab: Lab, provisioner: Command) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -241,10 +241,78 @@ def test_every_refusal_names_the_columns(
         assert word in f"{error.message} {error.hint}"
 
 
-def test_a_header_that_says_other_columns_is_refused(write: Write) -> None:
+HEADER = {
+    "Organisation Code": "code", "Name": "name", "High Level Health Geography": "icb", "Postcode": "postcode",
+    "Open Date": "opened", "Close Date": "closed", "Status Code": "status", "Organisation Sub-Type Code": "",
+    "Commissioner": "commissioner", "Provider/Purchaser": "", "Prescribing Setting": "setting",
+}  # fmt: skip
+VALUES = {
+    "code": "A81001", "name": "THE SURGERY", "icb": "QHM", "postcode": "TS1 1AA", "opened": "19740401", "closed": "",
+    "status": "A", "commissioner": "00L", "setting": "4", "": "X",
+}  # fmt: skip
+# As people who work with the list call its columns.
+OTHERS = {
+    "ODS_Code": "code", "ODS_Name": "name", "Health_geography": "icb", "Open_date": "opened", "Status": "status",
+    "Commissioner": "commissioner", "Prescribing_setting": "setting",
+}  # fmt: skip
+SUB_ICB = {
+    "PRACTICE_CODE": "code", "PRACTICE_NAME": "name", "PRACTICE_STATUS": "status", "PRESCRIBING_SETTING": "setting",
+    "POSTCODE": "postcode", "OPEN_DATE": "opened", "CLOSE_DATE": "closed", "SUB_ICB_CODE": "commissioner",
+    "SUB_ICB_NAME": "", "ICB_CODE": "icb", "ICB_NAME": "",
+}  # fmt: skip
+
+
+def headed(columns: Mapping[str, str], **values: str) -> tuple[list[str], list[str]]:
+    """A header, and one entry with these values beside the usual ones."""
+    return list(columns), [{**VALUES, **values}[what] for what in columns.values()]
+
+
+@pytest.mark.parametrize("columns", [HEADER, OTHERS, SUB_ICB], ids=["epraccur", "ODS", "sub-ICB"])
+@pytest.mark.parametrize("turn", [0, 3, 5])
+def test_columns_are_known_by_their_header_whatever_their_order(
+    write: Write, columns: Mapping[str, str], turn: int
+) -> None:
+    names = list(columns)
+    (found,) = ods.read(write(*headed({name: columns[name] for name in [*names[turn:], *names[:turn]]})))
+    assert (found.code, found.name, found.open, found.gp) == ("A81001", "THE SURGERY", True, True)
+    assert (found.commissioner, found.icb, found.opened_on) == ("00L", "QHM", date(1974, 4, 1))
+
+
+@pytest.mark.parametrize("missing", ["Organisation Code", "Name", "Status Code", "Prescribing Setting"])
+def test_a_header_without_a_needed_column_is_refused_by_its_name(write: Write, missing: str) -> None:
+    kept = {name: what for name, what in HEADER.items() if name != missing} | {"ODS code of the parent": ""}
+    with pytest.raises(InputError) as caught:
+        ods.read(write(*headed(kept)))
+    words = f"no column for the {HEADER[missing]}" if missing != "Organisation Code" else "11 columns, and epraccur has"
+    assert words in caught.value.message
+    assert missing in caught.value.hint
+
+
+def test_a_header_with_two_that_may_be_it_is_refused(write: Write) -> None:
+    with pytest.raises(InputError, match="the status may be column 'Status Code' or 'Status'"):
+        ods.read(write(*headed({**HEADER, "Status": "status"})))
+
+
+def test_what_a_list_does_not_say_cannot_be_asked_of_it(write: Write) -> None:
+    listed = ods.read(write(*headed({name: what for name, what in HEADER.items() if what != "commissioner"})))
+    assert [one.code for one in ods.select(listed, icb="QHM")] == ["A81001"]
+    with pytest.raises(InputError, match="The list says no commissioner"):
+        ods.select(listed, commissioner="00L")
+
+
+def test_a_row_that_is_not_as_wide_as_the_header_is_refused_with_its_line(write: Write) -> None:
+    header, cells = headed(HEADER)
+    with pytest.raises(InputError, match=r"epraccur.csv:3: 10 columns, and its header has 11"):
+        ods.read(write(header, cells, cells[:10]))
+
+
+def test_a_header_over_all_of_epraccur_may_leave_names_out(write: Write) -> None:
     names = entry("Organisation Code", "Name", status="Status Code", setting="Prescribing Setting", closed="Close Date",
                   icb="High Level Health Geography", commissioner="Commissioner")  # fmt: skip
     assert len(ods.read(write(names, entry("A81001")))) == 1
-    names[12], names[13] = "Organisation Sub-Type", "Status Code"
-    with pytest.raises(InputError, match=r"column 13 is 'Organisation Sub-Type', where epraccur has the status"):
+    names[12] = ""
+    assert len(ods.read(write(names, entry("A81001")))) == 1
+    # What stands there is another column by its name, and the status is nowhere.
+    names[12] = "Organisation Sub-Type"
+    with pytest.raises(InputError, match="its header has no column for the status"):
         ods.read(write(names, entry("A81001")))

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.fuzz.answers import _evidence, _http
+from tests.fuzz.approvals import _approval
 from tests.fuzz.files import FOLDER, _documents, _fleet, _journal, _list, _moves, _record
 from tests.fuzz.spoilt import MEGABYTES, SECONDS, Target
 
@@ -93,6 +94,7 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "journal": _journal,
     "documents": _documents,
     "record": _record,
+    "approval.json": _approval,
     "evidence": _evidence,
     "http": _http,
 }

@@ -61,13 +61,20 @@ def test_the_list_says_who_why_and_whether_they_live(fleet: Path, journal: Journ
         "gateway": "GW-A81001", "user": "alice", "machine": "elsewhere", "pid": 3, "why": "plan-1",
         "since": "2026-11-23T20:15:00Z", "until": "2026-11-24T00:15:00Z", "dead": None,
     }  # fmt: skip
-    shown = run("lease", "list", "--fleet", fleet).stdout
+    head, *rows = (line.split("\t") for line in run("lease", "list", "--fleet", fleet).stdout.splitlines())
+    assert head == ["gateway", "who", "why", "since", "until", "process"]
+    assert [(row[0], row[5]) for row in rows] == [
+        ("GW-A81001", "elsewhere"), ("GW-A81002", "dead"), ("plan-3", "lives")
+    ]  # fmt: skip
+    shown = run("lease", "list", "--fleet", fleet, "--format", "table").stdout
     for words in ("alice@elsewhere pid 3", "another machine's", "its process is dead", "its process lives", "plan-2"):
         assert words in shown
 
 
 def test_an_empty_list(fleet: Path) -> None:
-    assert "Nobody" in run("--fleet", fleet, "lease", "list").stdout
+    assert "Nobody" in run("--fleet", fleet, "lease", "list", "--format", "table").stdout
+    empty = run("--fleet", fleet, "lease", "list")
+    assert ("Nobody" in empty.stderr, len(empty.stdout.splitlines())) == (True, 1)
     assert json.loads(run("--fleet", fleet, "lease", "list", "--format", "json").stdout)["leases"] == []
 
 

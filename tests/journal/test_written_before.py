@@ -45,7 +45,7 @@ def test_all_that_an_earlier_release_kept_is_shown(provisioner: Command, fleet: 
     plan = json.loads(provisioner("show", PLAN, "--format", "json", fleet=fleet).out)
     steps = [step for wave in plan["waves"] for step in wave["steps"]]
     assert len(steps) == 18 and {step["gateway"] for step in steps} == {"GW1", "GW2", "GW3"}
-    shown = provisioner("show", PLAN, fleet=fleet)
+    shown = provisioner("show", PLAN, "--format", "table", fleet=fleet)
     assert shown.code == 0 and "12 done, 6 not begun" in shown.out and f"{UNDO} (undo): 5 steps: 5 undone" in shown.out
     for id_ in (AUDIT, PLAN):
         page = tmp_path / f"{id_}.html"

@@ -140,9 +140,13 @@ def run(fleet: Path, *arguments: str) -> str:
 
 
 def test_show_says_what_stands_by_whom_and_who_has_looked_since(fleet: Path) -> None:
-    text = run(fleet, "show", PLAN)
-    row = next(line for line in text.splitlines() if line.startswith("GW-A84002") and " connector " in line)
-    assert row.split()[2:5] == ["done", "yes", "2026-11-23"]
+    head, *rows = (line.split("\t") for line in run(fleet, "show", PLAN).splitlines())
+    told = [dict(zip(head, row, strict=True)) for row in rows]
+    row = next(one for one in told if (one["gateway"], one["step"]) == ("GW-A84002", "connector"))
+    assert (row["wave"], row["result"], row["changed"], row["by"]) == ("1", "done", "yes", "alice@controller pid 7")
+    assert row["at"].startswith("2026-11-23T20:")
+    text = run(fleet, "--format", "table", "show", PLAN)
+    assert text.splitlines()[-1] == "Next: provisioner audit"
     assert "Done by alice@controller, 2026-11-23 20:" in text
     assert "Looked at again by bob@controller, 2026-11-24 20:" in text and ": 1 unchanged." in text
     assert "Since then undo-20261125-090000 (undo): 1 step: 1 undone." in text

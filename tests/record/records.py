@@ -20,9 +20,9 @@ from tests.fixtures.records import PLAN, fill
 ONE, TWO = "A84002.json", "A84005.json"
 
 
-def private(encryption: KeySerializationEncryption | None = None) -> str:
-    """A private key in PEM."""
-    key = ed25519.Ed25519PrivateKey.generate()
+def private(encryption: KeySerializationEncryption | None = None, seed: bytes = b"") -> str:
+    """A private key in PEM; of the same 32 bytes the same one."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(seed) if seed else ed25519.Ed25519PrivateKey.generate()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()).decode()
 
 

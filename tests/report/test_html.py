@@ -13,6 +13,7 @@ from provisioner.errors import InputError
 from provisioner.model import Audit, Budget, Cause, Move, Plan, Role, Status, Timing
 from provisioner.model.settings import Contact
 from provisioner.report import html
+from provisioner.report.letter import NO_DATES, Dates
 from tests.fixtures.documents import Page
 from tests.fixtures.hostile import NASTY, hostile
 from tests.fixtures.reports import CONTACT, PRACTICES, TIMING, estate, plan
@@ -149,9 +150,9 @@ def test_a_practice_page_shows_nobody_else() -> None:
                 assert not other.address or not re.search(rf"{re.escape(other.address)}\b", words)
 
 
-def letter(code: str, **options: bool) -> str:
+def letter(code: str, *, evidence: bool = False, dates: Dates = NO_DATES) -> str:
     audit, ready, causes = estate()
-    return Page(html.practice(audit, code, ready, causes, CONTACT, **options)).words
+    return Page(html.practice(audit, code, ready, causes, CONTACT, evidence=evidence, dates=dates)).words
 
 
 def test_a_letter_asks_the_practice_in_numbered_words() -> None:

@@ -3,16 +3,21 @@ to be read before they are kept."""
 
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from provisioner.journal import Journal
 from provisioner.lab.process import client
 from provisioner.lab.process.client import Handle
+from provisioner.processes import Process
 from tests.conftest import rows
+from tests.fixtures import journal_screens
 from tests.fixtures.goldens import matches
 from tests.fixtures.screens import SCREENS
 from tests.fixtures.terminal import Seen, shown
+from tests.worlds.memory import AT
 
 _HERE = Path(__file__).parent
 _SIZES = ((80, 24), (120, 40))
@@ -39,6 +44,15 @@ def test_the_board_fits_its_screen(size: tuple[int, int]) -> None:
     assert any(line.startswith("Waits for") for line in lines)
 
 
+@pytest.mark.parametrize("name", journal_screens.SCREENS)
+def test_what_the_journal_tells_breaks_no_word_on_a_narrow_terminal(name: str) -> None:
+    argv = [sys.executable, "-m", "tests.fixtures.screens", name]
+    seen = shown(argv=argv, columns=30, rows=12, env={"NO_COLOR": "1"})
+    lines = seen.sent.decode().split("\r\n")
+    # A path or an id that is longer than the screen is there to be copied, and stays whole.
+    assert not [line for line in lines if len(line) > 30 and len(line.split()) > 1]
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
     folder = tmp_path_factory.mktemp("screens") / "fleet"
@@ -46,6 +60,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
         handle.set("A81002", "offline")
         first = shown("audit", fleet=folder)
         assert first.code == 3, first.text
+        assert shown("plan", "--remedy", "antivirus", fleet=folder).code == 0
+        assert shown("apply", "latest", "--yes", "--only", "A81001", fleet=folder).code == 0
+        assert shown("audit", fleet=folder).code == 3
+        with Journal.open(folder / ".provisioner" / "journal.db") as journal:
+            somebody = Process(user="alice", host="elsewhere", pid=3, started="x")
+            journal.take(["A81009"], somebody, "plan-1", AT, AT + timedelta(hours=4))
         yield handle
 
 
@@ -68,12 +88,18 @@ def _sane(seen: Seen, way: str, verb: tuple[str, ...]) -> None:
         assert seen.sent.isascii(), (verb, seen.text)
 
 
+def _first_plan(lab: Handle) -> str:
+    with Journal.open(lab.folder / ".provisioner" / "journal.db") as journal:
+        return journal.kept("plan")[-1]
+
+
 @pytest.mark.parametrize("way", TERMINALS)
 def test_a_bad_terminal_is_readable(way: str, lab: Handle) -> None:
     columns, env = TERMINALS[way]
     verbs: list[tuple[str, ...]] = [
         ("audit",), ("show", "latest", "--all"), ("report",), ("plan", "--remedy", "firewall"), ("history",),
-        ("--help",), ("audti",),
+        ("--help",), ("audti",), ("show", _first_plan(lab)), ("lease", "list"), ("compare",),
+        ("why", "A81001", "R14-rule"), ("forecast", "--days", "3650"),
     ]  # fmt: skip
     # What cannot be drawn upon gets lines of a run too.
     verbs += [("apply", "latest", "--yes")] if way == "dumb" else []

@@ -14,11 +14,14 @@ from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import resolved
 from provisioner.errors import InputError
 from provisioner.journal import Journal
-from provisioner.model import Audit, Fleet, Gateway
+from provisioner.model import Audit, Cause, Fleet, Gateway
+from provisioner.report import screen as screens
 from provisioner.report import words
 from provisioner.report.view import view
 
 _COLUMNS = ("what", "practice", "gateway", "control", "why", "whose_job")
+# So many gateways that are not ready any more have a line, and so many causes.
+_WORSE, _CAME, _GONE = 6, 8, 5
 _KINDS = (
     ("better", "became ready"),
     ("worse", "not ready any more"),
@@ -51,8 +54,7 @@ def command(old: str | None, new: str | None) -> int:
     if as_json():
         out(json.dumps(_document(found), indent=2))
         return 0
-    after = [f"Next: provisioner show {found.new.id}"] if found.worse or found.lost or found.turned else []
-    listed(_lines(found), _COLUMNS, _rows(found), after=after)
+    listed(screen(found), _COLUMNS, _rows(found), after=following(found))
     return 0
 
 
@@ -91,7 +93,13 @@ def _asked(audit: Audit) -> frozenset[str]:
     return frozenset(row.name for row in audit.gateways if row.known)
 
 
-def _lines(found: Comparison) -> Iterator[str]:
+def following(found: Comparison) -> list[str]:
+    """The command to give next, where something changed for which one is of use."""
+    return [f"Next: provisioner show {found.new.id}"] if found.worse or found.lost or found.turned else []
+
+
+def screen(found: Comparison) -> Iterator[str]:
+    """Two audits compared, in lines: both of them, what changed at which gateway, and a line for each reason."""
     columns = width()
     for audit in (found.old, found.new):
         said = f"{view(audit, readiness(audit), ()).sentence}. ({audit.id})"
@@ -101,24 +109,33 @@ def _lines(found: Comparison) -> Iterator[str]:
         if rows:
             told = [f"{row.practice_name or row.practice} ({row.name})" for row in rows]
             yield from wrapped(f"{what[0].upper()}{what[1:]} ({len(rows)}): ", some(told, 6), columns)
-    for row in found.worse:
-        yield from wrapped(f"  {row.name}: ", _why(found, row.name), columns)
+            yield from _worse(found, columns) if name == "worse" else ()
     if found.unasked:
         yield from wrapped("Asked by one of them only: ", some(found.unasked), columns)
-    for title, of in (("What is over", "gone"), ("What has come", "came")):
-        turned = [one for one in found.turned if getattr(one, of)]
-        if turned:
-            yield f"{title}:"
-        for one in turned:
-            names: Sequence[str] = getattr(one, of)
-            where = f"{one.control}, {_whose(one)}; {some(names)}"
-            yield from wrapped(f"  {len(names):>4}  ", f"{one.text} ({where})", columns)
+    for title, of, most in (("What has come", "came", _CAME), ("What is over", "gone", _GONE)):
+        causes = [_cause(one, getattr(one, of)) for one in found.turned if getattr(one, of)]
+        if causes:
+            yield from wrapped("", f"{title}, at how many gateways, and whose job:", columns)
+            causes.sort(key=lambda one: -len(one.gateways))
+            yield from screens.causes(causes, columns, most, rest="--format json")
     if not any(getattr(found, name) for name, _ in _KINDS) and not found.turned:
         yield "Nothing has changed."
 
 
-def _why(found: Comparison, gateway: str) -> str:
-    return "; ".join(f"{one.text} ({one.control})" for one in found.turned if gateway in one.came)
+def _worse(found: Comparison, columns: int) -> Iterator[str]:
+    """What came at each gateway that is not ready any more."""
+    shown = found.worse[:_WORSE]
+    names = max(len(row.name) for row in shown)
+    for row in shown:
+        came = ", ".join(one.control for one in found.turned if row.name in one.came)
+        yield from screens.hanging(f"  {screens.pad(row.name, min(names, columns // 3))}  ", came, columns)
+
+
+def _cause(one: Turned, gateways: Sequence[str]) -> Cause:
+    return Cause(
+        text=one.text, control=one.control, status=one.status, owner=one.owner, remedy=one.remedy,
+        gateways=tuple(gateways), headline=False,
+    )  # fmt: skip
 
 
 def _whose(one: Turned) -> str:

@@ -8,22 +8,25 @@ import click
 
 from provisioner.audit import forecasting
 from provisioner.audit.auditor import open_policy
-from provisioner.audit.forecasting import Ending, Latest, endings
+from provisioner.audit.forecasting import Latest, endings
 from provisioner.audit.scope import is_of
 from provisioner.cli.columns import listed, some, width, wrapped
 from provisioner.cli.console import as_json, open_fleet, open_journal, out, say
 from provisioner.journal import Journal
 from provisioner.migration.case import gateways_started
 from provisioner.model import Audit, Evidence, Fleet
+from provisioner.model.ending import Ending
 from provisioner.report import words
+from provisioner.report.letter import Dates
 
 _COLUMNS = ("on", "in_days", "what", "practice", "gateway", "whose_job", "control", "do")
+_DAYS = 90
 # So many audits are looked through for a reading of each gateway.
 _AUDITS = 20
 
 
 @click.command("forecast")
-@click.option("--days", default=90, show_default=True, type=click.IntRange(0, 3650), help="How far to look.")
+@click.option("--days", default=_DAYS, show_default=True, type=click.IntRange(0, 3650), help="How far to look.")
 def command(days: int) -> int:
     """What ends in the next days, by date: support of Windows and its extended updates, certificates, waivers,
     statements, and 30 days of SystmOne by password after a migration.
@@ -50,8 +53,15 @@ def command(days: int) -> int:
     for remark in remarks:
         say(f"warning: {remark}")
     rows = ([str(value) for value in _document(one, now.date()).values()] for one in found)
-    listed(_lines(found, fleet, now.date(), days), _COLUMNS, rows, after=_next(found, remarks, now.date()))
+    listed(screen(found, now.date(), days), _COLUMNS, rows, after=following(found, remarks, now.date()))
     return 0
+
+
+def letter_dates(journal: Journal, fleet: Fleet, audit: Audit, now: datetime) -> Dates:
+    """What the letters to practices need to know of what ends in the next days, by the readings of that audit."""
+    latest = Latest(evidence={one.gateway: one for one in audit.evidence if one.error is None})
+    started = gateways_started(journal, now - forecasting.BY_PASSWORD)
+    return Dates(ends=endings(fleet, open_policy(), latest, started, now, _DAYS))
 
 
 def _readings(journal: Journal, fleet: Fleet) -> Iterator[tuple[str, Evidence]]:
@@ -82,15 +92,13 @@ def _remarks(fleet: Fleet, latest: Latest, now: datetime) -> list[str]:
     return found
 
 
-def _lines(found: Sequence[Ending], fleet: Fleet, today: date, days: int) -> Iterator[str]:
-    """What is the same at several gateways is one line."""
+def screen(found: Sequence[Ending], today: date, days: int) -> Iterator[str]:
+    """What ends, in lines, by date: what is the same at several gateways is one line."""
     until = today + timedelta(days=days)
     practices = words.counted(len({one.practice for one in found}), "practice")
-    yield f"Until {until:%d %B %Y} ({words.counted(days, 'day')}): " + (
-        f"{words.counted(len(found), 'thing')} {'ends' if len(found) == 1 else 'end'} at {practices}."
-        if found
-        else "nothing ends that is known of."
-    )
+    ends = f"{words.counted(len(found), 'thing')} {'ends' if len(found) == 1 else 'end'} at {practices}."
+    said = ends if found else "nothing ends that is known of."
+    yield from wrapped("", f"Until {until:%d %B %Y} ({words.counted(days, 'day')}): {said}", width())
     groups: dict[tuple[date, str, str], list[Ending]] = {}
     for one in found:
         groups.setdefault((one.on, one.what, one.owner), []).append(one)
@@ -100,7 +108,8 @@ def _lines(found: Sequence[Ending], fleet: Fleet, today: date, days: int) -> Ite
         yield from wrapped(f"{on:%d %b %Y}  {f'{(on - today).days} d':>6}  ", line, width())
 
 
-def _next(found: Sequence[Ending], remarks: Sequence[str], today: date) -> list[str]:
+def following(found: Sequence[Ending], remarks: Sequence[str], today: date) -> list[str]:
+    """What to do next: what ends first, and who does it."""
     if remarks:
         return ["Next: provisioner audit, and then the same again"]
     if not found:

@@ -1,17 +1,30 @@
 """The verb `lease`: who works on which gateway, and taking that from somebody."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import click
 
 from provisioner import processes
+from provisioner.cli.columns import listed, width, wrapped
 from provisioner.cli.completion import gateways
-from provisioner.cli.console import as_json, confirm, open_journal, out, table, whole_fleet
+from provisioner.cli.console import as_json, confirm, open_journal, out, whole_fleet
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
 from provisioner.journal import Lease
 from provisioner.report import words
+
+_COLUMNS = ("gateway", "who", "why", "since", "until", "process")
+# By whether the holder's process has ended.
+_STATES: Mapping[bool | None, str] = MappingProxyType(
+    {
+        True: "its process is dead, and whoever comes next takes these over",
+        False: "its process lives",
+        None: "another machine's",
+    }
+)
 
 
 @click.group("lease")
@@ -24,24 +37,30 @@ command = lease
 
 @lease.command("list")
 def list_() -> None:
-    """The leases that the journal has. A run holds one for its plan, too, and one for a practice that it moves."""
+    """The leases that the journal has. A run holds one for its plan, too, and one for a practice that it moves. In a
+    pipe: rows with tabs."""
     with open_journal(whole_fleet()) as journal:
         held = journal.leases()
     if as_json():
         out(json.dumps({"version": 1, "leases": [_document(one) for one in held]}, indent=2))
         return
-    if not held:
-        out("Nobody holds a lease.")
-        return
-    from rich.table import Table
+    listed(screen(held, width()), _COLUMNS, map(_row, held), after=() if held else ["Nobody holds a lease."])
 
-    shown = Table("gateway", "who", "why", "since (UTC)", "until (UTC)", "")
-    for one in held:
-        state = {True: "its process is dead", False: "its process lives", None: "another machine's"}[_dead(one)]
-        shown.add_row(
-            one.gateway, str(one.holder), one.why, f"{one.since:%Y-%m-%d %H:%M}", f"{one.until:%Y-%m-%d %H:%M}", state
-        )
-    table(shown)
+
+def screen(held: Sequence[Lease], columns: int) -> list[str]:
+    """Leases in lines: who holds some and whether they live, and below it why, until when, and which."""
+    found = list[str]()
+    for holder in dict.fromkeys(one.holder for one in held):
+        its = [one for one in held if one.holder == holder]
+        found += wrapped("", f"{holder}: {_STATES[_dead(its[0])]}", columns)
+        of: dict[tuple[str, datetime, datetime], list[str]] = {}
+        for one in its:
+            of.setdefault((one.why, one.since, one.until), []).append(one.gateway)
+        for (why, since, until), names in of.items():
+            span = f"for {why}, since {words.short(since)}, until {words.short(until)} at most:"
+            found += [f"  {line}" for line in wrapped("", span, columns - 2)]
+            found += wrapped("    ", ", ".join(names), columns)
+    return found
 
 
 @lease.command("break")
@@ -80,6 +99,11 @@ def _wanted(held: list[Lease], name: str) -> Lease:
 def _dead(held: Lease) -> bool | None:
     """Whether the holder's process has ended; None where that cannot be told, as of another machine's."""
     return True if held.holder.dead else False if held.holder.near else None
+
+
+def _row(held: Lease) -> tuple[str, ...]:
+    state = {True: "dead", False: "lives", None: "elsewhere"}[_dead(held)]
+    return held.gateway, str(held.holder), held.why, words.utc(held.since), words.utc(held.until), state
 
 
 def _document(held: Lease) -> dict[str, object]:

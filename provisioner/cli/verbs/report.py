@@ -16,6 +16,7 @@ from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
 from provisioner.cli.console import open_journal, say, whole_fleet
 from provisioner.cli.lookup import KINDS, lookup, practice_names
+from provisioner.cli.verbs.forecast import letter_dates
 from provisioner.cli.verbs.show import show
 from provisioner.errors import InputError
 from provisioner.execute.timing import timing
@@ -24,6 +25,7 @@ from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.plan.causes import causes
 from provisioner.report import csv, html, json, junit
+from provisioner.report.letter import NO_DATES, Dates
 from provisioner.report.trend import Point, Trend, trend
 from provisioner.report.view import State, view
 
@@ -85,10 +87,13 @@ def command(id_: str | None, as_: str | None, output: Path | None, per_practice:
         as_ = as_ or "html"
         drawn = isinstance(found, Audit) and as_ == "html" and not per_practice
         past = so_far(journal, found, fleet) if drawn and isinstance(found, Audit) else None
+        asked_by = NO_DATES
+        if per_practice and isinstance(found, Audit):
+            asked_by = letter_dates(journal, fleet, found, datetime.now(UTC))
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
-        pages = practice_pages(found, fleet, evidence=evidence)
+        pages = practice_pages(found, fleet, evidence=evidence, dates=asked_by)
         write_pages(output, pages)
         say(f"{len(pages)} pages in {output}")
         return 0
@@ -150,13 +155,13 @@ def write_at_size(output: Path, audit: Audit, fleet: Fleet, past: Trend | None =
     return folder
 
 
-def practice_pages(audit: Audit, fleet: Fleet, *, evidence: bool = False) -> dict[str, str]:
+def practice_pages(audit: Audit, fleet: Fleet, *, evidence: bool = False, dates: Dates = NO_DATES) -> dict[str, str]:
     """A letter to each practice that was audited, by its code."""
     ready, found = readiness(audit), causes(audit, fleet)
     read = {one.gateway for one in audit.evidence}
     codes = dict.fromkeys(gateway.practice for gateway in audit.gateways if gateway.name in read)
     contact = fleet.settings.contact
-    return {code: html.practice(audit, code, ready, found, contact, evidence=evidence) for code in codes}
+    return {code: html.practice(audit, code, ready, found, contact, evidence=evidence, dates=dates) for code in codes}
 
 
 def write_pages(folder: Path, pages: Mapping[str, str]) -> None:

@@ -20,6 +20,7 @@ from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, resolved, wanted_audit
 from provisioner.cli.options import common
+from provisioner.cli.verbs.forecast import letter_dates
 from provisioner.errors import InputError
 from provisioner.execute.timing import timing
 from provisioner.fleet.contact import EMAIL, why_not_email
@@ -28,10 +29,11 @@ from provisioner.model import Audit, Cause, Fleet, Plan
 from provisioner.model.request import Notice, Request, Site
 from provisioner.plan import rollout as planning
 from provisioner.plan.causes import causes
-from provisioner.plan.requests import requests
+from provisioner.plan.requests import requests, works
 from provisioner.plan.security import notice
 from provisioner.report import html, mail, words
 from provisioner.report import requests as papers
+from provisioner.report.letter import NO_DATES, Dates
 from provisioner.report.requests import Letterhead
 
 _SECURITY = "security"
@@ -49,14 +51,18 @@ def command(id_: str | None, output: Path) -> int:
     also what the security team is told before it is done. No gateway is touched, and nothing is sent.
     """
     fleet = whole_fleet()
+    now = datetime.now(UTC)
     with open_journal(fleet) as journal:
         plan, audit = _found(journal, id_, fleet)
+        dates = letter_dates(journal, fleet, audit, now) if audit else NO_DATES
+    if plan:
+        dates = replace(dates, works=works(plan, fleet, now))
     # By what all gateways have: many that say the same are a cause of their own.
     found = causes(audit, fleet) if audit else ()
     if common().only:
         plan, audit = _only(plan, audit, fleet)
     source = _source(fleet)
-    asked = _asked(plan, audit, found, fleet, source)
+    asked = _asked(plan, audit, found, fleet, source, dates)
     told = notice(plan, fleet, timing(plan, fleet, datetime.now(UTC), os.cpu_count() or 1), source) if plan else None
     told = told if told and told.places else None
     of = f"plan {plan.id}" if plan else f"audit {audit.id}" if audit else ""
@@ -64,7 +70,7 @@ def command(id_: str | None, output: Path) -> int:
         _print(output, of, [], None, {}, fleet)
         return 0
     head = Letterhead(of=of, at=audit.at if audit else datetime.now(UTC), contact=fleet.settings.contact)
-    letters = _letters(audit, found, fleet)
+    letters = _letters(audit, found, fleet, dates)
     written = {name: text for request in asked for name, text in _of_request(request, head, letters, fleet)}
     if told:
         written |= dict(_of_notice(told, replace(head, at=datetime.now(UTC)), fleet))
@@ -108,20 +114,20 @@ def _only(plan: Plan | None, audit: Audit | None, fleet: Fleet) -> tuple[Plan | 
 
 
 def _asked(
-    plan: Plan | None, audit: Audit | None, found: Sequence[Cause], fleet: Fleet, source: str
+    plan: Plan | None, audit: Audit | None, found: Sequence[Cause], fleet: Fleet, source: str, dates: Dates
 ) -> tuple[Request, ...]:
     """What each owner is asked; of an audit, by a plan that would be made of it now."""
     if audit is None:
         return ()
     of = plan or planning.make(audit, fleet, at=datetime.now(UTC), plan_id="none")
-    return requests(of, audit, found, fleet, source)
+    return requests(of, audit, found, fleet, source, dates)
 
 
-def _letters(audit: Audit | None, found: Sequence[Cause], fleet: Fleet) -> Callable[[str], str]:
+def _letters(audit: Audit | None, found: Sequence[Cause], fleet: Fleet, dates: Dates) -> Callable[[str], str]:
     """What gives the letter to a practice, by its code."""
     ready = readiness(audit) if audit else {}
     contact = fleet.settings.contact
-    return lambda code: html.practice(audit, code, ready, found, contact) if audit else ""
+    return lambda code: html.practice(audit, code, ready, found, contact, dates=dates) if audit else ""
 
 
 def _of_request(

@@ -1,24 +1,30 @@
 """`provisioner show ID`: an audit or a plan, from the journal."""
 
+from collections.abc import Mapping
+
 import click
 
+from provisioner.cli import moves
+from provisioner.cli.columns import listed
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, table, whole_fleet
+from provisioner.cli.console import as_json, for_a_person, lines, open_journal, whole_fleet, width
 from provisioner.cli.lookup import lookup, practice_names
 from provisioner.cli.options import refuse_idle
 from provisioner.cli.verbs import audit as audits
 from provisioner.cli.verbs import plan as plans
 from provisioner.journal import Journal, standing
+from provisioner.migration import case
 from provisioner.model import Audit, Fleet, Plan
+from provisioner.model.results import Stands
+from provisioner.report import planned, words
 from provisioner.report import standing as standings
-from provisioner.report import table as tables
 
 
 @click.command("show")
 @click.argument("id_", metavar="ID", shell_complete=ids())
 @click.option("--all", "whole", is_flag=True, help="Of an audit: every gateway and cause, with all its words.")
 def command(id_: str, whole: bool) -> int:
-    """An audit, or a plan with what became of its steps. No gateway is touched."""
+    """An audit, or a plan with what became of its steps. No gateway is touched. In a pipe: rows with tabs."""
     audits.refuse_all_as_json(whole)
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
@@ -34,11 +40,35 @@ def show(found: Audit | Plan, fleet: Fleet, journal: Journal, whole: bool = Fals
         audits.show(found, fleet, whole)
         return
     stands = standing.stands(journal, found.id)
-    plans.show(found, practice_names(fleet), stands)
     if as_json():
+        plans.show(found, practice_names(fleet), stands)
         return
-    if stands:
-        table(tables.standing(found, stands))
-    for one in journal.family(found)[1:]:
-        if its := standing.stands(journal, one.id):
-            out(f"Since then {one.id} ({one.kind}): {standings.counted(one, its)} provisioner show {one.id}")
+    since = [
+        f"Since then {one.id} ({one.kind}): {standings.counted(one, its)} provisioner show {one.id}"
+        for one in journal.family(found)[1:]
+        if (its := standing.stands(journal, one.id))
+    ]
+    after = [*since, f"Next: {_next(found, journal)}"]
+    if for_a_person():
+        lines(screen(found, practice_names(fleet), stands, width()))
+    else:
+        after = [f"{found.id}: {standings.counted(found, stands)}", *standings.who(stands.values()), *after]
+        after += [f"{words.counted(len(found.gaps), 'thing')} it does not do: --format table"] if found.gaps else []
+    listed([], standings.COLUMNS, standings.rows(found, stands), after=after)
+
+
+def screen(found: Plan, names: Mapping[str, str], stands: Mapping[str, Stands], columns: int) -> list[str]:
+    """A plan in lines, and what became of it where it was begun."""
+    told = ["", *standings.lines(found, stands, columns)] if stands else []
+    return [*planned.plan(found, names, columns), *told, ""]
+
+
+def _next(found: Plan, journal: Journal) -> str:
+    """The command that goes on with a plan, or with its end or way back where that has begun."""
+    last = case.newest(journal, found)
+    left = standing.open_steps(journal, last)
+    if last.move:
+        return case.again(last) if left else moves.after(last)
+    if not left:
+        return "provisioner audit"
+    return f"provisioner undo {last.of}" if last.of else f"provisioner apply {last.id}"

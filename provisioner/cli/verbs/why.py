@@ -16,16 +16,18 @@ from provisioner.errors import InputError, suggest
 from provisioner.journal import Journal
 from provisioner.model import Audit, Control, Fact, Finding, Fleet, Gateway, Statement, Status
 from provisioner.report import pretty, words
-from provisioner.report.screen import flat
+from provisioner.report.screen import cut, flat
 
 _LAST = 10
 # Of a page, and of a reading, as much as leaves room for ten answers on a screen of 24 lines.
 _PAGE_LINES, _VALUE = 3, 220
+# Narrower than that an answer stands below its time.
+_ROOM = 60
 # Where it is from stands in the page itself.
 _SOURCE = re.compile(r" \(https?://[^)]*\)")
 _COLUMNS = ("at", "audit", "practice", "gateway", "control", "status", "actual", "message")
 
-_Answer = tuple[Audit, Finding]
+Answer = tuple[Audit, Finding]
 
 
 @click.command("why")
@@ -50,11 +52,11 @@ def command(gateway: str, control: str) -> int:
         (words.utc(one.at), one.id, row.practice, row.name, asked.id, finding.status, finding.actual, finding.message)
         for one, finding in answers
     )
-    listed(_lines(fleet, row, asked, answers), _COLUMNS, rows, after=[_next(asked, answers[0][1])])
+    listed(screen(fleet, row, asked, answers), _COLUMNS, rows, after=[following(asked, answers[0][1])])
     return 0
 
 
-def _answers(journal: Journal, fleet: Fleet, row: Gateway, word: str) -> Iterator[_Answer]:
+def _answers(journal: Journal, fleet: Fleet, row: Gateway, word: str) -> Iterator[Answer]:
     """The last ten answers of that gateway, the newest first. Errors: InputError where there is none."""
     number, control = 0, ""
     for id_ in journal.kept("audit"):
@@ -85,7 +87,9 @@ def _control(word: str, ids: Sequence[str]) -> str:
     raise InputError(f"There is no control {word}.", suggest(word, ids) or f"There are {', '.join(ids)}.")
 
 
-def _lines(fleet: Fleet, row: Gateway, control: Control, answers: Sequence[_Answer]) -> Iterator[str]:
+def screen(fleet: Fleet, row: Gateway, control: Control, answers: Sequence[Answer]) -> Iterator[str]:
+    """One answer in lines: what was read, the rule, whose job it is, what persons say, why it is asked, and the last
+    answers, the newest first."""
     (audit, finding), columns = answers[0], width()
     yield from wrapped("", f"{row.name}, {row.practice} {row.practice_name} ({row.role}, at {row.address})", columns)
     yield from wrapped("", f"{control.id}: {control.title} ({control.impact}, {control.requirement})", columns)
@@ -100,11 +104,20 @@ def _lines(fleet: Fleet, row: Gateway, control: Control, answers: Sequence[_Answ
     yield from wrapped("  Owner    ", f"{words.whose(control)}{f': {control.ask}' if control.ask else ''}", columns)
     for said in _said(fleet, row, control, audit):
         yield from wrapped("  Said     ", f"{said.says}, {said.by}, until {said.until}", columns)
-    yield from wrapped("  Page     ", f"policy/controls/{control.id}.md: {_page(control)}", columns)[:_PAGE_LINES]
+    page = wrapped("  Page     ", f"policy/controls/{control.id}.md: {_page(control)}", columns)
+    yield from _at_most(page, _PAGE_LINES, columns)
     yield f"The last {words.counted(len(answers), 'answer')}:"
     for one, then in answers:
-        line = f"  {words.short(one.at)}  {words.STATUSES[then.status]:<17}  {flat(then.actual)}"
-        yield line if len(line) <= columns else f"{line[: columns - 1]}…"
+        start, status = f"  {words.short(one.at)}  ", words.STATUSES[then.status]
+        if columns < _ROOM:
+            yield from wrapped(start, f"{status}: {then.actual}", columns)
+        else:
+            yield cut(f"{start}{status:<17}  {flat(then.actual)}", columns)
+
+
+def _at_most(found: list[str], most: int, columns: int) -> list[str]:
+    """So many lines, the last of which says where there were more."""
+    return found if len(found) <= most else [*found[: most - 1], cut(f"{found[most - 1]} …", columns)]
 
 
 def _fact(audit: Audit, row: Gateway, control: Control) -> Fact | None:
@@ -130,7 +143,7 @@ def _page(control: Control) -> str:
     return _SOURCE.sub("", " ".join(after.partition("\n## ")[0].split()))
 
 
-def _next(control: Control, finding: Finding) -> str:
+def following(control: Control, finding: Finding) -> str:
     """What to do about it, in one command."""
     if finding.status is Status.ERROR:
         return f"Next: provisioner ping --only {finding.gateway}"
@@ -139,7 +152,7 @@ def _next(control: Control, finding: Finding) -> str:
     return f"Next: provisioner read {finding.gateway}"
 
 
-def _document(row: Gateway, control: Control, answers: Sequence[_Answer]) -> dict[str, object]:
+def _document(row: Gateway, control: Control, answers: Sequence[Answer]) -> dict[str, object]:
     audit, _ = answers[0]
     fact = _fact(audit, row, control)
     return {
