@@ -26,7 +26,7 @@ def resolved(journal: Journal, word: str, kinds: Sequence[str] = KINDS) -> str:
         wanted = [kind for kind in kinds if kind != "preflight"]
         for newest in journal.newest(*wanted):
             return newest
-        raise InputError(f"the journal has no {' and no '.join(wanted)} yet.", "provisioner audit makes one.")
+        raise InputError(f"the journal has no {' and no '.join(wanted)} yet.", f"provisioner {wanted[0]} makes one.")
     found = journal.kept(*kinds, named=word) if len(word) >= _SHORTEST else []
     if word in found:
         return word

@@ -56,6 +56,14 @@ def test_an_id_is_given_by_its_beginning_its_end_or_as_the_latest(
         assert provisioner(*verb, "zzzz", fleet=folder).code == 2
 
 
+def test_what_makes_the_latest_is_said(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "journal.db") as journal:
+        for kinds, verb in ((("audit", "preflight", "plan"), "audit"), (("plan",), "plan")):
+            with pytest.raises(InputError, match="yet") as none:
+                resolved(journal, "latest", kinds)
+            assert none.value.hint == f"provisioner {verb} makes one."
+
+
 def test_the_latest_is_the_latest_that_can_be_written_so(ids: tuple[Path, str, str], provisioner: Command) -> None:
     folder, audit, plan = ids
     table = provisioner("report", "latest", "--as", "csv", fleet=folder)
