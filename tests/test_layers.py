@@ -37,6 +37,7 @@ LAB = {"errors"}
 LAB_IS_KNOWN_BY = {"cli.verbs.lab", "cli.verbs.demo"}
 ONLY_IMPORTERS = {
     "winrm": {"transport"},
+    "httptools": {"transport.heard"},
     "spnego": {"transport", "lab"},
     "bonsai": {"directory.ldap"},
     "dns": {"directory.discovery"},

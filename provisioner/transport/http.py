@@ -2,22 +2,21 @@
 
 import errno
 import http.client
-import io
+import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from provisioner.errors import GatewayError
 from provisioner.transport import diagnosis
+from provisioner.transport.heard import Answer, Heard, TooMuch
 
-# One message of the protocol is at most 500 KB on Windows; more than this is not an answer to what we ask.
-LARGEST_MESSAGE = 4 * 2**20
-# Of what comes before a message: its status line and headers, and every "100 Continue" before them.
-LARGEST_HEAD = 128 * 2**10
+# What is read at once, and what is sent in one piece with its head.
+_PIECE, _SHORT = 64 * 2**10, 16 * 2**10
 CONNECT_SECONDS = 10.0
 SOAP = "application/soap+xml;charset=UTF-8"
 IDENTIFY = (
@@ -37,23 +36,6 @@ class Endpoint:
     tls: ssl.SSLContext | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """One HTTP answer, whole."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    content: bytes
-
-    def __getitem__(self, header: str) -> str:
-        return self.headers.get(header, "")
-
-    @property
-    def offers(self) -> list[str]:
-        """The ways of logging in that it offers, as its WWW-Authenticate headers have them."""
-        return self.headers.get_all("WWW-Authenticate", [])
-
-
 class HttpConnection:
     """One kept-open HTTP connection, never opened twice. Not for several threads.
 
@@ -66,20 +48,21 @@ class HttpConnection:
         self.deadline = place.deadline
         self._until, self._seconds = float("inf"), 0.0
         self._first = True
-        self._http = http.client.HTTPConnection(place.host, place.port)
         self._sock: socket.socket | None = None
 
     def open(self) -> None:
         """Connect, with TLS where the place has it."""
         self._sock = sock = self._connected()
-        if self.place.tls is None:
-            return
-        # From here on something has accepted: whatever goes wrong, that PC is on.
-        try:
-            sock.settimeout(min(CONNECT_SECONDS, self._left()))
-            self._sock = self.place.tls.wrap_socket(sock, server_hostname=self.place.host)
-        except (OSError, ValueError) as error:
-            raise diagnosis.securing(error, self.place.host, self.place.port) from error
+        if self.place.tls is not None:
+            # From here on something has accepted: whatever goes wrong, that PC is on.
+            try:
+                sock.settimeout(min(CONNECT_SECONDS, self._left()))
+                self._sock = self.place.tls.wrap_socket(sock, server_hostname=self.place.host)
+            except (OSError, ValueError) as error:
+                raise diagnosis.securing(error, self.place.host, self.place.port) from error
+        # A socket's own time-out is for one piece, and an answer can come a byte at a time for ever: so each piece is
+        # waited for here, for what is left of the whole.
+        self._sock.setblocking(False)
 
     def _connected(self) -> socket.socket:
         """A connection to the first of its addresses that accepts one. Absent is what none of them answers for."""
@@ -101,7 +84,6 @@ class HttpConnection:
 
     def close(self) -> None:
         """Safe to call twice."""
-        self._http.close()
         if self._sock is not None:
             self._sock.close()
             self._sock = None
@@ -120,31 +102,51 @@ class HttpConnection:
         if self._sock is None:
             closed = ConnectionAbortedError(errno.ECONNABORTED, "it was closed after the answer before")
             raise diagnosis.breaking(closed, first=self._first, tls=self.place.tls is not None)
-        timed, content = _Timed(self._sock, self._left), bytearray()
-        # http.client's own socket is None again where the other side says that it closes.
-        self._http.sock = cast(socket.socket, timed)
-        given = {"User-Agent": "provisioner", "Content-Type": SOAP, **headers}
+        heard = Heard()
         try:
-            self._http.request("POST", self.place.path, body, given)
-            timed.allow(LARGEST_HEAD)
-            answer = self._http.getresponse()
-            timed.allow(LARGEST_MESSAGE)
-            # Not all at once: http.client makes room for whatever length the other side says.
-            while part := answer.read1(65536):
-                content += part
-            if answer.length:
-                raise http.client.IncompleteRead(b"", answer.length)
-            answer.read()  # nothing is left; but only this tells http.client that the answer is over
+            self._send(self._sock, _request(self.place, headers, len(body)), body)
+            while heard.answer is None:
+                heard.hear(self._receive(self._sock))
         except TimeoutError as error:
-            raise self._late(said=timed.read > 0) from error
-        except _TooMuch as error:
+            raise self._late(said=heard.begun) from error
+        except TooMuch as error:
             raise diagnosis.too_much() from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise diagnosis.breaking(error, first=self._first, tls=self.place.tls is not None) from error
-        if self._http.sock is None:
+        if heard.answer.last:
             self.close()
         self._first = False
-        return Answer(status=answer.status, headers=answer.headers, content=bytes(content))
+        return heard.answer
+
+    def _send(self, sock: socket.socket, head: bytes, body: bytes) -> None:
+        # In one piece, but for the script: in hundreds of threads each copy of it counts.
+        for piece in (head + body,) if len(body) < _SHORT else (head, body):
+            view = memoryview(piece)
+            while view:
+                self._left()
+                try:
+                    view = view[sock.send(view) :]
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    self._wait(sock, writing=True)
+                except ssl.SSLWantReadError:
+                    self._wait(sock)
+
+    def _receive(self, sock: socket.socket) -> bytes:
+        """The next bytes, waited for; none where the other side has closed."""
+        while True:
+            if not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+                self._wait(sock)
+            try:
+                return sock.recv(_PIECE)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                continue
+            except ssl.SSLWantWriteError:
+                self._wait(sock, writing=True)
+
+    def _wait(self, sock: socket.socket, *, writing: bool = False) -> None:
+        """Until something can be read (or written), or the time is over."""
+        while not _ready(sock, self._left(), writing):
+            pass
 
     def certificate(self) -> bytes | None:
         """The other side's, DER; None in the plain."""
@@ -162,64 +164,34 @@ class HttpConnection:
         return diagnosis.late()
 
 
-class _TooMuch(Exception):
-    """More came back than any answer to what we ask is long."""
+def _ready(sock: socket.socket, seconds: float, writing: bool) -> bool:
+    """Whether it can be read (or written) within so many seconds."""
+    if not hasattr(select, "poll"):  # Windows
+        return any(select.select([] if writing else [sock], [sock] if writing else [], [], seconds))
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT if writing else select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
 
 
-class _Timed:
-    """A socket as http.client wants one, of which no read and no write is begun once the time is over.
-
-    A socket's own time-out is for one piece: status line, headers, "100 Continue", chunks and trailers can come a byte
-    at a time for ever. The pieces are counted too.
-    """
-
-    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
-        self._sock = sock
-        self._left = left
-        self._most = 0
-        self.read = 0
-
-    def allow(self, more: int) -> None:
-        """So many bytes may come from now on."""
-        self._most = self.read + more
-
-    def sendall(self, data: bytes) -> None:
-        """Send all of it. Errors: TimeoutError, OSError."""
-        view = memoryview(data)
-        while view:
-            self._sock.settimeout(self._left())
-            view = view[self._sock.send(view) :]
-
-    def receive(self, into: Any) -> int:
-        """Wait for the next bytes. Errors: TimeoutError, OSError, _TooMuch."""
-        self._sock.settimeout(self._left())
-        count = self._sock.recv_into(into)
-        self.read += count
-        if self.read > self._most:
-            raise _TooMuch
-        return count
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """What http.client reads an answer from."""
-        return io.BufferedReader(_Pieces(self))
-
-    def close(self) -> None:
-        """The socket itself is the HttpConnection's: http.client lets go of it while the answer is still being read."""
+def _request(place: Endpoint, headers: dict[str, str], length: int) -> bytes:
+    """The head of a request. Errors: ValueError for a path or a header that would be more than one line."""
+    given = {
+        "Host": _host(place),
+        "Accept-Encoding": "identity",
+        "Content-Length": str(length),
+        "User-Agent": "provisioner",
+        "Content-Type": SOAP,
+        **headers,
+    }
+    lines = (f"POST {place.path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()))
+    if " " in place.path or not all(line.isprintable() for line in lines):
+        raise ValueError("what is asked holds a character that no request may hold")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
-class _Pieces(io.RawIOBase):
-    """The reading side of one answer."""
-
-    def __init__(self, timed: _Timed) -> None:
-        self._timed = timed
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, into: Any) -> int:
-        """The next bytes."""
-        return self._timed.receive(into)
+def _host(place: Endpoint) -> str:
+    name = place.host.encode("idna").decode() if not place.host.isascii() else place.host
+    return f"[{name}]:{place.port}" if ":" in name else f"{name}:{place.port}"
 
 
 def _to(sock: socket.socket, address: Any, seconds: float) -> socket.socket:

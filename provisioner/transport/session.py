@@ -10,7 +10,7 @@ import functools
 import os
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +25,8 @@ from winrm.exceptions import WinRMTransportError
 
 from provisioner.errors import BadAnswer, GatewayError, Unreachable
 from provisioner.transport import diagnosis
-from provisioner.transport.http import IDENTIFY, Answer, Endpoint, HttpConnection
+from provisioner.transport.heard import Answer
+from provisioner.transport.http import IDENTIFY, Endpoint, HttpConnection
 
 # A gateway that takes a connection and then says nothing must not hold the turn of all others for long.
 LOGIN_SECONDS = 15.0
@@ -265,7 +266,7 @@ def _hashed(user: str, password: str) -> spnego.NTLMHash:
     return spnego.NTLMHash(username=user, nt_hash=ntowfv1(password).hex())
 
 
-def _token(offers: list[str]) -> bytes | None:
+def _token(offers: Sequence[str]) -> bytes | None:
     for offer in offers:
         scheme, _, token = offer.partition(" ")
         if scheme in {"Negotiate", "Kerberos"} and token:

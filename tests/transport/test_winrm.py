@@ -1,5 +1,6 @@
 """One gateway, one script, one answer, over each log-in; and every way in which it goes wrong, told apart."""
 
+import select
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -74,6 +75,13 @@ def test_each_log_in_brings_evidence(transport: str, tls: bool, call: Call) -> N
     data, errors, _ = parse(call(transport=transport, tls=tls))
     assert set(data) == {"account", "disk"}
     assert errors == {}
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_computer_that_has_no_poll_waits_otherwise(tls: bool, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows has none."""
+    monkeypatch.delattr(select, "poll")
+    assert set(parse(call(tls=tls))[0]) == {"account", "disk"}
 
 
 def refusals(shared: Handle) -> list[str]:
