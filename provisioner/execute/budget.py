@@ -21,11 +21,15 @@ def words(budget: Budget, gateways: int) -> str:
         (budget.unknown, "ends unknown", "end unknown"),
     ):
         if limit is None or limit >= gateways:
-            goes_on.append(f"any number that {going_on}")
+            goes_on.append(going_on)
         else:
             stops.append(f"{_limit(limit)} of all {gateways} {stopping}")
     said = f"Stops when {', or '.join(stops)}"
-    return f"{said}; {' and '.join(goes_on)} do not stop it." if goes_on else f"{said}."
+    # Of one gateway alone the first wave says all.
+    if not goes_on or gateways == 1:
+        return f"{said}."
+    several = " or ".join(part for part in (", ".join(goes_on[:-1]), goes_on[-1]) if part)
+    return f"{said}; any number that {several} do not stop it."
 
 
 def past(budget: Budget, outcomes: Iterable[Outcome], first: Collection[str]) -> str:

@@ -82,6 +82,15 @@ def test_the_budget_is_said_before_anything_is_done(journal: Journal) -> None:
     )
 
 
+def test_what_does_not_stop_it_is_said_once_and_not_of_one_gateway() -> None:
+    boundless = Budget(failed=None, unreachable=None, refused=None, unknown=None)
+    first = "Stops when the first gateway of the first wave fails or ends unknown"
+    assert budgets.words(boundless, 5) == (
+        f"{first}; any number that fail, are unreachable, refuse the log-in or end unknown do not stop it."
+    )
+    assert budgets.words(boundless, 1) == f"{first}."
+
+
 def test_the_budget_counts_each_kind_apart() -> None:
     def outcome(number: int, result: Result) -> Outcome:
         return Outcome(step=f"{number}", gateway=f"{number}", result=result, changed=False, started=AT, ended=AT)
