@@ -128,14 +128,16 @@ def test_killed_while_the_new_one_starts_and_led_back(lab: Handle, provisioner: 
     """kill -9 in the middle of Ansible's start on the new PC, with an answer that comes late; then the way back."""
     fleet = lab.folder
     the_practice_changes_over(lab)
-    lab.set(NEW, "slow=2")
     run = subprocess.Popen(
         command("migrate", "start", CODE, "--to", NEW, "--yes", fleet=fleet),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
-    until = time.monotonic() + 250
+    until, slow = time.monotonic() + 250, False
     while not starting(lab) and time.monotonic() < until:
+        if not slow and (slow := stopped(lab)):
+            lab.set(NEW, "slow=2")
         time.sleep(0.05)
+    assert slow
     run.send_signal(signal.SIGKILL)
     run.wait()
     lab.set(NEW, "none")
@@ -147,6 +149,11 @@ def test_killed_while_the_new_one_starts_and_led_back(lab: Handle, provisioner: 
     new = lab.state()[NEW]
     assert (new["services"], new["firewall"]["rules"], new["defender"]["paths"]) == ([], [], [])
     assert never_two(lab)
+
+
+def stopped(lab: Handle) -> bool:
+    """Whether the old PC's Connector was stopped."""
+    return any((one["gateway"], one["event"]) == (OLD, "service_stopped") for one in lab.events())
 
 
 def starting(lab: Handle) -> bool:
