@@ -6,9 +6,10 @@ Which rows there are, and what a changed file would say, is asked of the same re
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,20 +29,39 @@ def change_roles(folder: Path, roles: Mapping[str, Role]) -> None:
     """Write these roles, by gateway, into a fleet folder's practices.csv. The case of a gateway's name does not count.
 
     A row that has its role already stays as it is; where all have, the file is not touched. There is no moment at which
-    another reader sees half of it, and what goes wrong leaves the old file whole.
+    another reader sees half of it, and what goes wrong leaves the old file whole. Of several commands that write at the
+    same moment each waits for the one before.
 
     Errors: InputError where the file is not right or would not be with these roles, where a gateway is not in it, where
     somebody else changed it meanwhile, or where it cannot be written.
     """
     path = Path(os.path.realpath(folder / FILE))
     try:
-        old = files.read(path, files.TABLE)
-        new = _changed(folder, old, roles)
-        if new != old:
-            _put(path, old, new)
+        with _alone(path.parent):
+            old = files.read(path, files.TABLE)
+            new = _changed(folder, old, roles)
+            if new != old:
+                _put(path, old, new)
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}. It is as it was."
         raise InputError(message, f"Mend that, or write into it by hand: {_words(roles)}.") from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other command of ours writes there meanwhile. What an editor does is seen before the file is replaced."""
+    if sys.platform == "win32":  # where nothing is changed on gateways
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a share of another system may know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _changed(folder: Path, old: bytes, roles: Mapping[str, Role]) -> bytes:

@@ -190,6 +190,26 @@ def test_what_somebody_else_wrote_meanwhile_is_not_lost(tmp_path: Path, monkeypa
     assert alone(path)
 
 
+WRITES = """
+import sys
+from pathlib import Path
+from provisioner.fleet.rewrite import change_roles
+from provisioner.model import Role
+for _ in range(40):
+    for role in (Role.STANDBY, Role.ACTIVE):
+        change_roles(Path(sys.argv[1]), {sys.argv[2]: role})
+        said = next(line for line in Path(sys.argv[1], "practices.csv").read_text().splitlines() if sys.argv[2] in line)
+        assert said.endswith(role), said
+"""
+
+
+def test_of_two_commands_that_write_at_once_none_loses_what_the_other_wrote(tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}\nA81001,X,GW1,192.0.2.1,active\nA81002,Y,GW2,192.0.2.2,active\n")
+    words = [sys.executable, "-c", WRITES, str(tmp_path)]
+    both = [subprocess.Popen([*words, name], stderr=subprocess.PIPE, text=True) for name in ("GW1", "GW2")]
+    assert [(one.communicate(timeout=120)[1], one.returncode) for one in both] == [("", 0)] * 2
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
