@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from provisioner.audit import practice
@@ -218,6 +219,7 @@ def _words(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+@cache
 def _unit(fact: str) -> str:
     return next((unit for end, unit in _UNITS.items() if fact.endswith(end)), "")
 
@@ -294,11 +296,18 @@ def _who(said: Statement) -> str:
 def ready(findings: Iterable[Finding], controls: Sequence[Control]) -> bool:
     """Whether one gateway is ready, by its findings: every required control passed, was waived, does not apply, or is
     an unknown that a standing statement answers. Without findings it is not."""
-    required = {control.id for control in controls if control.impact is Impact.REQUIRED}
-    found = list(findings)
+    return _ready(list(findings), _required(controls))
+
+
+def _required(controls: Sequence[Control]) -> frozenset[str]:
+    return frozenset(control.id for control in controls if control.impact is Impact.REQUIRED)
+
+
+def _ready(found: Sequence[Finding], required: frozenset[str]) -> bool:
     return bool(found) and not any(is_open(one) for one in found if one.control in required)
 
 
 def readiness(audit: Audit) -> dict[str, bool]:
     """Which of the audited gateways are ready. One that was not read is not, whatever was stated of it."""
-    return {one.gateway: one.error is None and ready(audit.of(one.gateway), audit.controls) for one in audit.evidence}
+    required = _required(audit.controls)
+    return {one.gateway: one.error is None and _ready(audit.of(one.gateway), required) for one in audit.evidence}

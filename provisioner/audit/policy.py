@@ -79,7 +79,7 @@ def load(folder: Path, fact_names: Collection[str]) -> Policy:
 def _read(path: Path) -> Document:
     if not yamlfile.is_file(path):
         raise InputError(f"{path} cannot be read: there is no such file.", "Is provisioner installed whole?")
-    return yamlfile.read(path)
+    return yamlfile.read(path, ours=True)
 
 
 def _controls(document: Document, folder: Path, fact_names: Collection[str]) -> tuple[tuple[Control, ...], list[Fault]]:

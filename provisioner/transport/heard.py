@@ -68,6 +68,11 @@ class Heard:
         if self._read > self._room:
             raise TooMuch
 
+    def close(self) -> None:
+        """Nothing more is heard. The parser holds on to us as we do to it: answers would stay until Python looks for
+        such rings, which it does seldom where much is held."""
+        del self._parser
+
     def on_message_begin(self) -> None:
         """llhttp's: an answer begins."""
         if self.answer is not None:

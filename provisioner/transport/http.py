@@ -113,6 +113,8 @@ class HttpConnection:
             raise diagnosis.too_much() from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise diagnosis.breaking(error, first=self._first, tls=self.place.tls is not None) from error
+        finally:
+            heard.close()
         if heard.answer.last:
             self.close()
         self._first = False

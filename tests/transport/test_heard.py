@@ -1,6 +1,8 @@
 """One HTTP answer, however it comes, and what is refused of one."""
 
+import gc
 import http.client
+import weakref
 
 import pytest
 
@@ -32,6 +34,20 @@ def test_an_answer_is_the_same_however_it_comes(said: bytes) -> None:
     assert (whole.content, whole.last) == (b"hello", False)
     assert heard(*(said[at : at + 1] for at in range(len(said)))) == whole
     assert heard(said[:-1]) is None
+
+
+def test_an_answer_is_let_go_when_it_is_done_with() -> None:
+    """Hundreds of threads hear eight each: none may wait for Python to look for rings."""
+    one = Heard()
+    one.hear(PLAIN)
+    one.close()
+    gone = weakref.ref(one)
+    gc.disable()
+    try:
+        del one
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_headers_by_their_names() -> None:
