@@ -34,7 +34,11 @@ class ActionModule(Work):
 
     SPEC: ClassVar[Values] = {
         **ours.OPTIONS,
-        "state": {"type": "str", "choices": ["present", "absent", "disabled", "restored"], "default": "present"},
+        "state": {
+            "type": "str",
+            "choices": ["present", "started", "absent", "disabled", "restored"],
+            "default": "present",
+        },
         "name": {"type": "str", "required": True},
         "display_name": {"type": "str", "default": ""},
         "run": {"type": "str", "choices": ["started", "stopped", "unchanged"], "default": "unchanged"},
@@ -54,11 +58,12 @@ class ActionModule(Work):
     def act(self, given: Values) -> Values:
         """Errors: Failed; nothing was changed where it takes no order, or where what was there cannot be put back."""
         at, found = Ours.of(given), self._settled(given)
-        # Whether what hosts it is changed, and so told of: one that is only stopped and disabled keeps it as it is.
-        hosted = given["procrun"] is not None and given["state"] != "disabled"
+        # Whether what hosts it is changed, and so told of: one that is only started, or stopped and disabled, keeps it.
+        hosted = given["procrun"] is not None and given["state"] not in ("started", "disabled")
         told = self._procrun(given) if hosted else {}
         do = {
             "present": self._hosted if given["procrun"] is not None else self._vendors,
+            "started": self._started,
             "absent": self._absent,
             "disabled": self._disabled,
             "restored": self._restored,
@@ -138,6 +143,14 @@ class ActionModule(Work):
             )
         return _before(set_), done.before
 
+    def _started(self, given: Values, at: Ours, found: dict[str, Any] | None) -> tuple[Any, Any]:
+        """One that was set and proved a moment ago: its program, and what procrun was told, are there."""
+        if found is None and not self.check:
+            words = f"There is no service {given['name']} on this gateway any more. Nothing was changed: plan again."
+            raise self.refused("There must be one", words)
+        # In a rehearsal the one that would have been made before is not there, and nothing can be asked of it.
+        return (_before(self._configure({**given, "run": "started"}, found)) if found is not None else None), None
+
     def _tell(self, given: Values, part: str, name: str, data: Any, kind: str, *, there: bool) -> bool:
         told = self.do(
             part,
@@ -208,7 +221,8 @@ class ActionModule(Work):
             part = "Remove the service that was not there"
             result = ours.service(self, part, given["name"], diff=True, state="absent")
         program: Any = None
-        if given["procrun"] is not None:
+        # Where nothing is told of its program, that was left as it was.
+        if given["procrun"] is not None and ("program" in was or not was["exists"]):
             program = self._unhosted(given, was, at)
         # Only where that is asked for, whatever it did before: another PC of the practice may be the active one by now.
         if was["exists"] and given["run"] == "started" and (found is not None or not self.check):

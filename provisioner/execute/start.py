@@ -33,9 +33,19 @@ def start(run: Run, steps: Sequence[Step]) -> None:
             again = act.observe(run, [step for step in due if run.peers(step.gateway)], peers=True)
             back = {step.id: why for step in due if (why := claims.come_back(run, step, reading, again))}
             due = _startable(run, act.leave_out(run, due, back), again)
-            acted, begun = act.act(run, [claims.staying(step) if run.peers(step.gateway) else step for step in due])
+            starts = [_alone(run, step) for step in due]
+            acted, begun = act.act(run, [claims.staying(step) if run.peers(step.gateway) else step for step in starts])
             _await(run, [step for step in due if step.id in acted], acted, begun)
         left = [step for step in due if step.id not in acted]
+
+
+def _alone(run: Run, step: Step) -> Step:
+    """The start and no more, where this run has set the service itself and proved it: nothing of that is set twice. Any
+    other start sets all of it, also what no reading shows."""
+    same = [other for other in run.steps_of[step.gateway] if other.role == step.role and other.id != step.id]
+    if not same or not all(other.id in run.begun and run.through([other]) for other in same):
+        return step
+    return replace(step, values={**step.values, f"{step.role}_state": "started"})
 
 
 def settle(run: Run, steps: Sequence[Step]) -> None:

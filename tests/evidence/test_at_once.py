@@ -160,7 +160,8 @@ def test_a_shard_is_as_large_as_its_lines_let_it_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "cores", "sizes"), [(1000, 2, [4, 4]), (4, 2, [2, 2, 2, 2]), (1, 2, [1] * 8), (3, 2, [1] * 8)]
+    ("workers", "cores", "sizes"),
+    [(1000, 2, [8]), (1000, 8, [4, 4]), (4, 2, [2, 2, 2, 2]), (1, 2, [1] * 8), (3, 2, [1] * 8)],
 )
 def test_no_more_are_changed_at_once_than_there_is_memory_for(workers: int, cores: int, sizes: list[int]) -> None:
     within = limits(1000, workers=workers, cores=cores)

@@ -50,6 +50,22 @@ def test_starts_come_after_all_else_of_the_gateway_is_proved(journal: Journal) -
     assert len(world.readings) == 4
 
 
+def test_a_start_sets_again_only_what_this_run_has_not_just_set(journal: Journal) -> None:
+    world = some(1)
+    plan = world.plan()
+    given = list[tuple[str, object]]()
+
+    def act(steps: Sequence[Step], run_tag: str) -> dict[str, StepResult]:
+        given.extend((step.id, step.values["service_state"]) for step in steps if step.role == "service")
+        return world.act(steps, run_tag)
+
+    world.machines["B84000"].broken = {"start": "it broke"}
+    assert results(apply(world, plan, journal, apply=act))["B84000-start"] == "failed"
+    world.machines["B84000"].broken = {}
+    assert results(apply(world, plan, journal, apply=act))["B84000-start"] == "done"
+    assert given == [("B84000-service", "present"), ("B84000-start", "started"), ("B84000-start", "present")]
+
+
 def test_what_is_right_already_is_left_alone(journal: Journal) -> None:
     world = some(1)
     plan = world.plan(remedies=["firewall"])
@@ -190,8 +206,10 @@ def test_nothing_is_started_where_another_connector_has_come_up_since(journal: J
         (0, 25, 2, []),
         (1, 25, 2, [1]),
         (5, 25, 2, [5]),
-        (6, 25, 2, [3, 3]),
-        (20, 25, 2, [10, 10]),
+        (20, 25, 2, [20]),
+        (5, 25, 8, [5]),
+        (6, 25, 8, [3, 3]),
+        (20, 25, 8, [10, 10]),
         (20, 25, 64, [4, 3, 3, 4, 3, 3]),
         (60, 25, 2, [20, 20, 20]),
         (3, 1, 2, [1, 1, 1]),

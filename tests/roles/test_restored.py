@@ -218,6 +218,23 @@ def test_a_service_that_is_put_back_is_started_only_where_that_is_asked(gateways
         assert service == {**was, "state": "stopped", "start_mode": "manual", "runs": ""}
 
 
+def test_one_that_is_only_started_keeps_its_program_and_so_does_the_way_back(gateways: Callable[..., Gateways]) -> None:
+    fleet = gateways(A84002=stopped, A84005=bare)
+    before = fleet.state()
+    started: Wanted = {"A84002": {"service": {"service_state": "started"}}}
+    acted = fleet.done(started)
+    assert {"exists", "program"} & acted["A84002-service"].before.keys() == {"exists"}
+    after = fleet.state()["A84002"]
+    assert (after["services"][0]["state"], after["disk"]) == ("running", before["A84002"]["disk"])
+    assert changed(fleet.done(undoing(started, acted))) == {"A84002-service"}
+    assert fleet.state()["A84002"]["services"] == [
+        {**before["A84002"]["services"][0], "state": "stopped", "start_mode": "manual", "runs": ""}
+    ]
+    refused = fleet.run({"A84005": {"service": {"service_state": "started"}}})["A84005-service"]
+    assert refused.result == "failed" and "Nothing was changed" in refused.message
+    assert fleet.state()["A84005"] == before["A84005"]
+
+
 ACCOUNT = {"exists": True, "username": "GP\\other", "state": "stopped", "start_mode": "manual", "path": "x"}
 RULES = {"exists": True, "rules": 2, "changed": {"Enabled": "False"}}
 GONE = {"files": {"C:\\iPlato\\conf\\c.properties": "ab" * 20}}
