@@ -42,7 +42,7 @@ ONLY_IMPORTERS = {
     "bonsai": {"directory.ldap"},
     "dns": {"directory.discovery"},
     "keyring": {"transport.credentials"},
-    "ansible": {"ansible.work", "ansible.scanning"},
+    "ansible": {"ansible.work"},
     "ansible_runner": {"ansible.playbook"},
     "sqlalchemy": {"journal"},
     "aiohttp": {"lab"},

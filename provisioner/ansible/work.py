@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from provisioner.ansible import scanning
 from provisioner.ansible.broker import FOUND
 
 Values = Mapping[str, Any]
@@ -21,9 +20,6 @@ Values = Mapping[str, Any]
 # What a part with a secret in it says when it fails: what comes back of it might hold the secret.
 _HIDDEN = "it failed, and what came back is not shown, because a file of this practice holds a secret"
 _SECONDS = 10.0
-
-# Here, because the process that leads the workers loads this, and each of them is a fork of it.
-scanning.install()
 
 
 class Failed(Exception):
