@@ -39,12 +39,14 @@ Begun = tuple[float, Sequence[Step]]
 @dataclass(frozen=True, kw_only=True)
 class Costs:
     """What steps take: `durations`, the seconds that remedies were measured to take, times `pace`, which is this
-    evening's; `ours`, the seconds that a step costs this computer, for which the other gateways of its shard wait. A
-    start is another kind of work, with readings around it: it has `start`, or where that is None the same."""
+    evening's; `ours`, the seconds that a step costs this computer, for which the other gateways of its shard wait;
+    `taught`, whether this evening has taught these two. A start is another kind of work, with readings around it: it
+    has `start`, or where that is None the same."""
 
     durations: Mapping[str, float] = field(default_factory=dict)
     ours: float = 0.0
     pace: float = 1.0
+    taught: bool = False
     start: "Costs | None" = None
 
     def of(self, steps: Sequence[Step]) -> "Costs":
@@ -94,11 +96,13 @@ def seconds_left(plan: Plan, state: UnderWay, costs: Costs, now: float, *, shard
 
 def learned(costs: Costs, ended: Iterable[tuple[Sequence[Step], float]]) -> Costs:
     """The costs as they are this evening, by the shards that have ended: the steps of each, and the seconds that it
-    took. Least squares over both that they have, in which what was thought before counts for some seconds too."""
+    took, with all that is around them. Least squares over both that they have, in which what was thought before counts
+    for some seconds too."""
     thought = _PACE_SURE**2, 0.0, _OURS_SURE**2
     told = _PACE_SURE**2, _OURS_SURE**2 * costs.ours
-    plain = replace(costs, pace=1.0, ours=0.0)
+    plain, taught = replace(costs, pace=1.0, ours=0.0), False
     for steps, seconds in ended:
+        taught = True
         own = _whole(steps, plain)
         others = _whole(steps, replace(plain, ours=1.0)) - own
         thought = thought[0] + own * own, thought[1] + own * others, thought[2] + others * others
@@ -109,6 +113,7 @@ def learned(costs: Costs, ended: Iterable[tuple[Sequence[Step], float]]) -> Cost
         costs,
         pace=max((x * c - y * b) / divisor, _LEAST_PACE),
         ours=max((y * a - x * b) / divisor, 0.0),
+        taught=taught,
     )
 
 
@@ -133,10 +138,14 @@ def _of(running: Running) -> set[str]:
 def _left(running: Running, begun: Begun | None, costs: Costs, now: float) -> float:
     """A shard is through when the slowest of its gateways is, which waits for what the others cost this computer. That
     it costs is known by the time that the shard has run, for of news there may be little; but never less than what its
-    gateways still have to do."""
+    gateways still have to do. What is around its steps, its beginning and the reading after it, no news tells of: what
+    this evening has taught counts for more."""
     each = [(_under(under, costs, now), len(under.steps)) for under in _going_on(running, costs, now)]
     by_news, own = _slowest(each, costs.ours), _slowest(each, 0.0)
-    return by_news if begun is None else min(by_news, max(own, _by_its_time(begun, costs, now)))
+    if begun is None:
+        return by_news
+    by_its_time = max(own, _by_its_time(begun, costs, now))
+    return by_its_time if costs.taught else min(by_news, by_its_time)
 
 
 def _going_on(running: Running, costs: Costs, now: float) -> list[Under]:

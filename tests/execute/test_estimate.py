@@ -108,6 +108,19 @@ def test_a_gateway_that_stays_behind_the_others_has_failed() -> None:
     assert [seconds_left(planned, state, Costs(), now, shard=5, cores=1) for now in (9, 21)] == [16, 4]
 
 
+def test_what_is_around_the_steps_counts_once_the_evening_has_taught_it() -> None:
+    """A playbook's beginning, and the reading after it: no step of Ansible's tells that they are still to come."""
+    costs = learned(Costs(), [([step("z", "java", 40)], 60.0)] * 9)
+    assert 1.4 < costs.pace < 1.5
+    last = UnderWay(running=[{"a": Under(steps=(B,), since=5)}], begun=[(0.0, (A, B))])
+    # By its news the second of its two steps is nearly through.
+    untaught, taught = (
+        seconds_left(plan([A, B]), last, its, 10, shard=5, cores=1) for its in (Costs(pace=costs.pace), costs)
+    )
+    assert untaught is not None and taught is not None
+    assert taught - untaught == pytest.approx(costs.pace * (A.seconds + B.seconds) - 10 - (costs.pace * B.seconds - 5))
+
+
 def test_an_evening_on_a_slow_computer_is_thought_of_as_slow() -> None:
     before, alone, many = Costs(ours=1.0), [A, B], [A, B, C, step("c", "java", 10)]
     assert learned(before, []) == before
@@ -213,9 +226,9 @@ def test_a_run_that_goes_on_does_not_begin_at_nothing(journal: Journal) -> None:
 def test_what_is_through_by_an_earlier_run_counts_from_the_beginning() -> None:
     planned = plan([A, B], [C, D])
     board = Board(planned, {}, 5, cores=1, clock=lambda: 0.0)
-    assert board.left() == "0:00 of work, about 0:46 left"
+    assert board.left() == "0:00 of work, about 0:45 left"
     board.hear(RunStarted(plan="p", steps=4, gateways=3, budget="", through=(A.id, B.id)))
-    assert board.left() == "0:00 of work, about 0:32 left"
+    assert board.left() == "0:00 of work, about 0:30 left"
 
 
 def test_ansible_says_where_it_is_and_a_step_that_takes_longer_is_said() -> None:
