@@ -98,6 +98,16 @@ def write_folder(path: Path, contents: Iterable[tuple[str, bytes]], ours: str) -
         shutil.rmtree(new, ignore_errors=True)
 
 
+def why_none(folder: Path, size: int) -> int:
+    """The system's number of what the folder has against a new file of so many bytes; 0 for nothing."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(size))
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
 def file_system(path: Path, mounts: str | None = None) -> str:
     """The type of the file system that holds a path, by the text of /proc/mounts; "" where that cannot be told."""
     if mounts is None:

@@ -3,7 +3,7 @@
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -61,14 +61,15 @@ class Interrupts:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """While this lasts, Ctrl-C is counted; SIGTERM counts as both."""
+        """While this lasts, Ctrl-C is counted; SIGTERM counts as both. A terminal that is closed counts as
+        Ctrl-C: the step that runs comes to its end, and the journal has it."""
 
         def note(number: int, _: object) -> None:
             self.count += 2 if number == signal.SIGTERM else 1
             if self.count == 1:
                 say("Ending what runs; nothing further starts. Ctrl-C again ends it at once.")
 
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, *_closing())}
         try:
             yield
         finally:
@@ -80,6 +81,13 @@ class Interrupts:
         until = time.monotonic() + seconds
         while not self.once() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _BLINK))
+
+
+def _closing() -> Sequence[signal.Signals]:
+    """What a closed terminal sends. Windows has none, and under nohup it is not heeded."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        return ()
+    return (signal.SIGHUP,)
 
 
 def run(plan: Plan, auditor: Auditor, asked: Asked | None = None, unsure: str = "") -> engine.Ended:

@@ -1,5 +1,6 @@
 """The journal's file: its tables, how it is opened and brought up to date, and what can go wrong with it."""
 
+import errno
 import json
 import os
 import random
@@ -188,6 +189,13 @@ _TROUBLES = (
 )
 
 
+# SQLite says these also where only the file beside the journal, without which it does not even read, cannot be made:
+# it has so many bytes at first.
+_VAGUE, _BESIDE = ("disk I/O error", "unable to open"), 32 * 2**10
+_WHY = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "disk is full"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "readonly"),
+}
 # What reading a damaged file ends in: SQLite's own word, or ours for a row that cannot be what was written.
 _OF_SQLITE = (sa.exc.SQLAlchemyError, UnicodeDecodeError, json.JSONDecodeError, zlib.error)
 _WRONG = (*_OF_SQLITE, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
@@ -325,6 +333,8 @@ def mapping(text: str | bytes) -> dict[str, Any]:
 
 
 def _explained(path: Path, said: str) -> JournalError:
+    if any(mark in said for mark in _VAGUE):
+        said = _WHY.get(files.why_none(path.parent, _BESIDE), said)
     for mark, words, hint in _TROUBLES:
         if mark in said:
             return JournalError(f"{path}: the journal {words}.", hint)

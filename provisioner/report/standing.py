@@ -2,7 +2,7 @@
 Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -42,12 +42,12 @@ def rows(plan: Plan, stands: Mapping[str, Stands]) -> Iterator[tuple[str, ...]]:
             yield str(wave.number), step.practice, step.gateway, words.change(step), step.who, *told
 
 
-def lines(plan: Plan, stands: Mapping[str, Stands], width: int) -> list[str]:
+def lines(plan: Plan, stands: Mapping[str, Stands], width: int, unended: Collection[str] = ()) -> list[str]:
     """What became of a plan in a terminal, no line wider than `width`: what is not done, each reason once; at which
     gateways all is, and of the others a line with what is; how many there are, by whom, and who has looked since."""
     ended = {step.id: _as_it_stands(stands[step.id]) for step in plan.steps if step.id in stands}
     found = ["What became of it:", *ending.not_done(plan, list(ended.values()), width), *_done(plan, ended, width)]
-    found += folded(counted(plan, stands), width)
+    found += folded(counted(plan, stands, unended), width)
     found += [part for line in who(stands.values()) for part in folded(line, width)]
     differ = [one.again for one in stands.values() if one.again and not one.holds]
     return found + ending.not_done(plan, differ, width)
@@ -90,12 +90,24 @@ def since(one: Stands) -> str:
     return f"looked at again {when(one.again.ended)}: {words.RESULTS[one.again.result]}{said}"
 
 
-def counted(plan: Plan, found: Mapping[str, Stands]) -> str:
-    """How many steps stand how, such as `38 steps: 36 done, 2 not begun`."""
-    count = Counter(found[step.id].result for step in plan.steps if step.id in found)
+def counted(plan: Plan, found: Mapping[str, Stands], unended: Collection[str] = ()) -> str:
+    """How many steps stand how, such as `38 steps: 36 done, 2 not begun`; of those in `unended` no end was heard."""
+    over = [step.id for step in plan.steps if step.id not in unended]
+    count = Counter(found[id_].result for id_ in over if id_ in found)
     parts = [f"{count[result]:,} {words.RESULTS[result]}" for result in Result if count[result]]
-    parts += [f"{left:,} not begun"] if (left := len(plan.steps) - count.total()) else []
+    parts += [f"{begun:,} begun"] if (begun := len(plan.steps) - len(over)) else []
+    parts += [f"{left:,} not begun"] if (left := len(over) - count.total()) else []
     return f"{words.counted(len(plan.steps), 'step')}: {', '.join(parts)}."
+
+
+def unheard(plan: Plan, unended: Collection[str]) -> list[str]:
+    """Of which steps no end was heard, in a sentence: they run just now, or whoever began them is gone."""
+    of: dict[str, list[str]] = {}
+    for step in plan.steps:
+        if step.id in unended:
+            of.setdefault(step.gateway, []).append(words.change(step))
+    told = "; ".join(f"{flat(gateway)} ({flat(', '.join(steps))})" for gateway, steps in of.items())
+    return [f"Begun, and no end was heard of it yet: {told}."] if told else []
 
 
 def who(found: Iterable[Stands]) -> list[str]:

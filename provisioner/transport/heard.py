@@ -10,8 +10,8 @@ import httptools
 LARGEST_MESSAGE = 4 * 2**20
 # Of what comes before a message: its status line and headers, and every "100 Continue" before them.
 LARGEST_HEAD = 128 * 2**10
-# So much of what is no HTTP is told.
-_TOLD = 80
+# So much of what is no HTTP is told; of what begins as HTTP does, what is wrong with it.
+_TOLD, _HTTP = 80, b"HTTP/"
 
 
 class TooMuch(Exception):
@@ -62,9 +62,10 @@ class Heard:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if first and self._head:
+            if first and self._head and not data.startswith(_HTTP):
                 raise http.client.BadStatusLine(data[:_TOLD].decode("latin-1")) from error
-            raise http.client.HTTPException(str(error)) from error
+            # What our own calls raise, llhttp's library only has behind its own error.
+            raise http.client.HTTPException(str(error.__context__ or error)) from error
         if self._read > self._room:
             raise TooMuch
 

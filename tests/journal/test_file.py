@@ -1,9 +1,14 @@
 """The journal's file: locked, full, damaged, newer, of something else, on a network; each is said."""
 
+import errno
+import io
+import os
 import sqlite3
+import tempfile
 import zlib
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import pytest
 import sqlalchemy as sa
@@ -209,3 +214,38 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(JournalError, match="nfs4"):
         Journal.open(tmp_path / "journal.db")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "words"),
+    [
+        (errno.ENOSPC, "disk I/O error", "disk is full"),
+        (errno.EDQUOT, "unable to open database file", "disk is full"),
+        (errno.EROFS, "unable to open database file", "is read-only"),
+        (0, "disk I/O error", "disk I/O error"),
+    ],
+)
+def test_what_sqlite_cannot_make_beside_it_is_told_by_trying(
+    number: int, said: str, words: str, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a disk that is full or read-only SQLite says the same as of one that breaks."""
+    tried: list[Path] = []
+
+    def refused(dir: Path) -> IO[bytes]:
+        tried.append(dir)
+        if number:
+            raise OSError(number, os.strerror(number))
+        return io.BytesIO()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+
+    @sa.event.listens_for(sa.pool.Pool, "checkout")
+    def broken(*_: object) -> None:
+        raise sqlite3.OperationalError(said)
+
+    try:
+        with pytest.raises(JournalError, match=words):
+            journal.append([Event(at=AT, kind="one")])
+    finally:
+        sa.event.remove(sa.pool.Pool, "checkout", broken)
+    assert tried == [journal.path.parent]

@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from provisioner.model import Plan, Reason, Result
-from provisioner.report import ending, planned
+from provisioner.report import ending, planned, standing
 from tests.fixtures.reports import PRACTICES, outcomes, plan
 
 
@@ -80,3 +80,11 @@ def test_hostile_text_is_not_obeyed() -> None:
     failed = replace(outcomes()[2], step=plan().steps[0].id)
     text = "\n".join(ending.not_done(plan(), [failed], 80))
     assert "[red]not markup[/red]" in text and "\x1b" not in text
+
+
+def test_what_was_begun_and_has_no_end_is_not_called_not_begun() -> None:
+    first, *rest = plan().steps
+    begun = {first.id}
+    assert standing.counted(plan(), {}, begun).endswith(f": 1 begun, {len(rest)} not begun.")
+    assert [first.gateway in line for line in standing.unheard(plan(), begun)] == [True]
+    assert standing.unheard(plan(), ()) == []

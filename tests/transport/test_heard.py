@@ -121,6 +121,21 @@ def test_what_is_no_http_is_told(said: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "Missing expected CR"),
+        (b"HTTP/1.1 200 OK\r\nServer: a\r\n b\r\n\r\n", "whitespace"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "Content-Length"),
+        (PLAIN + b"more", "a second answer"),
+    ],
+)
+def test_of_what_is_nearly_http_it_is_told_what_is_wrong(said: bytes, told: str) -> None:
+    with pytest.raises(http.client.HTTPException, match=told) as caught:
+        heard(said)
+    assert "HTTP/1.1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("said", "piece", "most"),
     [
         (b"HTTP/1.1 200 OK\r\n", b"X-A: " + b"a" * 1000 + b"\r\n", LARGEST_HEAD),
@@ -128,6 +143,12 @@ def test_what_is_no_http_is_told(said: bytes) -> None:
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 40, LARGEST_HEAD),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", b"a" * 1000, LARGEST_MESSAGE),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"3e8\r\n" + b"a" * 1000 + b"\r\n", LARGEST_MESSAGE),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=", b"b" * 1000, LARGEST_MESSAGE),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+            b"X-A: " + b"a" * 1000 + b"\r\n",
+            LARGEST_MESSAGE,
+        ),
     ],
 )
 def test_what_is_too_long_is_left(said: bytes, piece: bytes, most: int) -> None:

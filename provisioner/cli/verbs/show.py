@@ -1,6 +1,6 @@
 """`provisioner show ID`: an audit or a plan, from the journal."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import click
 
@@ -49,17 +49,23 @@ def show(found: Audit | Plan, fleet: Fleet, journal: Journal, whole: bool = Fals
         if (its := standing.stands(journal, one.id))
     ]
     after = [*since, f"Next: {_next(found, journal)}"]
+    unended = journal.progress(found.id).unended
+    unheard = standings.unheard(found, unended)
     if for_a_person():
-        lines(screen(found, practice_names(fleet), stands, width()))
+        after = [*unheard, *after]
+        lines(screen(found, practice_names(fleet), stands, width(), unended))
     else:
-        after = [f"{found.id}: {standings.counted(found, stands)}", *standings.who(stands.values()), *after]
+        counted = standings.counted(found, stands, unended)
+        after = [f"{found.id}: {counted}", *standings.who(stands.values()), *unheard, *after]
         after += [f"{words.counted(len(found.gaps), 'thing')} it does not do: --format table"] if found.gaps else []
     listed([], standings.COLUMNS, standings.rows(found, stands), after=after)
 
 
-def screen(found: Plan, names: Mapping[str, str], stands: Mapping[str, Stands], columns: int) -> list[str]:
+def screen(
+    found: Plan, names: Mapping[str, str], stands: Mapping[str, Stands], columns: int, unended: Collection[str] = ()
+) -> list[str]:
     """A plan in lines, and what became of it where it was begun."""
-    told = ["", *standings.lines(found, stands, columns)] if stands else []
+    told = ["", *standings.lines(found, stands, columns, unended)] if stands else []
     return [*planned.plan(found, names, columns), *told, ""]
 
 
