@@ -1,8 +1,10 @@
 """The evidence script on a real PowerShell engine: what it says of written machines, and what cannot break it."""
 
 import datetime
+import fcntl
 import ipaddress
 import json
+import os
 import re
 import socket
 import ssl
@@ -22,25 +24,22 @@ from cryptography.x509.oid import NameOID
 from provisioner.evidence import question, shapes
 from provisioner.model import Fact
 from provisioner.resources import root
+from tests.fixtures.every_machine import CASES, asked_of_all
 from tests.fixtures.evidence import (
     BEGIN,
     MACHINES,
     SCRIPTS,
     SECTIONS,
-    SHAPE,
+    VALIDATOR,
     asked,
     case,
     derived,
     document,
-    lay_out,
     merged,
-    needed,
     run,
     source,
 )
 
-CASES = sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
-VALIDATOR = jsonschema.Draft202012Validator(SHAPE)
 ENVELOPE = 96 * 1024
 NO_REGISTRY = "function Get-Values { $null }\nfunction Get-Keys { }\n"
 
@@ -84,67 +83,22 @@ def test_only_what_windows_powershell_5_1_knows(pwsh: str) -> None:
     assert (checked.returncode, checked.stdout) == (0, "")
 
 
-# One machine after another in one runspace: a worker for each, as the script itself takes, costs five times as much.
-LOOP = r"""
-$ErrorActionPreference = 'Stop'
-$ProgressPreference = 'SilentlyContinue'
-$ast = [ScriptBlock]::Create([IO.File]::ReadAllText((Join-Path $env:CASES 'script.ps1'))).Ast
-$functions = $ast.EndBlock.Statements | Where-Object { $_ -is [Management.Automation.Language.FunctionDefinitionAst] }
-. ([ScriptBlock]::Create(($functions | ForEach-Object { $_.Extent.Text }) -join "`n"))
-$env:ProgramData = 'C:\ProgramData'; $env:ProgramFiles = 'C:\Program Files'
-$env:SystemRoot = 'C:\Windows'; $env:SystemDrive = 'C:'; $env:SYSTEMDRIVE = 'C:'
-$comma = [Globalization.CultureInfo]::InvariantCulture.Clone()
-$comma.NumberFormat.NumberDecimalSeparator = ','
-$comma.NumberFormat.NegativeSign = [string][char]0x2212
-$comma.DateTimeFormat.ShortDatePattern = 'dd.MM.yyyy'
-$comma.DateTimeFormat.DateSeparator = '.'
-$comma.DateTimeFormat.TimeSeparator = '.'
-foreach ($case in $env:NAMES.Split(' ')) {
-    $folder = Join-Path $env:CASES $case
-    [Environment]::CurrentDirectory = $folder
-    $env:PROVISIONER_MACHINE = Join-Path $folder 'machine.json'
-    $env:PWSH_SIMULATED_CIM = Join-Path $folder 'cim.json'
-    $global:Machine = $null
-    $global:Registry = $null
-    $culture = [Globalization.CultureInfo]::InvariantCulture
-    if (Test-Path (Join-Path $folder 'comma')) { $culture = $comma }
-    [Globalization.CultureInfo]::CurrentCulture = $culture
-    $asked = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText((Join-Path $folder 'settings.json')))
-    $parts = foreach ($one in $asked.sections) { '"{0}":{1}' -f $one, (ConvertTo-Ascii (Invoke-Section $one $asked)) }
-    $told = "{`"version`":1,`"sections`":{$($parts -join ',')}}"
-    [Console]::Out.Write("#case $case`n#evidence begin`n$told`n#evidence end`n")
-}"""
-
-
 @pytest.fixture(scope="session")
 def answers(pwsh: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the script says of every machine in tests/machines, by its name: in two runs of the engine at once."""
-    home = tmp_path_factory.mktemp("machines")
-    (home / "script.ps1").write_text(source((MACHINES / "doors.ps1").read_text("ascii")), "ascii")
-    for name in CASES:
-        machine, wanted = case(name)
-        (home / name).mkdir()
-        lay_out(machine["machine"].get("files", {}), home / name)
-        (home / name / "machine.json").write_text(json.dumps(machine["machine"]), "ascii")
-        (home / name / "cim.json").write_text(json.dumps(machine["cim"]), "ascii")
-        settings = {"sections": needed(wanted, machine.get("told", {})), **machine["settings"]}
-        (home / name / "settings.json").write_text(json.dumps(settings), "ascii")
-        if machine["machine"].get("here", {}).get("comma"):
-            (home / name / "comma").touch()
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "CASES": str(home)}
-    engines = [
-        subprocess.Popen(
-            [pwsh, "-NoProfile", "-Command", LOOP],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**environment, "NAMES": " ".join(names)},
-        )
-        for names in (CASES[::2], CASES[1::2])
-    ]
-    printed = [engine.communicate(timeout=900) for engine in engines]
-    told = [one for out, _ in printed for one in out.decode("ascii").split("#case ")[1:]]
-    assert len(told) == len(CASES), [error.decode() for _, error in printed]
-    return {one.split("\n", 1)[0]: document(one) for one in told}
+    """What the script says of every machine in tests/machines, by its name: asked once, by the first of pytest's
+    workers that needs it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return asked_of_all(pwsh, tmp_path_factory.mktemp("machines"))
+    kept = tmp_path_factory.getbasetemp().parent / "answers.json"
+    with kept.open("a+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if not (text := file.read()):
+            text = json.dumps(asked_of_all(pwsh, tmp_path_factory.mktemp("machines")))
+            file.write(text)
+            file.flush()
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def differences(wanted: Any, found: Any, at: str = "") -> list[str]:
@@ -229,7 +183,7 @@ def test_through_the_bootstrap_every_section_asked_for_is_answered(pwsh: str) ->
     printed = run(pwsh, asked(endpoints=["127.0.0.1"]))
     assert printed.startswith("#provisioner FullLanguage")
     answer = document(printed)
-    jsonschema.validate(answer, SHAPE)
+    VALIDATOR.validate(answer)
     assert list(answer["sections"]) == SECTIONS
 
 

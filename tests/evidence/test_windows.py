@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from provisioner.evidence import question
-from tests.fixtures.evidence import MACHINES, SHAPE, asked, base, document, merged
+from tests.fixtures.evidence import MACHINES, VALIDATOR, asked, base, document, merged
 from tests.fixtures.windows import Gateways, ended, windows, windows_home
 
 __all__ = ["windows", "windows_home"]
@@ -86,7 +85,7 @@ def answer(gateway: Gateway) -> dict[str, Any]:
 
 
 def test_every_section_is_read_and_valid(answer: dict[str, Any]) -> None:
-    jsonschema.validate(answer, SHAPE)
+    VALIDATOR.validate(answer)
     assert {name: one["error"] for name, one in answer["sections"].items() if one["error"]} == {}
 
 

@@ -3,17 +3,14 @@
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 
 from provisioner.evidence import question
 from provisioner.lab.faults import KNOWN
 from provisioner.lab.windows.machine import Machine, stamp
 from provisioner.lab.wsman.answer import SECTIONS, document
-from tests.fixtures.evidence import SHAPE
+from tests.fixtures.evidence import VALIDATOR
 from tests.fixtures.lab import ENDPOINTS, FOLDER, IMAGE, NOW, fleet, one, run, section, settings
-
-VALID = jsonschema.Draft202012Validator(SHAPE)
 
 
 @pytest.mark.parametrize("state", ["fresh", "ready", "mixed"])
@@ -22,7 +19,7 @@ def test_every_machine_answers_with_a_valid_document(state: str, fault: str) -> 
     for machine in fleet(26, state).values():
         if fault:
             machine.faults[fault] = ""
-        VALID.validate(document(machine, settings(), NOW))
+        VALIDATOR.validate(document(machine, settings(), NOW))
 
 
 def test_a_reading_changes_nothing_and_is_the_same_twice() -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
 
-import jsonschema
 import pytest
 from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import ReadTimeout
@@ -20,7 +19,7 @@ from winrm.protocol import Protocol
 
 from provisioner.lab import Handle
 from provisioner.transport.http import IDENTIFY
-from tests.fixtures.evidence import SHAPE
+from tests.fixtures.evidence import VALIDATOR
 from tests.lab.winrm import (
     asked,
     closing,
@@ -196,13 +195,13 @@ def _not_utf8(answer: bytes) -> None:
 
 def _with_html(answer: bytes) -> None:
     found = document(answer)
-    jsonschema.validate(found, SHAPE)
+    VALIDATOR.validate(found)
     assert found["sections"]["identity"]["data"]["computer_name"].startswith("<script>")
 
 
 def _with_formulas(answer: bytes) -> None:
     found = document(answer)
-    jsonschema.validate(found, SHAPE)
+    VALIDATOR.validate(found)
     assert found["sections"]["identity"]["data"]["computer_name"].startswith("=HYPERLINK")
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from pypsrp.client import Client
 from pypsrp.exceptions import AuthenticationError
@@ -25,7 +24,7 @@ from winrm.protocol import Protocol
 from provisioner.lab import Handle
 from provisioner.lab.wsman import commands
 from provisioner.lab.wsman.shell import MOST_SHELLS
-from tests.fixtures.evidence import SHAPE
+from tests.fixtures.evidence import VALIDATOR
 from tests.lab.winrm import (
     BOOT,
     SCRIPT,
@@ -61,7 +60,7 @@ def test_pywinrm_reads_a_gateway(lab: Handle, options: dict[str, Any]) -> None:
     protocol = pywinrm(lab, **options)
     found = document(read(protocol))
     closing(protocol)
-    jsonschema.validate(found, SHAPE)
+    VALIDATOR.validate(found)
     assert found["sections"]["identity"]["data"]["computer_name"] == "GWPC-A10001"
 
 
