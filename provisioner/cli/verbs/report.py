@@ -16,7 +16,6 @@ from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
 from provisioner.cli.console import open_journal, say, whole_fleet
 from provisioner.cli.lookup import KINDS, lookup, practice_names
-from provisioner.cli.verbs.forecast import letter_dates
 from provisioner.cli.verbs.show import show
 from provisioner.errors import InputError
 from provisioner.execute.timing import timing
@@ -89,6 +88,9 @@ def command(id_: str | None, as_: str | None, output: Path | None, per_practice:
         past = so_far(journal, found, fleet) if drawn and isinstance(found, Audit) else None
         asked_by = NO_DATES
         if per_practice and isinstance(found, Audit):
+            # With it comes all that reads gateways: 25 MB that no other report needs.
+            from provisioner.cli.verbs.forecast import letter_dates
+
             asked_by = letter_dates(journal, fleet, found, datetime.now(UTC))
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:

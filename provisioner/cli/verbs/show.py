@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 
 import click
 
-from provisioner.cli import moves
 from provisioner.cli.columns import listed
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, for_a_person, lines, open_journal, whole_fleet, width
@@ -13,7 +12,6 @@ from provisioner.cli.options import refuse_idle
 from provisioner.cli.verbs import audit as audits
 from provisioner.cli.verbs import plan as plans
 from provisioner.journal import Journal, standing
-from provisioner.migration import case
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.report import planned, words
@@ -71,6 +69,10 @@ def screen(
 
 def _next(found: Plan, journal: Journal) -> str:
     """The command that goes on with a plan, or with its end or way back where that has begun."""
+    # With them comes all that reads and changes gateways: 25 MB that no audit that is shown or reported needs.
+    from provisioner.cli import moves
+    from provisioner.migration import case
+
     last = case.newest(journal, found)
     left = standing.open_steps(journal, last)
     if last.move:
