@@ -42,7 +42,7 @@ def past(budget: Budget, outcomes: Iterable[Outcome], first: Collection[str]) ->
         if outcome.step in first and outcome.result in (Result.FAILED, Result.UNKNOWN):
             pilot.add(outcome.gateway)
     if len(pilot) > budget.first_wave:
-        return f"the first wave went wrong at {_names(pilot)}"
+        return f"the first wave went wrong at {names(pilot)}"
     for result, limit, what in (
         (Result.FAILED, budget.failed, "failed"),
         (Result.UNREACHABLE, budget.unreachable, "were unreachable"),
@@ -51,7 +51,7 @@ def past(budget: Budget, outcomes: Iterable[Outcome], first: Collection[str]) ->
     ):
         found = gateways.get(result, set())
         if limit is not None and len(found) > limit:
-            return f"{len(found)} gateways {what} ({_names(found)}); {limit} may"
+            return f"{len(found)} gateways {what} ({names(found)}); {limit} may"
     return ""
 
 
@@ -59,9 +59,9 @@ def unsure(outcomes: Iterable[Outcome]) -> str:
     """Why it cannot be told from these outcomes of one wave whether to go on, within the budget; "" where it can."""
     found = list(outcomes)
     if unknown := {outcome.gateway for outcome in found if outcome.result is Result.UNKNOWN}:
-        return f"how it ended at {_names(unknown)} is not known"
+        return f"how it ended at {names(unknown)} is not known"
     if found and all(outcome.result in _LOST for outcome in found):
-        return f"this wave shows nothing: {_names({outcome.gateway for outcome in found})} could not be got into"
+        return f"this wave shows nothing: {names({outcome.gateway for outcome in found})} could not be got into"
     return ""
 
 
@@ -69,6 +69,7 @@ def _limit(limit: int) -> str:
     return _ORDINALS[limit] if limit < len(_ORDINALS) else f"gateway number {limit + 1}"
 
 
-def _names(gateways: set[str]) -> str:
+def names(gateways: set[str]) -> str:
+    """Some of these gateways, and how many there are beside."""
     shown = sorted(gateways)[:5]
     return ", ".join(shown) + (f" and {len(gateways) - 5} more" if len(gateways) > 5 else "")

@@ -5,10 +5,11 @@ What reads and what acts is passed in. A step is done when a new reading shows i
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from provisioner.ansible.results import StepResult
-from provisioner.errors import LeaseHeld
+from provisioner.errors import JournalError, LeaseHeld
 from provisioner.execute import budget as budgets
 from provisioner.execute import events, failpoints, recovery, retry, schedule
 from provisioner.execute import wave as waves
@@ -80,10 +81,23 @@ def run(
         )  # fmt: skip
         journal.append(_end(state, ended))
         failpoints.reached(Failpoint.RUN_END_NOTED)
+    except JournalError as error:
+        raise JournalError(error.message, f"{error.hint} {_not_written(state)}".strip()) from error
     finally:
-        journal.release(state.leased, state.me)
+        # Where not even that can be written, they are those of a process that is gone in a moment.
+        with suppress(JournalError):
+            journal.release(state.leased, state.me)
     state.notify(events.RunEnded(plan=plan.id, stopped=ended.stopped))
     return ended
+
+
+def _not_written(run: Run) -> str:
+    """What was begun when the journal could no longer be written; "" where nothing was."""
+    begun = {step.gateway for step in run.plan.steps if step.id in run.begun - run.outcomes.keys()}
+    if not begun:
+        return ""
+    rest = f"The same command looks there first when it goes on; provisioner show {run.plan.id} has all."
+    return f"Begun, and how it ended is not in the journal: {budgets.names(begun)}. {rest}"
 
 
 def _lease(run: Run) -> None:

@@ -284,8 +284,9 @@ def test_a_full_disk_under_the_journal_begins_nothing_further_and_loses_nothing(
                     journal.append([Event(at=AT, kind="noted", body={"words": "x" * size})])
         return said
 
-    with pytest.raises(JournalError, match="the disk is full"):
+    with pytest.raises(JournalError, match="the disk is full") as told:
         apply(world, plan, journal, apply=act)
+    assert "how it ended is not in the journal: B84000." in told.value.hint
     assert world.acts == ["B84000-firewall"]
     limit_pages(journal, 2**30)
     world.acts.clear()
