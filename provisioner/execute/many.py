@@ -24,7 +24,7 @@ Ending = Ended | LeaseHeld | PlanRefused
 
 
 @dataclass(kw_only=True)
-class _Under:
+class Under:
     """What is under way: `left` is not begun yet, `running` is, `over` has ended, the pilot first."""
 
     fleet: Fleet
@@ -89,7 +89,7 @@ def run(
 
     Errors: what `do` raises beside LeaseHeld and PlanRefused, once what runs has ended; nothing further is begun then.
     """
-    under, wrong, why = _Under(fleet=fleet, left=list(plans)), None, ""
+    under, wrong, why = Under(fleet=fleet, left=list(plans)), None, ""
     running: dict[Future[Ended], Plan] = {}
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         while True:
