@@ -79,7 +79,7 @@ class Board:
         instruct: Callable[[Sequence[Step], str], Sequence[str]] = lambda steps, words: [words],
         name: str = "",
     ) -> None:
-        self._name = name
+        self.name = name
         self._plan, self._shard, self._cores, self._clock, self._instruct = plan, shard, cores, clock, instruct
         # As was thought before, and as this evening teaches.
         self._thought = self._costs = Costs(durations=dict(durations), ours=_OURS)
@@ -191,7 +191,7 @@ class Board:
         counts = Counter(result for result in every.values() if result not in _ENDED)
         done = sum(1 for result in every.values() if result in _ENDED)
         others = "".join(f", {count} {result}" for result, count in counts.items())
-        place = ", ".join(part for part in (self._name, self._wave) if part)
+        place = ", ".join(part for part in (self.name, self._wave) if part)
         said = f"{place}: " * bool(place) + f"{done} of {counted(len(self._steps), 'step')} done{others}"
         if width >= _ROOM_FOR_BAR:
             line = Table.grid(padding=(0, 2))

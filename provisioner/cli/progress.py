@@ -36,11 +36,9 @@ class Screen:
         self.boards: list[Board] = []
         self._lock = threading.Lock()
         self._live: Live | None = None
-        self._verbose = False
-        if live():
-            # Asked here: which command runs only its own thread knows.
-            self._verbose = bool(common().verbose)
-            self._live = Live(self, console=Console(stderr=True), refresh_per_second=4, transient=True)
+        self._draws = live()
+        # Asked here: which command runs only its own thread knows.
+        self._verbose = bool(self._draws and common().verbose)
 
     def __enter__(self) -> Self:
         self._show()
@@ -51,34 +49,42 @@ class Screen:
             self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        boards = list(self.boards)
+        boards = sorted(self.boards, key=lambda board: board.name)
         height = (options.height or console.size.height) // max(len(boards), 1)
         for board in boards:
             yield from board.__rich_console__(console, options.update(height=height))
 
     def write(self, words: Sequence[str]) -> None:
         """Lines that belong together."""
+        # A start that says nothing does not wait for what somebody reads page by page.
+        if not words:
+            return
         with self._lock:
             if not self._live:
                 for line in words:
                     say(line)
-            elif words and self._verbose:
+            elif self._verbose:
                 self._live.console.print("\n".join(words), highlight=False, markup=False)
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """No board is there while this lasts: somebody is asked something, or something else is printed."""
-        if self._live:
-            self._live.stop()
-        try:
-            yield
-        finally:
-            self._show()
+        """No board is there while this lasts, and no line comes between: somebody is asked something, or something else
+        is printed."""
+        with self._lock:
+            if self._live:
+                self._live.stop()
+            try:
+                yield
+            finally:
+                self._show()
 
     def _show(self) -> None:
+        if not self._draws:
+            return
+        # A new one each time: one that was stopped draws over what has been printed since.
+        self._live = Live(self, console=Console(stderr=True), refresh_per_second=4, transient=True)
         try:
-            if self._live:
-                self._live.start()
+            self._live.start()
         except RuntimeError:
             self._live = None  # no thread is left that could draw it: lines do
 

@@ -144,7 +144,8 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
         out(f"{plan.id}: nothing to do.")
         return
     wide = room(sys.stdout)
-    lines(screen.folded(f"{plan.id}, {ending.counted(ended.outcomes)}", wide))
+    practice = f"{plan.move.practice}: " if plan.move else ""
+    lines(screen.folded(f"{practice}{plan.id}, {ending.counted(ended.outcomes)}", wide))
     unchanged = {outcome.step for outcome in ended.outcomes if outcome.result is Result.UNCHANGED}
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
         out(f"Before this run: {line[0].lower()}{line[1:]}")

@@ -10,8 +10,9 @@ from provisioner import capacity
 from provisioner.errors import JournalError, LeaseHeld
 from provisioner.execute import budget as budgets
 from provisioner.execute import engine, many
-from provisioner.model import Budget, Fleet, Outcome, Plan, Result, Role, Step, Wave
+from provisioner.model import Fleet, Outcome, Plan, Result, Role
 from provisioner.plan.rollout import budget_of
+from tests.fixtures.moves import migration
 from tests.worlds import memory
 from tests.worlds.memory import AT
 
@@ -30,19 +31,7 @@ def fleet(sites: Sequence[str] = ("", "", "", ""), at_once: int = 1, **rollout: 
     return replace(whole, settings=replace(whole.settings, connection=connection))
 
 
-def plan(code: str) -> Plan:
-    steps = [
-        Step(id=f"{name}-{what}", gateway=name, practice=code, kind="playbook", remedy=what, role=what)
-        for name, what in ((f"OLD-{code}", "stop"), (f"NEW-{code}", "start"))
-    ]
-    return Plan(
-        id=f"move-{code}", kind="migration", at=AT, audit="audit-1", fleet_digest="f1", policy_digest="p1",
-        places={step.gateway: (code, "") for step in steps}, budget=Budget(failed=0),
-        waves=tuple(Wave(number=number, steps=(step,)) for number, step in enumerate(steps, 1)),
-    )  # fmt: skip
-
-
-PLANS = [plan(code) for code in CODES]
+PLANS = [migration(code) for code in CODES]
 
 
 def ended(one: Plan, result: Result = Result.DONE) -> engine.Ended:
@@ -61,7 +50,7 @@ def begun(under: many.Under) -> list[str]:
 
 def through(under: many.Under, code: str, result: Result = Result.DONE) -> list[str]:
     """One has ended; what may begin after it."""
-    one = plan(code)
+    one = migration(code)
     under.end(one)
     under.over.append(ended(one, result))
     return begun(under)
