@@ -1,9 +1,9 @@
 """A long evening: `make soak`. Runs are killed at random moments among random faults; the lab's events are the judge.
 
 The first part is the real thing (the command, Ansible, WinRM on loopback), the second the same engine on the lab's
-machines directly, many times faster, and the third two teams at the same time, one of them with two runs in a process (worlds/storm.py). Prints the seed and
-what was survived, and fails at the first violation. With --old the third part alone is played with a fault that the
-product once had, and has to find it.
+machines directly, many times faster, and the third two teams at the same time, one of them with two runs in a process
+(worlds/storm.py). Prints the seed and what was survived, and fails at the first violation. With --old the third part
+alone is played with a fault that the product once had, and has to find it.
 """
 
 import argparse

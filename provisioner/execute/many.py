@@ -24,7 +24,7 @@ Ending = Ended | LeaseHeld | PlanRefused
 
 
 @dataclass(kw_only=True)
-class Under:
+class Moving:
     """What is under way: `left` is not begun yet, `running` is, `over` has ended, the pilot first."""
 
     fleet: Fleet
@@ -89,28 +89,28 @@ def run(
 
     Errors: what `do` raises beside LeaseHeld and PlanRefused, once what runs has ended; nothing further is begun then.
     """
-    under, wrong, why = Under(fleet=fleet, left=list(plans)), None, ""
+    moving, wrong, why = Moving(fleet=fleet, left=list(plans)), None, ""
     running: dict[Future[Ended], Plan] = {}
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         while True:
-            why = why or (INTERRUPTED if interrupted() else under.why_stop())
-            while not (why or wrong) and (plan := under.take()):
+            why = why or (INTERRUPTED if interrupted() else moving.why_stop())
+            while not (why or wrong) and (plan := moving.take()):
                 running[pool.submit(do, plan)] = plan
             if not running:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 plan, error = running.pop(future), future.exception()
-                under.end(plan)
+                moving.end(plan)
                 if isinstance(error, LeaseHeld | PlanRefused):
                     said(plan, error)
                 elif error is not None:
                     wrong = wrong or error
                 else:
-                    under.over.append(future.result())
+                    moving.over.append(future.result())
                     said(plan, future.result())
     if wrong is not None:
         raise wrong
-    return why if under.left else ""
+    return why if moving.left else ""
 
 
 def two(fleet: Fleet) -> bool:

@@ -40,57 +40,57 @@ def ended(one: Plan, result: Result = Result.DONE) -> engine.Ended:
     return engine.Ended(outcomes=(outcome,), stopped="" if result is Result.DONE else f"{step.id} is {result}")
 
 
-def begun(under: many.Under) -> list[str]:
+def begun(moving: many.Moving) -> list[str]:
     """All that may begin now."""
     found = list[str]()
-    while one := under.take():
+    while one := moving.take():
         found.append(one.id.removeprefix("move-"))
     return found
 
 
-def through(under: many.Under, code: str, result: Result = Result.DONE) -> list[str]:
+def through(moving: many.Moving, code: str, result: Result = Result.DONE) -> list[str]:
     """One has ended; what may begin after it."""
     one = migration(code)
-    under.end(one)
-    under.over.append(ended(one, result))
-    return begun(under)
+    moving.end(one)
+    moving.over.append(ended(one, result))
+    return begun(moving)
 
 
 def test_the_pilot_is_alone_and_then_there_are_two() -> None:
-    under = many.Under(fleet=fleet(), left=list(PLANS))
-    assert begun(under) == ["B84001"]
-    assert through(under, "B84001") == ["B84002", "B84003"]
-    assert through(under, "B84003") == ["B84004"]
+    moving = many.Moving(fleet=fleet(), left=list(PLANS))
+    assert begun(moving) == ["B84001"]
+    assert through(moving, "B84001") == ["B84002", "B84003"]
+    assert through(moving, "B84003") == ["B84004"]
 
 
 def test_one_that_was_left_out_is_no_pilot() -> None:
-    under = many.Under(fleet=fleet(), left=list(PLANS))
-    assert begun(under) == ["B84001"]
-    under.end(PLANS[0])
-    assert begun(under) == ["B84002"]
+    moving = many.Moving(fleet=fleet(), left=list(PLANS))
+    assert begun(moving) == ["B84001"]
+    moving.end(PLANS[0])
+    assert begun(moving) == ["B84002"]
 
 
 def test_a_pilot_that_waits_for_a_person_is_no_failure() -> None:
-    under = many.Under(fleet=fleet(), left=list(PLANS))
-    begun(under)
-    assert through(under, "B84001", Result.WAITING) == ["B84002", "B84003"]
+    moving = many.Moving(fleet=fleet(), left=list(PLANS))
+    begun(moving)
+    assert through(moving, "B84001", Result.WAITING) == ["B84002", "B84003"]
 
 
 @pytest.mark.parametrize("limit", ["failed", "unreachable", "refused", "unknown"])
 def test_where_not_one_may_go_wrong_one_runs_at_a_time(limit: str) -> None:
     whole = fleet(**{limit: 0})
-    under = many.Under(fleet=whole, left=list(PLANS))
+    moving = many.Moving(fleet=whole, left=list(PLANS))
     assert not many.two(whole)
-    assert begun(under) == ["B84001"]
-    assert [through(under, code) for code in CODES] == [["B84002"], ["B84003"], ["B84004"], []]
+    assert begun(moving) == ["B84001"]
+    assert [through(moving, code) for code in CODES] == [["B84002"], ["B84003"], ["B84004"], []]
 
 
 def test_once_the_budget_bears_no_further_failure_one_runs_at_a_time() -> None:
-    under = many.Under(fleet=fleet(failed=1), left=list(PLANS))
-    begun(under)
-    assert through(under, "B84001") == ["B84002", "B84003"]
-    assert through(under, "B84002", Result.FAILED) == []
-    assert through(under, "B84003") == ["B84004"]
+    moving = many.Moving(fleet=fleet(failed=1), left=list(PLANS))
+    begun(moving)
+    assert through(moving, "B84001") == ["B84002", "B84003"]
+    assert through(moving, "B84002", Result.FAILED) == []
+    assert through(moving, "B84003") == ["B84004"]
 
 
 def test_nothing_is_begun_that_would_not_have_been_begun_one_after_the_other() -> None:
@@ -99,48 +99,48 @@ def test_nothing_is_begun_that_would_not_have_been_begun_one_after_the_other() -
     whole = fleet(unreachable=1)
     for before in results:
         for comes in results:
-            under = many.Under(fleet=whole, left=list(PLANS))
-            begun(under)
-            if not through(under, "B84001"):
+            moving = many.Moving(fleet=whole, left=list(PLANS))
+            begun(moving)
+            if not through(moving, "B84001"):
                 continue
-            through(under, "B84002", before)
-            if under.why_stop() or len(under.running) < 2:
+            through(moving, "B84002", before)
+            if moving.why_stop() or len(moving.running) < 2:
                 continue
-            outcomes = [one for other in under.over for one in other.outcomes]
+            outcomes = [one for other in moving.over for one in other.outcomes]
             outcomes += ended(PLANS[2], comes).outcomes
             assert budgets.past(budget_of(whole), outcomes, ()) == "", (before, comes)
 
 
 def test_two_that_share_a_line_are_never_at_work_together() -> None:
-    under = many.Under(fleet=fleet(("", "north", "north", "south")), left=list(PLANS))
-    begun(under)
+    moving = many.Moving(fleet=fleet(("", "north", "north", "south")), left=list(PLANS))
+    begun(moving)
     # The one whose line is busy lets the next pass; both gateways of a practice share its line, and keep to it.
-    assert through(under, "B84001") == ["B84002", "B84004"]
-    assert through(under, "B84004") == []
-    assert through(under, "B84002") == ["B84003"]
+    assert through(moving, "B84001") == ["B84002", "B84004"]
+    assert through(moving, "B84004") == []
+    assert through(moving, "B84002") == ["B84003"]
 
 
 def test_a_line_that_takes_all_gateways_of_both_takes_both() -> None:
     for at_once, together in ((3, ["B84002"]), (4, ["B84002", "B84003"])):
-        under = many.Under(fleet=fleet(("", "north", "north", "north"), at_once), left=list(PLANS))
-        begun(under)
-        assert through(under, "B84001") == together
+        moving = many.Moving(fleet=fleet(("", "north", "north", "north"), at_once), left=list(PLANS))
+        begun(moving)
+        assert through(moving, "B84001") == together
 
 
 def test_two_rows_of_one_pc_are_never_at_work_together() -> None:
     whole = fleet()
     rows = {row.name: row for row in whole.gateways}
     rows["NEW-B84003"] = replace(rows["NEW-B84003"], address=rows["OLD-B84002"].address.upper())
-    under = many.Under(fleet=replace(whole, gateways=tuple(rows.values())), left=list(PLANS))
-    begun(under)
-    assert through(under, "B84001") == ["B84002", "B84004"]
+    moving = many.Moving(fleet=replace(whole, gateways=tuple(rows.values())), left=list(PLANS))
+    begun(moving)
+    assert through(moving, "B84001") == ["B84002", "B84004"]
 
 
 def test_where_there_is_no_memory_for_two_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "_memory", lambda: 128 * 2**20)
-    under = many.Under(fleet=fleet(), left=list(PLANS))
-    begun(under)
-    assert through(under, "B84001") == ["B84002"]
+    moving = many.Moving(fleet=fleet(), left=list(PLANS))
+    begun(moving)
+    assert through(moving, "B84001") == ["B84002"]
 
 
 Do = Callable[[Plan], engine.Ended]
