@@ -8,11 +8,14 @@ import ctypes
 import getpass
 import hashlib
 import os
+import secrets
 import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # A run tag is in the environment of all that its run starts. Ansible's workers leave the process group, outlive a
@@ -22,6 +25,9 @@ VARIABLE = "PROVISIONER_RUN"
 _PROC = Path("/proc")
 # As which the kernel has the log-in of a process for which nobody logged in.
 _NOBODY = 2**32 - 1
+
+# The runs of this process that are under way.
+_RUNS: set[str] = set()
 
 # glibc's malloc.h: how many heaps threads may have.
 _M_ARENA_MAX = -8
@@ -41,7 +47,8 @@ def one_heap() -> None:
 class Process:
     """A process as the journal records it. `started` tells it from a later one with the same pid: the boot and
     the clock ticks since then; "" where the system does not say. `machine` tells two hosts of one name apart, and
-    `space` two containers of one host, each of which counts its processes by itself; "" where that is not known."""
+    `space` two containers of one host, each of which counts its processes by itself; "" where that is not known.
+    `run` tells one run of a process from another of the same; "" where it is no run."""
 
     user: str
     host: str
@@ -49,6 +56,7 @@ class Process:
     started: str
     machine: str = ""
     space: str = ""
+    run: str = ""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} pid {self.pid}"
@@ -62,12 +70,17 @@ class Process:
     @property
     def dead(self) -> bool:
         """Whether it certainly ended. False where that cannot be told, as of a process of another machine, of one with
-        the same name, or of another container."""
+        the same name, or of another container; or of another process' run while that process lives."""
         if self.near:
-            return _started(self.pid) != self.started
+            return _started(self.pid) != self.started or self._over
         again = bool(self.machine) and (self.host, self.machine) == (socket.gethostname(), machine())
         # This very machine, started anew since then.
         return again and bool(self.started) and self._boot != boot()
+
+    @property
+    def _over(self) -> bool:
+        """Whether it was a run of this very process, and is under way no more."""
+        return bool(self.run) and self.pid == os.getpid() and self.run not in _RUNS
 
     @property
     def _boot(self) -> str:
@@ -84,6 +97,18 @@ def this() -> Process:
     return Process(
         user=user, host=socket.gethostname(), pid=pid, started=_started(pid), machine=machine(), space=_space()
     )
+
+
+@contextmanager
+def a_run() -> Iterator[Process]:
+    """This process as one run of it, which lives while this lasts: another run, of this process too, keeps off what it
+    holds."""
+    me = replace(this(), run=secrets.token_hex(4))
+    _RUNS.add(me.run)
+    try:
+        yield me
+    finally:
+        _RUNS.discard(me.run)
 
 
 def accounts() -> tuple[int, ...]:

@@ -1,9 +1,9 @@
 """A long evening: `make soak`. Runs are killed at random moments among random faults; the lab's events are the judge.
 
 The first part is the real thing (the command, Ansible, WinRM on loopback), the second the same engine on the lab's
-machines directly, many times faster, and the third two teams at the same time (worlds/storm.py). Prints the seed and
-what was survived, and fails at the first violation. With --old the third part alone is played with a fault that the
-product once had, and has to find it.
+machines directly, many times faster, and the third two teams at the same time, one of them with two runs in a process
+(worlds/storm.py). Prints the seed and what was survived, and fails at the first violation. With --old the third part
+alone is played with a fault that the product once had, and has to find it.
 """
 
 import argparse
@@ -64,20 +64,22 @@ def main() -> None:
 
 def _really(folder: Path, chance: random.Random, survived: Counter[str], until: float, most: int) -> None:
     rows = [_row(f"A8400{number}", "", "active") for number in (2, 5, 6)]
-    for code in ("A84010", "A84011"):
+    moving = ("A84010", "A84011", "A84012")
+    for code in moving:
         rows += [_row(code, f"OLD-{code}", "active"), _row(code, f"NEW-{code}", "standby")]
     with client.running(folder, rows, state="mixed", seed=chance.randrange(100)) as lab:
         _quick(folder)
         running = _running(lab)
         practices = {row["gateway"] or row["practice"]: row["practice"] for row in rows}
-        moves = [("A84010", "NEW-A84010"), ("A84011", "NEW-A84011")]
+        many = folder / "moves.csv"
+        many.write_text("practice,to\n" + "".join(f"{code},NEW-{code}\n" for code in moving), "utf-8")
+        moves = [*((code, "--to", f"NEW-{code}") for code in moving), ("--many", str(many))]
         plan = _planned(lab)
         for _ in _rounds(survived, until, most):
             _meddle(lab, chance, survived)
-            practice, to = chance.choice(moves)
-            for arguments in (("apply", plan, "--yes", "--unsure", "go-on"),
-                              ("migrate", "start", practice, "--to", to, "--yes")):  # fmt: skip
-                _killed(lab, arguments, chance.uniform(0.3, 9.0), survived)
+            move = ("migrate", "start", *chance.choice(moves), "--yes")
+            for arguments in (("apply", plan, "--yes", "--unsure", "go-on"), move):
+                _killed(lab, arguments, chance.uniform(0.3, 18.0 if "--many" in arguments else 9.0), survived)
                 _judge(lab, practices, running)
         lab.set("*", "none")
         survived["resumes"] += 1

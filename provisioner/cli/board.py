@@ -64,7 +64,8 @@ class Board:
     """Where a run stands, at a glance: what went wrong, who waits, what runs and since when, and how long it takes.
 
     `durations` are the seconds that remedies were measured to take; `shard` is how many gateways one playbook has;
-    `instruct` says in lines what those who are waited for are to do, of the steps and the words of a PersonAwaited.
+    `name` is what it is called beside another; `instruct` says in lines what those who are waited for are to do, of the
+    steps and the words of a PersonAwaited.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class Board:
         cores: int = os.cpu_count() or 1,
         clock: Callable[[], float] = time.monotonic,
         instruct: Callable[[Sequence[Step], str], Sequence[str]] = lambda steps, words: [words],
+        name: str = "",
     ) -> None:
+        self.name = name
         self._plan, self._shard, self._cores, self._clock, self._instruct = plan, shard, cores, clock, instruct
         # As was thought before, and as this evening teaches.
         self._thought = self._costs = Costs(durations=dict(durations), ours=_OURS)
@@ -188,7 +191,8 @@ class Board:
         counts = Counter(result for result in every.values() if result not in _ENDED)
         done = sum(1 for result in every.values() if result in _ENDED)
         others = "".join(f", {count} {result}" for result, count in counts.items())
-        said = f"{self._wave}: " * bool(self._wave) + f"{done} of {counted(len(self._steps), 'step')} done{others}"
+        place = ", ".join(part for part in (self.name, self._wave) if part)
+        said = f"{place}: " * bool(place) + f"{done} of {counted(len(self._steps), 'step')} done{others}"
         if width >= _ROOM_FOR_BAR:
             line = Table.grid(padding=(0, 2))
             bar = ProgressBar(total=max(len(self._steps), 1), completed=len(every), width=_BAR)

@@ -7,51 +7,49 @@ from typing import Any
 from provisioner.audit.auditor import Auditor
 from provisioner.cli import runs
 from provisioner.cli.asking import instructions
-from provisioner.cli.console import folded, out, say
-from provisioner.errors import LeaseHeld, PlanRefused
-from provisioner.execute import budget as budgets
-from provisioner.execute import engine
+from provisioner.cli.console import as_json, folded, out, say
+from provisioner.cli.progress import Screen
+from provisioner.execute import engine, many
 from provisioner.execute.admission import Asked
 from provisioner.migration.case import Stand, again, title
 from provisioner.model import FINISHED, Fleet, Plan, Reason, Step
-from provisioner.plan.rollout import budget_of
 from provisioner.report import words
 
 
 def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
-    """Run migrations one after the other, under one budget. The exit code.
+    """Run migrations, of many two at a time where that is safe, under one budget. The exit code.
 
     Errors: LeaseHeld, PlanRefused where it is only one; of many that one is said, and the others go on.
     """
+    if len(plans) == 1:
+        ended = runs.run(plans[0], auditor, asked)
+        _ended(auditor, plans[0], ended)
+        return ended.exit_code
     # Many practices are not waited for one by one: the first round prepares them and says what each waits for.
-    asked = replace(asked, patient=len(plans) == 1)
-    ended, left_out = list[tuple[Plan, engine.Ended]](), False
-    for plan in plans:
-        try:
-            result = runs.run(plan, auditor, asked)
-        except (LeaseHeld, PlanRefused) as error:
-            if len(plans) == 1:
-                raise
-            say(f"{title(plan)}: {error.message} {error.hint}")
-            left_out = True
-            continue
-        if result.exit_code == 0 and plan.move:
-            out(f"{plan.move.practice} has moved to {plan.move.new}.")
-        runs.show(plan, result, auditor.fleet, auditor.journal, again=again(plan), then=after(plan))
-        ended.append((plan, result))
-        if why := _past(auditor, ended):
-            say(f"Stopped: {why}. The practices that are left were not touched.")
-            return 4
-    return max([4 if left_out else 0, *(result.exit_code for _, result in ended)])
+    asked, interrupts, codes = replace(asked, patient=False), runs.Interrupts(), [0]
+
+    def do(plan: Plan) -> engine.Ended:
+        return runs.one_of(plan, auditor, asked, interrupts, screen, name=plan.move.practice if plan.move else "")
+
+    def said(plan: Plan, ending: many.Ending) -> None:
+        codes.append(ending.exit_code if isinstance(ending, engine.Ended) else 4)
+        with screen.away():
+            if isinstance(ending, engine.Ended):
+                _ended(auditor, plan, ending)
+            else:
+                say(f"{title(plan)}: {ending.message} {ending.hint}")
+
+    with interrupts.caught(), Screen() as screen:
+        why = many.run(plans, auditor.fleet, do, said, interrupts.once)
+    if why:
+        say(f"Stopped: {why}. The practices that are left were not touched.")
+    return 4 if why else max(codes)
 
 
-def _past(auditor: Auditor, ended: Sequence[tuple[Plan, engine.Ended]]) -> str:
-    """Why no further practice is begun; "" while one may be. A practice that waits for a person is no failure."""
-    if interrupted := next((result.stopped for _, result in ended if result.interrupted), ""):
-        return interrupted
-    outcomes = [outcome for _, result in ended for outcome in result.outcomes]
-    first = {outcome.step for outcome in ended[0][1].outcomes} if ended else set()
-    return budgets.past(budget_of(auditor.fleet), outcomes, first)
+def _ended(auditor: Auditor, plan: Plan, ended: engine.Ended) -> None:
+    if ended.exit_code == 0 and plan.move and not as_json():
+        out(f"{plan.move.practice} has moved to {plan.move.new}.")
+    runs.show(plan, ended, auditor.fleet, auditor.journal, again=again(plan), then=after(plan))
 
 
 def show(plan: Plan) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 
 from provisioner.audit.auditor import Auditor
@@ -28,22 +28,17 @@ def live() -> bool:
     return sys.stderr.isatty() and not Console(stderr=True).is_dumb_terminal
 
 
-class Watch:
-    """Says what happens: on a board where a person looks on, else (and with --verbose) in a line a step.
+class Screen:
+    """Where the runs of one command are seen: on a board each where a person looks on, else (and with --verbose) in
+    lines as they come. For several threads."""
 
-    `say` and `task` may be called from several threads.
-    """
-
-    def __init__(
-        self, plan: Plan, fleet: Fleet, durations: Mapping[str, float] = MappingProxyType({}), shard: int = 1
-    ) -> None:
-        self._plan, self._fleet = plan, fleet
+    def __init__(self) -> None:
+        self.boards: list[Board] = []
         self._lock = threading.Lock()
-        self._board = Board(plan, durations, shard, instruct=self._instruct)
         self._live: Live | None = None
-        if live():
-            console = Console(stderr=True)
-            self._live = Live(self._board, console=console, refresh_per_second=4, transient=True)
+        self._draws = live()
+        # Asked here: which command runs only its own thread knows.
+        self._verbose = bool(self._draws and common().verbose)
 
     def __enter__(self) -> Self:
         self._show()
@@ -53,33 +48,82 @@ class Watch:
         if self._live:
             self._live.stop()
 
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        boards = sorted(self.boards, key=lambda board: board.name)
+        height = (options.height or console.size.height) // max(len(boards), 1)
+        for board in boards:
+            yield from board.__rich_console__(console, options.update(height=height))
+
+    def write(self, words: Sequence[str]) -> None:
+        """Lines that belong together."""
+        # A start that says nothing does not wait for what somebody reads page by page.
+        if not words:
+            return
+        with self._lock:
+            if not self._live:
+                for line in words:
+                    say(line)
+            elif self._verbose:
+                self._live.console.print("\n".join(words), highlight=False, markup=False)
+
     @contextmanager
     def away(self) -> Iterator[None]:
-        """The board is gone while this lasts: somebody is asked something."""
-        if self._live:
-            self._live.stop()
-        try:
-            yield
-        finally:
-            self._show()
+        """No board is there while this lasts, and no line comes between: somebody is asked something, or something else
+        is printed."""
+        with self._lock:
+            if self._live:
+                self._live.stop()
+            try:
+                yield
+            finally:
+                self._show()
 
     def _show(self) -> None:
+        if not self._draws:
+            return
+        # A new one each time: one that was stopped draws over what has been printed since.
+        self._live = Live(self, console=Console(stderr=True), refresh_per_second=4, transient=True)
         try:
-            if self._live:
-                self._live.start()
+            self._live.start()
         except RuntimeError:
             self._live = None  # no thread is left that could draw it: lines do
+
+
+class Watch:
+    """What one run says, for its board on that screen and its lines; where it is one of several each line begins with
+    its `name`.
+
+    `say` and `task` may be called from several threads.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        fleet: Fleet,
+        screen: Screen,
+        durations: Mapping[str, float] = MappingProxyType({}),
+        shard: int = 1,
+        *,
+        name: str = "",
+    ) -> None:
+        self.screen = screen
+        self._plan, self._fleet, self._name = plan, fleet, name
+        self._lock = threading.Lock()
+        self._board = Board(plan, durations, shard, instruct=self._instruct, name=name)
+
+    def __enter__(self) -> Self:
+        self.screen.boards.append(self._board)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.screen.boards.remove(self._board)
 
     def say(self, happening: events.Happening) -> None:
         """One thing that the rollout says."""
         with self._lock:
             words = self._words(happening)
             self._board.hear(happening)
-            if not self._live:
-                for line in words:
-                    say(line)
-            elif words and common().verbose:
-                self._live.console.print("\n".join(words), highlight=False, markup=False)
+            self.screen.write([f"{self._name}: {line}" if self._name else line for line in words])
 
     def _words(self, happening: events.Happening) -> list[str]:
         if isinstance(happening, events.PersonAwaited):

@@ -14,7 +14,7 @@ from provisioner.cli.asking import still_asked
 from provisioner.cli.console import as_json, confirm, folded, lines, out, room, say
 from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
-from provisioner.cli.progress import Watch
+from provisioner.cli.progress import Screen, Watch
 from provisioner.execute import budget, by_ansible, engine
 from provisioner.execute.admission import Asked
 from provisioner.execute.by_ansible import Stopping
@@ -93,8 +93,23 @@ def _closing() -> Sequence[signal.Signals]:
 def run(plan: Plan, auditor: Auditor, asked: Asked | None = None, unsure: str = "") -> engine.Ended:
     """Do a plan. `unsure`: `go-on` or `stop` where it cannot be told after a wave; "" asks the person who looks on."""
     interrupts = Interrupts()
+    with interrupts.caught(), Screen() as screen:
+        return one_of(plan, auditor, asked, interrupts, screen, unsure=unsure)
+
+
+def one_of(
+    plan: Plan,
+    auditor: Auditor,
+    asked: Asked | None,
+    interrupts: Interrupts,
+    screen: Screen,
+    *,
+    unsure: str = "",
+    name: str = "",
+) -> engine.Ended:
+    """Do one of the plans of a command, in any thread; `name` is what the screen calls it beside another."""
     durations, shard = auditor.journal.durations(), auditor.fleet.settings.rollout.shard
-    with interrupts.caught(), Watch(plan, auditor.fleet, durations, shard) as watch:
+    with Watch(plan, auditor.fleet, screen, durations, shard, name=name) as watch:
         return by_ansible.run(
             plan,
             auditor,
@@ -110,7 +125,7 @@ def _goes_on(why: str, unsure: str, watch: Watch) -> bool:
     if unsure or not sys.stdin.isatty():
         say(f"Cannot tell whether to go on: {why}. {'Going on' if unsure == 'go-on' else 'Stopped'}, as --unsure says.")
         return unsure == "go-on"
-    with watch.away():
+    with watch.screen.away():
         return click.confirm(f"Cannot tell whether to go on: {why}. Go on?", err=True)
 
 
@@ -129,7 +144,8 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
         out(f"{plan.id}: nothing to do.")
         return
     wide = room(sys.stdout)
-    lines(screen.folded(f"{plan.id}, {ending.counted(ended.outcomes)}", wide))
+    practice = f"{plan.move.practice}: " if plan.move else ""
+    lines(screen.folded(f"{practice}{plan.id}, {ending.counted(ended.outcomes)}", wide))
     unchanged = {outcome.step for outcome in ended.outcomes if outcome.result is Result.UNCHANGED}
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
         out(f"Before this run: {line[0].lower()}{line[1:]}")

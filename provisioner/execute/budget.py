@@ -1,10 +1,16 @@
 """The failure budget: how many gateways may go wrong over a whole rollout before it stops. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from provisioner.model import Budget, Outcome, Result
 
 _LOST = (Result.UNREACHABLE, Result.REFUSED)
+_ENDED: Mapping[Result, str] = {
+    Result.FAILED: "failed",
+    Result.UNREACHABLE: "were unreachable",
+    Result.REFUSED: "refused the log-in",
+    Result.UNKNOWN: "ended unknown",
+}
 _ORDINALS = ("the first", "a second", "a third", "a fourth", "a fifth")
 
 
@@ -35,24 +41,38 @@ def words(budget: Budget, gateways: int) -> str:
 def past(budget: Budget, outcomes: Iterable[Outcome], first: Collection[str]) -> str:
     """Why a rollout with these outcomes stops; "" while it may go on. Each gateway counts once for each result;
     `first` has the steps of the first wave."""
-    gateways: dict[Result, set[str]] = {}
-    pilot: set[str] = set()
-    for outcome in outcomes:
-        gateways.setdefault(outcome.result, set()).add(outcome.gateway)
-        if outcome.step in first and outcome.result in (Result.FAILED, Result.UNKNOWN):
-            pilot.add(outcome.gateway)
+    found = list(outcomes)
+    bad = (Result.FAILED, Result.UNKNOWN)
+    pilot = {outcome.gateway for outcome in found if outcome.step in first and outcome.result in bad}
     if len(pilot) > budget.first_wave:
         return f"the first wave went wrong at {names(pilot)}"
-    for result, limit, what in (
-        (Result.FAILED, budget.failed, "failed"),
-        (Result.UNREACHABLE, budget.unreachable, "were unreachable"),
-        (Result.REFUSED, budget.refused, "refused the log-in"),
-        (Result.UNKNOWN, budget.unknown, "ended unknown"),
-    ):
-        found = gateways.get(result, set())
-        if limit is not None and len(found) > limit:
-            return f"{len(found)} gateways {what} ({names(found)}); {limit} may"
+    gateways = _by_result(found)
+    for result, limit in _limits(budget).items():
+        if limit is not None and len(gateways[result]) > limit:
+            return f"{len(gateways[result])} gateways {_ENDED[result]} ({names(gateways[result])}); {limit} may"
     return ""
+
+
+def bears(budget: Budget, outcomes: Iterable[Outcome], more: int) -> bool:
+    """Whether a rollout with these outcomes could go on even if so many gateways more went wrong, all in one way."""
+    gateways = _by_result(outcomes)
+    return all(limit is None or len(gateways[result]) + more <= limit for result, limit in _limits(budget).items())
+
+
+def _limits(budget: Budget) -> Mapping[Result, int | None]:
+    return {
+        Result.FAILED: budget.failed,
+        Result.UNREACHABLE: budget.unreachable,
+        Result.REFUSED: budget.refused,
+        Result.UNKNOWN: budget.unknown,
+    }
+
+
+def _by_result(outcomes: Iterable[Outcome]) -> Mapping[Result, set[str]]:
+    gateways: dict[Result, set[str]] = {result: set() for result in Result}
+    for outcome in outcomes:
+        gateways[outcome.result].add(outcome.gateway)
+    return gateways
 
 
 def unsure(outcomes: Iterable[Outcome]) -> str:

@@ -110,13 +110,13 @@ def actor(
         hosts = {name: inventory.connection(auditor.fleet, rows[name]) | own for name in names}
         return playbook.run(
             steps, hosts, auditor.secret, run_tag=run_tag, check=check, turn=auditor.turn, ticket=auditor.ticket,
-            on_task=on_task, cancelled=cancelled, marker=_work_marker(auditor),
+            on_task=on_task, cancelled=cancelled, marker=_work_marker(auditor, plan),
         )  # fmt: skip
 
     return act
 
 
-def _work_marker(auditor: Auditor) -> inventory.WorkMarker:
+def _work_marker(auditor: Auditor, plan: str) -> inventory.WorkMarker:
     """What is left on a gateway while it is worked on: which journal knows of it, who, and for how long at most."""
-    name, *before = auditor.journal.names()
+    name, *before = auditor.journal.names(plan)
     return inventory.WorkMarker(journal=name, known=tuple(before), by=str(processes.this()), minutes=_MARKED_FOR)

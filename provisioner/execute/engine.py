@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from provisioner import processes
 from provisioner.ansible.results import StepResult
 from provisioner.errors import JournalError, LeaseHeld
 from provisioner.execute import budget as budgets
@@ -57,12 +58,15 @@ def run(
     Errors: ReadOnlyFleet, PlanRefused (also where it is not approved), InputError, LeaseHeld, JournalError (also where
     the journal was moved or copied and not adopted).
     """
-    asked = asked or Asked()
+    with processes.a_run() as me:
+        return _run(Run(plan=plan, fleet=fleet, journal=journal, ports=ports, me=me), policy_digest, asked or Asked())
+
+
+def _run(state: Run, policy_digest: str, asked: Asked) -> Ended:
+    plan, fleet, journal, ports = state.plan, state.fleet, state.journal, state.ports
     at_home(journal)
-    patience = fleet.settings.rollout.approve_wait if asked.patient else 0.0
-    state = Run(
-        plan=plan, fleet=fleet, journal=journal, ports=ports, now_because=asked.now_because, patience=patience
-    )  # fmt: skip
+    state.now_because = asked.now_because
+    state.patience = fleet.settings.rollout.approve_wait if asked.patient else 0.0
     refuse(plan, fleet, policy_digest, begun=standing.was_begun(journal, plan.id))
     state.approval = granted(journal, fleet, plan, asked, ports.now())
     _lease(state)

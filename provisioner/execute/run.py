@@ -22,7 +22,7 @@ from provisioner.record.approval import Approval
 # Longer than any wave; a lease is made longer with each.
 LEASE = timedelta(hours=4)
 # Why a run stopped that was asked to.
-_INTERRUPTED = "the operator ended it"
+INTERRUPTED = "the operator ended it"
 # Between two waves.
 _NO_WAVE = Wave(number=0, steps=())
 
@@ -53,9 +53,9 @@ MIGRATION = WavePolicy(in_sequence=True, whole_practice=True, hands_over=True, a
 class Run:
     """One run of a plan, under way.
 
-    Given: `leased`, what it leases as a whole, beside gateways; `now_because`, why hours do not count; `patience`,
-    seconds for which a person is waited for; `approval`, the one by which it may be done, if one is asked for. From the
-    journal: `progress` and `stood`, how each step stood before this
+    Given: `me`, by whom it holds what it leases; `leased`, what it leases as a whole, beside gateways; `now_because`,
+    why hours do not count; `patience`, seconds for which a person is waited for; `approval`, the one by which it may be
+    done, if one is asked for. From the journal: `progress` and `stood`, how each step stood before this
     run; `confirmed`, what persons confirmed, in words, by step; `names`, those of the journal in work markers
     (the newest first); `durations`, seconds that remedies were measured to take; `moving`, the open migration, by
     practice, that this plan does not belong to, as a wave finds it.
@@ -69,11 +69,11 @@ class Run:
     fleet: Fleet
     journal: Journal
     ports: Ports
+    me: processes.Process
     leased: Sequence[str] = ()
     now_because: str = ""
     patience: float = 0.0
     approval: Approval | None = None
-    me: processes.Process = field(default_factory=processes.this)
     progress: Progress = field(default_factory=Progress)
     stood: Mapping[str, Stands] = field(default_factory=dict)
     confirmed: Mapping[str, str] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Run:
     def why_stop(self, also: Sequence[Outcome] = ()) -> str:
         """Why nothing further may start, should these outcomes come to those there are; "" while it may."""
         if self.ports.interrupted():
-            return _INTERRUPTED
+            return INTERRUPTED
         return self.stopped or budgets.past(self.plan.budget, [*self.outcomes.values(), *also], self._first)
 
     def through(self, steps: Iterable[Step]) -> bool:

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -20,6 +21,9 @@ from provisioner.fleet.csvfile import Row, Table
 from provisioner.fleet.practices import COLUMNS, FILE, judged
 from provisioner.model import Gateway, Role
 from provisioner.model.settings import Settings
+
+# Of this process one at a time, also where the file system knows no locks.
+_ONE = threading.Lock()
 
 # From the first to the last letter of a cell: a role's word, even with characters between that nobody sees.
 _WORD = re.compile(r"[A-Za-z](?:.*[A-Za-z])?", re.S)
@@ -55,13 +59,14 @@ def _alone(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a share of another system may know no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+    with _ONE:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a share of another system may know no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
 
 def _changed(folder: Path, old: bytes, roles: Mapping[str, Role]) -> bytes:

@@ -69,17 +69,19 @@ class Journal:
         with self._file.read() as connection:
             return str(connection.execute(sa.select(file.journals.c.id)).scalar_one())
 
-    def names(self) -> tuple[str, ...]:
-        """The names under which runs of this journal mark gateways, the newest first.
+    def names(self, plan: str = "") -> tuple[str, ...]:
+        """The names under which runs of this journal mark gateways, the newest first; before them that of the newest
+        run of `plan`: it does not know those that have begun since.
 
         Each run has its own, which is in the journal before it is on any gateway: a copy that was made before does not
         know it, whatever else it has in common with this one.
         """
         id_ = self.id
-        runs = sa.select(file.events.c.body).where(file.events.c.kind == "run_started")
+        runs = sa.select(file.events.c.plan, file.events.c.body).where(file.events.c.kind == "run_started")
         with self._file.read() as connection:
-            rows = connection.execute(runs.order_by(file.events.c.seq.desc()).limit(_RUNS)).scalars().all()
-            names = [str(file.mapping(body).get("name", "")) for body in rows]
+            rows = connection.execute(runs.order_by(file.events.c.seq.desc()).limit(_RUNS)).all()
+        own = sorted(rows, key=lambda row: row.plan != plan)
+        names = [str(file.mapping(row.body).get("name", "")) for row in own]
         return tuple(name for name in names if name.startswith(f"{id_}.")) or (id_,)
 
     def moved(self) -> Place | None:

@@ -8,6 +8,7 @@ from provisioner import processes
 from provisioner.audit.auditor import Auditor
 from provisioner.errors import Fault, InputError, PlanRefused
 from provisioner.execute import budget as budgets
+from provisioner.execute import many
 from provisioner.execute.undoing import acted_on
 from provisioner.fleet import codes
 from provisioner.journal import Event, Journal, new_id, standing
@@ -90,7 +91,9 @@ def stops(plans: Sequence[Plan], fleet: Fleet) -> str:
         return budgets.words(plans[0].budget, len(plans[0].places))
     gateways = {gateway for plan in plans for gateway in plan.places}
     stops = budgets.words(budget_of(fleet), len(gateways))
-    return f"{len(plans)} practices, one after the other, each until a step does not end well. {stops}"
+    two = len(plans) > 2 and many.two(fleet)
+    how = "the first alone, then two at a time" if two else "one after the other"
+    return f"{len(plans)} practices, {how}, each until a step does not end well. {stops}"
 
 
 def open_migration(journal: Journal, practice: str) -> Plan:

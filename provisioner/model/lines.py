@@ -32,6 +32,14 @@ class Lines:
         """Whether there is room for that gateway."""
         return all(self._busy[one] < self._most[one[0]] for one in self.of(name))
 
+    def beside(self, names: Iterable[str]) -> bool:
+        """Whether all of these can be at work at the same time beside those that are. On a line on which nobody is they
+        can: there they keep to what it has room for among themselves."""
+        wanted = Counter(line for name in names for line in self.of(name))
+        return all(
+            not self._busy[line] or self._busy[line] + count <= self._most[line[0]] for line, count in wanted.items()
+        )
+
     def begin(self, name: str) -> None:
         """It is at work from now on."""
         self._busy.update(self.of(name))

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.cli import moves, progress, provisioner, runs
 from provisioner.cli.options import Common
-from provisioner.cli.progress import Watch
+from provisioner.cli.progress import Screen, Watch
 from provisioner.errors import InputError
 from provisioner.execute.events import PersonAwaited, StepEnded
 from provisioner.journal import Event, Journal
@@ -155,7 +155,7 @@ def test_what_a_person_is_asked_is_not_said_again_when_nobody_has_done_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     planned = World(fleet(gateway("B84000"))).plan()
-    watch, words = Watch(planned, fleet(gateway("B84000"))), "press Approve in SystmOne"
+    watch, words = Watch(planned, fleet(gateway("B84000")), Screen()), "press Approve in SystmOne"
     watch.say(PersonAwaited(steps=planned.steps[-1:], words=words, until=AT))
     outcome = Outcome(
         step=planned.steps[-1].id, gateway="B84000", result=Result.WAITING, changed=False, started=AT, ended=AT,

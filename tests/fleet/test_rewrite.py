@@ -1,12 +1,15 @@
 """Roles written into practices.csv: only they change, in one step or not at all."""
 
 import codecs
+import errno
+import fcntl
 import os
 import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -346,3 +349,20 @@ def test_whatever_the_file_holds_it_is_rewritten_or_stays_as_it_is(tmp_path: Pat
     else:
         assert path.read_bytes() == old.replace(b"active", b"retired", 1)
     assert alone(path)
+
+
+def test_several_threads_that_write_wait_for_each_other_where_the_file_system_knows_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two practices move at a time, in one process."""
+
+    def unknown(handle: int, what: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    names = [f"GW{number}" for number in range(8)]
+    rows = [f"A8100{number},X,{name},192.0.2.{number},standby" for number, name in enumerate(names)]
+    path = put(tmp_path / "fleet", "\n".join([HEADER, *rows, ""]))
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: change_roles(path.parent, {name: Role.ACTIVE}), names))
+    assert path.read_text("utf-8").count(",active") == len(names)

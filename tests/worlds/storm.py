@@ -1,7 +1,8 @@
-"""A storm of two teams: two journals, two clones of one fleet, clocks a day apart, and gateways that answer badly.
+"""A storm of two teams: two journals, two clones of one fleet, clocks a day apart, and gateways that answer badly. The
+first team has two runs at a time, in one process and with one journal.
 
-Both run at the same time on the lab's machines, and whose turn it is changes at each reading, step and moment of
-waiting, drawn from a seed. The judge is what happened on the machines: two Connectors of one practice, or two teams at
+All run at the same time on the lab's machines, and whose turn it is changes at each reading, step and moment of
+waiting, drawn from a seed. The judge is what happened on the machines: two Connectors of one practice, or two at
 work on one PC at the same time.
 """
 
@@ -73,6 +74,7 @@ class Place(LabWorld):
     passing: Callable[[], None] = lambda: None
     overlaps: list[str] = field(default_factory=list)
     busy: dict[str, str] = field(default_factory=dict)
+    at_work: dict[str, str] = field(default_factory=dict)
     stated: set[str] = field(default_factory=set)
 
     def save(self) -> None:
@@ -82,13 +84,25 @@ class Place(LabWorld):
         self.passing()
 
     def _mark(self, gateway: str, names: Sequence[str], steps: Sequence[Step], state: str) -> StepResult | None:
-        """Who has a gateway is who was let in there; another one that is let in beside is a violation."""
+        """Who has a gateway is whose journal was let in there; another one that is let in beside is a violation, and so
+        is another run of the same journal while the first is at work."""
         said = super()._mark(gateway, names, steps, state)
         if said is None and state == "absent":
             self.busy.pop(gateway, None)
-        elif said is None and self.busy.setdefault(gateway, self.team) != self.team:
-            self.overlaps.append(f"{self.clock}: {self.busy[gateway]} and {self.team} at once on {gateway}")
+        elif said is None:
+            for who, me in ((self.busy, self.folder.name), (self.at_work, self.team)):
+                if who.setdefault(gateway, me) != me:
+                    self.overlaps.append(f"{self.clock}: {who[gateway]} and {me} at once on {gateway}")
         return said
+
+    def act(self, steps: Sequence[Step], names: Sequence[str] = ()) -> dict[str, StepResult]:
+        """As ever; afterwards nobody is at work there."""
+        try:
+            return super().act(steps, names)
+        finally:
+            for step in steps:
+                if self.at_work.get(step.gateway) == self.team:
+                    del self.at_work[step.gateway]
 
 
 @dataclass
@@ -239,7 +253,8 @@ class Team:
 def storm(folder: Path, seed: str, survived: Counter[str]) -> list[str]:
     """One evening of two teams; what went wrong on the machines, in words."""
     chance = random.Random(seed)
-    names = ("one", "two")
+    # The second run of the first team's.
+    names = ("one", "two", "beside")
     practices = PRACTICES[: chance.randrange(1, 3)]
     made = LabWorld.make(folder / "one", practices, new="standby")
     world = Place(folder / "one", made.machines)
@@ -252,14 +267,14 @@ def storm(folder: Path, seed: str, survived: Counter[str]) -> list[str]:
         Team(
             name,
             world,
-            folder / name,
+            folder / ("two" if name == "two" else "one"),
             turns,
             chance,
             timedelta(seconds=chance.choice(_CLOCKS)),
             mover=mover,
             practices=practices,
         )
-        for name, mover in zip(names, chance.choice(((True, False), (False, True), (True, True))), strict=True)
+        for name, mover in zip(names, (*chance.choice(((True, False), (False, True), (True, True))), True), strict=True)
     ]
     with ThreadPoolExecutor(len(teams)) as pool:
         lives = [pool.submit(team.live, chance.randrange(2, 6)) for team in teams]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from provisioner import processes
 from provisioner.ansible.results import StepResult
 from provisioner.execute import claims, judge, start
 from provisioner.execute import run as runs
@@ -55,6 +56,11 @@ def _by_our_clock(
     return said
 
 
+@contextmanager
+def _as_a_process() -> Iterator[processes.Process]:
+    yield processes.this()
+
+
 # By name: what is put in the place of what.
 OLD: Mapping[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
     # A1: every kind of not getting in counted as "off".
@@ -74,8 +80,10 @@ OLD: Mapping[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
     # A4: a copied journal was the same journal.
     "a-copied-journal": (
         (Journal, "moved", lambda journal: None),
-        (Journal, "names", lambda journal: (journal.id,)),
+        (Journal, "names", lambda journal, plan="": (journal.id,)),
     ),
+    # Leases were a process' own, and two runs of one were one.
+    "two-runs-of-a-process": ((processes, "a_run", _as_a_process),),
 }
 
 

@@ -14,7 +14,7 @@ from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, wanted_plan
 from provisioner.cli.options import common, moment, refuse_idle
-from provisioner.cli.progress import Watch
+from provisioner.cli.progress import Screen, Watch
 from provisioner.execute import admission, approving, by_ansible, judge
 from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
@@ -102,7 +102,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
     for name, problem in lost.items():
         say(f"{name}: {problem}")
     interrupts = runs.Interrupts()
-    with interrupts.caught(), Watch(plan, auditor.fleet) as watch:
+    with interrupts.caught(), Screen() as screen, Watch(plan, auditor.fleet, screen) as watch:
         found = by_ansible.rehearse(
             narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
             auditor,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -50,8 +51,8 @@ def list_() -> None:
 def screen(held: Sequence[Lease], columns: int) -> list[str]:
     """Leases in lines: who holds some and whether they live, and below it why, until when, and which."""
     found = list[str]()
-    for holder in dict.fromkeys(one.holder for one in held):
-        its = [one for one in held if one.holder == holder]
+    for holder in dict.fromkeys(_process(one) for one in held):
+        its = [one for one in held if _process(one) == holder]
         found += wrapped("", f"{holder}: {_STATES[_dead(its[0])]}", columns)
         of: dict[tuple[str, datetime, datetime], list[str]] = {}
         for one in its:
@@ -94,6 +95,11 @@ def _wanted(held: list[Lease], name: str) -> Lease:
         if one.gateway.upper() == name.strip().upper():
             return one
     raise InputError(f"{name}: nobody holds a lease on it.", "`provisioner lease list` shows who holds which.")
+
+
+def _process(held: Lease) -> processes.Process:
+    """The holder's process: a person ends that, and not one run of it."""
+    return replace(held.holder, run="")
 
 
 def _dead(held: Lease) -> bool | None:
