@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.worlds.memory import AT
 CODES = ("B84001", "B84002", "B84003", "B84004")
 
 
-def fleet(sites: Sequence[str] = ("", "", "", ""), at_once: int = 1, **rollout: int | None) -> Fleet:
+def fleet(sites: Sequence[str] = ("", "", "", ""), at_once: int = 1, **rollout: Any) -> Fleet:
     """Practices with an old and a new gateway each, at these sites, whose lines take so many at once."""
     gateways = [
         replace(memory.gateway(f"{place}-{code}", role, code), variables={"site": site})
@@ -78,7 +79,8 @@ def test_a_pilot_that_waits_for_a_person_is_no_failure() -> None:
 
 @pytest.mark.parametrize("limit", ["failed", "unreachable", "refused", "unknown"])
 def test_where_not_one_may_go_wrong_one_runs_at_a_time(limit: str) -> None:
-    whole = fleet(**{limit: 0})
+    none: dict[str, Any] = {limit: 0}
+    whole = fleet(**none)
     moving = many.Moving(fleet=whole, left=list(PLANS))
     assert not many.two(whole)
     assert begun(moving) == ["B84001"]
