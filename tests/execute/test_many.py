@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -12,24 +11,26 @@ from provisioner.errors import JournalError, LeaseHeld
 from provisioner.execute import budget as budgets
 from provisioner.execute import engine, many
 from provisioner.model import Fleet, Outcome, Plan, Result, Role
+from provisioner.model.settings import Rollout
 from provisioner.plan.rollout import budget_of
 from tests.fixtures.moves import migration
 from tests.worlds import memory
 from tests.worlds.memory import AT
 
+USUAL = Rollout()
 CODES = ("B84001", "B84002", "B84003", "B84004")
 
 
-def fleet(sites: Sequence[str] = ("", "", "", ""), at_once: int = 1, **rollout: Any) -> Fleet:
+def fleet(sites: Sequence[str] = ("", "", "", ""), at_once: int = 1, rollout: Rollout = USUAL) -> Fleet:
     """Practices with an old and a new gateway each, at these sites, whose lines take so many at once."""
     gateways = [
         replace(memory.gateway(f"{place}-{code}", role, code), variables={"site": site})
         for code, site in zip(CODES, sites, strict=True)
         for place, role in (("OLD", Role.ACTIVE), ("NEW", Role.STANDBY))
     ]
-    whole = memory.fleet(*gateways, **rollout)
+    whole = memory.fleet(*gateways)
     connection = replace(whole.settings.connection, at_once_per={"site": at_once})
-    return replace(whole, settings=replace(whole.settings, connection=connection))
+    return replace(whole, settings=replace(whole.settings, connection=connection, rollout=rollout))
 
 
 PLANS = [migration(code) for code in CODES]
@@ -77,10 +78,9 @@ def test_a_pilot_that_waits_for_a_person_is_no_failure() -> None:
     assert through(moving, "B84001", Result.WAITING) == ["B84002", "B84003"]
 
 
-@pytest.mark.parametrize("limit", ["failed", "unreachable", "refused", "unknown"])
-def test_where_not_one_may_go_wrong_one_runs_at_a_time(limit: str) -> None:
-    none: dict[str, Any] = {limit: 0}
-    whole = fleet(**none)
+@pytest.mark.parametrize("rollout", [Rollout(failed=0), Rollout(unreachable=0), Rollout(refused=0), Rollout(unknown=0)])
+def test_where_not_one_may_go_wrong_one_runs_at_a_time(rollout: Rollout) -> None:
+    whole = fleet(rollout=rollout)
     moving = many.Moving(fleet=whole, left=list(PLANS))
     assert not many.two(whole)
     assert begun(moving) == ["B84001"]
@@ -88,7 +88,7 @@ def test_where_not_one_may_go_wrong_one_runs_at_a_time(limit: str) -> None:
 
 
 def test_once_the_budget_bears_no_further_failure_one_runs_at_a_time() -> None:
-    moving = many.Moving(fleet=fleet(failed=1), left=list(PLANS))
+    moving = many.Moving(fleet=fleet(rollout=Rollout(failed=1)), left=list(PLANS))
     begun(moving)
     assert through(moving, "B84001") == ["B84002", "B84003"]
     assert through(moving, "B84002", Result.FAILED) == []
@@ -98,7 +98,7 @@ def test_once_the_budget_bears_no_further_failure_one_runs_at_a_time() -> None:
 def test_nothing_is_begun_that_would_not_have_been_begun_one_after_the_other() -> None:
     """Whatever comes of what runs, and whichever ends first: what was begun beside it may still be begun after it."""
     results = (Result.DONE, Result.WAITING, Result.FAILED, Result.UNREACHABLE, Result.REFUSED, Result.UNKNOWN)
-    whole = fleet(unreachable=1)
+    whole = fleet(rollout=Rollout(unreachable=1))
     for before in results:
         for comes in results:
             moving = many.Moving(fleet=whole, left=list(PLANS))

@@ -89,6 +89,7 @@ class Place(LabWorld):
         said = super()._mark(gateway, names, steps, state)
         if said is None and state == "absent":
             self.busy.pop(gateway, None)
+            self.at_work.pop(gateway, None)
         elif said is None:
             for who, me in ((self.busy, self.folder.name), (self.at_work, self.team)):
                 if who.setdefault(gateway, me) != me:
