@@ -15,6 +15,8 @@ from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
 
 CREDENTIAL_FILE: Place = ("connection", "credential_file")
+# What is held against the way of logging in.
+OF_LOGIN: frozenset[Place] = frozenset({("connection", "user"), ("connection", "credential"), CREDENTIAL_FILE})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VERSION = re.compile(r"[0-9]+(?:[._+-][0-9A-Za-z]+)*")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
