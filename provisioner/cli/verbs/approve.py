@@ -82,6 +82,7 @@ def command(
         found = any_plan(journal, plan)
         if output is not None:
             by = approving.approver(fleet, account or approving.this_account())
+            _signs(by, found)
             where = shown.places(found, approving.hours(fleet, found))
             _write(output, _stated(journal, fleet, found, by, wanted), where)
             return 0
@@ -89,6 +90,14 @@ def command(
         given = approving.give(journal, fleet, found, proof, datetime.now(UTC))
     _told(found, given, proof)
     return 0
+
+
+def _signs(by: Approver, plan: Plan) -> None:
+    """Errors: PlanRefused where no signature of theirs would count."""
+    if not by.key:
+        message = f"rollout.approvers of fleet.yml has no key of {by.called}: nothing that they sign counts."
+        hint = f"They approve as {by.account}: provisioner approve {plan.id}; or give their public key as `key:` there."
+        raise PlanRefused(message, hint)
 
 
 def _stated(journal: Journal, fleet: Fleet, plan: Plan, by: Approver, wanted: Wanted) -> Approval:
@@ -144,8 +153,9 @@ def _signed(journal: Journal, fleet: Fleet, plan: Plan, path: Path) -> Proof:
     try:
         given = approvals.read(text.decode())
     except ValueError as error:
+        why = "it is not in UTF-8, as it was written" if isinstance(error, UnicodeDecodeError) else error
         raise InputError(
-            f"{path} cannot be read: {error}.", "provisioner approve PLAN --output FILE wrote it."
+            f"{path} cannot be read: {why}.", "provisioner approve PLAN --output FILE wrote it."
         ) from error
     by = approving.approver(fleet, given.account)
     key = approving.public_key(fleet, by) if by.key else ""

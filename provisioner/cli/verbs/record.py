@@ -185,6 +185,8 @@ def _read(folder: Path) -> dict[str, bytes]:
 
 
 def _verify(folder: Path, public_key: Path | None) -> int:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder.", "--verify takes the folder that provisioner record wrote.")
     files = _read(folder)
     given = _read_key(public_key) if public_key else ""
     plan, signed = "", ""
