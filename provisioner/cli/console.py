@@ -1,6 +1,7 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -62,6 +63,14 @@ def for_a_person() -> bool:
 def document(text: str) -> None:
     """A whole file, on stdout: in UTF-8, as it is in a file, except where a person looks on."""
     click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "replace"), file=sys.stdout)
+
+
+def word(path: Path | str) -> str:
+    """A path as one word of a command that is there to be copied, blanks and all."""
+    text = str(path)
+    if os.name == "posix":
+        return shlex.quote(text)
+    return f'"{text}"' if " " in text else text
 
 
 def say(text: str) -> None:

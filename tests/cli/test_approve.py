@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -136,6 +137,23 @@ def test_nobody_is_asked_to_sign_whose_signature_would_not_count(
     ran = provisioner("approve", plan, "--for", "nobody", "--output", text, fleet=folder)
     refused(ran, "has no key of B. Person", f"They approve as nobody: provisioner approve {plan}")
     assert not text.exists()
+
+
+def test_a_command_that_is_printed_takes_a_path_with_blanks(
+    planned: tuple[Path, str, Path], provisioner: Command
+) -> None:
+    folder, plan, pem = planned
+    text = folder.parent / "an approval.json"
+    ran = provisioner("approve", plan, "--for", "elsewhere", "--output", text, fleet=folder)
+    sign, then = (shlex.split(line) for line in ran.err.splitlines()[-2:])
+    pem.rename(folder.parent / "KEY.pem")
+    assert subprocess.run(sign, cwd=folder.parent).returncode == 0
+    assert then[:2] == ["Next:", "provisioner"]
+    assert provisioner(*then[2:], fleet=folder).code == 0
+    assert provisioner("apply", plan, "--yes", fleet=folder).code == 0
+    ran = provisioner("record", plan, "--output", folder.parent / "a record", fleet=folder)
+    command = next(line for line in ran.out.splitlines() if "--verify" in line).partition("provisioner ")[2]
+    assert provisioner(*shlex.split(command)).code == 0
 
 
 def test_the_command_to_give_next_is_one_that_can_be_done(

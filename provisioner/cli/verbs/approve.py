@@ -12,7 +12,7 @@ import click
 from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet, word
 from provisioner.cli.lookup import any_plan
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused
@@ -142,8 +142,8 @@ def _write(output: Path, given: Approval, where: Sequence[str]) -> None:
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}.", "Give another --output.") from error
     say(f"{output}, and the gateways in {output.name}.places: {given.name} reads both and signs the first:")
-    say(f"  openssl pkeyutl -sign -rawin -inkey KEY.pem -in {output.name} -out {output.name}.sig")
-    say(f"Next: provisioner approve {given.plan} --signed {output}")
+    say(f"  openssl pkeyutl -sign -rawin -inkey KEY.pem -in {word(output.name)} -out {word(f'{output.name}.sig')}")
+    say(f"Next: provisioner approve {given.plan} --signed {word(output)}")
 
 
 def _signed(journal: Journal, fleet: Fleet, plan: Plan, path: Path) -> Proof:
