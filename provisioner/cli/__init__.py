@@ -177,9 +177,11 @@ def _fault() -> int:
 
 def _explain(error: ProvisionerError) -> None:
     """An error as a person reads it: what happened, every fault, and what to do next."""
-    click.echo(f"provisioner: {error.message}", err=True)
+    from provisioner.cli.console import say
+
+    say(f"provisioner: {error.message}")
     if isinstance(error, InputError):
         for fault in error.faults:
-            click.echo(f"  {'warning: ' if fault.warning else ''}{fault}", err=True)
+            say(f"  {'warning: ' if fault.warning else ''}{fault}")
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        say(f"  {error.hint}")

@@ -1,9 +1,10 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -31,11 +32,17 @@ def lines(found: Iterable[str]) -> None:
 
 def folded(text: str, *, err: bool = False) -> None:
     """Lines for a person, none of them wider than the terminal; those of a remark (`err`) as progress is."""
+    if err:
+        say(text)
+        return
+    lines(_folded(text, room(sys.stdout)))
+
+
+def _folded(text: str, wide: int) -> Iterator[str]:
     from provisioner.report.screen import folded as fold
 
     for line in text.splitlines():
-        for one in fold(line, room(sys.stderr if err else sys.stdout)):
-            (say if err else out)(one)
+        yield from fold(line, wide)
 
 
 def width() -> int:
@@ -58,9 +65,19 @@ def document(text: str) -> None:
     click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "replace"), file=sys.stdout)
 
 
+def word(path: Path | str) -> str:
+    """A path as one word of a command that is there to be copied, blanks and all."""
+    text = str(path)
+    if os.name == "posix":
+        return shlex.quote(text)
+    return f'"{text}"' if " " in text else text
+
+
 def say(text: str) -> None:
-    """Progress or a remark, on stderr."""
-    click.echo(text, file=sys.stderr)
+    """Progress or a remark, on stderr, for a person no wider than the terminal."""
+    wide = room(sys.stderr)
+    for line in _folded(text, wide) if len(text) > wide else [text]:
+        click.echo(line, file=sys.stderr)
 
 
 def warn(faults: list[Fault]) -> None:
@@ -153,6 +170,8 @@ def one_gateway(fleet: Fleet, name: str) -> Gateway:
     if found:
         names = ", ".join(gateway.name for gateway in found)
         raise InputError(f"{name} has several gateways: {names}.", "Name one of them.")
+    if any(wanted == gateway.practice for gateway in fleet.gateways):
+        hint = "provisioner find --directory looks for it; then write it into its row of practices.csv."
+        raise InputError(f"{name}: which PC is its gateway is not known yet, so there is nothing to ask.", hint)
     meant = suggest(name, (gateway.name for gateway in fleet.known))
-    hint = meant or "See practices.csv; a gateway not known yet cannot be asked."
-    raise InputError(f"No gateway or practice {name} in this fleet.", hint)
+    raise InputError(f"No gateway or practice {name} in this fleet.", meant or "See practices.csv.")

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from provisioner.audit.scope import is_of, is_whole, not_asked, scoped
 from provisioner.cli.console import say
 from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Fleet, Plan, Step
+from provisioner.report import words
 from provisioner.report.view import part
 
 LATEST = "latest"
 # With less than this of an id it would be chance that nothing else begins or ends so.
 _SHORTEST = 3
 _MOST_SHOWN = 5
+# So far clocks may differ without anybody being wrong.
+_AHEAD = timedelta(minutes=5)
 KINDS = ("audit", "preflight", "plan")
 
 
@@ -49,12 +53,23 @@ def lookup(journal: Journal, id_: str | None, fleet: Fleet, newest: Sequence[str
         return latest(journal, fleet)
     id_ = resolved(journal, id_, newest if id_ == LATEST else KINDS)
     found = journal.load(id_)
+    _warn_of_the_clock(found)
     if not isinstance(found, Audit):
         return found
     if not is_of(found, fleet):
         say(f"warning: {id_} is an audit of another fleet folder{f' ({found.folder})' if found.folder else ''}.")
         return found
     return scoped(found, fleet)
+
+
+def _warn_of_the_clock(found: Audit | Plan) -> None:
+    """Say where a time is still to come: of the clocks by which it was made and is read one is wrong, and what is made
+    now does not count as newer."""
+    if found.at > datetime.now(UTC) + _AHEAD:
+        say(
+            f"warning: {found.id} was made at {words.when(found.at)}, which is still to come: this computer's clock "
+            "was ahead then, or is behind now. Until then it counts as the newest: name the one that you mean."
+        )
 
 
 def latest(journal: Journal, fleet: Fleet) -> Audit:
@@ -68,6 +83,7 @@ def latest(journal: Journal, fleet: Fleet) -> Audit:
         if not isinstance(found, Audit) or not is_of(found, fleet):
             continue
         found = scoped(found, fleet)
+        _warn_of_the_clock(found)
         if is_whole(found, fleet):
             if newest:
                 say(f"{newest.id} is newer, but of a part only ({part(newest)}); this is {found.id}, of all.")
@@ -120,6 +136,7 @@ def any_plan(journal: Journal, plan_id: str) -> Plan:
     found = journal.load(resolved(journal, plan_id, ("plan",)))
     if not isinstance(found, Plan):
         raise InputError(f"{plan_id} is an audit, not a plan.", f"provisioner plan {plan_id} makes one of it.")
+    _warn_of_the_clock(found)
     return found
 
 

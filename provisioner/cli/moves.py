@@ -13,6 +13,7 @@ from provisioner.execute import engine, many
 from provisioner.execute.admission import Asked
 from provisioner.migration.case import Stand, again, title
 from provisioner.model import FINISHED, Fleet, Plan, Reason, Step
+from provisioner.report import standing as standings
 from provisioner.report import words
 
 
@@ -125,7 +126,7 @@ def _asks(stand: Stand, step: Step) -> bool:
 def _line(stand: Stand, step: Step) -> str:
     """One step, with since when it stands so; what is open says why, but for what is said below or confirmed."""
     stood, first = stand.stands.get(step.id), stand.open[0] if stand.open else None
-    result, when = (stood.result, f"{stood.outcome.ended:%Y-%m-%d %H:%M}") if stood else ("-", "")
+    result, when = (stood.result, standings.when(stood.outcome.ended)) if stood else ("-", "")
     why = f"  {stood.message}" if stood and stood.message and step in stand.open else ""
     if _taken_up_next(stand, step):
         result, why = "confirmed", ""

@@ -163,7 +163,15 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
     if ended.stopped and not (plan.move and asked) and not any(one.reason is Reason.NOT_BEGUN for one in told):
         lines(screen.folded(f"Stopped: {ended.stopped}.", wide))
     out(_verdict(ended))
-    lines(screen.next_(again if ended.exit_code else then, wide))
+    lines(screen.next_(again if _goes_on_by_itself(ended) else then, wide))
+
+
+def _goes_on_by_itself(ended: engine.Ended) -> bool:
+    """Whether the same command again may bring what is left: not where all of it is at gateways that are not as planned
+    any more, which only another audit and plan know of."""
+    moved = {outcome.gateway for outcome in ended.outcomes if outcome.result is Result.STALE}
+    left = {outcome.gateway for outcome in ended.outcomes if outcome.result not in FINISHED}
+    return bool(ended.exit_code) and not (ended.kind == "rollout" and left and left <= moved)
 
 
 def _verdict(ended: engine.Ended) -> str:

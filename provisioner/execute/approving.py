@@ -225,7 +225,8 @@ class _Case:
         if not proof.signature:
             yield f"{given.name} has a key in fleet.yml, and the approval is not signed"
         elif not signing.right(proof.text.encode(), proof.signature, public_key(self.fleet, named), named.key):
-            yield f"the signature of its approval is damaged, or not by the key of {given.name}"
+            changed = "or the text was changed after it was signed, if only in the ends of its lines"
+            yield f"the signature of its approval is damaged, or not by the key of {given.name}, {changed}"
 
     def _is(self, given: Approval, proof: Proof) -> set[int]:
         """The accounts of this machine that are the approver's. Who notes a signed approval may be another."""

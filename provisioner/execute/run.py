@@ -18,6 +18,7 @@ from provisioner.plan.guards import stated_off
 from provisioner.plan.index import by_practice
 from provisioner.plan.statements import StatementsInForce
 from provisioner.record.approval import Approval
+from provisioner.report import words
 
 # Longer than any wave; a lease is made longer with each.
 LEASE = timedelta(hours=4)
@@ -190,4 +191,5 @@ class Run:
 
 def held_by(lease: Lease) -> str:
     """Who holds a lease, in words."""
-    return f"{lease.holder} works on it since {lease.since:%H:%M} UTC ({lease.why}), until {lease.until:%H:%M} at most"
+    span = f"since {words.short(lease.since)} ({lease.why}), until {words.short(lease.until)} at most"
+    return f"{lease.holder} works on it {span}"

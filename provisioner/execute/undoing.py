@@ -6,6 +6,7 @@ from provisioner.errors import InputError, PlanRefused
 from provisioner.journal import Journal, new_id, standing
 from provisioner.model import Audit, Plan
 from provisioner.plan import undo
+from provisioner.report.words import counted
 
 
 def way_back(journal: Journal, done: Plan, chosen: Plan | None = None) -> Plan:
@@ -27,7 +28,8 @@ def way_back(journal: Journal, done: Plan, chosen: Plan | None = None) -> Plan:
 def keep(journal: Journal, done: Plan, back: Plan) -> None:
     """Put a way back into the journal, if it is not there and there is something to do."""
     if back.steps and back.id not in {plan.id for plan in journal.family(done)}:
-        journal.save(back, f"undo of {done.id}: {len(back.steps)} steps on {len(back.places)} gateways")
+        size = f"{counted(len(back.steps), 'step')} on {counted(len(back.places), 'gateway')}"
+        journal.save(back, f"undo of {done.id}: {size}")
 
 
 def acted_on(journal: Journal, plan: str) -> dict[str, undo.Attempts]:

@@ -44,7 +44,7 @@ class Match:
 
 def pairings(path: Path) -> tuple[Pairing, ...]:
     """The team's table, a CSV file. Errors: InputError with every fault."""
-    table = csvfile.read(path, ("practice",), ("name", "ou"))
+    table = csvfile.read(path, ("practice",), ("name", "ou"), missing="Name the table that you made.")
     found, faults = [], [fault for fault in table.faults if not fault.warning]
     for row in table.rows:
         code = codes.normal(row.cells["practice"])

@@ -7,7 +7,7 @@ import fnmatch
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from provisioner.fleet.practices import Listed, Rows, rows
 from provisioner.fleet.statements import Known, statements, waivers
 from provisioner.fleet.yamlfile import Document, Place, is_file
 from provisioner.model import FileTemplate, Fleet, Gateway
-from provisioner.model.settings import Settings
+from provisioner.model.settings import Connection, Settings
 
 __all__ = ["Listed", "check", "load", "only", "starter"]
 
@@ -115,7 +115,8 @@ def _shared(settings: Settings, extra: Collection[str], document: Document) -> I
 
 
 class _Complaints:
-    """Puts complaints to a document's faults, but none about a place that has one already."""
+    """Puts complaints to a document's faults, but none about a place that has one already, nor one that only
+    follows from it."""
 
     def __init__(self, document: Document, wrong: set[Place]) -> None:
         self._document, self._wrong = document, wrong
@@ -123,8 +124,16 @@ class _Complaints:
     def __call__(self, complaint: checks.Complaint) -> None:
         if any(complaint.place[: len(place)] == place for place in self._wrong):
             return
+        if complaint.place in checks.OF_LOGIN and any(map(_hides_the_login, self._wrong)):
+            return
         fault = self._document.fault(complaint.place, complaint.message, complaint.hint, warning=complaint.warning)
         self._document.faults.append(fault)
+
+
+def _hides_the_login(place: Place) -> bool:
+    """Whether a wrong place leaves unknown how one logs in: its key was misspelt, or its value is none."""
+    known = {field.name for field in fields(Connection)} - {"transport", "credential"}
+    return place[:1] == ("connection",) and not known.intersection(map(str, place[1:2]))
 
 
 def _listed(

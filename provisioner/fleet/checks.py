@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 import string
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,8 @@ from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
 
 CREDENTIAL_FILE: Place = ("connection", "credential_file")
+# What is held against the way of logging in.
+OF_LOGIN: frozenset[Place] = frozenset({("connection", "user"), ("connection", "credential"), CREDENTIAL_FILE})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VERSION = re.compile(r"[0-9]+(?:[._+-][0-9A-Za-z]+)*")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -179,7 +182,7 @@ def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint
         yield Complaint(place, f"{connection.credential_file} is no file.")
     elif os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
         message = f"{connection.credential_file} can be read by others (mode {stat.S_IMODE(status.st_mode):04o})."
-        yield Complaint(place, message, f"chmod 600 {connection.credential_file}; change the password if need be.")
+        yield Complaint(place, message, f"chmod 600 {shlex.quote(str(path))}; change the password if need be.")
     elif os.name == "posix" and status.st_uid != os.getuid():
         yield Complaint(place, f"{connection.credential_file} is another user's file.", "Own it yourself.")
 

@@ -46,8 +46,14 @@ class Table:
     faults: list[Fault] = field(default_factory=list)
 
 
-def read(path: Path, required: Sequence[str], optional: Collection[str] | None = ()) -> Table:
+_FOLDER = "`provisioner init DIR` writes a whole folder."
+
+
+def read(
+    path: Path, required: Sequence[str], optional: Collection[str] | None = (), *, missing: str = _FOLDER
+) -> Table:
     """The table of a CSV file. Columns that are neither required nor optional are faults; `optional` None takes any.
+    `missing` is what to do where it cannot be read: a fleet folder's tables are written by a command, any other is not.
 
     A missing file, one that cannot be read or is no text is a fault like any other.
     """
@@ -55,7 +61,7 @@ def read(path: Path, required: Sequence[str], optional: Collection[str] | None =
         data = files.read(path, files.TABLE)
     except OSError as error:
         message = "is missing." if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}."
-        return Table(faults=[Fault(path.name, None, message, "`provisioner init DIR` writes a whole folder.")])
+        return Table(faults=[Fault(path.name, None, message, missing)])
     return parse(path.name, data, required, optional)
 
 

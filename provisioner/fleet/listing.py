@@ -57,7 +57,7 @@ class ListDifference:
 
 def entries(path: Path) -> list[FleetPractice]:
     """The practices of a practices.csv, whatever the order of its columns. Errors: InputError with all faults."""
-    table = csvfile.read(path, ("practice",), None)
+    table = csvfile.read(path, ("practice",), None, missing="Name the practices.csv of a fleet folder.")
     if table.faults:
         raise InputError(f"{path} cannot be read as a practices.csv.", "provisioner validate says more.", table.faults)
     rows: dict[str, list[Mapping[str, str]]] = {}

@@ -8,7 +8,7 @@ from provisioner.fleet import codes, csvfile
 
 def moves(path: Path) -> list[tuple[str, str]]:
     """Practices and their new gateways, from a file of rows. Errors: InputError with every fault."""
-    table = csvfile.read(path, ("practice", "to"), None)
+    table = csvfile.read(path, ("practice", "to"), None, missing="Name the file of moves that you made.")
     found: dict[str, str] = {}
     for row in table.rows:
         practice, to = codes.normal(row.cells["practice"]), row.cells["to"]

@@ -119,7 +119,9 @@ class _Rows:
             hint = "`provisioner practices EPRACCUR.csv` prints rows of the national list."
             self._warn(None, "has no practices yet.", hint)
         self._same_name(found)
-        self._same_address(found)
+        # Where the port and the path of a row stand in a fleet.yml that cannot be read, nothing is known of two rows.
+        if self._lab_known:
+            self._same_address(found)
         self._actives(found)
 
     def _columns(self) -> None:

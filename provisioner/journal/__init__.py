@@ -312,6 +312,12 @@ class Journal:
         with self._file.read() as connection:
             return leases.held(connection)
 
+    def kept_by(self, gateways: Collection[str], holder: Process, now: datetime) -> dict[str, Lease]:
+        """Those of these leases that `take` would not get. Takes none."""
+        with self._file.read() as connection:
+            found = leases.held(connection, gateways)
+        return {lease.gateway: lease for lease in found if leases.stands(lease, holder, now)}
+
     def break_lease(self, gateway: str, by: str, why: str, now: datetime, holder: Process | None = None) -> None:
         """Take a lease from its holder by a person's word. Errors: InputError where nobody holds it, or by now
         somebody else than `holder`."""

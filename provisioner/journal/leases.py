@@ -40,9 +40,7 @@ def take(
     for gateway in gateways:
         lease = found.get(gateway)
         if lease and lease.holder != holder:
-            # One whose process is seen to live from there is never taken over: its children are at work.
-            seen = holder.near and lease.holder.near
-            if not lease.holder.dead and (seen or lease.until > now):
+            if stands(lease, holder, now):
                 kept[gateway] = lease
                 continue
             cause = "its time is over" if lease.until <= now else "its process is dead"
@@ -52,6 +50,13 @@ def take(
         row = Lease(gateway=gateway, holder=holder, why=why, since=since, until=until)
         connection.execute(file.leases.insert(), _row(row))
     return kept
+
+
+def stands(lease: Lease, holder: Process, now: datetime) -> bool:
+    """Whether a lease of another process keeps `holder` out."""
+    # One whose process is seen to live from there is never taken over: its children are at work.
+    seen = holder.near and lease.holder.near
+    return lease.holder != holder and not lease.holder.dead and (seen or lease.until > now)
 
 
 def release(connection: sa.Connection, gateways: Collection[str], holder: Process) -> None:

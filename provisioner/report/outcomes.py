@@ -15,7 +15,8 @@ _OWN = re.compile(r"\b[0-9a-f]{6,}\b|\b\d[\d.:/-]*\b", re.I)
 
 @dataclass(frozen=True, kw_only=True)
 class OutcomeCause:
-    """The same result of the same remedy ("" for any) in the same words; `words` are those of the first gateway."""
+    """The same result of the same remedy ("" for any; several, where each is so at the same gateways) in the same
+    words; `words` are those of the first gateway."""
 
     result: Result
     remedy: str
@@ -33,11 +34,14 @@ def grouped(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[OutcomeCause, ...]
             remedy = "" if outcome.result in _LOST else steps[outcome.step].remedy
             key = (outcome.result, remedy, _plain(outcome, steps[outcome.step].practice))
             found.setdefault(key, []).append(outcome)
+    # What is so of several steps at the same gateways is one thing.
+    same: dict[tuple[Result, str, tuple[str, ...]], list[tuple[str, str]]] = {}
+    for (result, remedy, plain), of in found.items():
+        gateways = tuple(dict.fromkeys(one.gateway for one in of))
+        same.setdefault((result, plain, gateways), []).append((remedy, of[0].message))
     causes = [
-        OutcomeCause(
-            result=result, remedy=remedy, words=of[0].message, gateways=tuple(dict.fromkeys(one.gateway for one in of))
-        )
-        for (result, remedy, _), of in found.items()
+        OutcomeCause(result=result, remedy=", ".join(remedy for remedy, _ in of), words=of[0][1], gateways=gateways)
+        for (result, _, gateways), of in same.items()
     ]
     return tuple(sorted(causes, key=lambda cause: (_LOOKED_AT.index(cause.result), -len(cause.gateways))))
 

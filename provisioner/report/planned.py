@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from provisioner.model import Plan, Step
+from provisioner.model import Gap, Plan, Step
 from provisioner.report import words
 from provisioner.report.screen import WIDE, brief, flat, folded, hanging, pad
 
@@ -39,13 +39,20 @@ def _step(step: Step) -> str:
     return f"{step.remedy} (by {words.owner(step.who)})" if step.kind == "person" else words.change(step)
 
 
+def _what(gap: Gap) -> str:
+    """What is not done there: a control, or the step of a way back, which is told with its gateway."""
+    if gap.control == "read":
+        return "not read" if gap.gateway else "its PC is not known yet"
+    return gap.control.removeprefix(f"{gap.gateway}-")
+
+
 def _gaps(plan: Plan, width: int) -> list[str]:
     if not plan.gaps:
         return []
     lines = ["", *folded("Not done by this plan, and whose job it is:", width)]
     for owner in sorted({gap.owner for gap in plan.gaps}):
         gaps = [gap for gap in plan.gaps if gap.owner == owner]
-        controls = Counter(gap.control for gap in gaps)
+        controls = Counter(map(_what, gaps))
         # One that is not known yet has no name.
         gateways = len({(gap.practice, gap.gateway) for gap in gaps})
         named = ", ".join(f"{control} ({count})" for control, count in controls.most_common())

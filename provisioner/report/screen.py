@@ -75,17 +75,21 @@ def next_(command: str, width: int) -> list[str]:
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     """Text on as many lines as it takes, those after the first indented. No word is broken."""
-    return textwrap.wrap(
-        flat(text), max(width, 10), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    return _wrapped(flat(text), width, indent)
+
+
+def _wrapped(text: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(text, max(width, 10), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def folded(line: str, width: int) -> list[str]:
-    """A line as it is where it fits, else on as many as it takes, further in than it begins."""
+    """A line as it is where it fits, else on as many as it takes, further in than it begins. Nothing of it is left
+    out."""
     if cell_len(line) <= width:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()))
-    return [indent + one for one in wrapped(line, width - len(indent), "    ")]
+    whole = " ".join(words.clean(line).split())
+    return [indent + one for one in _wrapped(whole, width - len(indent), "    ")]
 
 
 def cut(text: str, width: int) -> str:

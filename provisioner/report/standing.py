@@ -4,7 +4,7 @@ Pure."""
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from provisioner.model import FINISHED, Outcome, Plan, Result, Step
@@ -97,7 +97,7 @@ def counted(plan: Plan, found: Mapping[str, Stands], unended: Collection[str] = 
     parts = [f"{count[result]:,} {words.RESULTS[result]}" for result in Result if count[result]]
     parts += [f"{begun:,} begun"] if (begun := len(plan.steps) - len(over)) else []
     parts += [f"{left:,} not begun"] if (left := len(over) - count.total()) else []
-    return f"{words.counted(len(plan.steps), 'step')}: {', '.join(parts)}."
+    return f"{words.counted(len(plan.steps), 'step')}{': ' if parts else ''}{', '.join(parts)}."
 
 
 def unheard(plan: Plan, unended: Collection[str]) -> list[str]:
@@ -134,13 +134,13 @@ def short(by: str) -> str:
 
 
 def when(at: datetime) -> str:
-    """A time in a line: 2026-11-23 20:15 UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    """A time in a line, by England's clock: 23 Nov 2026 20:15."""
+    return words.short(at)[:-3]
 
 
 def _span(first: datetime, last: datetime) -> str:
     begun, ended = when(first), when(last)
     if begun == ended:
         return begun
-    same_day = begun[:10] == ended[:10]
-    return f"{begun.removesuffix(' UTC')} to {ended[11:] if same_day else ended}"
+    day, _, clock = ended.rpartition(" ")
+    return f"{begun} to {clock if begun.startswith(day) else ended}"

@@ -15,7 +15,7 @@ from provisioner.report.screen import flat
 @dataclass(frozen=True)
 class History:
     """What there is, each with its time, kind, id and line. An id is never cut, for it is there to be copied: what does
-    not fit beside it has a line of its own."""
+    not fit beside it has a line of its own, and so has the id where it does not fit beside its time."""
 
     entries: Sequence[tuple[datetime, str, str, str]]
 
@@ -23,11 +23,16 @@ class History:
         kinds, ids = ([entry[1] for entry in self.entries], [entry[2] for entry in self.entries])
         widths = [max(map(len, column), default=0) for column in (kinds, ids)]
         for at, kind, id_, title in self.entries:
-            line = f"{words.short(at)}  {flat(kind):{widths[0]}}  {flat(id_):{widths[1]}}  "
-            beside = len(line) + len(flat(title)) <= options.max_width
-            yield Text(line.rstrip() if not beside else line + flat(title), no_wrap=True, overflow="ignore")
-            if not beside:
-                yield Padding(_text(title), (0, 0, 0, 4))
+            start = f"{words.short(at)}  {flat(kind):{widths[0]}}"
+            named = f"{start}  {flat(id_):{widths[1]}}"
+            whole = f"{named}  {flat(title)}"
+            if len(whole) <= options.max_width:
+                yield Text(whole)
+                continue
+            fits = len(named.rstrip()) <= options.max_width
+            yield Text((named if fits else start).rstrip())
+            for below in (title,) if fits else (id_, title):
+                yield Padding(_text(below), (0, 0, 0, 4))
 
 
 def _text(text: str) -> Text:

@@ -4,6 +4,7 @@ The only importer of keyring. A password is never in a field that travels, in a 
 """
 
 import os
+import shlex
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -92,7 +93,7 @@ def private(path: Path, holds: str) -> None:
             f"{path} cannot be read: {error.strerror}", f"It is to hold {holds}, and nothing else."
         ) from error
     if os.name == "posix" and (stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.getuid()):
-        raise InputError(f"{path} can be read by others.", f"chmod 600 {path}, and own it yourself.")
+        raise InputError(f"{path} can be read by others.", f"chmod 600 {shlex.quote(str(path))}, and own it yourself.")
 
 
 def read_private(path: Path, holds: str = "the password") -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -101,6 +102,13 @@ def test_by_a_signature_that_was_made_elsewhere(planned: tuple[Path, str, Path],
     refused(provisioner("approve", plan, "--signed", text, fleet=folder), "approval.json.sig cannot be read")
     sig.write_text(signing.sign(text.read_bytes(), private(), "x"))
     refused(provisioner("approve", plan, "--signed", text, fleet=folder), "damaged, or not by the key of C. Person")
+    made = text.read_bytes()
+    text.write_bytes(made.decode().encode("utf-16"))
+    refused(provisioner("approve", plan, "--signed", text, fleet=folder), "not in UTF-8, as it was written")
+    text.write_bytes(made.replace(b"\n", b"\r\n"))
+    sig.write_text(signing.sign(made, pem.read_text(), "x"))
+    refused(provisioner("approve", plan, "--signed", text, fleet=folder), "if only in the ends of its lines")
+    text.write_bytes(made)
     sig.write_text("no signature")
     refused(provisioner("approve", plan, "--signed", text, fleet=folder), "is no signature of Ed25519")
     if openssl := shutil.which("openssl"):
@@ -119,6 +127,50 @@ def test_by_a_signature_that_was_made_elsewhere(planned: tuple[Path, str, Path],
     document["approvals"][0]["by"] = "D. Person"
     (record / "A84002.json").write_text(json.dumps(document))
     assert "its approvals are not those that its events tell" in provisioner("record", "--verify", record).out
+
+
+def test_nobody_is_asked_to_sign_whose_signature_would_not_count(
+    planned: tuple[Path, str, Path], provisioner: Command
+) -> None:
+    folder, plan, _ = planned
+    text = folder.parent / "approval.json"
+    ran = provisioner("approve", plan, "--for", "nobody", "--output", text, fleet=folder)
+    refused(ran, "has no key of B. Person", f"They approve as nobody: provisioner approve {plan}")
+    assert not text.exists()
+
+
+def test_a_command_that_is_printed_takes_a_path_with_blanks(
+    planned: tuple[Path, str, Path], provisioner: Command
+) -> None:
+    folder, plan, pem = planned
+    text = folder.parent / "an approval.json"
+    ran = provisioner("approve", plan, "--for", "elsewhere", "--output", text, fleet=folder)
+    sign, then = (shlex.split(line) for line in ran.err.splitlines()[-2:])
+    pem.rename(folder.parent / "KEY.pem")
+    assert subprocess.run(sign, cwd=folder.parent).returncode == 0
+    assert then[:2] == ["Next:", "provisioner"]
+    assert provisioner(*then[2:], fleet=folder).code == 0
+    assert provisioner("apply", plan, "--yes", fleet=folder).code == 0
+    ran = provisioner("record", plan, "--output", folder.parent / "a record", fleet=folder)
+    command = next(line for line in ran.out.splitlines() if "--verify" in line).partition("provisioner ")[2]
+    assert provisioner(*shlex.split(command)).code == 0
+
+
+def test_the_command_to_give_next_is_one_that_can_be_done(
+    planned: tuple[Path, str, Path], provisioner: Command
+) -> None:
+    folder, plan, pem = planned
+    approve = f"Next, by a second person: provisioner approve {plan}"
+    assert approve in provisioner("show", plan, fleet=folder).out + provisioner("show", plan, fleet=folder).err
+    made = provisioner("plan", "--remedy", "firewall", fleet=folder).out
+    assert "Next, by a second person: provisioner approve plan-" in made
+    assert provisioner("approve", plan, "--key", pem, "--yes", fleet=folder).code == 0
+    shown = provisioner("show", plan, "--format", "table", fleet=folder)
+    assert shown.out.endswith(f"Next: provisioner apply {plan}\n")
+    settings = folder / "fleet.yml"
+    settings.write_text(f"{settings.read_text()}read_only: true\n")
+    shown = provisioner("show", plan, "--format", "table", fleet=folder)
+    assert shown.out.endswith(f"Next: provisioner apply {plan} --dry-run\n")
 
 
 def test_what_the_signer_saw_has_to_be_the_plan(planned: tuple[Path, str, Path], provisioner: Command) -> None:

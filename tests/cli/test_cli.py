@@ -4,15 +4,18 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from provisioner import processes
 from provisioner.cli import VERBS
 from provisioner.cli import provisioner as verbs
 from provisioner.cli.verbs import report
+from provisioner.journal import Journal
 from provisioner.lab.process.client import Handle
 from tests.conftest import ROOT, Command, Ran
 from tests.fixtures.documents import promised
@@ -141,6 +144,26 @@ def test_nobody_to_ask_is_not_a_yes(lab: Lab, provisioner: Command) -> None:
     plan = json.loads(provisioner("plan", "--format", "json", fleet=handle.folder).out)["plan"]
     refused(provisioner("apply", plan, fleet=handle.folder), "--yes")
     assert handle.events() == []
+
+
+def test_a_folder_that_is_not_there_is_no_wrong_record(tmp_path: Path, provisioner: Command) -> None:
+    ran = provisioner("record", "--verify", tmp_path / "nothere")
+    refused(ran, "nothere is no folder")
+    assert "WRONG" not in ran.out
+
+
+def test_what_another_process_does_just_now_is_not_told_as_if_it_were_over(lab: Lab, provisioner: Command) -> None:
+    folder = lab("A84002").folder
+    assert provisioner("audit", fleet=folder).code == 1
+    plan = json.loads(provisioner("plan", "--remedy", "power", "--format", "json", fleet=folder).out)["plan"]
+    now = datetime.now(UTC)
+    with Journal.open(folder / ".provisioner" / "journal.db") as journal:
+        journal.take([plan], processes.this(), "apply", now, now + timedelta(hours=4))
+        for verb in ("undo", "apply"):
+            ran = provisioner(verb, plan, fleet=folder)
+            assert ran.code == 4, ran
+            assert ran.err.startswith(f"provisioner: {plan} is being applied: "), ran.err
+            assert not ran.out
 
 
 def test_only_and_remedy_narrow_what_is_done(lab: Lab, provisioner: Command) -> None:

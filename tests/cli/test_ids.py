@@ -84,6 +84,9 @@ def test_history_cuts_no_id() -> None:
         assert lines[0].startswith(f"01 Jul 2026 13:00:00  run started  {id_}")
         assert " ".join(" ".join(lines).split()).endswith(title)
         assert len(lines) == (1 if width == 160 else 2)
+    text = io.StringIO()
+    Console(width=30, file=text, highlight=False).print(history)
+    assert id_ in [line.strip() for line in text.getvalue().splitlines()]
 
 
 def test_a_verb_that_is_nearly_right(provisioner: Command) -> None:

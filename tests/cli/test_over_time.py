@@ -58,6 +58,9 @@ def test_why(audited: Path, provisioner: Command) -> None:
     assert body["reading"]["value"] is False
     several = provisioner("why", "A81002", "R17", fleet=audited)
     assert (several.code, "could be any of" in several.err) == (2, True)
+    for word, meant in (("r1", "R1-physical"), ("R10-memory", "R10-memory")):
+        body = json.loads(provisioner("why", "A81002", word, "--format", "json", fleet=audited).out)
+        assert body["control"] == meant
     assert "Did you mean clock?" in provisioner("why", "A81002", "clok", fleet=audited).err
     assert provisioner("why", "A81003", "clock", fleet=audited).code == 2
 

@@ -3,12 +3,13 @@ question with what is left to do."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import pytest
 
-from provisioner.cli import moves, progress, provisioner, runs
+from provisioner.cli import lookup, moves, progress, provisioner, runs
 from provisioner.cli.options import Common
 from provisioner.cli.progress import Screen, Watch
 from provisioner.errors import InputError
@@ -79,6 +80,17 @@ def test_of_a_done_plan_nothing_is_asked_and_it_is_said_to_be_done(
     with within():
         runs.ask(planned, journal)
     assert capsys.readouterr().err.startswith("2 of 2 steps are done already")
+
+
+def test_what_a_clock_that_was_ahead_has_made_is_not_taken_for_the_newest_in_silence(
+    journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned = World(fleet(gateway("B84000"))).plan(remedies=["firewall"])
+    for ahead in (timedelta(0), timedelta(days=1)):
+        made = replace(planned, at=datetime.now(UTC) + ahead, id=f"{planned.id}-{ahead.days}")
+        journal.save(made, "a plan")
+        assert lookup.any_plan(journal, "latest").id == made.id
+        assert ("which is still to come" in capsys.readouterr().err) == bool(ahead)
 
 
 # A migration that waits for a person.

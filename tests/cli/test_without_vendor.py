@@ -147,7 +147,13 @@ def test_a_folder_of_init_is_looked_at_by_every_verb(
     if practices:
         assert "3 not known yet" in provisioner("audit", fleet=folder).err
         plan = provisioner("plan", fleet=folder)
-        assert re.search(r"ICB IT at 3: read \(3\)", plan.out), plan.out
+        assert re.search(r"ICB IT at 3: its PC is not known yet \(3\)", plan.out), plan.out
+        assert "Not asked, because which PC it is is not known yet: 3 gateways" in provisioner("ping", fleet=folder).err
+        assert "Next: provisioner find --directory\n" in provisioner("audit", fleet=folder).err
+        for words in (("why", "a84002", "clock"), ("read", "A84002")):
+            assert "which PC is its gateway is not known yet" in provisioner(*words, fleet=folder).err
+        shown = provisioner("show", id_, fleet=folder)
+        assert ": 0 steps.\n" in shown.out + shown.err
         gaps = run(provisioner, folder, "plan")["gaps"]
         assert {gap["message"] for gap in gaps} == {"its PC is not known yet"}
         assert {gap["practice"] for gap in gaps} == set(practices)

@@ -261,6 +261,18 @@ def test_what_went_wrong_in_the_same_way_is_said_once() -> None:
     assert [len(cause.gateways) for cause in found] == [4, 3, 1]
 
 
+def test_what_is_so_of_several_steps_at_the_same_gateway_is_said_once() -> None:
+    world = some(2)
+    said = [
+        *(outcome(world, "B84000", remedy, Result.STALE, "its row has changed") for remedy in ("firewall", "service")),
+        outcome(world, "B84001", "firewall", Result.STALE, "somebody changed the rule"),
+    ]
+    found = outcomes.grouped(world.plan(), said)
+    assert [(cause.remedy, cause.gateways) for cause in found] == [
+        ("firewall, service", ("B84000",)), ("firewall", ("B84001",))
+    ]  # fmt: skip
+
+
 def test_unsure_is_neither_failed_nor_done() -> None:
     world = some(2)
     lost = [outcome(world, "B84000", "firewall", Result.UNREACHABLE, "")]

@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from provisioner.errors import InputError
+from provisioner.find import matching
+from provisioner.fleet import listing, moves
 from provisioner.resources import root
 from tests.fixtures.fleets import FLEET, HEADER, LAB, PRACTICES, SHA, check, told, write
 
@@ -278,6 +281,27 @@ def test_all_faults_come_at_once_in_the_order_of_files_and_lines(tmp_path: Path)
         ("waivers.yml", 1),
     ]  # fmt: skip
     assert all(fault.hint for fault in faults if "port" not in fault.message)
+
+
+def test_what_only_follows_from_a_fault_is_not_told(tmp_path: Path) -> None:
+    """Without the transport that was meant, and without the port and path of a fleet.yml that is no YAML, nothing is
+    known of the log-in and of two rows with one address."""
+    log_in = "connection:\n  {}: {}\n  user: LAB\\x\n  credential: prompt\n"
+    for key, value in (("transprot", "ntlm"), ("transport", "NTLM")):
+        _, faults = check(write(tmp_path, {"fleet.yml": FLEET + log_in.format(key, value)}))
+        assert [fault.line for fault in faults] == [4]
+    same = f"{HEADER}\nA81001,,GW1,10.0.0.1,active\nA81002,,GW2,10.0.0.1,active\n"
+    _, faults = check(write(tmp_path, {"fleet.yml": "version: 1\nlab: [\n", "practices.csv": same}))
+    assert [fault.file for fault in faults] == ["fleet.yml"]
+    _, faults = check(write(tmp_path, {"fleet.yml": FLEET, "practices.csv": same}))
+    assert ["Two rows of one PC" in fault.hint for fault in faults] == [True]
+
+
+def test_a_file_of_another_kind_is_not_written_by_init(tmp_path: Path) -> None:
+    for read in (moves.moves, listing.entries, matching.pairings):
+        with pytest.raises(InputError) as told:
+            read(tmp_path / "nothere.csv")
+        assert "provisioner init" not in str(told.value.faults[0])
 
 
 def test_an_empty_folder_and_none_at_all(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, wanted_plan
 from provisioner.cli.options import common, moment, refuse_idle
 from provisioner.cli.progress import Screen, Watch
-from provisioner.execute import admission, approving, by_ansible, judge
+from provisioner.cli.verbs import plan as plans
+from provisioner.execute import admission, approving, by_ansible, engine, judge
 from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
 from provisioner.plan.guards import START
@@ -69,7 +70,9 @@ def command(
             approving.granted(journal, fleet, found, asked, datetime.now(UTC))
         auditor = progress.auditor(fleet, policy, journal)
         if dry_run:
-            return _rehearse(found, auditor)
+            approved = bool(journal.events(found.id, kinds=(approving.APPROVED,)))
+            return _rehearse(found, auditor, plans.following(found, fleet, approved=approved))
+        engine.refuse_running(journal, found, datetime.now(UTC))
         runs.ask(found, journal)
         ended = runs.run(found, auditor, asked, unsure or "")
         runs.show(found, ended, fleet, journal, again=f"provisioner apply {found.id}", then="provisioner audit")
@@ -87,7 +90,7 @@ def _chosen(plan: Plan, fleet: Fleet) -> Plan:
     return narrowed(plan, wanted)
 
 
-def _rehearse(plan: Plan, auditor: Auditor) -> int:
+def _rehearse(plan: Plan, auditor: Auditor, then: str) -> int:
     rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
     moved = {name: why for name in plan.places if (why := judge.why_stale(plan, rows.get(name), name))}
     for name, why in moved.items():
@@ -118,7 +121,7 @@ def _rehearse(plan: Plan, auditor: Auditor) -> int:
         for start in (step for step in plan.steps if step.remedy == START):
             out(f"{start.id}: not rehearsed: there is nothing to start until the rest is there")
         out(f"{counted(len(found), 'step')} rehearsed; nothing was changed.")
-        out(f"Next: provisioner apply {plan.id}")
+        out(then)
     return 3 if lost or moved or any(acted.result != "ok" for acted in found.values()) else 0
 
 

@@ -12,7 +12,7 @@ import click
 from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet, word
 from provisioner.cli.lookup import any_plan
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused
@@ -82,6 +82,7 @@ def command(
         found = any_plan(journal, plan)
         if output is not None:
             by = approving.approver(fleet, account or approving.this_account())
+            _signs(by, found)
             where = shown.places(found, approving.hours(fleet, found))
             _write(output, _stated(journal, fleet, found, by, wanted), where)
             return 0
@@ -89,6 +90,14 @@ def command(
         given = approving.give(journal, fleet, found, proof, datetime.now(UTC))
     _told(found, given, proof)
     return 0
+
+
+def _signs(by: Approver, plan: Plan) -> None:
+    """Errors: PlanRefused where no signature of theirs would count."""
+    if not by.key:
+        message = f"rollout.approvers of fleet.yml has no key of {by.called}: nothing that they sign counts."
+        hint = f"They approve as {by.account}: provisioner approve {plan.id}; or give their public key as `key:` there."
+        raise PlanRefused(message, hint)
 
 
 def _stated(journal: Journal, fleet: Fleet, plan: Plan, by: Approver, wanted: Wanted) -> Approval:
@@ -133,8 +142,8 @@ def _write(output: Path, given: Approval, where: Sequence[str]) -> None:
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}.", "Give another --output.") from error
     say(f"{output}, and the gateways in {output.name}.places: {given.name} reads both and signs the first:")
-    say(f"  openssl pkeyutl -sign -rawin -inkey KEY.pem -in {output.name} -out {output.name}.sig")
-    say(f"Next: provisioner approve {given.plan} --signed {output}")
+    say(f"  openssl pkeyutl -sign -rawin -inkey KEY.pem -in {word(output.name)} -out {word(f'{output.name}.sig')}")
+    say(f"Next: provisioner approve {given.plan} --signed {word(output)}")
 
 
 def _signed(journal: Journal, fleet: Fleet, plan: Plan, path: Path) -> Proof:
@@ -144,8 +153,9 @@ def _signed(journal: Journal, fleet: Fleet, plan: Plan, path: Path) -> Proof:
     try:
         given = approvals.read(text.decode())
     except ValueError as error:
+        why = "it is not in UTF-8, as it was written" if isinstance(error, UnicodeDecodeError) else error
         raise InputError(
-            f"{path} cannot be read: {error}.", "provisioner approve PLAN --output FILE wrote it."
+            f"{path} cannot be read: {why}.", "provisioner approve PLAN --output FILE wrote it."
         ) from error
     by = approving.approver(fleet, given.account)
     key = approving.public_key(fleet, by) if by.key else ""

@@ -75,7 +75,7 @@ def following(shown: View, fleet: Fleet) -> str:
     if shown.count(State.UNREADY):
         return f"provisioner report {audit.id} --as html --output audit.html"
     if shown.count(State.NOT_KNOWN):
-        return "provisioner find"
+        return "provisioner find --directory"
     return "nothing is to be done; provisioner audit looks again"
 
 

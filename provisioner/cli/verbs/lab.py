@@ -160,7 +160,9 @@ def _tell(names: list[str], words: str) -> None:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     """The rows of a practices.csv, as a spreadsheet may have left it. Errors: InputError."""
-    table = csvfile.read(path, ("practice",), None)
+    table = csvfile.read(
+        path, ("practice",), None, missing="Name a file with the rows, such as a fleet's practices.csv."
+    )
     if table.faults:
         raise InputError(f"{path} has no rows for a lab.", "Mend these; see provisioner practices.", table.faults)
     return [dict(row.cells) for row in table.rows]

@@ -81,7 +81,7 @@ def break_(gateway: str, because: str) -> None:
                 f"{held.gateway}: {held.holder} lives on this machine and is at work there ({held.why}).",
                 f"End pid {held.holder.pid} first (Ctrl-C there); or say --yes, and two may work on one PC.",
             )
-        confirm(f"Take the lease of {held.gateway} from {held.holder} ({held.why}, until {held.until:%H:%M} UTC)?")
+        confirm(f"Take the lease of {held.gateway} from {held.holder} ({held.why}, until {words.short(held.until)})?")
         journal.break_lease(held.gateway, str(processes.this()), because.strip(), datetime.now(UTC), held.holder)
     if as_json():
         out(json.dumps({"version": 1, "broken": _document(held)}, indent=2))

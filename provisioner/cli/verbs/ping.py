@@ -4,9 +4,10 @@ import json
 
 import click
 
-from provisioner.cli.console import as_json, ask_password, open_fleet, out
+from provisioner.cli.console import as_json, ask_password, folded, open_fleet, out
 from provisioner.evidence.reader import Reader
 from provisioner.model import Evidence
+from provisioner.report.words import counted
 
 
 @click.command("ping")
@@ -27,6 +28,9 @@ def command() -> int:
             out(f"{mark}{gateway.practice}  {gateway.name}  {answer['message']}")
             if answer["hint"]:
                 out(f"      {answer['hint']}")
+    unknown = len(fleet.gateways) - len(fleet.known)
+    if unknown and not as_json():
+        folded(f"Not asked, because which PC it is is not known yet: {counted(unknown, 'gateway')}.", err=True)
     if as_json():
         order = list(by_name)
         answers.sort(key=lambda answer: order.index(str(answer["gateway"])))

@@ -17,6 +17,7 @@ from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.plan import rollout as planning
 from provisioner.report.view import part
+from provisioner.report.words import counted
 
 # Older than this, an audit is said to be old: apply reads everything again anyway.
 OLD = timedelta(hours=24)
@@ -38,20 +39,29 @@ def command(audit: str | None) -> int:
         made = make(fleet, found, journal)
     show(made, practice_names(fleet))
     if not as_json():
-        _then(made)
+        _then(made, fleet)
     return 0
 
 
-def _then(made: Plan) -> None:
+def following(made: Plan, fleet: Fleet, *, approved: bool) -> str:
+    """The line with the command that does a plan, or that has to be given before it can be done."""
+    if fleet.settings.read_only:
+        return f"Next: provisioner apply {made.id} --dry-run"
+    if fleet.settings.rollout.approval and not approved:
+        return f"Next, by a second person: provisioner approve {made.id}"
+    return f"Next: provisioner apply {made.id}"
+
+
+def _then(made: Plan, fleet: Fleet) -> None:
     """The commands that follow."""
-    from provisioner.report.screen import next_
+    from provisioner.report.screen import wrapped
 
     out("")
     if not made.steps:
         out(f"{made.id}: nothing to do.")
         return
     out(f"The change request: provisioner report {made.id} --as html --output change.html")
-    lines(next_(f"provisioner apply {made.id}", width()))
+    lines(wrapped(following(made, fleet, approved=False), width(), "      "))
 
 
 def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
@@ -76,7 +86,7 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
         durations=journal.durations(),
     )
     whence = f"{audit.id} (only {some})" if some else audit.id
-    journal.save(made, f"{len(made.steps)} steps on {len(made.places)} gateways, from {whence}")
+    journal.save(made, f"{counted(len(made.steps), 'step')} on {counted(len(made.places), 'gateway')}, from {whence}")
     return made
 
 

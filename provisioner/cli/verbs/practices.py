@@ -135,5 +135,5 @@ def _next(found: Sequence[ListDifference], own: Path) -> list[str]:
     if any(one.kind is DifferenceKind.CLOSED and not one.settled for one in found):
         return [f"Next: in {own.name} the role retired for what has closed; then provisioner audit, plan and apply"]
     if any(one.kind is DifferenceKind.NEW for one in found):
-        return [f"Next: rows for the new ones in {own.name}; then provisioner find says which PC is whose"]
+        return [f"Next: rows for the new ones in {own.name}; then provisioner find --directory"]
     return []

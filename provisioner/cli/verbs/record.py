@@ -12,7 +12,7 @@ import click
 from provisioner import files as disk
 from provisioner import processes
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet, word
 from provisioner.cli.lookup import any_plan, practice_names
 from provisioner.errors import Fault, InputError
 from provisioner.execute import admission
@@ -68,7 +68,7 @@ def _record(plan_id: str, output: Path, key: Path | None) -> int:
         out(json.dumps(body, indent=2))
     else:
         out(f"{folder}: the record of {plan.id}, {counted(practices, 'practice')}, {'' if pem else 'not '}signed.")
-        out(f"To hold it against itself: provisioner record --verify {output}")
+        out(f"To hold it against itself: provisioner record --verify {word(output)}")
     return 0
 
 
@@ -185,6 +185,8 @@ def _read(folder: Path) -> dict[str, bytes]:
 
 
 def _verify(folder: Path, public_key: Path | None) -> int:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder.", "--verify takes the folder that provisioner record wrote.")
     files = _read(folder)
     given = _read_key(public_key) if public_key else ""
     plan, signed = "", ""

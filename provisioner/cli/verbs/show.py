@@ -46,7 +46,7 @@ def show(found: Audit | Plan, fleet: Fleet, journal: Journal, whole: bool = Fals
         for one in journal.family(found)[1:]
         if (its := standing.stands(journal, one.id))
     ]
-    after = [*since, f"Next: {_next(found, journal)}"]
+    after = [*since, _next(found, fleet, journal)]
     unended = journal.progress(found.id).unended
     unheard = standings.unheard(found, unended)
     if for_a_person():
@@ -67,16 +67,19 @@ def screen(
     return [*planned.plan(found, names, columns), *told, ""]
 
 
-def _next(found: Plan, journal: Journal) -> str:
-    """The command that goes on with a plan, or with its end or way back where that has begun."""
+def _next(found: Plan, fleet: Fleet, journal: Journal) -> str:
+    """The line with the command that goes on with a plan, or with its end or way back where that has begun."""
     # With them comes all that reads and changes gateways: 25 MB that no audit that is shown or reported needs.
     from provisioner.cli import moves
+    from provisioner.execute.approving import APPROVED
     from provisioner.migration import case
 
     last = case.newest(journal, found)
     left = standing.open_steps(journal, last)
     if last.move:
-        return case.again(last) if left else moves.after(last)
+        return f"Next: {case.again(last) if left else moves.after(last)}"
     if not left:
-        return "provisioner audit"
-    return f"provisioner undo {last.of}" if last.of else f"provisioner apply {last.id}"
+        return "Next: provisioner audit"
+    if last.of:
+        return f"Next: provisioner undo {last.of}"
+    return plans.following(last, fleet, approved=bool(journal.events(last.id, kinds=(APPROVED,))))

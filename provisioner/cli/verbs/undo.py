@@ -12,7 +12,7 @@ from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, practice_names, wanted_plan
 from provisioner.cli.options import common
 from provisioner.cli.verbs.plan import show as show_plan
-from provisioner.execute import approving
+from provisioner.execute import approving, engine
 from provisioner.execute.admission import Asked, at_home, refuse, trusted
 from provisioner.execute.undoing import keep, way_back
 from provisioner.model import Fleet, Plan
@@ -34,6 +34,7 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         trusted(journal, datetime.now(UTC))
         at_home(journal)
         done = wanted_plan(journal, plan)
+        engine.refuse_running(journal, done, datetime.now(UTC))
         back = approving.waiting(journal, way_back(journal, done, _chosen(done, fleet)))
         if not back.steps and not back.gaps:
             out(f"{done.id}: nothing was done yet that could be undone.")

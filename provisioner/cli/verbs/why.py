@@ -76,10 +76,12 @@ def _answers(journal: Journal, fleet: Fleet, row: Gateway, word: str) -> Iterato
 
 
 def _control(word: str, ids: Sequence[str]) -> str:
-    """The control that is meant. Errors: InputError where it is none, or more than one."""
-    found = [id_ for id_ in ids if id_.lower() == word.lower()] or [
-        id_ for id_ in ids if id_.lower().startswith(word.lower())
-    ]
+    """The control that is meant: R1 is the requirement of that number, and not R10 too. Errors: InputError where it is
+    none, or more than one."""
+    start = word.lower()
+    beginning = [id_ for id_ in ids if id_.lower().startswith(start)]
+    numbered = [id_ for id_ in beginning if id_.lower().startswith(f"{start}-")]
+    found = [id_ for id_ in beginning if id_.lower() == start] or numbered or beginning
     if len(found) == 1:
         return found[0]
     if found:
@@ -106,7 +108,7 @@ def screen(fleet: Fleet, row: Gateway, control: Control, answers: Sequence[Answe
         yield from wrapped("  Said     ", f"{said.says}, {said.by}, until {said.until}", columns)
     page = wrapped("  Page     ", f"policy/controls/{control.id}.md: {_page(control)}", columns)
     yield from _at_most(page, _PAGE_LINES, columns)
-    yield f"The last {words.counted(len(answers), 'answer')}:"
+    yield f"The last {words.counted(len(answers), 'answer')}:" if len(answers) > 1 else "The last answer:"
     for one, then in answers:
         start, status = f"  {words.short(one.at)}  ", words.STATUSES[then.status]
         if columns < _ROOM:
