@@ -62,7 +62,13 @@ def matched(one: Candidate, fleet: Fleet, matcher: Matcher) -> Candidate:
         )
     found = matcher.match(one.name, one.description, one.ou)
     name = practices(fleet).get(found.practice, "")
-    return replace(one, practice=found.practice, practice_name=name, matched=found.why)
+    other = next((row for row in fleet.known if _is_at(one, row) and _is_another(one, row)), None)
+    why = (
+        f"{found.why}; the row of {other.name} has its address, and is of {other.variables['computer']}"
+        if other
+        else ""
+    )
+    return replace(one, practice=found.practice, practice_name=name, matched=why or found.why)
 
 
 def read(
@@ -135,8 +141,21 @@ def reverse_name(address: str) -> str:
 
 
 def _is_row(one: Candidate, row: Gateway) -> bool:
-    names = {row.name.lower(), row.address.lower().rstrip("."), row.variables.get("computer", "").lower()} - {""}
-    return one.name.lower() in names or one.address.lower().rstrip(".") in names
+    return one.name.lower() in _names(row) or (_is_at(one, row) and not _is_another(one, row))
+
+
+def _is_at(one: Candidate, row: Gateway) -> bool:
+    return one.address.lower().rstrip(".") in _names(row)
+
+
+def _is_another(one: Candidate, row: Gateway) -> bool:
+    """Whether a PC has said a name, and the row the name of another."""
+    computer = row.variables.get("computer", "").lower()
+    return bool(computer) and one.name != one.address and one.name.lower() != computer.partition(".")[0]
+
+
+def _names(row: Gateway) -> set[str]:
+    return {row.name.lower(), row.address.lower().rstrip("."), row.variables.get("computer", "").lower()} - {""}
 
 
 def for_practices(candidates: Iterable[Candidate], wanted: Mapping[str, str]) -> list[Candidate]:

@@ -44,6 +44,19 @@ def test_what_answers_is_read_and_says_its_name(lab: Lab, provisioner: Command, 
     assert "is there already" in again.err
 
 
+def test_another_pc_at_the_address_of_a_row_is_not_its_gateway(lab: Lab, provisioner: Command) -> None:
+    fleet = at_one_address(lab("A84002", state="ready"))
+    (fleet / "statements.csv").unlink()
+    for computer, practice in (("GWPC-A84005", ""), ("gwpc-a84002.gp.example.nhs.uk", "A84005"), ("", "A84005")):
+        row = f"A84005,BEDLINGTON,GW5,127.0.0.1,active,{computer}"
+        (fleet / "practices.csv").write_text(f"practice,name,gateway,address,role,computer\n{row}\n", "utf-8")
+        ran = provisioner("find", "--addresses", "127.0.0.1", "--format", "json", fleet=fleet)
+        assert ran.code == 0, ran.err
+        (found,) = json.loads(ran.out)["computers"]
+        assert (found["computer"], found["practice"]) == ("GWPC-A84002", practice)
+        assert ("the row of GW5 has its address, and is of GWPC-A84005" in found["matched"]) == (not practice)
+
+
 def test_only_knocking_logs_in_to_nobody(lab: Lab, provisioner: Command) -> None:
     handle = lab("A84002")
     fleet = at_one_address(handle)
