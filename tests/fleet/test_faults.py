@@ -206,7 +206,7 @@ def test_a_credential_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     folder = write(tmp_path, {"fleet.yml": text, "c": "x"})
     (folder / "c").chmod(0o640)
     _, (fault,) = check(folder)
-    assert (fault.line, fault.hint) == (7, "chmod 600 c; change the password if need be.")
+    assert (fault.line, fault.hint) == (7, f"chmod 600 {folder / 'c'}; change the password if need be.")
     assert "mode 0640" in fault.message
     (folder / "c").chmod(0o600)
     assert check(folder)[1] == []
