@@ -14,21 +14,13 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from provisioner.ansible.broker import FOUND
+from provisioner.ansible.claim import MODULE, Failed, claim, release
 
 Values = Mapping[str, Any]
 
 # What a part with a secret in it says when it fails: what comes back of it might hold the secret.
 _HIDDEN = "it failed, and what came back is not shown, because a file of this practice holds a secret"
 _SECONDS = 10.0
-
-
-class Failed(Exception):
-    """A part of the work did not end well: which, and what came back."""
-
-    def __init__(self, part: str, message: str) -> None:
-        super().__init__(message)
-        self.part = part
-        self.message = message
 
 
 class Work(ActionBase):  # type: ignore[misc]
@@ -55,9 +47,12 @@ class Work(ActionBase):  # type: ignore[misc]
         self._facts: dict[str, Any] = {}
         _, given = self.validate_argument_spec(argument_spec=dict(self.SPEC))
         try:
+            claim(self)
             self._facts["provisioner_before"] = self.act(given)
+            release(self)
         except Failed as failed:
-            result |= {"failed": True, "msg": _words(failed), "part": _chain(failed)[0].part}
+            first = _chain(failed)[0]
+            result |= {"failed": True, "msg": _words(failed), "part": first.part, "held": first.held}
         diffs = [diff for part in self._parts for diff in part.pop("diff", ())]
         return {
             **result,
@@ -66,6 +61,15 @@ class Work(ActionBase):  # type: ignore[misc]
             "ansible_facts": self._facts,
             **({"diff": diffs} if diffs else {}),
         }
+
+    def given(self, name: str) -> Any:
+        """The gateway's variable of that name, as Ansible evaluates it; None where it has none."""
+        return self._templar.template(self.vars.get(name))
+
+    def place(self) -> tuple[bool, bool]:
+        """Whether this is the first of the gateway's roles in the play, and whether it is the last."""
+        roles, role = self.given("provisioner_roles") or [""], self._task._role and self._task._role.get_name()
+        return roles[0] == role, roles[-1] == role
 
     def do(
         self,
@@ -102,7 +106,7 @@ class Work(ActionBase):  # type: ignore[misc]
             }
         )
         if failed:
-            raise Failed(part, result["msg"])
+            raise Failed(part, result["msg"], held=module == MODULE and result.get("held") is True)
         return result
 
     def refused(self, part: str, message: str) -> Failed:
