@@ -6,7 +6,7 @@ from provisioner.ansible.work import Values, Work
 
 
 class ActionModule(Work):
-    """The action `claimed_gateway`: nothing but what is around each role's work, to claim the gateway and to release it."""
+    """The action `claimed_gateway`: nothing but what is around all work: to claim the gateway, and to release it."""
 
     def act(self, given: Values) -> Values:
         """Nothing is changed, so nothing was there before."""

@@ -1,5 +1,5 @@
-"""Who works on a gateway: said there over the connection of a play's first role, before anything of it is done, and taken
-away over that of its last one. A task of its own for each would be a log-in more, as dear as a remedy.
+"""Who works on a gateway: said there over the connection of a play's first role, before anything of it is done, and
+taken away over that of its last one. A task of its own for each would be a log-in more, as dear as a remedy.
 
 Where a role fails, rollout.yml takes the marker away.
 """

@@ -5,9 +5,9 @@ The order is the fence: look at the practice, leave our marker on all of it, loo
 
 import secrets
 from collections.abc import Mapping, Sequence
-from itertools import chain, repeat
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 
 from provisioner import journal as journals
 from provisioner.ansible.results import StepResult

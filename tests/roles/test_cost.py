@@ -19,7 +19,7 @@ from tests.conftest import own_run_tag
 
 REMEDIES = ("java", "connector", "firewall", "antivirus", "service", "power")
 _PLAY = yaml.safe_load((resources.root() / "playbooks" / "rollout.yml").read_text("utf-8"))[0]["tasks"]
-# Around the remedies: what brings the roles in, which does not reach the gateway. It is claimed and released by its own.
+# Around the remedies: what brings the roles in, which does not reach the gateway. They claim and release it themselves.
 AROUND = sum(len(task[part]) for task in _PLAY for part in task.keys() & {"block", "always"})
 
 

@@ -189,7 +189,6 @@ def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
         "B84002-quiet": ("skipped", "not tried, because breaks did not finish here"),
     }
 
-
     assert acted["B84001-claims"].output[-1] == "failed: Release the gateway: the disk is gone"
 
 
