@@ -12,6 +12,8 @@ from typing import Any, Protocol
 CLAIM, RELEASE = "Claim the gateway", "Release the gateway"
 # The role that does nothing else, and the module that knows the marker.
 MARKER, MODULE = "marker", "work_marker"
+# The fact by which the later roles know that the first one has claimed.
+_CLAIMED = "provisioner_claimed"
 
 
 class Failed(Exception):
@@ -29,12 +31,16 @@ class Working(Protocol):
     """One role's work on one gateway."""
 
     check: bool
+    facts: dict[str, Any]
 
     def do(self, part: str, module: str, *, counts: bool = True, **options: Any) -> Mapping[str, Any]:
         """Run one module. Errors: Failed."""
 
     def given(self, name: str) -> Any:
         """The gateway's variable of that name; None where it has none."""
+
+    def refused(self, part: str, message: str) -> Failed:
+        """Why the work does not go on."""
 
     def place(self) -> tuple[bool, bool]:
         """Whether this is the first of the gateway's roles in the play, and whether it is the last."""
@@ -44,12 +50,16 @@ def claim(work: Working) -> None:
     """Leave the run's marker, and go no further where another team's stands, or where another PC answers than the row
     names. Plain Ansible leaves none, but heeds another's. A rehearsal writes nothing, so it marks nothing.
 
-    Errors: Failed.
+    A role that is not the first does nothing where the first has not claimed. Errors: Failed.
     """
     marker, computer = work.given("provisioner_marker"), work.given("provisioner_computer")
     first, _ = work.place()
     if first and marker is not None and not work.check:
         work.do(CLAIM, MODULE, counts=False, computer=computer or "", state="present", **marker)
+        work.facts[_CLAIMED] = marker["journal"]
+    elif marker is not None and not work.check:
+        if (work.given("ansible_facts") or {}).get(_CLAIMED) != marker["journal"]:
+            raise work.refused(CLAIM, "the first role here has not claimed the gateway; nothing was changed")
     elif first and marker is None and computer is not None:
         work.do(CLAIM, MODULE, counts=False, computer=computer, state="free")
 

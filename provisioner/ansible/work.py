@@ -48,11 +48,11 @@ class Work(ActionBase):  # type: ignore[misc]
         self.vars: Values = task_vars or {}
         self.check = bool(self._task.check_mode)
         self._parts: list[dict[str, Any]] = []
-        self._facts: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {}
         _, given = self.validate_argument_spec(argument_spec=dict(self.SPEC))
         try:
             claim(self)
-            self._facts["provisioner_before"] = self.act(given)
+            self.facts["provisioner_before"] = self.act(given)
             release(self)
         except Failed as failed:
             first = _chain(failed)[0]
@@ -62,7 +62,7 @@ class Work(ActionBase):  # type: ignore[misc]
             **result,
             "changed": any(part["changed"] for part in self._parts),
             "parts": self._parts,
-            "ansible_facts": self._facts,
+            "ansible_facts": self.facts,
             **({"diff": diffs} if diffs else {}),
         }
 
@@ -120,7 +120,7 @@ class Work(ActionBase):  # type: ignore[misc]
 
     def found(self, before: Values) -> None:
         """Tell what is there before anything of it is changed: should this run be ended in the middle, it is known."""
-        self._facts["provisioner_found"] = before
+        self.facts["provisioner_found"] = before
         if (asking := os.environ.get("PROVISIONER_ASK", "")) and self._task._role and not self.check:
             words = json.dumps([self.vars["inventory_hostname"], self._task._role.get_name(), before], default=str)
             try:

@@ -177,13 +177,18 @@ def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
     step = playbooks.step
     acted = playbooks.run(
         root,
-        *(step("B84001", "quiet"), step("B84001", "claims")),
+        *(step("B84001", "claims"), step("B84003", "quiet"), step("B84003", "claims")),
         *(step("B84002", "claims"), step("B84002", "breaks"), step("B84002", "quiet")),
         marker=WorkMarker(journal="j-1", known=(), by="", minutes=60),
     )
     assert {id: (one.result, one.message) for id, one in acted.items()} == {
-        "B84001-quiet": ("ok", ""),
         "B84001-claims": ("ok", ""),
+        # A role that claims nothing was the first: what comes after it does nothing either.
+        "B84003-quiet": ("ok", ""),
+        "B84003-claims": (
+            "failed",
+            "Claim the gateway: the first role here has not claimed the gateway; nothing was changed",
+        ),
         "B84002-claims": ("ok", ""),
         "B84002-breaks": ("failed", "Look at it: [31maccess denied"),
         "B84002-quiet": ("skipped", "not tried, because breaks did not finish here"),
@@ -209,6 +214,7 @@ def test_no_role_changes_a_gateway_that_it_has_not_claimed(role: str) -> None:
     spec.loader.exec_module(plugin := importlib.util.module_from_spec(spec))
     assert issubclass(plugin.ActionModule, Work)
     assert tasks[-1] is last[0]
+    assert last[0].keys() == {"name", last[1]}
     # What comes before it reads another gateway.
     assert all("ansible.builtin.fetch" in task and "delegate_to" in task for task in tasks[:-1])
 
