@@ -2,6 +2,9 @@
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +160,35 @@ def test_nobody_changes_another_pc_than_the_row_names_or_one_on_which_another_te
     left = playbooks.step("A81001", "marker", marker_stays=True)
     assert results(act(pretend, [left], journal="j-2")) == {"A81001-marker": ("ok", False)}
     assert run(named, None).result == "held"
+
+
+def test_one_role_by_plain_ansible_heeds_another_teams_marker_too(lab: Callable[..., Handle], tmp_path: Path) -> None:
+    pretend = lab("A81001")
+    left = playbooks.step("A81001", "marker", marker_stays=True)
+    assert results(act(pretend, [left])) == {"A81001-marker": ("ok", False)}
+    before = pretend.state()
+    hosts = inventory.of_fleet(load(pretend.folder))["_meta"]["hostvars"]
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}), "utf-8")
+    root = resources.root()
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(tmp_path / "hosts.json")),
+            *("-e", "step_role=firewall", str(root / "playbooks" / "step.yml")),
+        ],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+            "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
+            "PROVISIONER_FLEET": str(pretend.folder),
+            "LC_ALL": "C.UTF-8",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "another team works on this gateway: journal j-1" in done.stdout + done.stderr
+    assert pretend.state() == before
 
 
 STUB = """#!/usr/bin/python
