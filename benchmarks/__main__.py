@@ -61,6 +61,9 @@ def main() -> None:
     options.add_argument(
         "--applies", type=_numbers, default="10,50", help="How many fresh gateways are made ready, in one wave."
     )
+    options.add_argument(
+        "--alone", type=_numbers, default="100,200", help="How many more, without plain Ansible beside them."
+    )
     options.add_argument("--only-print", action="store_true", help="Do not write results.md.")
     given = options.parse_args()
     lines = list[Line]()
@@ -221,8 +224,10 @@ def _verbs(fleet: Path, nights: int) -> Iterator[Line]:
 
 def _applies(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
     """Fresh gateways made ready in one wave, against plain Ansible with the roles of now and of before."""
-    for size in given.applies:
-        one = applies.applied(folder / f"apply-{size}", size, _codes(size))
+    costs = list[tuple[int, Cost]]()
+    for size in sorted({*given.applies, *given.alone}):
+        one = applies.applied(folder / f"apply-{size}", size, _codes(size), peers=size in given.applies)
+        costs.append((size, one.apply))
         what = f"apply of {size} fresh gateways: "
         yield Line(what=what + "time", measured=one.apply.seconds, unit="s")
         yield Line(what=what + "CPU a gateway", measured=one.apply.cpu / size, unit="s")
@@ -236,6 +241,23 @@ def _applies(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
                 budgets = (1.1, None) if now else (0.6, 0.5)
                 yield Line(what=f"{what}time against {name}", measured=seconds, budget=budgets[0], ratio=True)
                 yield Line(what=f"{what}CPU against {name}", measured=cpu, budget=budgets[1], ratio=True)
+    for (fewer, less), (more, most) in pairwise(costs):
+        each = (most.seconds - less.seconds) / (more - fewer)
+        yield Line(what=f"one more fresh gateway, from {fewer} to {more}: time", measured=each, unit="s")
+        hours = (most.seconds + each * (_SYSTMONE - more)) / 3600
+        yield Line(what=f"{_SYSTMONE:,} fresh gateways, reckoned by that", measured=hours, unit="h")
+
+
+def _drifts(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
+    """The same steps on one gateway of a hundred, and on all of them."""
+    costs = {wrong: applies.drifted(folder / f"lab-{wrong}", _codes(_SMALL), wrong) for wrong in (1, _SMALL)}
+    for wrong, (audit, apply) in costs.items():
+        what = f"{wrong} of {_SMALL} gateways have drifted: "
+        yield Line(what=what + "audit", measured=audit.seconds, unit="s")
+        yield Line(what=what + "apply, time", measured=apply.seconds, unit="s")
+        yield Line(what=what + "apply, CPU", measured=apply.cpu, unit="s")
+    few, all_ = costs[1][1].cpu, costs[_SMALL][1].cpu
+    yield Line(what="apply to 1 % against apply to all, CPU", measured=few / all_)
 
 
 def _evening(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
@@ -275,6 +297,7 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Line]]] = {
     "commands": _commands,
     "audits": _audits,
     "applies": _applies,
+    "drifts": _drifts,
     "ways": _ways,
     "evening": _evening,
     "peers": _peers,

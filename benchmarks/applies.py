@@ -28,26 +28,23 @@ _CONTENT = ("roles", "plugins", "playbooks", "ansible.cfg")
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """What one wave of so many gateways cost; None of what could not be measured here."""
+    """What one wave of so many gateways cost; None of what was not, or could not be measured here."""
 
     gateways: int
     apply: Cost
-    plain: Cost
-    before: Cost | None
+    plain: Cost | None = None
+    before: Cost | None = None
 
 
-def applied(folder: Path, size: int, codes: list[str]) -> Applied:
-    """Make fresh gateways ready, three times over, each time from the beginning.
+def applied(folder: Path, size: int, codes: list[str], *, peers: bool = True) -> Applied:
+    """Make fresh gateways ready; with `peers` three times over, each time from the beginning.
 
     Errors: RuntimeError where one of them did not do its work.
     """
     with _fresh(folder / "apply", codes) as fleet:
-        with (fleet / "fleet.yml").open("a", encoding="utf-8") as file:
-            file.write(f"\nrollout:\n  waves: [{size}]\n")
-        cost([*PROVISIONER, "--fleet", fleet, "audit"])
-        cost([*PROVISIONER, "--fleet", fleet, "plan"])
-        words = ["apply", "latest", "--yes", "--now", "--because", "a benchmark"]
-        mine = cost([*PROVISIONER, "--fleet", fleet, *words], folder=fleet)
+        mine = _done(fleet, size)[1]
+    if not peers:
+        return Applied(gateways=size, apply=mine)
     with _fresh(folder / "plain", codes) as fleet:
         plain = _playbook(fleet, resources.root(), size)
     old = _content(folder / "content")
@@ -55,6 +52,28 @@ def applied(folder: Path, size: int, codes: list[str]) -> Applied:
         return Applied(gateways=size, apply=mine, plain=plain, before=None)
     with _fresh(folder / "before", codes) as fleet:
         return Applied(gateways=size, apply=mine, plain=plain, before=_playbook(fleet, old, size))
+
+
+def drifted(fleet: Path, codes: list[str], wrong: int) -> tuple[Cost, Cost]:
+    """Another host runs the Connector on so many of these gateways by now, and neither rule nor exclusion fits it: what
+    the audit that finds it and the apply that mends it cost.
+
+    Errors: RuntimeError where one of them did not do its work.
+    """
+    with client.running(fleet, [{"practice": code} for code in codes], state="ready") as lab:
+        for code in codes[:wrong]:
+            lab.set(code, "runs_by=winsw")
+        return _done(fleet, len(codes))
+
+
+def _done(fleet: Path, size: int) -> tuple[Cost, Cost]:
+    """An audit, and what its plan takes in one wave."""
+    with (fleet / "fleet.yml").open("a", encoding="utf-8") as file:
+        file.write(f"\nrollout:\n  waves: [{size}]\n")
+    audit = cost([*PROVISIONER, "--fleet", fleet, "audit"])
+    cost([*PROVISIONER, "--fleet", fleet, "plan"])
+    words = ["apply", "latest", "--yes", "--now", "--because", "a benchmark"]
+    return audit, cost([*PROVISIONER, "--fleet", fleet, *words], folder=fleet)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import remedies
+from provisioner.ansible.claim import MARKER
 from provisioner.model import Fleet, Gateway, Role, Step
 from provisioner.transport.credentials import SECRET, USER
 
@@ -142,6 +143,8 @@ def of_run(
         for gateway, variables in found.items():
             ids = ", ".join(step.id for step in steps if gateway in (step.gateway, step.values.get("carry_from")))
             variables["provisioner_marker"] = {**asdict(marker), "step": ids}
+            # One that only lends its files is marked too.
+            variables["provisioner_roles"] = variables["provisioner_roles"] or [MARKER]
     return {"all": {"hosts": found}}
 
 

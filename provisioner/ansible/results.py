@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from provisioner import foreign
+from provisioner.ansible.claim import RELEASE
 from provisioner.model import Step
 from provisioner.transport import diagnosis
 
 # No event of Ansible's: what a role found before it changes anything (`there`), as it told us itself.
 FOUND = "found"
-# The task of rollout.yml that takes our marker away: whatever becomes of it, the work is done or failed already.
-RELEASE = "Release the gateway"
+# What rollout.yml does where a role has failed: whatever becomes of it, what is said of the work is said already.
+AFTERWARDS = (RELEASE, "Say that it failed")
 _LONGEST_MESSAGE = 600
 _LONGEST_DIFFERENCE = 8000
 _MOST_LINES = 200
@@ -89,7 +90,7 @@ def by_step(
     """What became of each step, by its id, one for each. `said` is what Ansible printed last, for a step of which no
     event tells."""
     roles = {(step.gateway, step.role): _Role() for step in steps}
-    # Diagnosis outside any role of the gateway (the claim's, Ansible's own) is the first unfinished role's.
+    # Diagnosis outside any role of the gateway (Ansible's own) is the first unfinished role's.
     order: dict[str, list[str]] = {}
     held: dict[str, str] = {}
     for step in steps:
@@ -99,11 +100,13 @@ def by_step(
         gateway, role = str(data["host"]), str(data.get("role") or "")
         if gateway not in order:
             continue
+        if not role and data.get("task") in AFTERWARDS:
+            continue
+        if event["event"] == "runner_on_failed" and (data.get("res") or {}).get("held") is True:
+            held[gateway] = _message(data["res"])
         if role not in order[gateway]:
-            if event["event"] not in ("runner_on_failed", "runner_on_unreachable") or data.get("task") == RELEASE:
+            if event["event"] not in ("runner_on_failed", "runner_on_unreachable"):
                 continue
-            if (data.get("res") or {}).get("held") is True:
-                held[gateway] = _message(data["res"])
             role = next((role for role in order[gateway] if not roles[gateway, role].finished), order[gateway][-1])
         _note(roles[gateway, role], event["event"], data, check)
     acted: dict[str, StepResult] = {}

@@ -4,6 +4,7 @@ A task costs a process, a log-in and a shell. A role that were a task for each o
 times, and most of them for what is not to be done; so its modules run one after the other over one connection.
 """
 
+import gc
 import json
 import os
 import socket
@@ -14,21 +15,16 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from provisioner.ansible.broker import FOUND
+from provisioner.ansible.claim import MODULE, Failed, claim, release
 
 Values = Mapping[str, Any]
 
 # What a part with a secret in it says when it fails: what comes back of it might hold the secret.
 _HIDDEN = "it failed, and what came back is not shown, because a file of this practice holds a secret"
 _SECONDS = 10.0
-
-
-class Failed(Exception):
-    """A part of the work did not end well: which, and what came back."""
-
-    def __init__(self, part: str, message: str) -> None:
-        super().__init__(message)
-        self.part = part
-        self.message = message
+# This is loaded before the workers are forked, each from the same process: Python's garbage collector, if it was nearly
+# due there, would walk and so copy all of it in each worker of a task (60 ms of each, 20 gateways).
+gc.set_threshold(50_000)
 
 
 class Work(ActionBase):  # type: ignore[misc]
@@ -52,20 +48,32 @@ class Work(ActionBase):  # type: ignore[misc]
         self.vars: Values = task_vars or {}
         self.check = bool(self._task.check_mode)
         self._parts: list[dict[str, Any]] = []
-        self._facts: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {}
         _, given = self.validate_argument_spec(argument_spec=dict(self.SPEC))
         try:
-            self._facts["provisioner_before"] = self.act(given)
+            claim(self)
+            self.facts["provisioner_before"] = self.act(given)
+            release(self)
         except Failed as failed:
-            result |= {"failed": True, "msg": _words(failed), "part": _chain(failed)[0].part}
+            first = _chain(failed)[0]
+            result |= {"failed": True, "msg": _words(failed), "part": first.part, "held": first.held}
         diffs = [diff for part in self._parts for diff in part.pop("diff", ())]
         return {
             **result,
             "changed": any(part["changed"] for part in self._parts),
             "parts": self._parts,
-            "ansible_facts": self._facts,
+            "ansible_facts": self.facts,
             **({"diff": diffs} if diffs else {}),
         }
+
+    def given(self, name: str) -> Any:
+        """The gateway's variable of that name, as Ansible evaluates it; None where it has none."""
+        return self._templar.template(self.vars.get(name))
+
+    def place(self) -> tuple[bool, bool]:
+        """Whether this is the first of the gateway's roles in the play, and whether it is the last."""
+        roles, role = self.given("provisioner_roles") or [""], self._task._role and self._task._role.get_name()
+        return roles[0] == role, roles[-1] == role
 
     def do(
         self,
@@ -102,7 +110,7 @@ class Work(ActionBase):  # type: ignore[misc]
             }
         )
         if failed:
-            raise Failed(part, result["msg"])
+            raise Failed(part, result["msg"], held=module == MODULE and result.get("held") is True)
         return result
 
     def refused(self, part: str, message: str) -> Failed:
@@ -112,7 +120,7 @@ class Work(ActionBase):  # type: ignore[misc]
 
     def found(self, before: Values) -> None:
         """Tell what is there before anything of it is changed: should this run be ended in the middle, it is known."""
-        self._facts["provisioner_found"] = before
+        self.facts["provisioner_found"] = before
         if (asking := os.environ.get("PROVISIONER_ASK", "")) and self._task._role and not self.check:
             words = json.dumps([self.vars["inventory_hostname"], self._task._role.get_name(), before], default=str)
             try:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from provisioner.ansible import claim
 from provisioner.ansible.results import StepResult
 from provisioner.execute import failpoints, judge
 from provisioner.execute.failpoints import Failpoint
@@ -22,8 +23,8 @@ from provisioner.journal import Event
 from provisioner.model import Gateway, Result, Step
 from provisioner.model.controls import ONLY_CONNECTOR, SWITCHED_OFF
 
-# The role that does nothing but what the playbook does around all: claim the gateway, and release it.
-MARKER = "marker"
+# The role that does nothing but what is around each gateway's roles: claim it, and release it.
+MARKER = claim.MARKER
 # The variable that leaves the marker there after the play.
 STAYS = "marker_stays"
 
@@ -80,12 +81,12 @@ def come_back(run: Run, step: Step, before: judge.Observation, now: judge.Observ
     return (Result.WAITING, words) if back else None
 
 
-def _why_not(gateway: str, claim: StepResult) -> str:
-    if claim.result == "ok":
+def _why_not(gateway: str, said: StepResult) -> str:
+    if said.result == "ok":
         return ""
-    if claim.result == "held":
-        return f"not started: {gateway}, of the same practice: {claim.message}; {judge.HELD}"
-    why = claim.message or claim.result
+    if said.result == "held":
+        return f"not started: {gateway}, of the same practice: {said.message}; {judge.HELD}"
+    why = said.message or said.result
     return f"not started: {gateway}, of the same practice, could not be marked as worked on: {why}"
 
 

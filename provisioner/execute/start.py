@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 
 from provisioner import journal as journals
 from provisioner.ansible.results import StepResult
@@ -17,6 +18,9 @@ from provisioner.journal.standing import unsettled
 from provisioner.model import Result, Step
 from provisioner.plan import stopping
 from provisioner.plan.guards import connector_runs, why_not_beside, why_not_fenced, why_not_start
+
+# Between the looks at what was started, in seconds: what comes up comes up at once.
+_LOOKS = (0.2, 0.4, 0.8)
 
 
 def start(run: Run, steps: Sequence[Step]) -> None:
@@ -97,7 +101,7 @@ def _why_not(run: Run, step: Step, reading: judge.Observation) -> judge.Verdict 
 def _await(run: Run, steps: Sequence[Step], acted: Mapping[str, StepResult], begun: Mapping[str, datetime]) -> None:
     """Look at what was started until all of it works or the time to wait for Approve is over."""
     until = run.ports.now() + timedelta(seconds=run.patience)
-    left, asked = list(steps), False
+    left, asked, pauses = list(steps), False, chain(_LOOKS, repeat(POLL))
     while left:
         over = run.ports.now() >= until or run.ports.interrupted()
         left = _started(run, left, acted, begun, over=over)
@@ -105,7 +109,7 @@ def _await(run: Run, steps: Sequence[Step], acted: Mapping[str, StepResult], beg
             run.notify(events.PersonAwaited(steps=tuple(left), words=judge.APPROVE, until=until))
             asked = True
         if left:
-            run.ports.pause(POLL)
+            run.ports.pause(next(pauses))
 
 
 def _started(

@@ -23,6 +23,11 @@ ROLES = {
   ansible.builtin.set_fact:
     provisioner_before: {rule: "{{ quiet_text | default('none') }}"}
 """,
+    # Work that is nothing but what is around each role's: the gateway is claimed, and released.
+    "claims": """
+- name: Do nothing
+  claimed_gateway:
+""",
     "changes": """
 - name: Write a file
   ansible.builtin.copy:
@@ -136,7 +141,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled(folder: Path, roles: Mapping[str, str], library: str = "") -> Path:
     """A folder filled with the real playbook and these roles; modules of `library` go before ours."""
     plugins = resources.root() / "plugins"
-    kinds = "".join(f"{kind}_plugins = {plugins / kind}\n" for kind in ("lookup", "connection"))
+    kinds = "".join(f"{kind}_plugins = {plugins / kind}\n" for kind in ("action", "lookup", "connection"))
     kinds += f"doc_fragment_plugins = {plugins / 'doc_fragments'}\n"
     (folder / "ansible.cfg").write_text(
         f"[defaults]\nroles_path = roles\nlibrary = {library}:{plugins}/modules\n{kinds}"

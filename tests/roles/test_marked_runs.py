@@ -1,18 +1,23 @@
 """A run leaves a work marker on each gateway on which it works: who finds one waits, and none is left."""
 
+import importlib.util
 import json
-import socket
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from provisioner import remedies, resources
 from provisioner.ansible import inventory, playbook
 from provisioner.ansible.inventory import WorkMarker
-from provisioner.ansible.results import RELEASE, StepResult
+from provisioner.ansible.results import AFTERWARDS, StepResult
+from provisioner.ansible.work import Work
 from provisioner.execute import judge
 from provisioner.fleet import load
 from provisioner.lab import Handle
@@ -67,22 +72,15 @@ def test_a_gateway_is_marked_while_it_is_worked_on(lab: Callable[..., Handle]) -
     assert len(pretend.events()) == 6
 
 
-def test_a_marker_that_is_left_keeps_another_team_away_until_it_is_over(
-    lab: Callable[..., Handle], tmp_path: Path
-) -> None:
+def test_a_marker_that_is_left_keeps_another_team_away_until_it_is_over(lab: Callable[..., Handle]) -> None:
     pretend = lab("A81001", "A81002")
-    root = playbooks.filled(tmp_path, {"quiet": playbooks.ROLES["quiet"], "leaves": LEAVES})
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        leaves = playbooks.step("A81001", "leaves", leaves_port=closed.getsockname()[1])
-        gone = act(pretend, [playbooks.step("A81001", "quiet"), leaves], root=root)
-    # The work was done by then: that the line broke at the marker is no matter of the steps.
-    assert results(gone) == {"A81001-quiet": ("ok", False), "A81001-leaves": ("ok", False)}
+    leaves = playbooks.step("A81001", "marker", marker_stays=True)
+    assert results(act(pretend, [leaves])) == {"A81001-marker": ("ok", False)}
     left = there(pretend, "A81001")
     assert left is not None
     assert left == {
         "journal": "j-1",
-        "step": "A81001-quiet, A81001-leaves",
+        "step": "A81001-marker",
         "by": "{{ 6 * 7 }} Siân",
         "since": left["since"],
         "minutes": "60",
@@ -164,6 +162,35 @@ def test_nobody_changes_another_pc_than_the_row_names_or_one_on_which_another_te
     assert run(named, None).result == "held"
 
 
+def test_one_role_by_plain_ansible_heeds_another_teams_marker_too(lab: Callable[..., Handle], tmp_path: Path) -> None:
+    pretend = lab("A81001")
+    left = playbooks.step("A81001", "marker", marker_stays=True)
+    assert results(act(pretend, [left])) == {"A81001-marker": ("ok", False)}
+    before = pretend.state()
+    hosts = inventory.of_fleet(load(pretend.folder))["_meta"]["hostvars"]
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}), "utf-8")
+    root = resources.root()
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(tmp_path / "hosts.json")),
+            *("-e", "step_role=firewall", str(root / "playbooks" / "step.yml")),
+        ],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+            "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
+            "PROVISIONER_FLEET": str(pretend.folder),
+            "LC_ALL": "C.UTF-8",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "another team works on this gateway: journal j-1" in done.stdout + done.stderr
+    assert pretend.state() == before
+
+
 STUB = """#!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
 module = AnsibleModule({name: {} for name in ("journal", "known", "step", "by", "minutes", "computer", "state")})
@@ -173,42 +200,55 @@ module.exit_json(changed=True)
 """
 
 
-LEAVES = """
-- name: Go where nobody answers
-  ansible.builtin.set_fact:
-    ansible_connection: winrm
-    ansible_host: 127.0.0.1
-    ansible_port: "{{ leaves_port }}"
-    ansible_winrm_scheme: http
-    ansible_winrm_transport: ntlm
-- name: Say what was there
-  ansible.builtin.set_fact:
-    provisioner_before: {}
-"""
-
-
 def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
     """On this computer, with a double of the module that cannot take its marker away."""
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "work_marker.py").write_text(STUB, "utf-8")
-    roles = {name: playbooks.ROLES[name] for name in ("quiet", "breaks")}
+    roles = {name: playbooks.ROLES[name] for name in ("claims", "quiet", "breaks")}
     root = playbooks.filled(tmp_path, roles, str(tmp_path / "library"))
     step = playbooks.step
     acted = playbooks.run(
         root,
-        *(step("B84001", "quiet"), step("B84002", "breaks"), step("B84002", "quiet")),
+        *(step("B84001", "claims"), step("B84003", "quiet"), step("B84003", "claims")),
+        *(step("B84002", "claims"), step("B84002", "breaks"), step("B84002", "quiet")),
         marker=WorkMarker(journal="j-1", known=(), by="", minutes=60),
     )
     assert {id: (one.result, one.message) for id, one in acted.items()} == {
-        "B84001-quiet": ("ok", ""),
+        "B84001-claims": ("ok", ""),
+        # A role that claims nothing was the first: what comes after it does nothing either.
+        "B84003-quiet": ("ok", ""),
+        "B84003-claims": (
+            "failed",
+            "Claim the gateway: the first role here has not claimed the gateway; nothing was changed",
+        ),
+        "B84002-claims": ("ok", ""),
         "B84002-breaks": ("failed", "Look at it: [31maccess denied"),
         "B84002-quiet": ("skipped", "not tried, because breaks did not finish here"),
     }
 
+    assert acted["B84001-claims"].output[-1] == "failed: Release the gateway: the disk is gone"
 
-def test_the_task_whose_trouble_does_not_count_is_in_the_playbook() -> None:
+
+def test_the_tasks_whose_trouble_does_not_count_are_in_the_playbook() -> None:
     text = (resources.root() / "playbooks" / "rollout.yml").read_text("utf-8")
-    assert f"- name: {RELEASE}\n" in text
+    assert all(f"- name: {name}\n" in text for name in AFTERWARDS)
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (resources.root() / "roles").iterdir()))
+def test_no_role_changes_a_gateway_that_it_has_not_claimed(role: str) -> None:
+    """The first role's work claims it, and the last one's releases it: so all that a role does there is such work."""
+    root = resources.root()
+    tasks = yaml.safe_load((root / "roles" / role / "tasks" / "main.yml").read_text("utf-8"))
+    *before, last = [(task, key) for task in tasks for key in task if (root / f"plugins/action/{key}.py").exists()]
+    assert not before
+    spec = importlib.util.spec_from_file_location(f"of_{role}", root / f"plugins/action/{last[1]}.py")
+    assert spec and spec.loader
+    spec.loader.exec_module(plugin := importlib.util.module_from_spec(spec))
+    assert issubclass(plugin.ActionModule, Work)
+    assert tasks[-1] is last[0]
+    assert last[0].keys() == {"name", last[1]}
+    # What comes before it reads another gateway.
+    assert all("ansible.builtin.fetch" in task and "delegate_to" in task for task in tasks[:-1])
 
 
 WORDS = "another team works on this gateway: journal j-2, step s-1, for 60 minutes more at most"
