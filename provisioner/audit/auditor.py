@@ -13,6 +13,7 @@ from provisioner.audit.keeping import Kept, Memory
 from provisioner.evidence.question import SECTIONS
 from provisioner.evidence.reader import AskPassword, Reader, nobody
 from provisioner.journal import Journal, new_id
+from provisioner.journal.known import Held
 from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Problem
 from provisioner.report.view import view
 
@@ -186,7 +187,7 @@ class Auditor:
         self.journal.save(audit, words, "preflight" if title else "")
         return audit
 
-    def _carried(self, gateways: Sequence[Gateway], at: datetime) -> dict[str, Mapping[str, Any]]:
+    def _carried(self, gateways: Sequence[Gateway], at: datetime) -> dict[str, Held]:
         names = {gateway.name for gateway in gateways}
         return {
             name: section
@@ -206,7 +207,7 @@ def _by_gateway(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     return found
 
 
-def _with_endpoints(evidence: Evidence, carried: Mapping[str, Mapping[str, Any]]) -> Evidence:
+def _with_endpoints(evidence: Evidence, carried: Mapping[str, Held]) -> Evidence:
     if evidence.error or evidence.gateway not in carried or "endpoints" in evidence.sections:
         return evidence
-    return replace(evidence, sections={**evidence.sections, "endpoints": carried[evidence.gateway]})
+    return replace(evidence, sections={**evidence.sections, "endpoints": carried[evidence.gateway].plain})
