@@ -5,9 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from provisioner import fleet, foreign, resources
+from provisioner import fleet, foreign
 from provisioner.audit import evaluate, facts, policy
 from provisioner.audit.keeping import Kept, Memory
 from provisioner.evidence.question import SECTIONS
@@ -22,11 +21,6 @@ ENDPOINTS_LAST = timedelta(hours=1)
 
 # A gateway's reading, the facts that are known by it, and its findings.
 _Came = tuple[Evidence, Mapping[str, Fact], Sequence[Finding]]
-
-
-def open_policy() -> policy.Policy:
-    """The policy that ships with provisioner."""
-    return policy.load(resources.root() / "policy", facts.NAMES)
 
 
 Observe = Callable[[Iterator[Evidence], int], Iterator[Evidence]]

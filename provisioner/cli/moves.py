@@ -12,7 +12,7 @@ from provisioner.errors import LeaseHeld, PlanRefused
 from provisioner.execute import budget as budgets
 from provisioner.execute import engine
 from provisioner.execute.admission import Asked
-from provisioner.migration.case import Stand, again, title
+from provisioner.migration.stand import Stand, after, again, title
 from provisioner.model import FINISHED, Fleet, Plan, Reason, Step
 from provisioner.plan.rollout import budget_of
 from provisioner.report import words
@@ -149,11 +149,3 @@ def text(stand: Stand, fleet: Fleet) -> str:
         lines += instructions(stand.plan, fleet, [first], first.words)
     lines.append(f"Next: {again(stand.plan) if stand.open else after(stand.plan)}")
     return "\n".join(lines)
-
-
-def after(plan: Plan) -> str:
-    """What follows when all of a migration, its end or its way back is done."""
-    assert plan.move is not None
-    if plan.kind != "migration":
-        return "provisioner audit"
-    return f"in some days, once all works: provisioner migrate finish {plan.move.practice}"

@@ -14,8 +14,8 @@ from provisioner.evidence.answer import parse
 from provisioner.model import Evidence, Gateway, Problem
 from provisioner.model.lines import Lines
 
-# How many readings are taken apart and wait to be judged. Who judges is slower than hundreds who read, and taken apart an
-# answer is three times as large.
+# How many readings are taken apart and wait to be judged: who judges is slower than hundreds who read, and taken apart
+# an answer is three times as large.
 _WAITING = 16
 Ask = Callable[[Gateway], bytes]
 

@@ -125,7 +125,8 @@ def over(session: Session) -> Protocol:
 def converse(protocol: Protocol, given: Sequence[bytes], deadline: Callable[[], float]) -> bytes:
     """Settings line and script over a Protocol that is set up: what the script printed, its first line too.
 
-    `given` is in pieces, as Conversation.send_input takes them; `deadline` gives one of time.monotonic(). Errors: TimedOut, BadAnswer; whatever pywinrm raises.
+    `given` is in pieces, as Conversation.send_input takes them; `deadline` gives one of time.monotonic(). Errors:
+    TimedOut, BadAnswer; whatever pywinrm raises.
     """
     said = Conversation(protocol)
     said.open_shell()

@@ -8,7 +8,8 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.ansible.results import StepResult
-from provisioner.audit.auditor import Auditor, open_policy
+from provisioner.audit.auditor import Auditor
+from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet

@@ -12,6 +12,7 @@ from provisioner.cli.options import refuse_idle
 from provisioner.cli.verbs import audit as audits
 from provisioner.cli.verbs import plan as plans
 from provisioner.journal import Journal, standing
+from provisioner.migration.stand import after, again, newest
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.report import planned, words
@@ -69,14 +70,10 @@ def screen(
 
 def _next(found: Plan, journal: Journal) -> str:
     """The command that goes on with a plan, or with its end or way back where that has begun."""
-    # With them comes all that reads and changes gateways: 25 MB that no audit that is shown or reported needs.
-    from provisioner.cli import moves
-    from provisioner.migration import case
-
-    last = case.newest(journal, found)
+    last = newest(journal, found)
     left = standing.open_steps(journal, last)
     if last.move:
-        return case.again(last) if left else moves.after(last)
+        return again(last) if left else after(last)
     if not left:
         return "provisioner audit"
     return f"provisioner undo {last.of}" if last.of else f"provisioner apply {last.id}"
