@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.cli import moves, progress, provisioner, runs
 from provisioner.cli.options import Common
-from provisioner.cli.progress import Watch
+from provisioner.cli.watch import Watch
 from provisioner.errors import InputError
 from provisioner.execute.events import PersonAwaited, StepEnded
 from provisioner.journal import Event, Journal

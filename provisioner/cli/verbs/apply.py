@@ -15,7 +15,7 @@ from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, wanted_plan
 from provisioner.cli.options import common, moment, refuse_idle
-from provisioner.cli.progress import Watch
+from provisioner.cli.watch import Watch
 from provisioner.execute import admission, approving, by_ansible, judge
 from provisioner.execute.by_ansible import Stopping
 from provisioner.model import Fleet, Plan, Step
