@@ -50,7 +50,7 @@ ONLY_IMPORTERS = {
     "fastjsonschema": {"evidence"},
     "cryptography": {"record.signing", "transport.session", "lab"},
     "jinja2": {"report.html", "record.verify", "fleet.templates"},
-    "rich": {"cli", "report.screen", "report.table"},
+    "rich": {"cli", "report.screen"},
     "pydantic": {"model", "fleet.schema", "audit.controls", "journal", "lab"},
     "click": {"cli"},
     "yaml": {"fleet.yamlfile", "evidence.shapes", "ansible", "cli.verbs.read"},
