@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from provisioner import fleet
-from provisioner.audit.auditor import open_policy
+from provisioner.audit.shipped import open_policy
 from provisioner.execute import admission
 from provisioner.journal import Journal, standing
 from provisioner.model import Plan

@@ -40,9 +40,10 @@ def _instead(char: str) -> str:
     return _INSTEAD if unicodedata.category(char) in _NOTHING else " "
 
 
-def evidence(value: Any, depth: int = 0) -> Any:
-    """A JSON value, all of its text readable. Errors: Unfit for a number that is none or too large, or too deep."""
-    return _each(value, readable, depth)
+def evidence(value: Any) -> Any:
+    """A JSON value, all of its text readable: the same one where there is nothing to change. Errors: Unfit for a number
+    that is none or too large, or too deep."""
+    return value if _is_fit(value) else _each(value, readable, 0)
 
 
 def kept(value: Any, depth: int = 0) -> Any:
@@ -55,6 +56,34 @@ def _whole(text: str) -> str:
     if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", _INSTEAD).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _is_fit(value: Any) -> bool:
+    """Whether all of it is surely as `_each` would make it. Nearly all answers are, and to look is a seventh of the
+    work."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        below: list[Any] = []
+        for one in level:
+            kind = type(one)
+            if kind is str:
+                if not one.isprintable():
+                    return False
+            elif kind is dict:
+                below += one
+                below += one.values()
+            elif kind is list:
+                below += one
+            elif kind is float or kind is int:
+                # Of what is no number this is not true either.
+                if not -_LARGEST < one < _LARGEST:
+                    return False
+            elif kind is not bool and one is not None:
+                return False
+        if not below:
+            return True
+        level = below
+    return False
 
 
 def _each(value: Any, text: Any, depth: int) -> Any:

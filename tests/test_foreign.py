@@ -42,6 +42,21 @@ def test_whatever_is_taken_can_be_kept(value: Any) -> None:
             assert "\0" not in text
 
 
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else "x"
+
+
+@given(ANY | st.integers(35, 45).map(nested))
+def test_what_needs_no_change_is_found_by_looking_as_by_making_it_anew(value: Any) -> None:
+    try:
+        anew = foreign._each(value, foreign.readable, 0)
+    except foreign.Unfit:
+        with pytest.raises(foreign.Unfit):
+            foreign.evidence(value)
+    else:
+        assert foreign.evidence(value) == anew
+
+
 @given(ANY_TEXT)
 def test_what_is_readable_is_one_line_that_any_terminal_and_any_file_takes(text: str) -> None:
     found = foreign.readable(text)

@@ -5,14 +5,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from provisioner import fleet, foreign, resources
+from provisioner import fleet, foreign
 from provisioner.audit import evaluate, facts, policy
 from provisioner.audit.keeping import Kept, Memory
 from provisioner.evidence.question import SECTIONS
 from provisioner.evidence.reader import AskPassword, Reader, nobody
 from provisioner.journal import Journal, new_id
+from provisioner.journal.known import Held
 from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Problem
 from provisioner.report.view import view
 
@@ -21,11 +21,6 @@ ENDPOINTS_LAST = timedelta(hours=1)
 
 # A gateway's reading, the facts that are known by it, and its findings.
 _Came = tuple[Evidence, Mapping[str, Fact], Sequence[Finding]]
-
-
-def open_policy() -> policy.Policy:
-    """The policy that ships with provisioner."""
-    return policy.load(resources.root() / "policy", facts.NAMES)
 
 
 Observe = Callable[[Iterator[Evidence], int], Iterator[Evidence]]
@@ -186,7 +181,7 @@ class Auditor:
         self.journal.save(audit, words, "preflight" if title else "")
         return audit
 
-    def _carried(self, gateways: Sequence[Gateway], at: datetime) -> dict[str, Mapping[str, Any]]:
+    def _carried(self, gateways: Sequence[Gateway], at: datetime) -> dict[str, Held]:
         names = {gateway.name for gateway in gateways}
         return {
             name: section
@@ -206,7 +201,7 @@ def _by_gateway(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     return found
 
 
-def _with_endpoints(evidence: Evidence, carried: Mapping[str, Mapping[str, Any]]) -> Evidence:
+def _with_endpoints(evidence: Evidence, carried: Mapping[str, Held]) -> Evidence:
     if evidence.error or evidence.gateway not in carried or "endpoints" in evidence.sections:
         return evidence
-    return replace(evidence, sections={**evidence.sections, "endpoints": carried[evidence.gateway]})
+    return replace(evidence, sections={**evidence.sections, "endpoints": carried[evidence.gateway].plain})

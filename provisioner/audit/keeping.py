@@ -1,12 +1,11 @@
 """What an audit keeps of gateways while it reads others: little of each, for there are thousands."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from provisioner.audit import evaluate
 from provisioner.journal import Journal
+from provisioner.journal.known import Held, held
 from provisioner.model import Evidence, Fact, Finding, Status, packed
 from provisioner.model.controls import IDENTITY
 
@@ -42,7 +41,7 @@ class Memory:
         self._journal = journal
         self.seen = journal.seen()
         self._new: dict[str, dict[str, str]] = {}
-        self._measured: dict[str, tuple[datetime, Mapping[str, Any]]] = {}
+        self._measured: dict[str, tuple[datetime, Held]] = {}
 
     def note(self, evidence: Iterable[Evidence], findings: Iterable[Finding]) -> None:
         """Note what these gateways said, if their findings let it count."""
@@ -59,26 +58,10 @@ class Memory:
                 if self.seen.get(one.gateway) != identity:
                     self._new[one.gateway] = identity
             if "endpoints" in one.sections:
-                self._measured[one.gateway] = (one.taken_at, _Text(one.sections["endpoints"]))
+                self._measured[one.gateway] = (one.taken_at, held(one.sections["endpoints"]))
 
     def keep(self) -> None:
         """Write down what was noted."""
         if self._new:
             self._journal.see(self._new, datetime.now(UTC))
         self._journal.keep_endpoints(self._measured)
-
-
-class _Text(Mapping[str, Any]):
-    """A mapping held as its JSON, which takes a fifth of the room."""
-
-    def __init__(self, of: Mapping[str, Any]) -> None:
-        self._text = json.dumps(of)
-
-    def __getitem__(self, name: str) -> Any:
-        return json.loads(self._text)[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(json.loads(self._text))
-
-    def __len__(self) -> int:
-        return len(json.loads(self._text))

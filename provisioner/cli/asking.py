@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from provisioner.migration.case import confirm_command
+from provisioner.migration.stand import confirm_command
 from provisioner.model import Fleet, Outcome, Plan, Reason, Step
 from provisioner.report.words import owner
 

@@ -35,7 +35,7 @@ def controls(context: click.Context, _: click.Parameter, begun: str) -> list[Com
     """The controls of the policy."""
     with suppress(Exception), context.scope(cleanup=False):
         # Loaded here: a shell that completes other words need not wait for it.
-        from provisioner.audit.auditor import open_policy
+        from provisioner.audit.shipped import open_policy
 
         return _items((one.id for one in open_policy().controls), begun)
     return []

@@ -8,10 +8,10 @@ from provisioner.audit.auditor import Auditor
 from provisioner.cli import runs
 from provisioner.cli.asking import instructions
 from provisioner.cli.console import as_json, folded, out, say
-from provisioner.cli.progress import Screen
+from provisioner.cli.watch import Screen
 from provisioner.execute import engine, many
 from provisioner.execute.admission import Asked
-from provisioner.migration.case import Stand, again, title
+from provisioner.migration.stand import Stand, after, again, title
 from provisioner.model import FINISHED, Fleet, Plan, Reason, Step
 from provisioner.report import standing as standings
 from provisioner.report import words
@@ -148,11 +148,3 @@ def text(stand: Stand, fleet: Fleet) -> str:
         lines += instructions(stand.plan, fleet, [first], first.words)
     lines.append(f"Next: {again(stand.plan) if stand.open else after(stand.plan)}")
     return "\n".join(lines)
-
-
-def after(plan: Plan) -> str:
-    """What follows when all of a migration, its end or its way back is done."""
-    assert plan.move is not None
-    if plan.kind != "migration":
-        return "provisioner audit"
-    return f"in some days, once all works: provisioner migrate finish {plan.move.practice}"

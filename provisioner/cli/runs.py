@@ -14,7 +14,7 @@ from provisioner.cli.asking import still_asked
 from provisioner.cli.console import as_json, confirm, folded, lines, out, room, say
 from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
-from provisioner.cli.progress import Screen, Watch
+from provisioner.cli.watch import Screen, Watch
 from provisioner.execute import budget, by_ansible, engine
 from provisioner.execute.admission import Asked
 from provisioner.execute.by_ansible import Stopping

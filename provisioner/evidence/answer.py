@@ -67,7 +67,7 @@ def _taken_apart(
         try:
             # Here once, so that whatever comes after can keep and show all of it.
             section = foreign.evidence(sections[name])
-            _section_check(name)(section)
+            _check(name, section)
         except (foreign.Unfit, fastjsonschema.JsonSchemaException) as error:
             errors[name] = f"not of the promised shape: {str(error)[:200]}"
             continue
@@ -79,16 +79,25 @@ def _taken_apart(
     return data, errors, seconds
 
 
-def _section_check(name: str) -> Callable[[Any], Any]:
-    """A check of one section's shape."""
-    # Each takes 10 ms to compile: without the lock, each of 200 threads would do it when the first answers come.
+def _check(name: str, section: Any) -> None:
+    """Errors: fastjsonschema.JsonSchemaException where a section has not its shape."""
+    try:
+        _compiled(name, in_detail=False)(section)
+    except fastjsonschema.JsonSchemaException:
+        # Only this one says all of it; it is three times as long, and hardly ever wanted.
+        _compiled(name, in_detail=True)(section)
+        raise
+
+
+def _compiled(name: str, *, in_detail: bool) -> Callable[[Any], Any]:
+    # It takes some ms: without the lock, each of 200 threads would do it when the first answers come.
     with _compiling:
-        return _compiled(name)
+        return _compile(name, in_detail)
 
 
 @functools.cache
-def _compiled(name: str) -> Callable[[Any], Any]:
-    check: Callable[[Any], Any] = fastjsonschema.compile(shapes.section(name))
+def _compile(name: str, in_detail: bool) -> Callable[[Any], Any]:
+    check: Callable[[Any], Any] = fastjsonschema.compile(shapes.section(name), detailed_exceptions=in_detail)
     return check
 
 

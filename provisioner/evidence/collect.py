@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from provisioner import foreign, processes
@@ -13,7 +14,8 @@ from provisioner.evidence.answer import parse
 from provisioner.model import Evidence, Gateway, Problem
 from provisioner.model.lines import Lines
 
-# How many readings wait to be taken.
+# How many readings are taken apart and wait to be judged: who judges is slower than hundreds who read, and taken apart
+# an answer is three times as large.
 _WAITING = 16
 Ask = Callable[[Gateway], bytes]
 
@@ -26,11 +28,11 @@ def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int, lines: Lines | 
     Leaving the loop early (Ctrl-C) does not wait for the gateways that are still being asked.
     """
     waiting = _Waiting(gateways, lines or Lines((), {}))
-    # Who judges is slower than hundreds who read: what waits for it must not pile up.
-    done: queue.Queue[Evidence] = queue.Queue(_WAITING)
+    done: queue.Queue[Evidence] = queue.Queue()
+    room = threading.Semaphore(_WAITING)
     threads = [
         # Daemons, so that an impatient operator is not held by a gateway that does not answer.
-        threading.Thread(target=_work, args=(waiting, ask, done), daemon=True)
+        threading.Thread(target=_work, args=(waiting, ask, room, done), daemon=True)
         for _ in range(min(at_once, len(gateways)))
     ]
     processes.one_heap()
@@ -38,9 +40,12 @@ def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int, lines: Lines | 
     try:
         for _ in gateways:
             if not started and (gateway := waiting.next()):
-                done.put(one(gateway, ask))
+                found = one(gateway, ask)
                 waiting.over(gateway)
-            yield done.get()
+            else:
+                found = done.get()
+                room.release()
+            yield found
     finally:
         waiting.clear()
 
@@ -92,34 +97,64 @@ def _begin(threads: Sequence[threading.Thread]) -> int:
     return len(threads)
 
 
-def _work(waiting: _Waiting, ask: Ask, done: "queue.Queue[Evidence]") -> None:
+def _work(waiting: _Waiting, ask: Ask, room: threading.Semaphore, done: "queue.Queue[Evidence]") -> None:
     while gateway := waiting.next():
-        found = one(gateway, ask)
+        said = _asked(gateway, ask)
         waiting.over(gateway)
-        done.put(found)
+        room.acquire()
+        done.put(_evidence(said))
 
 
 def one(gateway: Gateway, ask: Ask) -> Evidence:
     """One gateway's Evidence. Never raises for anything that a gateway can cause."""
+    return _evidence(_asked(gateway, ask))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What a gateway answered, as it came, or why it did not; when it was asked, when that came, and how many seconds
+    that took."""
+
+    gateway: str
+    asked_at: datetime
+    came_at: datetime
+    seconds: float
+    answer: bytes | Exception
+
+
+def _asked(gateway: Gateway, ask: Ask) -> _Said:
     begun, at = time.monotonic(), datetime.now(UTC)
+    answer: bytes | Exception
     try:
-        sections = parse(ask(gateway))
+        answer = ask(gateway)
+    except Exception as error:
+        answer = error
+    now, took = datetime.now(UTC), time.monotonic() - begun
+    return _Said(gateway=gateway.name, asked_at=at, came_at=now, seconds=took, answer=answer)
+
+
+def _evidence(said: _Said) -> Evidence:
+    try:
+        if isinstance(said.answer, Exception):
+            raise said.answer
+        data, errors, seconds = parse(said.answer)
     except GatewayError as error:
         kind = type(error).__name__
-        problem = Problem(kind=kind, message=error.message, hint=error.hint, absent=error.absent)
-        return Evidence(gateway=gateway.name, taken_at=at, seconds=time.monotonic() - begun, error=problem)
+        return _none(said, Problem(kind=kind, message=error.message, hint=error.hint, absent=error.absent))
     except Exception as error:
         # A fault of ours must cost one gateway only, and must be seen.
         words = foreign.readable(f"{type(error).__name__}: {error}")
-        problem = Problem(kind="Fault", message=words, hint="Please report this.")
-        return Evidence(gateway=gateway.name, taken_at=at, seconds=time.monotonic() - begun, error=problem)
-    data, errors, seconds = sections
+        return _none(said, Problem(kind="Fault", message=words, hint="Please report this."))
     return Evidence(
-        gateway=gateway.name,
+        gateway=said.gateway,
         # When the answer came: the gateway looked at its clock before that, and not longer ago than all of it took.
-        taken_at=datetime.now(UTC),
-        seconds=time.monotonic() - begun,
+        taken_at=said.came_at,
+        seconds=said.seconds,
         sections=data,
         section_errors=errors,
         section_seconds=seconds,
     )
+
+
+def _none(said: _Said, problem: Problem) -> Evidence:
+    return Evidence(gateway=said.gateway, taken_at=said.asked_at, seconds=said.seconds, error=problem)

@@ -65,7 +65,7 @@ class Reader:
         self.ticket = credentials.ticket(connection, credential, folder)
         self._laps = directory(fleet, None) if connection.credential == "laps" else None
         self._caller = _caller(fleet, credential, self.ticket, self._guard)
-        self._script = question.script()
+        self._script = question.script().encode("ascii")
 
     def probe(self, gateway: Gateway) -> bool:
         """Whether the gateway answers again, by its WinRM and without a log-in."""

@@ -18,7 +18,6 @@ from provisioner.record.approval import Approval, Proof
 from provisioner.report import approval as shown
 from provisioner.report import words
 
-APPROVED = "approved"
 # That a plan was made and waits for its approval: who gives the same command again goes on with that one.
 _ASKED_FOR = "approval_asked"
 _LONGEST = timedelta(days=90)
@@ -103,7 +102,7 @@ def give(journal: Journal, fleet: Fleet, plan: Plan, proof: Proof, now: datetime
         "by": proof.by,
         "accounts": list(proof.accounts),
     }
-    journal.append([Event(at=now, kind=APPROVED, plan=plan.id, body=body)])
+    journal.append([Event(at=now, kind=standing.APPROVED, plan=plan.id, body=body)])
     return given
 
 
@@ -133,7 +132,7 @@ def granted(journal: Journal, fleet: Fleet, plan: Plan, asked: Asked, now: datet
         why.append(fault)
     if not why:
         who = ", ".join(one.called for one in fleet.settings.rollout.approvers) or "nobody: see rollout.approvers"
-        others = sorted({event.plan for event in journal.events(kinds=(APPROVED,))})
+        others = sorted({event.plan for event in journal.events(kinds=(standing.APPROVED,))})
         also = f" An approval is for its plan alone ({others[-1]} has one)." if others else ""
         hint = f"By one of these ({who}): provisioner approve {plan.id}; then the same command again."
         raise PlanRefused(f"{plan.id} is not approved, and fleet.yml asks for that.{also}", hint)
@@ -146,7 +145,7 @@ def _given(journal: Journal, plan: Plan) -> Iterator[tuple[Plan, Proof]]:
         whole = journal.load(about) if about else None
         if not isinstance(whole, Plan):
             continue
-        for event in reversed(journal.events(about, kinds=(APPROVED,))):
+        for event in reversed(journal.events(about, kinds=(standing.APPROVED,))):
             try:
                 proof = Proof.of(event.body)
                 covers = about == plan.id or approvals.read(proof.text).way_back

@@ -29,6 +29,7 @@ from provisioner.journal.entries import (
     started,
 )
 from provisioner.journal.file import File
+from provisioner.journal.known import Held
 from provisioner.journal.place import Place
 from provisioner.model import Audit, Evidence, Fleet, Outcome, Plan
 from provisioner.model.adapters import adapter
@@ -365,13 +366,13 @@ class Journal:
     def seen(self) -> dict[str, dict[str, str]]:
         """The identity last seen at each gateway: computer_name, serial, machine_guid."""
         with self._file.read() as connection:
-            return {gateway: body for gateway, (_, body) in known.every(connection, "identity").items()}
+            return {gateway: body.plain for gateway, (_, body) in known.every(connection, "identity").items()}
 
     def see(self, identities: Mapping[str, Mapping[str, str]], at: datetime) -> None:
         """Keep the identities of gateways as they are from now on."""
         self._keep("identity", {gateway: (at, body) for gateway, body in identities.items()})
 
-    def endpoints(self, since: datetime | None = None) -> dict[str, tuple[datetime, dict[str, Any]]]:
+    def endpoints(self, since: datetime | None = None) -> dict[str, tuple[datetime, Held]]:
         """Each gateway's `endpoints` section as last measured, ever or since then, and when."""
         with self._file.read() as connection:
             return known.every(connection, "endpoints", since)

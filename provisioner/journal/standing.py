@@ -10,6 +10,8 @@ from provisioner.model import FINISHED, Plan, Step, results
 from provisioner.model.plan import STOP
 from provisioner.model.results import Stands
 
+APPROVED = "approved"
+
 
 def open_migrations(journal: Journal) -> dict[str, str]:
     """The plan of each practice's open migration."""
@@ -20,6 +22,11 @@ def open_migrations(journal: Journal) -> dict[str, str]:
         else:
             opened[event.plan] = str(event.body["practice"])
     return {practice: plan for plan, practice in opened.items()}
+
+
+def was_approved(journal: Journal, plan_id: str) -> bool:
+    """Whether anybody ever approved a plan; whether that still counts is another question."""
+    return bool(journal.events(plan_id, kinds=(APPROVED,)))
 
 
 def was_begun(journal: Journal, plan: str) -> bool:

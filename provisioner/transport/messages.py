@@ -40,11 +40,12 @@ class Conversation:
         root = self._said(_run(program, arguments))
         self._command = _text(node for node in root.iter() if node.tag.endswith("CommandId"))
 
-    def send_input(self, given: bytes) -> None:
-        """All of its standard input."""
-        before, after = _worded(_send).split(base64.b64encode(_INPUT).decode())
+    def send_input(self, *given: bytes) -> None:
+        """All of its standard input, in pieces, each but the last of a length that is a multiple of three."""
+        assert not any(len(piece) % 3 for piece in given[:-1])
+        before, after = _worded(_send).split(_encoded(_INPUT).decode())
         # As bytes, which the session takes too: in hundreds of threads each copy of 100 kB counts.
-        pieces = (self._filled(before).encode(), base64.b64encode(given), self._named(after).encode())
+        pieces = (self._filled(before).encode(), *map(_encoded, given), self._named(after).encode())
         self._protocol.send_message(cast(str, b"".join(pieces)))
 
     def output(self) -> tuple[bytes, bytes, int, bool]:
@@ -83,6 +84,12 @@ def _text(nodes: Iterable[ET.Element]) -> str:
     for node in nodes:
         return node.text or ""
     raise LookupError("the answer does not say it")
+
+
+# What all gateways are given is encoded once, and is there once, however many are given it at the same time.
+@functools.lru_cache(maxsize=8)
+def _encoded(piece: bytes) -> bytes:
+    return base64.b64encode(piece)
 
 
 class _Worded(Exception):

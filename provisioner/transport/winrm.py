@@ -6,7 +6,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,20 +64,22 @@ def tls_context(connection: Connection, folder: Path) -> ssl.SSLContext | None:
     return context
 
 
-def run(gateway: Gateway, caller: Caller, script: str, settings: Mapping[str, Any]) -> bytes:
-    """Run the script on the gateway with its settings and give what it printed.
+def run(gateway: Gateway, caller: Caller, script: bytes, settings: Mapping[str, Any]) -> bytes:
+    """Run the script, in ASCII, on the gateway with its settings and give what it printed. One script for all gateways
+    is held once.
 
     Errors: Unreachable, Refused, TimedOut, BadAnswer, NotTried.
     """
-    line = json.dumps(settings)
-    if (size := len(line) + 1 + len(script)) > LARGEST_INPUT:
+    said = json.dumps(settings).encode("ascii")
+    line = said + b" " * (-(len(said) + 1) % 3) + b"\n"
+    if (size := len(line) + len(script)) > LARGEST_INPUT:
         raise InputError(f"script and settings are {size} bytes, the most is {LARGEST_INPUT}.")
     deadline = time.monotonic() + caller.connection.deadline
     session = Session(_endpoint(gateway, caller, deadline), caller.login)
     try:
         with in_words():
             # Asked for anew each time: what was waited for one's turn to log in does not count.
-            return converse(over(session), f"{line}\n{script}".encode("ascii"), lambda: session.deadline)
+            return converse(over(session), (line, script), lambda: session.deadline)
     finally:
         session.close_session()
 
@@ -120,19 +122,18 @@ def over(session: Session) -> Protocol:
     return protocol  # type: ignore[no-any-return]
 
 
-def converse(protocol: Protocol, given: bytes, deadline: Callable[[], float]) -> bytes:
+def converse(protocol: Protocol, given: Sequence[bytes], deadline: Callable[[], float]) -> bytes:
     """Settings line and script over a Protocol that is set up: what the script printed, its first line too.
 
-    `deadline` gives one of time.monotonic(). Errors: TimedOut, BadAnswer; whatever pywinrm raises.
+    `given` is in pieces, as Conversation.send_input takes them; `deadline` gives one of time.monotonic(). Errors:
+    TimedOut, BadAnswer; whatever pywinrm raises.
     """
     said = Conversation(protocol)
     said.open_shell()
     try:
         said.run_command("powershell.exe", "-NoProfile", "-NonInteractive", "-Command", BOOTSTRAP)
         try:
-            said.send_input(given)
-            # Hundreds wait for their answers at the same time, and each would hold the script until then.
-            del given
+            said.send_input(*given)
             answer = _output(said, deadline)
         except BaseException:
             _tidy(said.end_command)

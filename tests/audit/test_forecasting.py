@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.audit.auditor import open_policy
 from provisioner.audit.forecasting import Latest, endings
+from provisioner.audit.shipped import open_policy
 from provisioner.model import Evidence, Fleet, Waiver
 from provisioner.model.ending import Ending
 from tests.fixtures.lab import NOW as LAB_NOW

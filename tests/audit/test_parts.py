@@ -14,9 +14,10 @@ import time_machine
 from click.testing import CliRunner, Result
 
 from provisioner import fleet as fleets
-from provisioner.audit.auditor import Auditor, open_policy
+from provisioner.audit.auditor import Auditor
 from provisioner.audit.causes import causes
 from provisioner.audit.evaluate import readiness
+from provisioner.audit.shipped import open_policy
 from provisioner.cli import provisioner
 from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal

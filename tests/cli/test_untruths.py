@@ -11,11 +11,11 @@ import pytest
 
 from provisioner.cli import lookup, moves, progress, provisioner, runs
 from provisioner.cli.options import Common
-from provisioner.cli.progress import Screen, Watch
+from provisioner.cli.watch import Screen, Watch
 from provisioner.errors import InputError
 from provisioner.execute.events import PersonAwaited, StepEnded
 from provisioner.journal import Event, Journal
-from provisioner.migration import case
+from provisioner.migration import stand
 from provisioner.model import Outcome, Plan, Reason, Result
 from provisioner.plan.causes import causes
 from provisioner.report.view import view
@@ -107,7 +107,7 @@ def waiting(folder: Path) -> tuple[Operator, Plan]:
 
 def status(operator: Operator, planned: Plan) -> str:
     with operator.journal() as opened:
-        return moves.text(case.stand(opened, planned.id), operator.world().fleet)
+        return moves.text(stand.stand(opened, planned.id), operator.world().fleet)
 
 
 def test_status_says_once_what_is_asked_and_how_it_is_confirmed(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_run_that_only_waits_says_so_and_how_to_confirm(tmp_path: Path, capsys
     operator, planned = waiting(tmp_path)
     ended = operator.run(planned)
     with operator.journal() as opened, within():
-        again, then = case.again(planned), moves.after(planned)
+        again, then = stand.again(planned), stand.after(planned)
         runs.show(planned, ended, operator.world().fleet, opened, again=again, then=then)
     said = capsys.readouterr().out
     assert "Mend what is said above" not in said and "Nothing has failed" in said

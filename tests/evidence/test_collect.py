@@ -58,6 +58,11 @@ def test_a_section_of_another_shape_is_an_error_of_that_section(section: object)
     assert errors["disk"].startswith("not of the promised shape")
 
 
+def test_what_is_wrong_with_a_shape_is_said_in_full() -> None:
+    _, errors, _ = parse(answer({"disk": {"ms": 1, "data": None}}))
+    assert errors == {"disk": "not of the promised shape: data must contain ['error'] properties"}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -142,7 +142,9 @@ def _http(folder: Path) -> Target:
             connection = Connection(transport="basic", tls=False, user="u", credential="file", deadline=3.0)
             login = Login(transport="basic", user="u", password="p", turn=credentials.LoginGuard().turn)
             caller = winrm.Caller(connection=connection, tls=None, login=login)
-            return collect.one(_gateway(port), lambda gateway: winrm.run(gateway, caller, question.script(), {}))
+            return collect.one(
+                _gateway(port), lambda gateway: winrm.run(gateway, caller, question.script().encode(), {})
+            )
 
     found = read(whole)
     assert found.error is None and not found.section_errors, found

@@ -146,7 +146,7 @@ def test_a_weakened_lab_says_so_to_the_product(weakened: Handle) -> None:
     login = Login(transport="basic", user=weakened.user, password=weakened.password, turn=LoginGuard().turn)
     caller = winrm.Caller(connection=connection, tls=winrm.tls_context(connection, Path()), login=login)
     settings = Settings(version=1, endpoints=("192.0.2.5",))
-    data, errors, _ = parse(winrm.run(gateway, caller, script(), question(settings, ("winrm",))))
+    data, errors, _ = parse(winrm.run(gateway, caller, script().encode(), question(settings, ("winrm",))))
     assert errors == {}
     assert (data["winrm"]["basic"], data["winrm"]["allow_unencrypted"]) == (True, True)
 

@@ -15,7 +15,8 @@ import pytest
 
 from provisioner import fleet as fleets
 from provisioner import processes, remedies
-from provisioner.audit.auditor import Auditor, open_policy
+from provisioner.audit.auditor import Auditor
+from provisioner.audit.shipped import open_policy
 from provisioner.evidence.question import SECTIONS
 from provisioner.evidence.reader import Reader
 from provisioner.execute.by_ansible import actor

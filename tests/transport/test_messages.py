@@ -63,7 +63,7 @@ def test_each_message_is_pywinrms(pywinrm: Line) -> None:
     said = Conversation(protocol(line))
     said.open_shell()
     said.run_command("a.exe", "-b", '"<&')
-    said.send_input(b"one\ntwo")
+    said.send_input(b"one", b"\ntwo")
     assert said.output() == (b"#provisioner FullLanguage\nok", b"what", 3, True)
     said.end_command()
     said.close_shell()
@@ -73,7 +73,7 @@ def test_each_message_is_pywinrms(pywinrm: Line) -> None:
 def test_each_message_has_an_id_of_its_own() -> None:
     line = Line()
     for _ in range(2):
-        converse(protocol(line), b"given", lambda: float("inf"))
+        converse(protocol(line), [b"given"], lambda: float("inf"))
     ids = [re.findall("uuid:[0-9a-f-]{36}", message) for message in line.sent]
     assert all(len(its) == 1 for its in ids)
     assert len({its[0] for its in ids}) == len(ids)
@@ -81,5 +81,5 @@ def test_each_message_has_an_id_of_its_own() -> None:
 
 def test_a_gateway_is_told_six_messages() -> None:
     line = Line()
-    converse(protocol(line), b"given", lambda: float("inf"))
+    converse(protocol(line), [b"given"], lambda: float("inf"))
     assert len(line.sent) == 6

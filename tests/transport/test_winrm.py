@@ -63,7 +63,7 @@ def call(shared: Handle) -> Iterator[Call]:
             turn=no_turn if guard is None else LoginGuard().turn if guard is UNGUARDED else lambda: guard.turn(name),
         )  # fmt: skip
         caller = winrm.Caller(connection=connection, tls=winrm.tls_context(connection, Path()), login=login)
-        return winrm.run(gateway, caller, script(), question(SETTINGS, ("account", "disk")))
+        return winrm.run(gateway, caller, script().encode(), question(SETTINGS, ("account", "disk")))
 
     yield run
     for gateway in ("A84002", "A84005", "A84006"):
@@ -339,7 +339,7 @@ def test_more_than_one_envelope_is_refused_before_it_is_sent(call: Call) -> None
     login = Login(transport="basic", user="x", password="x", turn=LoginGuard().turn)
     caller = winrm.Caller(connection=connection, tls=None, login=login)
     with pytest.raises(InputError, match="bytes"):
-        winrm.run(gateway, caller, "x" * winrm.LARGEST_INPUT, {})
+        winrm.run(gateway, caller, b"x" * winrm.LARGEST_INPUT, {})
 
 
 def test_a_ca_file_that_is_no_certificate(tmp_path: Path) -> None:

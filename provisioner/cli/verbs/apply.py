@@ -8,16 +8,18 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.ansible.results import StepResult
-from provisioner.audit.auditor import Auditor, open_policy
+from provisioner.audit.auditor import Auditor
+from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, reason, wanted_plan
 from provisioner.cli.options import common, moment, refuse_idle
-from provisioner.cli.progress import Screen, Watch
 from provisioner.cli.verbs import plan as plans
+from provisioner.cli.watch import Screen, Watch
 from provisioner.execute import admission, approving, by_ansible, engine, judge
 from provisioner.execute.by_ansible import Stopping
+from provisioner.journal import standing
 from provisioner.model import Fleet, Plan, Step
 from provisioner.plan.guards import START
 from provisioner.report import differences
@@ -70,7 +72,7 @@ def command(
             approving.granted(journal, fleet, found, asked, datetime.now(UTC))
         auditor = progress.auditor(fleet, policy, journal)
         if dry_run:
-            approved = bool(journal.events(found.id, kinds=(approving.APPROVED,)))
+            approved = standing.was_approved(journal, found.id)
             return _rehearse(found, auditor, plans.following(found, fleet, approved=approved))
         engine.refuse_running(journal, found, datetime.now(UTC))
         runs.ask(found, journal)

@@ -19,7 +19,7 @@ from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import admission, approving
 from provisioner.execute.approving import Wanted
 from provisioner.journal import Journal
-from provisioner.migration.case import again
+from provisioner.migration.stand import again
 from provisioner.model import Fleet, Plan
 from provisioner.model.settings import Approver
 from provisioner.record import approval as approvals

@@ -26,7 +26,7 @@ def command(whole: bool) -> int:
     """
     refuse_all_as_json(whole)
     # Here, because `show`, `plan` and `report` print audits too, and what reads gateways takes a while to load.
-    from provisioner.audit.auditor import open_policy
+    from provisioner.audit.shipped import open_policy
     from provisioner.cli import progress
 
     policy = open_policy()

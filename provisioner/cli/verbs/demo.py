@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from provisioner import fleet, resources
-from provisioner.audit.auditor import open_policy
 from provisioner.audit.evaluate import readiness
+from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.console import lines, open_journal, out, width
 from provisioner.cli.options import common

@@ -123,7 +123,7 @@ def _knocked(addresses: Sequence[str], ask: Any) -> list[str]:
 
 def _read(candidates: Sequence[Candidate], fleet: Fleet, reader: Reader) -> list[Candidate]:
     # Loaded here: who only lists needs neither policy nor progress.
-    from provisioner.audit.auditor import open_policy
+    from provisioner.audit.shipped import open_policy
     from provisioner.cli.progress import reading
 
     def observe(evidence: Iterator[Evidence], total: int) -> Iterator[Evidence]:

@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import click
 
 from provisioner.audit import forecasting
-from provisioner.audit.auditor import open_policy
 from provisioner.audit.forecasting import Latest, endings
 from provisioner.audit.scope import is_of
+from provisioner.audit.shipped import open_policy
 from provisioner.cli.columns import listed, some, width, wrapped
 from provisioner.cli.console import as_json, open_fleet, open_journal, out, say
 from provisioner.journal import Journal
-from provisioner.migration.case import gateways_started
+from provisioner.migration.stand import gateways_started
 from provisioner.model import Audit, Evidence, Fleet
 from provisioner.model.ending import Ending
 from provisioner.report import words

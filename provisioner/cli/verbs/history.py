@@ -1,19 +1,22 @@
 """`provisioner history`: what is in the journal; and letting go of what is old."""
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from provisioner import processes
-from provisioner.cli.console import as_json, confirm, open_fleet, open_journal, out, say, table
+from provisioner.cli.console import as_json, confirm, lines, open_fleet, open_journal, out, say, width
 from provisioner.cli.options import common, is_typed, refuse_idle
 from provisioner.errors import JournalError
 from provisioner.journal import Entry, Journal, Pruned
-from provisioner.report import table as tables
+from provisioner.report import table
 from provisioner.report.words import counted
 
+# How wide a line is where no terminal has it.
+_WIDE = 160
 # After that long all of a journal is to be looked at again.
 _LONG_AGO = timedelta(days=31)
 
@@ -36,10 +39,14 @@ def command(last: int, prune: int | None) -> int:
     if as_json():
         out(json.dumps({"version": 1, "entries": [_document(entry) for entry in entries]}, indent=2))
         return _told(wrong)
-    table(tables.History([(entry.at, entry.kind, entry.id, entry.title) for entry in entries]))
+    lines(table.history([(one.at, one.kind, one.id, one.title) for one in entries], _columns()))
     if verified and datetime.now(UTC) - verified > _LONG_AGO:
         say(f"All of the journal was last verified on {verified:%-d %B %Y}: provisioner journal verify")
     return _told(wrong)
+
+
+def _columns() -> int:
+    return width() if sys.stdout.isatty() else _WIDE
 
 
 def _prune(journal: Journal, days: int) -> int:

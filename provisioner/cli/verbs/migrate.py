@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from provisioner.audit.auditor import Auditor, open_policy
+from provisioner.audit.auditor import Auditor
+from provisioner.audit.shipped import open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
 from provisioner.cli.console import as_json, confirm, folded, open_journal, out, say, whole_fleet
@@ -24,6 +25,8 @@ from provisioner.fleet.moves import moves as moves_of
 from provisioner.journal import Journal, standing
 from provisioner.migration import case
 from provisioner.migration.case import Planned
+from provisioner.migration.stand import after, again, open_migration, stand
+from provisioner.migration.stand import confirm as note
 from provisioner.model import Plan
 
 Command = Callable[..., Any]
@@ -134,9 +137,9 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
     """Say that a person's step is done, where no reading shows it. `migrate status` lists them."""
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
-        plan = case.confirm(journal, practice, step, by=by, words=words)
+        plan = note(journal, practice, step, by=by, words=words)
     out(f"{practice}: {step} is confirmed by {by.strip()}.")
-    out(f"Next: {case.again(plan)}")
+    out(f"Next: {again(plan)}")
     return 0
 
 
@@ -149,7 +152,7 @@ def status(practice: str | None) -> int:
         found = standing.open_migrations(journal)
         if wanted and wanted not in found:
             raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")
-        stands = [case.stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
+        stands = [stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
     if as_json():
         out(json.dumps({"version": 1, "migrations": [moves.document(stand) for stand in stands]}, indent=2))
     else:
@@ -183,7 +186,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
     with open_journal(fleet) as journal:
         admission.trusted(journal, datetime.now(UTC))
         admission.at_home(journal)
-        migration = case.open_migration(journal, practice)
+        migration = open_migration(journal, practice)
         auditor = progress.auditor(fleet, policy, journal)
         planned = plan_of(auditor, migration)
         if planned.new:
@@ -196,7 +199,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
         for gap in plan.gaps:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         ended = runs.run(plan, auditor, asked)
-        runs.show(plan, ended, fleet, journal, again=case.again(plan), then=moves.after(plan))
+        runs.show(plan, ended, fleet, journal, again=again(plan), then=after(plan))
         if ended.exit_code == 5:
             out(moves.by_hand(plan, ended))
         return 5 if plan.gaps and plan.kind == "undo" and not ended.exit_code else ended.exit_code

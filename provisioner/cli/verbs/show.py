@@ -12,6 +12,7 @@ from provisioner.cli.options import refuse_idle
 from provisioner.cli.verbs import audit as audits
 from provisioner.cli.verbs import plan as plans
 from provisioner.journal import Journal, standing
+from provisioner.migration.stand import after, again, newest
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.report import planned, words
@@ -69,17 +70,12 @@ def screen(
 
 def _next(found: Plan, fleet: Fleet, journal: Journal) -> str:
     """The line with the command that goes on with a plan, or with its end or way back where that has begun."""
-    # With them comes all that reads and changes gateways: 25 MB that no audit that is shown or reported needs.
-    from provisioner.cli import moves
-    from provisioner.execute.approving import APPROVED
-    from provisioner.migration import case
-
-    last = case.newest(journal, found)
+    last = newest(journal, found)
     left = standing.open_steps(journal, last)
     if last.move:
-        return f"Next: {case.again(last) if left else moves.after(last)}"
+        return f"Next: {again(last) if left else after(last)}"
     if not left:
         return "Next: provisioner audit"
     if last.of:
         return f"Next: provisioner undo {last.of}"
-    return plans.following(last, fleet, approved=bool(journal.events(last.id, kinds=(APPROVED,))))
+    return plans.following(last, fleet, approved=standing.was_approved(journal, last.id))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import fleet as fleets
-from provisioner.audit.auditor import open_policy
+from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
