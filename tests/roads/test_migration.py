@@ -143,6 +143,14 @@ def test_killed_while_the_new_one_starts_and_led_back(lab: Handle, provisioner: 
     lab.set(NEW, "none")
     lab.set(NEW, "systmone=off")
     lab.set(OLD, "systmone=gateway")
+    with Journal.open(fleet / ".provisioner" / "journal.db") as journal:
+        kept, now = len(journal.kept("plan")), datetime.now(UTC)
+        journal.take([f"migration-{CODE}"], processes.this(), "apply", now, now + timedelta(hours=4))
+        # What another process does just now is no matter for a way back, and none is planned.
+        early = provisioner("migrate", "undo", CODE, "--yes", fleet=fleet)
+        assert (early.code, early.out, "is being applied" in early.err) == (4, "", True), early
+        assert len(journal.kept("plan")) == kept
+        journal.release([f"migration-{CODE}"], processes.this())
     back = provisioner("migrate", "undo", CODE, "--yes", fleet=fleet)
     assert back.code == 0, back.out + back.err
     assert (runs(lab), roles(lab)) == ({OLD}, {OLD: "active", NEW: "candidate"})
