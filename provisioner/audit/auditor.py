@@ -171,7 +171,7 @@ class Auditor:
             gateways=tuple(gateways),
             controls=self.policy.controls,
             evidence=tuple(kept.evidence[one.name] for one in known),
-            findings=tuple(finding for one in known for finding in kept.findings[one.name]),
+            findings=kept.findings.ordered(one.name for one in known),
             facts={one.name: kept.facts[one.name] for one in known},
             folder=self.fleet.folder,
             left_out={one.name: one.practice for one in self.fleet.known if one.name not in asked},

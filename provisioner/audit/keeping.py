@@ -7,6 +7,7 @@ from provisioner.audit import evaluate
 from provisioner.journal import Journal
 from provisioner.journal.known import Held, held
 from provisioner.model import Evidence, Fact, Finding, Status, packed
+from provisioner.model.audit import Findings
 from provisioner.model.controls import IDENTITY
 
 # A named person's waiver accepts another PC in the old one's place, and a statement one that cannot be told from it:
@@ -21,7 +22,7 @@ class Kept:
     def __init__(self, practices: Iterable[Iterable[tuple[Evidence, Mapping[str, Fact], Sequence[Finding]]]]) -> None:
         self.evidence: dict[str, Evidence] = {}
         self.facts: dict[str, Mapping[str, Fact]] = {}
-        self.findings: dict[str, tuple[Finding, ...]] = {}
+        self.findings = Findings()
         common = b""
         for practice in practices:
             for one, known, found in practice:
@@ -30,7 +31,7 @@ class Kept:
                     common = packed.common(document)
                 small = packed.apart(one, packed.pack(document, common), common)
                 self.evidence[one.gateway], self.facts[one.gateway] = small
-                self.findings[one.gateway] = tuple(found)
+                self.findings.add(found)
 
 
 class Memory:

@@ -1,11 +1,13 @@
 """What is asked of gateways, and what an audit found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from itertools import groupby
+from operator import attrgetter, eq
+from typing import Any, overload
 
 from provisioner.model.evidence import Evidence, Fact
 from provisioner.model.fleet import Gateway
@@ -75,6 +77,93 @@ class Finding:
     value: Any = None
 
 
+# A finding but for whose it is: control, status, expected, actual, message, cause, value.
+_Answer = tuple[str, Status, str, str, str, str, Any]
+
+
+class Findings(Sequence[Finding]):
+    """Findings, those of a gateway together, each made when it is asked for.
+
+    Nearly all that a gateway is found to be others are too, and is held once: an audit of thousands has a hundred
+    thousand findings.
+    """
+
+    __slots__ = ("_alike", "_last", "_of")
+
+    def __init__(self, found: Iterable[Finding] = ()) -> None:
+        self._of: dict[str, tuple[str, tuple[_Answer, ...]]] = {}
+        self._alike: dict[tuple[type, _Answer], _Answer] = {}
+        self._last: tuple[str, tuple[Finding, ...]] = ("", ())
+        self.add(found)
+
+    def add(self, found: Iterable[Finding]) -> None:
+        """These as well."""
+        for gateway, findings in groupby(found, _GATEWAY):
+            its = list(findings)
+            _, before = self._of.get(gateway, ("", ()))
+            self._of[gateway] = (its[0].practice, (*before, *map(self._answer, its)))
+        self._last = ("", ())
+
+    def of(self, gateway: str) -> tuple[Finding, ...]:
+        """One gateway's, in the order of the policy."""
+        # Whoever asks for one mostly asks again for the same.
+        last, made = self._last
+        if last != gateway:
+            practice, answers = self._of.get(gateway, ("", ()))
+            made = tuple(_finding(gateway, practice, answer) for answer in answers)
+            self._last = (gateway, made)
+        return made
+
+    def ordered(self, gateways: Iterable[str]) -> "Findings":
+        """Those of these gateways, in this order."""
+        new = Findings()
+        new._alike, new._of = self._alike, {name: self._of[name] for name in gateways if name in self._of}
+        return new
+
+    def __iter__(self) -> Iterator[Finding]:
+        for gateway, (practice, answers) in self._of.items():
+            for answer in answers:
+                yield _finding(gateway, practice, answer)
+
+    def __len__(self) -> int:
+        return sum(len(answers) for _, answers in self._of.values())
+
+    @overload
+    def __getitem__(self, at: int) -> Finding: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Finding, ...]: ...
+    def __getitem__(self, at: int | slice) -> Finding | tuple[Finding, ...]:
+        return tuple(self)[at]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Findings({list(self)!r})"
+
+    def _answer(self, finding: Finding) -> _Answer:
+        answer = _ANSWER(finding)
+        try:
+            # 1, 1.0 and True are one key, and not one value.
+            return self._alike.setdefault((type(finding.value), answer), answer)
+        except TypeError:
+            return answer  # a value that is a list
+
+
+_GATEWAY = attrgetter("gateway")
+_ANSWER = attrgetter("control", "status", "expected", "actual", "message", "cause", "value")
+
+
+def _finding(gateway: str, practice: str, answer: _Answer) -> Finding:
+    control, status, expected, actual, message, cause, value = answer
+    return Finding(
+        gateway=gateway, practice=practice, control=control, status=status, expected=expected, actual=actual,
+        message=message, cause=cause, value=value,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cause:
     """Findings of one control that have the same status and the same text, at one gateway or at many.
@@ -107,7 +196,7 @@ class Audit:
     gateways: tuple[Gateway, ...]
     controls: tuple[Control, ...]
     evidence: tuple[Evidence, ...]
-    findings: tuple[Finding, ...]
+    findings: Sequence[Finding]
     facts: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
     folder: str = ""
     left_out: Mapping[str, str] | None = None
@@ -115,11 +204,8 @@ class Audit:
 
     def of(self, gateway: str) -> tuple[Finding, ...]:
         """That gateway's findings, in the order of the policy."""
-        return self._by_gateway.get(gateway, ())
+        return self._found.of(gateway)
 
     @cached_property
-    def _by_gateway(self) -> Mapping[str, tuple[Finding, ...]]:
-        found: dict[str, list[Finding]] = {}
-        for finding in self.findings:
-            found.setdefault(finding.gateway, []).append(finding)
-        return {gateway: tuple(its) for gateway, its in found.items()}
+    def _found(self) -> Findings:
+        return self.findings if isinstance(self.findings, Findings) else Findings(self.findings)

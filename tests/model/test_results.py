@@ -147,8 +147,8 @@ def test_show_says_what_stands_by_whom_and_who_has_looked_since(fleet: Path) -> 
     assert row["at"].startswith("2026-11-23T20:")
     text = run(fleet, "--format", "table", "show", PLAN)
     assert text.splitlines()[-1] == "Next: provisioner audit"
-    assert "Done by alice@controller, 2026-11-23 20:" in text
-    assert "Looked at again by bob@controller, 2026-11-24 20:" in text and ": 1 unchanged." in text
+    assert "Done by alice@controller, 23 Nov 2026 20:" in text
+    assert "Looked at again by bob@controller, 24 Nov 2026 20:" in text and ": 1 unchanged." in text
     assert "Since then undo-20261125-090000 (undo): 1 step: 1 undone." in text
 
 

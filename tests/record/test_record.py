@@ -188,7 +188,7 @@ def test_a_plan_whose_audit_has_gone_is_still_recorded(fleet: Path, tmp_path: Pa
         ((PLAN, "--output", "x", "--public-key", "y"), "belongs to --verify"),
         ((PLAN, "--verify", "x"), "--verify takes a folder"),
         (("--verify", "x", "--key", "y"), "--verify takes a folder"),
-        (("--verify", "nowhere-at-all"), "cannot be read"),
+        (("--verify", "nowhere-at-all"), "nowhere-at-all is no folder"),
         (("p-none", "--output", "x"), "no audit or plan p-none"),
         (("a-20261123-201500", "--output", "x"), "is an audit, not a plan"),
     ],

@@ -154,10 +154,10 @@ def status(practice: str | None) -> int:
             raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")
         stands = [stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
     if as_json():
-        out(json.dumps({"version": 1, "migrations": [moves.document(stand) for stand in stands]}, indent=2))
+        out(json.dumps({"version": 1, "migrations": [moves.document(one) for one in stands]}, indent=2))
     else:
-        for stand in stands:
-            folded(moves.text(stand, fleet))
+        for one in stands:
+            folded(moves.text(one, fleet))
         if not stands:
             out("No migration is open.")
     return 4 if stands else 0
