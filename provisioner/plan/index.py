@@ -11,7 +11,7 @@ from provisioner.plan.statements import StatementsInForce
 
 @dataclass(frozen=True, kw_only=True)
 class AuditIndex:
-    """By gateway `findings`, `evidence` and `rows` of the fleet, by practice its known gateways, by id the controls.
+    """By gateway `evidence` and `rows` of the fleet, by practice its known gateways, by id the controls.
     `seconds` is what remedies were measured to take; `strangers` are the gateways at whose address another PC may
     answer."""
 
@@ -19,7 +19,6 @@ class AuditIndex:
     fleet: Fleet
     said: StatementsInForce
     controls: Mapping[str, Control]
-    findings: Mapping[str, tuple[Finding, ...]]
     evidence: Mapping[str, Evidence]
     rows: Mapping[str, Gateway]
     practices: Mapping[str, Sequence[Gateway]]
@@ -29,9 +28,6 @@ class AuditIndex:
 
 def of_audit(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, float]) -> AuditIndex:
     """The index of an audit; statements are those that stand `at` that moment."""
-    findings: dict[str, list[Finding]] = {gateway.name: [] for gateway in audit.gateways}
-    for finding in audit.findings:
-        findings.setdefault(finding.gateway, []).append(finding)
     said = StatementsInForce.of(fleet, at.date())
     return AuditIndex(
         audit=audit,
@@ -39,7 +35,6 @@ def of_audit(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, f
         said=said,
         strangers=strangers(fleet.gateways, audit.findings, said),
         controls={control.id: control for control in audit.controls},
-        findings={gateway: tuple(found) for gateway, found in findings.items()},
         evidence={evidence.gateway: evidence for evidence in audit.evidence},
         rows={gateway.name: gateway for gateway in fleet.gateways},
         practices=by_practice(fleet.known),

@@ -140,7 +140,7 @@ def _of_gateway(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> t
     """One gateway's steps, in the order in which they are done, and its gaps."""
     if gateway.role is Role.CANDIDATE:
         return [], []
-    findings = index.findings[gateway.name]
+    findings = index.audit.of(gateway.name)
     if barred := why_not_at_all(index, gateway, findings):
         return [], [barred]
     open_ = [finding for finding in findings if finding.status in _OPEN and not is_stated(index, gateway, finding)]
@@ -237,7 +237,7 @@ def _step(
         needs=before_start(index.audit.controls) if starts else (),
         keeps=tuple(
             finding.control
-            for finding in index.findings[row.name]
+            for finding in index.audit.of(row.name)
             if finding.control == RUNNING and finding.status is Status.PASSED
         ),
         fingerprint=fingerprint(findings),
