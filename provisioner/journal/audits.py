@@ -19,7 +19,6 @@ import sqlalchemy as sa
 from provisioner.journal import file, texts
 from provisioner.model import Audit, Evidence, Fact, Finding, Problem, Status
 from provisioner.model import packed as packing
-from provisioner.model.audit import Findings
 from provisioner.model.packed import Common
 
 _BATCH = 200
@@ -128,7 +127,7 @@ def load(connection: sa.Connection, audit: Audit) -> tuple[Audit, str]:
         _load_before(connection, audit.id, read)
     if not read.evidence:
         return audit, ""
-    found = replace(audit, evidence=tuple(read.evidence), findings=read.findings, facts=read.facts)
+    found = replace(audit, evidence=tuple(read.evidence), findings=tuple(read.findings), facts=read.facts)
     return found, read.digest.hexdigest()
 
 
@@ -139,7 +138,7 @@ class _Read:
         self.digest = hashlib.sha256()
         self.evidence: list[Evidence] = []
         self.facts: dict[str, Mapping[str, Fact]] = {}
-        self.findings = Findings()
+        self.findings: list[Finding] = []
 
     def row(self, gateway: str, told: Mapping[str, Any], reading: bytes, common: Common) -> None:
         """One gateway more."""
@@ -147,7 +146,7 @@ class _Read:
         if told["facts"]:
             self.facts[gateway] = known
         self.evidence.append(one)
-        self.findings.add(_finding(gateway, told["practice"], values) for values in told["findings"])
+        self.findings += [_finding(gateway, told["practice"], values) for values in told["findings"]]
 
 
 def _load_before(connection: sa.Connection, id: str, read: _Read) -> None:

@@ -85,7 +85,7 @@ class Findings(Sequence[Finding]):
     """Findings, those of a gateway together, each made when it is asked for.
 
     Nearly all that a gateway is found to be others are too, and is held once: an audit of thousands has a hundred
-    thousand findings.
+    thousand findings. To make each anew takes a microsecond, so an audit that is only looked into has them as they are.
     """
 
     __slots__ = ("_alike", "_last", "_of")
@@ -204,8 +204,13 @@ class Audit:
 
     def of(self, gateway: str) -> tuple[Finding, ...]:
         """That gateway's findings, in the order of the policy."""
-        return self._found.of(gateway)
+        if isinstance(self.findings, Findings):
+            return self.findings.of(gateway)
+        return self._by_gateway.get(gateway, ())
 
     @cached_property
-    def _found(self) -> Findings:
-        return self.findings if isinstance(self.findings, Findings) else Findings(self.findings)
+    def _by_gateway(self) -> Mapping[str, tuple[Finding, ...]]:
+        found: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            found.setdefault(finding.gateway, []).append(finding)
+        return {gateway: tuple(its) for gateway, its in found.items()}
