@@ -1,0 +1,53 @@
+"""Findings that are held as what many gateways have alike: what comes out is what went in."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from provisioner.model import Finding, Status
+from provisioner.model.audit import Findings
+
+
+def finding(gateway: str, control: str = "R2", actual: str = "yes", value: Any = True) -> Finding:
+    return Finding(
+        gateway=gateway, practice=f"P-{gateway}", control=control, status=Status.PASSED, expected="yes", actual=actual,
+        message="", value=value,
+    )  # fmt: skip
+
+
+def test_what_comes_out_is_what_went_in() -> None:
+    found = [finding(gateway, control) for gateway in ("B84001", "B84002") for control in ("R1", "R2", "R3")]
+    held = Findings(found)
+    assert held == tuple(found) and tuple(held) == tuple(found)
+    assert (len(held), held[4], held[-2:]) == (6, found[4], tuple(found[-2:]))
+    assert held.of("B84002") == tuple(found[3:]) and held.of("B84003") == ()
+    assert held.ordered(["B84002", "B84009", "B84001"]) == [*found[3:], *found[:3]]
+    assert held != found[:-1] and held != [*found[:-1], finding("B84009")]
+
+
+@pytest.mark.parametrize("value", list(itertools.permutations([1, True, 1.0, "1"])))
+def test_values_that_are_equal_are_not_taken_for_one(value: tuple[Any, ...]) -> None:
+    held = Findings(finding(f"B8400{at}", value=one) for at, one in enumerate(value))
+    assert [(type(one.value), one.value) for one in held] == [(type(one), one) for one in value]
+
+
+def test_a_value_may_be_a_list() -> None:
+    found = [finding("B84001", value=["a"]), finding("B84002", value={"a": [1]})]
+    assert Findings(found) == found
+
+
+def test_a_gateway_of_which_more_comes_later() -> None:
+    first, other, later = finding("B84001", "R1"), finding("B84002", "R1"), finding("B84001", "R2")
+    held = Findings([first, other])
+    assert held.of("B84001") == (first,)
+    held.add([later])
+    assert held.of("B84001") == (first, later)
+    assert held == (first, later, other)
+
+
+def test_what_is_alike_is_there_once() -> None:
+    texts = ["".join(["the same ", "words"]) for _ in range(2)]
+    assert texts[0] is not texts[1]
+    held = Findings(finding(f"B8400{at}", actual=text) for at, text in enumerate(texts))
+    assert held[0].actual is held[1].actual
