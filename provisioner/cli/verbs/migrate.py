@@ -202,7 +202,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
         ended = runs.run(plan, auditor, asked)
         runs.show(plan, ended, fleet, journal, again=again(plan), then=after(plan))
         if ended.exit_code == 5:
-            out(moves.by_hand(plan, ended))
+            (say if as_json() else out)(moves.by_hand(plan, ended))
         return 5 if plan.gaps and plan.kind == "undo" and not ended.exit_code else ended.exit_code
 
 
