@@ -100,7 +100,8 @@ def by_step(
         gateway, role = str(data["host"]), str(data.get("role") or "")
         if gateway not in order:
             continue
-        if not role and data.get("task") in AFTERWARDS:
+        # By its name alone: of a task of no role ansible-runner says the role that another gateway has just begun.
+        if data.get("task") in AFTERWARDS:
             continue
         if event["event"] == "runner_on_failed" and (data.get("res") or {}).get("held") is True:
             held[gateway] = _message(data["res"])

@@ -52,6 +52,20 @@ def test_what_was_found_is_known_of_a_run_that_was_ended_in_the_middle() -> None
     assert (said["B84001-quiet"].result, said["B84001-quiet"].before) == ("unknown", {"rule": "as it was"})
 
 
+@pytest.mark.parametrize("task", results.AFTERWARDS)
+@pytest.mark.parametrize("of", [{}, {"role": "quiet"}, {"role": "breaks"}])
+def test_what_is_done_after_a_role_has_failed_is_no_matter_of_another(task: str, of: dict[str, str]) -> None:
+    """Of a task of no role ansible-runner says the role that another gateway has just begun, or none."""
+    failed = {"host": "B84001", "role": "breaks", "task": "t", "res": {"msg": "the disk is full"}}
+    after = {"host": "B84001", "task": task, "res": {"msg": "what it said stands above"}, **of}
+    events = [{"event": "runner_on_failed", "event_data": data} for data in (failed, after)]
+    said = results.by_step([step("B84001", "breaks"), step("B84001", "quiet")], events, "", False)
+    assert [(one.result, one.message) for one in said.values()] == [
+        ("failed", "t: the disk is full"),
+        ("skipped", "not tried, because breaks did not finish here"),
+    ]
+
+
 def test_each_part_of_a_task_has_its_line_and_the_one_that_failed_says_why() -> None:
     parts = [
         {"task": "Stop it", "changed": True},

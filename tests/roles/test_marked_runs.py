@@ -232,6 +232,9 @@ def test_a_marker_that_stays_is_no_failure_of_the_work(tmp_path: Path) -> None:
 def test_the_tasks_whose_trouble_does_not_count_are_in_the_playbook() -> None:
     text = (resources.root() / "playbooks" / "rollout.yml").read_text("utf-8")
     assert all(f"- name: {name}\n" in text for name in AFTERWARDS)
+    # By which they are known, so nothing in a role is called so.
+    of_roles = [path.read_text("utf-8") for path in (resources.root() / "roles").rglob("*.yml")]
+    assert not [name for name in AFTERWARDS for text in of_roles if f"name: {name}\n" in text]
 
 
 @pytest.mark.parametrize("role", sorted(path.name for path in (resources.root() / "roles").iterdir()))
