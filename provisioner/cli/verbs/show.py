@@ -47,17 +47,17 @@ def show(found: Audit | Plan, fleet: Fleet, journal: Journal, whole: bool = Fals
         for one in journal.family(found)[1:]
         if (its := standing.stands(journal, one.id))
     ]
-    after = [*since, _next(found, fleet, journal)]
+    below = [*since, _next(found, fleet, journal)]
     unended = journal.progress(found.id).unended
     unheard = standings.unheard(found, unended)
     if for_a_person():
-        after = [*unheard, *after]
+        below = [*unheard, *below]
         lines(screen(found, practice_names(fleet), stands, width(), unended))
     else:
         counted = standings.counted(found, stands, unended)
-        after = [f"{found.id}: {counted}", *standings.who(stands.values()), *unheard, *after]
-        after += [f"{words.counted(len(found.gaps), 'thing')} it does not do: --format table"] if found.gaps else []
-    listed([], standings.COLUMNS, standings.rows(found, stands), after=after)
+        below = [f"{found.id}: {counted}", *standings.who(stands.values()), *unheard, *below]
+        below += [f"{words.counted(len(found.gaps), 'thing')} it does not do: --format table"] if found.gaps else []
+    listed([], standings.COLUMNS, standings.rows(found, stands), after=below)
 
 
 def screen(
