@@ -59,15 +59,19 @@ def run(
     Errors: ReadOnlyFleet, PlanRefused (also where it is not approved), InputError, LeaseHeld, JournalError (also where
     the journal was moved or copied and not adopted).
     """
+    asked = asked or Asked()
+    patience = fleet.settings.rollout.approve_wait if asked.patient else 0.0
     with processes.a_run() as me:
-        return _run(Run(plan=plan, fleet=fleet, journal=journal, ports=ports, me=me), policy_digest, asked or Asked())
+        state = Run(
+            plan=plan, fleet=fleet, journal=journal, ports=ports, me=me, now_because=asked.now_because,
+            patience=patience,
+        )  # fmt: skip
+        return _run(state, policy_digest, asked)
 
 
 def _run(state: Run, policy_digest: str, asked: Asked) -> Ended:
     plan, fleet, journal, ports = state.plan, state.fleet, state.journal, state.ports
     at_home(journal)
-    state.now_because = asked.now_because
-    state.patience = fleet.settings.rollout.approve_wait if asked.patient else 0.0
     refuse(plan, fleet, policy_digest, begun=standing.was_begun(journal, plan.id))
     state.approval = granted(journal, fleet, plan, asked, ports.now())
     _lease(state)
