@@ -139,6 +139,7 @@ def test_nobody_is_asked_to_sign_whose_signature_would_not_count(
     assert not text.exists()
 
 
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not on PATH")
 def test_a_command_that_is_printed_takes_a_path_with_blanks(
     planned: tuple[Path, str, Path], provisioner: Command
 ) -> None:
