@@ -30,11 +30,8 @@ def lines(found: Iterable[str]) -> None:
         out(line)
 
 
-def folded(text: str, *, err: bool = False) -> None:
-    """Lines for a person, none of them wider than the terminal; those of a remark (`err`) as progress is."""
-    if err:
-        say(text)
-        return
+def folded(text: str) -> None:
+    """Lines for a person, none of them wider than the terminal."""
     lines(_folded(text, room(sys.stdout)))
 
 

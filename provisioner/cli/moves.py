@@ -7,7 +7,7 @@ from typing import Any
 from provisioner.audit.auditor import Auditor
 from provisioner.cli import runs
 from provisioner.cli.asking import instructions
-from provisioner.cli.console import as_json, folded, out, say
+from provisioner.cli.console import as_json, out, say
 from provisioner.cli.watch import Screen
 from provisioner.execute import engine, many
 from provisioner.execute.admission import Asked
@@ -61,7 +61,7 @@ def show(plan: Plan) -> None:
     for wave in plan.waves:
         for step in wave.steps:
             what = step.words if step.kind != "playbook" or step.words else f"{step.remedy} on {step.gateway}"
-            folded(f"  {wave.number}. {step.who + ': ' if step.who else ''}{what}", err=True)
+            say(f"  {wave.number}. {step.who + ': ' if step.who else ''}{what}")
 
 
 def by_hand(plan: Plan, ended: engine.Ended) -> str:

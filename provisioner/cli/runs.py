@@ -11,7 +11,7 @@ import click
 
 from provisioner.audit.auditor import Auditor
 from provisioner.cli.asking import still_asked
-from provisioner.cli.console import as_json, confirm, folded, lines, out, room, say
+from provisioner.cli.console import as_json, confirm, lines, out, room, say
 from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
 from provisioner.cli.watch import Screen, Watch
@@ -34,10 +34,10 @@ def ask(plan: Plan, journal: Journal) -> None:
     if done:
         again = "they are looked at again, and what is not so any more is done again"
         are = "is" if done == 1 else "are"
-        folded(f"{done} of {counted(len(plan.steps), 'step')} {are} done already: {again}.", err=True)
+        say(f"{done} of {counted(len(plan.steps), 'step')} {are} done already: {again}.")
     if not left:
         return
-    folded(budget.words(plan.budget, len(plan.places)), err=True)
+    say(budget.words(plan.budget, len(plan.places)))
     if common().yes:
         return
     rest = narrowed(plan, lambda step: step.id in left)

@@ -84,10 +84,10 @@ def start(practice: str | None, to: str | None, many: Path | None, asked: Asked)
         planned = case.planned(auditor, wanted)
         for move in planned:
             if move.remark:
-                folded(move.remark, err=True)
+                say(move.remark)
         plans = [move.plan for move in planned]
         if len(planned) > 1 or planned[0].new:
-            folded(case.stops(plans, fleet), err=True)
+            say(case.stops(plans, fleet))
         planned = [replace(move, plan=approving.waiting(journal, move.plan)) if move.new else move for move in planned]
         plans = [move.plan for move in planned]
         _approved(planned, auditor, asked)

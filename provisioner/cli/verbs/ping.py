@@ -4,7 +4,7 @@ import json
 
 import click
 
-from provisioner.cli.console import as_json, ask_password, folded, open_fleet, out
+from provisioner.cli.console import as_json, ask_password, open_fleet, out, say
 from provisioner.evidence.reader import Reader
 from provisioner.model import Evidence
 from provisioner.report.words import counted
@@ -30,7 +30,7 @@ def command() -> int:
                 out(f"      {answer['hint']}")
     unknown = len(fleet.gateways) - len(fleet.known)
     if unknown and not as_json():
-        folded(f"Not asked, because which PC it is is not known yet: {counted(unknown, 'gateway')}.", err=True)
+        say(f"Not asked, because which PC it is is not known yet: {counted(unknown, 'gateway')}.")
     if as_json():
         order = list(by_name)
         answers.sort(key=lambda answer: order.index(str(answer["gateway"])))
