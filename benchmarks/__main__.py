@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks import applies, evening, ways, years
-from benchmarks.measure import PROVISIONER, Cost, cost, machine
+from benchmarks.measure import PROVISIONER, Cost, cost, machine, on_terminal
 from provisioner.lab.process import client
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -104,13 +104,17 @@ def _audits(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
     costs = list[tuple[int, Cost, int]]()
     for size in sizes:
         fleet, whole = folder / f"lab-{size}", size == _SYSTMONE
-        with client.running(fleet, _rows(size), state="mixed", delay=_DELAY):
+        with client.running(fleet, _rows(size), state="mixed", delay=_DELAY) as lab:
             audit = cost([*PROVISIONER, "--fleet", fleet, "audit"])
+            heard = lab.heard()
             peer = cost([sys.executable, "-m", "benchmarks.peers", fleet, "pywinrm"])
             costs.append((size, audit, (fleet / ".provisioner" / "journal.db").stat().st_size))
             mine, plain = 1000 * audit.cpu / size, 1000 * peer.cpu / size
             what = f"audit of {size:,}: "
             yield Line(what=what + "time", measured=audit.seconds, budget=30 if whole else None, unit="s")
+            for name, most in (("messages", 6), ("requests", 8)):
+                # Some are not let in, and are told none.
+                yield Line(what=f"{what}{name} to a gateway", measured=heard[name] / size, budget=most, ratio=True)
             yield Line(what=what + "first gateway on the screen", measured=audit.first, budget=2, unit="s")
             yield Line(what=what + "memory", measured=audit.memory, budget=120 if whole else None, unit="MB")
             yield Line(what=what + "CPU a gateway", measured=mine, budget=8 if whole else None, unit="ms")
@@ -156,6 +160,20 @@ def _growth(costs: Sequence[tuple[int, Cost, int]]) -> Iterator[Line]:
             yield Line(what=what, measured=its[-1] / its[0], budget=1.5, ratio=True)
 
 
+def _quick(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
+    """Gateways that take no time of their own, so that ours is all there is; to a file, and on a terminal."""
+    for size in given.sizes:
+        fleet = folder / f"lab-{size}"
+        with client.running(fleet, _rows(size), state="mixed"):
+            audit: list[str | Path] = [*PROVISIONER, "--fleet", fleet, "audit"]
+            for one, where in ((cost(audit), "to a file"), (on_terminal(audit), "on a terminal")):
+                what = f"audit of {size:,} at 0 s each, {where}: "
+                yield Line(what=what + "time", measured=one.seconds, unit="s")
+                yield Line(what=what + "first sign of life", measured=one.first, budget=2, unit="s")
+                yield Line(what=what + "CPU a gateway", measured=1000 * one.cpu / size, unit="ms")
+                yield Line(what=what + "memory", measured=one.memory, unit="MB")
+
+
 def _slow(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     """Gateways that take long, as old PCs do."""
     with client.running(folder / "lab", _rows(_TEAM), state="mixed", delay=_SLOW):
@@ -183,12 +201,13 @@ def _peers(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
     with client.running(folder / "lab", _rows(_SMALL), state="mixed", delay=_DELAY):
         audit = cost([*PROVISIONER, "--fleet", folder / "lab", "audit"])
         yield Line(what=f"{what}provisioner audit: CPU a gateway", measured=1000 * audit.cpu / _SMALL, unit="ms")
-        for who in ("pywinrm", "pypsrp", "ansible"):
+        for who in ("pywinrm", "pypsrp", "ansible", "modules"):
             peer = cost([sys.executable, "-m", "benchmarks.peers", folder / "lab", who])
-            yield Line(what=f"{what}{who}: time", measured=peer.seconds, unit="s")
-            yield Line(what=f"{what}{who}: CPU a gateway", measured=1000 * peer.cpu / _SMALL, unit="ms")
+            name = {"ansible": "Ansible, one small task", "modules": "Ansible, five modules"}.get(who, who)
+            yield Line(what=f"{what}{name}: time", measured=peer.seconds, unit="s")
+            yield Line(what=f"{what}{name}: CPU a gateway", measured=1000 * peer.cpu / _SMALL, unit="ms")
             ratio = audit.cpu / peer.cpu
-            yield Line(what=f"{what}provisioner audit, CPU against {who}", measured=ratio)
+            yield Line(what=f"{what}provisioner audit, CPU against {name}", measured=ratio)
 
 
 def _journal(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
@@ -249,15 +268,18 @@ def _applies(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
 
 
 def _drifts(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
-    """The same steps on one gateway of a hundred, and on all of them."""
-    costs = {wrong: applies.drifted(folder / f"lab-{wrong}", _codes(_SMALL), wrong) for wrong in (1, _SMALL)}
-    for wrong, (audit, apply) in costs.items():
-        what = f"{wrong} of {_SMALL} gateways have drifted: "
-        yield Line(what=what + "audit", measured=audit.seconds, unit="s")
-        yield Line(what=what + "apply, time", measured=apply.seconds, unit="s")
-        yield Line(what=what + "apply, CPU", measured=apply.cpu, unit="s")
-    few, all_ = costs[1][1].cpu, costs[_SMALL][1].cpu
-    yield Line(what="apply to 1 % against apply to all, CPU", measured=few / all_)
+    """One step; then the same steps on one gateway in a hundred, and on all of them."""
+    alone = applies.drifted(folder / "lab-alone", _codes(1), 1, remedy="firewall")[1]
+    yield Line(what="one step alone on one gateway: time", measured=alone.seconds, unit="s")
+    yield Line(what="one step alone on one gateway: CPU", measured=alone.cpu, unit="s")
+    few = _TEAM // 100
+    costs = {wrong: applies.drifted(folder / f"lab-{wrong}", _codes(_TEAM), wrong)[1] for wrong in (few, _TEAM)}
+    for wrong, apply in costs.items():
+        what = f"{wrong} of {_TEAM} gateways have drifted, apply: "
+        yield Line(what=what + "time", measured=apply.seconds, unit="s")
+        yield Line(what=what + "CPU", measured=apply.cpu, unit="s")
+    ratio = costs[few].seconds / costs[_TEAM].seconds
+    yield Line(what="apply to 1 % against apply to all, time", measured=ratio, budget=0.05, ratio=True)
 
 
 def _evening(folder: Path, _: argparse.Namespace) -> Iterator[Line]:
@@ -296,6 +318,7 @@ def _document(lines: Sequence[Line]) -> str:
 PARTS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Line]]] = {
     "commands": _commands,
     "audits": _audits,
+    "quick": _quick,
     "applies": _applies,
     "drifts": _drifts,
     "ways": _ways,

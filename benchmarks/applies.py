@@ -54,24 +54,24 @@ def applied(folder: Path, size: int, codes: list[str], *, peers: bool = True) ->
         return Applied(gateways=size, apply=mine, plain=plain, before=_playbook(fleet, old, size))
 
 
-def drifted(fleet: Path, codes: list[str], wrong: int) -> tuple[Cost, Cost]:
+def drifted(fleet: Path, codes: list[str], wrong: int, *, remedy: str = "") -> tuple[Cost, Cost]:
     """Another host runs the Connector on so many of these gateways by now, and neither rule nor exclusion fits it: what
-    the audit that finds it and the apply that mends it cost.
+    the audit that finds it, and the apply that mends it (or only one remedy of it) cost.
 
     Errors: RuntimeError where one of them did not do its work.
     """
     with client.running(fleet, [{"practice": code} for code in codes], state="ready") as lab:
         for code in codes[:wrong]:
             lab.set(code, "runs_by=winsw")
-        return _done(fleet, len(codes))
+        return _done(fleet, len(codes), remedy)
 
 
-def _done(fleet: Path, size: int) -> tuple[Cost, Cost]:
+def _done(fleet: Path, size: int, remedy: str = "") -> tuple[Cost, Cost]:
     """An audit, and what its plan takes in one wave."""
     with (fleet / "fleet.yml").open("a", encoding="utf-8") as file:
         file.write(f"\nrollout:\n  waves: [{size}]\n")
     audit = cost([*PROVISIONER, "--fleet", fleet, "audit"])
-    cost([*PROVISIONER, "--fleet", fleet, "plan"])
+    cost([*PROVISIONER, "--fleet", fleet, "plan", *(["--remedy", remedy] if remedy else [])])
     words = ["apply", "latest", "--yes", "--now", "--because", "a benchmark"]
     return audit, cost([*PROVISIONER, "--fleet", fleet, *words], folder=fleet)
 

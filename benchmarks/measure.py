@@ -1,13 +1,19 @@
 """What one command costs: its own time and the machine's, by what the system says of the process when it has ended."""
 
+import contextlib
+import fcntl
 import os
 import platform
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PROVISIONER = (sys.executable, "-c", "from provisioner.cli import main; main()")
 # Findings, gateways that could not be read: an audit that did its work.
@@ -16,12 +22,33 @@ _WELL = (0, 1, 3)
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Seconds by the clock, until the first line on stderr, and of CPU; and the most memory at once, in MB."""
+    """Seconds by the clock, until its first line on stderr (on a terminal: its first word), and of CPU; and the most
+    memory at once, in MB."""
 
     seconds: float
     first: float
     cpu: float
     memory: float
+
+
+def on_terminal(command: Sequence[str | Path]) -> Cost:
+    """Run a command to its end, on a terminal of 80 columns and 24 lines that is read and thrown away.
+
+    Errors: RuntimeError where it did not do its work.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    begun, first, last = time.monotonic(), 0.0, b""
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    child = subprocess.Popen(
+        list(map(str, command)), env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    with contextlib.suppress(OSError):  # Linux's word for the end of it
+        while chunk := os.read(ours, 65536):
+            first, last = first or time.monotonic() - begun, chunk
+    os.close(ours)
+    return _ended(child, command, begun, first, last.decode(errors="replace"))
 
 
 def cost(
@@ -41,6 +68,11 @@ def cost(
     assert child.stderr
     for line in child.stderr:
         first, last = first or time.monotonic() - begun, line
+    return _ended(child, command, begun, first, last)
+
+
+def _ended(child: subprocess.Popen[Any], command: Sequence[str | Path], begun: float, first: float, last: str) -> Cost:
+    """What it cost, once it has ended."""
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in _WELL:

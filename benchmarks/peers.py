@@ -1,8 +1,10 @@
 """The same script on the same gateways by others, in a pool of threads or of forks: what there is without provisioner.
 
 `python -m benchmarks.peers FOLDER WHO` reads every gateway of a lab's fleet folder and throws the answers away. WHO:
-`pywinrm` (its Protocol), `pypsrp` (its WinRS), or `ansible` (a play of one task). The lab does not play PowerShell, so
-that Ansible's task is its smallest module instead of the script: it costs Ansible less than the script would.
+`pywinrm` (its Protocol), `pypsrp` (its WinRS), `ansible` (a play of one task) or `modules` (a play of a task for each
+thing that a module of Ansible's can tell). The lab does not play PowerShell, so that Ansible's one task is its smallest
+module instead of the script, and what no module tells (Defender's exclusions, the firewall's rules, what runs, whether
+an endpoint is reached) is left out of `modules`: both cost Ansible less than all of it would.
 
 pyinfra and Fabric are not here because they cannot do it: both reach hosts by SSH, which no gateway has. pyinfra's
 connector for WinRM was taken out of it with version 2; Fabric never had one.
@@ -33,6 +35,20 @@ from provisioner.transport.winrm import BOOTSTRAP
 
 _AT_ONCE = 200
 _FORKS = 50
+_SERVICE: dict[str, Any] = {"ansible.windows.win_service_info": {"name": "iPlatoConnector"}}
+_WINDOWS = "HKLM:\\SOFTWARE\\Microsoft\\Windows"
+_CONNECTOR = "C:\\Program Files\\iPLATO"
+# What Ansible's modules can tell of what an audit asks: service, Connector, Windows, Java, a restart that waits.
+_TASKS: dict[str, Sequence[dict[str, Any]]] = {
+    "ansible": [_SERVICE],
+    "modules": [
+        _SERVICE,
+        {"ansible.windows.win_stat": {"path": _CONNECTOR}},
+        {"ansible.windows.win_reg_stat": {"path": f"{_WINDOWS} NT\\CurrentVersion"}},
+        {"ansible.windows.win_reg_stat": {"path": "HKLM:\\SOFTWARE\\JavaSoft"}},
+        {"ansible.windows.win_reg_stat": {"path": f"{_WINDOWS}\\CurrentVersion\\WindowsUpdate\\Auto Update"}},
+    ],
+}
 _ARGUMENTS = ("-NoProfile", "-NonInteractive", "-Command", BOOTSTRAP)
 
 
@@ -43,8 +59,8 @@ def main(folder: Path, who: str) -> None:
     with (folder / "practices.csv").open(encoding="utf-8", newline="") as file:
         names = [row["gateway"] for row in csv.DictReader(file)]
     given = f"{json.dumps(question.question(Settings(version=1)))}\n{question.script()}".encode()
-    if who == "ansible":
-        read = _play(handle.port, password, names)
+    if who in _TASKS:
+        read = _play(handle.port, password, names, _TASKS[who])
     else:
         ask: Callable[..., bytes] = {"pywinrm": _pywinrm, "pypsrp": _pypsrp}[who]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -101,15 +117,14 @@ def _pypsrp(port: int, password: str, given: bytes, name: str) -> bytes:
         return bytes(process.stdout)
 
 
-def _play(port: int, password: str, names: Sequence[str]) -> int:
+def _play(port: int, password: str, names: Sequence[str], tasks: Sequence[dict[str, Any]]) -> int:
     """By ansible-playbook, facts not gathered, so many forks as Ansible's own manual calls many."""
     connection = {
         "ansible_connection": "winrm", "ansible_host": "127.0.0.1", "ansible_port": port, "ansible_user": USER,
         "ansible_password": password, "ansible_winrm_transport": "ntlm", "ansible_winrm_scheme": "http",
     }  # fmt: skip
     hosts = {name: {"ansible_winrm_path": f"/{name}/wsman"} for name in names}
-    task = {"ansible.windows.win_service_info": {"name": "iPlatoConnector"}}
-    play = [{"hosts": "all", "gather_facts": False, "tasks": [task]}]
+    play = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]
     with tempfile.TemporaryDirectory() as place:
         for name, content in (("hosts.yml", {"all": {"vars": connection, "hosts": hosts}}), ("play.yml", play)):
             (Path(place) / name).write_text(yaml.safe_dump(content), "utf-8")
@@ -118,7 +133,7 @@ def _play(port: int, password: str, names: Sequence[str]) -> int:
             [*command, "play.yml"], cwd=place, env={**os.environ, "ANSIBLE_HOME": place}, stdout=subprocess.PIPE,
             text=True, check=False,
         )  # fmt: skip
-    return sum(" ok=1 " in line for line in ran.stdout.splitlines())
+    return sum(f" ok={len(tasks)} " in line for line in ran.stdout.splitlines())
 
 
 if __name__ == "__main__":

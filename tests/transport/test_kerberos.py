@@ -41,6 +41,16 @@ def test_there_and_back(way: str, realm: Realm, tmp_path: Path) -> None:
         assert not [one for one in lab.events() if one["event"] == "login_refused"]
 
 
+def test_an_audit_is_six_messages_to_each_gateway_and_one_request_more(joined: Handle, realm: Realm) -> None:
+    """The one is the log-in's."""
+    connect(joined, "keytab", user=ADMIN, file=str(realm.keytabs / "svc-provisioner.keytab"))
+    before = joined.heard()
+    audit = realm.run("audit", "--only", GATEWAYS[0], "--only", GATEWAYS[1], fleet=joined.folder)
+    assert audit.code == 1, audit.out + audit.err
+    after = joined.heard()
+    assert {name: after[name] - before[name] for name in after} == {"messages": 2 * 6, "requests": 2 * 7}
+
+
 def test_a_wrong_password_costs_at_most_two_tries(joined: Handle, realm: Realm) -> None:
     """By the directory's own count, and whoever else is asked is told so."""
     private(joined.folder / "password", b"not it")

@@ -1,14 +1,17 @@
 """What is said to a gateway is what pywinrm says, word for word; and each gateway is told six messages."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from winrm.protocol import Protocol
 
+from provisioner.lab import Handle
 from provisioner.transport.messages import Conversation
 from provisioner.transport.winrm import converse
+from tests.conftest import Command
 
 SHELL, COMMAND = str(uuid4()).upper(), "C<&1"
 ANSWERS = {
@@ -83,3 +86,12 @@ def test_a_gateway_is_told_six_messages() -> None:
     line = Line()
     converse(protocol(line), [b"given"], lambda: float("inf"))
     assert len(line.sent) == 6
+
+
+def test_an_audit_is_six_messages_to_each_gateway_and_two_requests_more(
+    lab: Callable[..., Handle], provisioner: Command
+) -> None:
+    """The two are NTLM's."""
+    here = lab("A81001", "A81002", "A81003")
+    assert provisioner("audit", fleet=here.folder).code == 1
+    assert here.heard() == {"messages": 3 * 6, "requests": 3 * 8}

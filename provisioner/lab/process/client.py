@@ -64,6 +64,11 @@ class Handle:
         found: dict[str, Any] = control.ask(self.socket, "state")
         return found
 
+    def heard(self) -> dict[str, int]:
+        """How many HTTP `requests` for WinRM, and WS-Management `messages` in them, came since it is up."""
+        found: dict[str, int] = control.ask(self.socket, "heard")
+        return found
+
     def events(self) -> list[dict[str, Any]]:
         """What has happened, oldest first."""
         return list(events.read(Folder(self.folder).events))

@@ -54,6 +54,8 @@ def _answer(lab: Lab, request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if request["verb"] == "state":
             return {"answer": lab.state()}
+        if request["verb"] == "heard":
+            return {"answer": lab.heard}
         if request["verb"] == "set":
             names = _named(request["gateway"], lab.machines)
             lab.set(names, list(request["faults"]))

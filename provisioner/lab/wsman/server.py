@@ -42,7 +42,11 @@ _log = logging.getLogger(__name__)
 
 
 class Lab:
-    """All gateways, and what they share. Not for several threads."""
+    """All gateways, and what they share. Not for several threads.
+
+    `heard`: how many HTTP requests for WinRM came so far, and how many of them had a WS-Management message of somebody
+    who was let in.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Lab:
         self.machines = machines
         self.binding: bytes | None = None
         self.ports: tuple[int, ...] = ()
+        self.heard = {"requests": 0, "messages": 0}
         self._account = account
         self._events = events
         self._packages = packages
@@ -121,6 +126,7 @@ class Lab:
             return web.Response(status=404)
         machine, shells = found
         data = await request.read()
+        self.heard["requests"] += 1
         if (instead := await _fault_of_the_line(request, machine)) is not None:
             return instead
         if request.headers.get("WSMANIDENTIFY", "").lower() == "unauthenticated":
@@ -163,6 +169,7 @@ class Lab:
             return said
         try:
             message = messages.read(conversation.opened(data) if sealed else data)
+            self.heard["messages"] += 1
         except (auth.BrokenSeal, messages.NotSoap):
             said.set_status(400)
             return said
