@@ -49,8 +49,8 @@ def refused(ran: Ran, *words: str, code: int = 2) -> None:
 
 
 @pytest.mark.parametrize("verb", [*VERBS, ""])
-def test_every_verb_has_help(verb: str, provisioner: Command) -> None:
-    ran = provisioner(*([verb] if verb else []), "--help")
+def test_every_verb_has_help(verb: str, cold: Command) -> None:
+    ran = cold(*([verb] if verb else []), "--help")
     assert ran.code == 0
     assert len(ran.out.splitlines()) > 3
 
