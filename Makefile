@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Where the environment forbids it, each of the many commands that the tests start would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-windows test-kerberos soak fuzz bench lint install clean
+.PHONY: demo test test-windows test-kerberos soak fuzz bench lint lint-python lint-yaml install clean
 
 demo: .venv/.installed
 	$(BIN)/provisioner demo
@@ -35,10 +35,16 @@ test-kerberos: .venv/.installed-dev
 bench: .venv/.installed-dev
 	$(BIN)/python -m benchmarks $(BENCH)
 
+# At the same time, what Python is asked for and what YAML is.
 lint: .venv/.installed-dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint-python lint-yaml
+
+lint-python: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint-yaml: .venv/.installed-dev
 	$(BIN)/yamllint --strict .
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/ansible-lint --offline --strict playbooks roles
 

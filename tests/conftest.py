@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from provisioner.errors import LabError
 from provisioner.lab.process import client
 from provisioner.lab.process.client import Handle
+from tests.fixtures import warm
 
 ROOT = Path(__file__).resolve().parent.parent
 PRACTICES = ROOT / "inventory" / "example" / "practices.csv"
@@ -39,6 +41,18 @@ main()
 """
 
 
+# How a lab's process is begun but for tests.
+COLD_LAB = client._begin
+
+
+@pytest.fixture(autouse=True, scope="session")
+def warm_labs() -> Iterator[None]:
+    """Labs are forked from a process that has imported what they need."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "_begin", warm.begin_lab)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a test, and what it starts, keeps what is otherwise kept in a person's own folder."""
@@ -47,17 +61,27 @@ def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
+def command_ended(*arguments: str | Path, fleet: Path | None = None, env: dict[str, str] | None = None) -> Ran:
+    """The command, in a process of its own: arguments in, exit code and both streams out. One that is given an
+    environment is started by an interpreter of its own, which may be without modules; another is forked (warm.py)."""
+    if env is None:
+        return Ran(*warm.run(command(*arguments, fleet=fleet)[3:], environment(), seconds=150))
+    done = subprocess.run(
+        command(*arguments, fleet=fleet), capture_output=True, text=True, timeout=150, env=environment(env)
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
-def provisioner(tmp_path: Path) -> Command:
-    """The command, in a process of its own: arguments in, exit code and both streams out."""
+def provisioner() -> Command:
+    """The command."""
+    return command_ended
 
-    def run(*arguments: str | Path, fleet: Path | None = None, env: dict[str, str] | None = None) -> Ran:
-        done = subprocess.run(
-            command(*arguments, fleet=fleet), capture_output=True, text=True, timeout=150, env=environment(env)
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
 
-    return run
+@pytest.fixture
+def cold() -> Command:
+    """The command, always started by an interpreter of its own, as a person's shell does it."""
+    return partial(command_ended, env={})
 
 
 def command(*arguments: str | Path, fleet: Path | None = None) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from provisioner import processes
-from provisioner.cli import VERBS
+from provisioner.cli import VERBS, main
 from provisioner.cli import provisioner as verbs
 from provisioner.cli.verbs import report
 from provisioner.journal import Journal
@@ -49,8 +49,8 @@ def refused(ran: Ran, *words: str, code: int = 2) -> None:
 
 
 @pytest.mark.parametrize("verb", [*VERBS, ""])
-def test_every_verb_has_help(verb: str, provisioner: Command) -> None:
-    ran = provisioner(*([verb] if verb else []), "--help")
+def test_every_verb_has_help(verb: str, cold: Command) -> None:
+    ran = cold(*([verb] if verb else []), "--help")
     assert ran.code == 0
     assert len(ran.out.splitlines()) > 3
 
@@ -109,15 +109,21 @@ def test_a_damaged_journal_is_never_mended_silently(example: Path, provisioner: 
     assert journal.read_bytes() == before
 
 
-def test_a_locked_journal_says_so(lab: Lab, provisioner: Command) -> None:
+def test_a_locked_journal_says_so(
+    lab: Lab, provisioner: Command, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     handle = lab("A84002", state="ready")
     assert provisioner("audit", fleet=handle.folder).code == 0
     other = sqlite3.connect(handle.folder / ".provisioner" / "journal.db")
     other.execute("BEGIN EXCLUSIVE")
+    # It is waited for for half a minute.
+    monkeypatch.setitem(vars(Journal)["open"].__func__.__kwdefaults__, "patience", 0.1)
     try:
-        refused(provisioner("audit", fleet=handle.folder), "journal")
+        with pytest.raises(SystemExit) as ended:
+            main(["--fleet", str(handle.folder), "audit"])
     finally:
         other.close()
+    refused(Ran(int(ended.value.code or 0), *capfd.readouterr()), "journal.db: the journal is locked")
 
 
 def test_a_read_only_fleet_is_audited_and_not_changed(lab: Lab, provisioner: Command) -> None:

@@ -13,6 +13,7 @@ import pytest
 from provisioner.cli import VERBS
 from provisioner.lab.process import client
 from tests.conftest import ROOT, command, environment
+from tests.fixtures import warm
 
 # A practice as a Welsh one is called, with what no code page of Windows has.
 NAME = "MEDDYGFA S\u00c2N \u0175 \u2713 \U0001fa7a"
@@ -71,10 +72,9 @@ def test_each_verb_is_tried() -> None:
 def test_how_a_verb_ends_does_not_depend_on_its_output(verb: str, place: dict[str, str], tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     words = [place.get(word, word) for word in GIVEN[verb]]
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.fixtures.printing", told, "--fleet", place["FLEET"], *words],
-        cwd=ROOT, env=environment(), timeout=250, check=True,
-    )  # fmt: skip
+    asked = [str(told), "--fleet", place["FLEET"], *words]
+    code, _, err = warm.run(asked, environment(), seconds=250, module="tests.fixtures.printing")
+    assert code == 0, err
     found: dict[str, dict[str, Any]] = json.loads(told.read_text("utf-8"))
     right = found["utf-8"]
     assert right["code"] in range(5), right

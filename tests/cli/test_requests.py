@@ -6,7 +6,6 @@ import email.policy
 import io
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,7 +14,7 @@ import jsonschema
 import pytest
 
 from provisioner.lab.process import client
-from tests.conftest import ROOT, command, environment
+from tests.conftest import ROOT, Ran, command_ended
 from tests.fixtures.documents import Page, promised
 
 # Each gateway's practice has one thing that somebody else has to do.
@@ -52,8 +51,8 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         with (folder / "fleet.yml").open("a", encoding="utf-8") as settings:
             settings.write(CONTACT)
         with_addresses(folder / "practices.csv")
-        assert run(folder, "audit").returncode == 3
-        assert run(folder, "plan").returncode == 0
+        assert run(folder, "audit").code == 3
+        assert run(folder, "plan").code == 0
         yield folder
 
 
@@ -62,15 +61,14 @@ def papers(estate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is written by the plan, which is the latest that the journal has."""
     folder = tmp_path_factory.mktemp("written") / "papers"
     ran = run(estate, "requests", "latest", "--output", folder)
-    assert ran.returncode == 0, ran.stderr
-    assert "security   4 gateways, before the run: security.txt" in ran.stdout
-    assert "No draft where practices.csv has no address" in ran.stderr and "desktop_email (1)" in ran.stderr
+    assert ran.code == 0, ran.err
+    assert "security   4 gateways, before the run: security.txt" in ran.out
+    assert "No draft where practices.csv has no address" in ran.err and "desktop_email (1)" in ran.err
     return folder
 
 
-def run(fleet: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    asked = command(*map(str, words), fleet=fleet)
-    return subprocess.run(asked, capture_output=True, text=True, env=environment(), timeout=120)
+def run(fleet: Path, *words: str | Path) -> Ran:
+    return command_ended(*words, fleet=fleet)
 
 
 def with_addresses(path: Path) -> None:
@@ -203,7 +201,7 @@ def test_drafts_go_to_who_has_an_address_and_hold_nothing_of_others(papers: Path
 
 def test_papers_of_an_audit_leave_out_what_only_a_plan_knows(estate: Path, tmp_path: Path) -> None:
     ran = run(estate, "requests", "--output", tmp_path / "x", "--only", "A84002", "--format", "json")
-    body = json.loads(ran.stdout)
+    body = json.loads(ran.out)
     jsonschema.validate(body, promised("requests"))
     assert not body["security"] and "network.csv" in body["files"]
     assert {gateway for one in body["requests"] for gateway in one["gateways"]} == {"A84002"}
@@ -212,16 +210,16 @@ def test_papers_of_an_audit_leave_out_what_only_a_plan_knows(estate: Path, tmp_p
 def test_nothing_is_written_into_a_folder_that_holds_something(estate: Path, papers: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in papers.iterdir()}
     ran = run(estate, "requests", "--output", papers)
-    assert ran.returncode == 2 and "is not empty" in ran.stderr and "Traceback" not in ran.stderr
+    assert ran.code == 2 and "is not empty" in ran.err and "Traceback" not in ran.err
     assert {path.name: path.read_bytes() for path in papers.iterdir()} == before
     ran = run(estate, "requests", "--output", tmp_path / "no" / "such")
-    assert ran.returncode == 2 and "cannot be written" in ran.stderr
+    assert ran.code == 2 and "cannot be written" in ran.err
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("mine")
     ran = run(estate, "requests", "--output", tmp_path / "file")
-    assert ran.returncode == 2 and (tmp_path / "file").read_text() == "mine"
+    assert ran.code == 2 and (tmp_path / "file").read_text() == "mine"
     (tmp_path / "empty").mkdir()
-    assert run(estate, "requests", "--output", tmp_path / "empty").returncode == 0
+    assert run(estate, "requests", "--output", tmp_path / "empty").code == 0
     assert (tmp_path / "empty" / "network.txt").exists()
 
 
@@ -236,11 +234,11 @@ def test_a_plan_or_an_audit_of_another_fleet_is_refused(estate: Path, tmp_path: 
     )
     # The password's file is the lab's own.
     (other / ".provisioner" / "lab").symlink_to(estate / ".provisioner" / "lab")
-    entries = json.loads(run(estate, "history", "--format", "json").stdout)["entries"]
+    entries = json.loads(run(estate, "history", "--format", "json").out)["entries"]
     for entry in entries:
         ran = run(other, "requests", entry["id"], "--output", tmp_path / "x")
-        assert ran.returncode == 2 and "Traceback" not in ran.stderr
-        assert "another fleet folder" in ran.stderr or "gateways that this fleet folder does not have" in ran.stderr
+        assert ran.code == 2 and "Traceback" not in ran.err
+        assert "another fleet folder" in ran.err or "gateways that this fleet folder does not have" in ran.err
     assert not (tmp_path / "x").exists()
 
 
@@ -248,10 +246,10 @@ def test_who_has_no_gap_is_asked_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "fleet"
     rows = [{"practice": "A84002", "name": "", "gateway": "", "address": "", "role": "active"}]
     with client.running(folder, rows, state="ready"):
-        assert run(folder, "audit").returncode == 0
+        assert run(folder, "audit").code == 0
         ran = run(folder, "requests", "--output", tmp_path / "x")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.startswith("Nothing to ask of anybody, by audit ")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("Nothing to ask of anybody, by audit ")
     assert not (tmp_path / "x").exists()
 
 
@@ -263,7 +261,7 @@ def test_practices_whose_pc_is_not_known_are_told_apart(tmp_path: Path) -> None:
     (folder / "practices.csv").write_text(rows.replace("PRACTICE,,,", "PRACTICE,GW1,127.0.0.1,", 1), "utf-8")
     run(folder, "audit")
     ran = run(folder, "requests", "--output", tmp_path / "x", "--only", "A84006", "--only", "A84007")
-    assert ran.returncode == 0, ran.stderr
+    assert ran.code == 0, ran.err
     assert {path.stem for path in (tmp_path / "x").iterdir()} == {"icb-it", "practice-A84006", "practice-A84007"}
     told = plain(tmp_path / "x" / "practice-A84006.txt")
     assert "ALNWICK MEDICAL GROUP (PC not known yet)" in told and "PONTELAND" not in told

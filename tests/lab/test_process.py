@@ -22,12 +22,21 @@ from provisioner.errors import LabError
 from provisioner.lab import Handle, down, faults, running, up
 from provisioner.lab.estate import packages
 from provisioner.lab.estate.folder import Folder, complete, read_rows, socket_path
+from provisioner.lab.process import client
 from provisioner.lab.process.alive import started
 from provisioner.lab.process.client import find
 from provisioner.model import settings
-from tests.conftest import PRACTICES, Command
+from tests.conftest import COLD_LAB, PRACTICES, Command
 
 ROWS = [{"practice": f"A8100{number}", "name": f"Surgery {number}"} for number in range(1, 7)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cold_labs() -> Iterator[None]:
+    """Labs are begun as they are outside of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "_begin", COLD_LAB)
+        yield
 
 
 @pytest.fixture(scope="module")

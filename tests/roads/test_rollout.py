@@ -30,22 +30,22 @@ from tests.roads.planning import planned, steps
 Lab = Callable[..., Handle]
 
 
-def test_a_bare_fleet_becomes_ready_and_stays_so(lab: Lab, provisioner: Command) -> None:
+def test_a_bare_fleet_becomes_ready_and_stays_so(lab: Lab, cold: Command) -> None:
     """plan, apply, plan: nothing is left to do; the first plan again does nothing and runs no Ansible."""
     handle = lab("A84002", "A84005")
-    plan = planned(provisioner, handle.folder)
+    plan = planned(cold, handle.folder)
     assert {"A84002-firewall", "A84005-start"} <= set(steps(plan))
 
-    applied = provisioner("apply", str(plan["plan"]), "--yes", fleet=handle.folder)
+    applied = cold("apply", str(plan["plan"]), "--yes", fleet=handle.folder)
     assert applied.code == 0, applied.out + applied.err
-    audit = provisioner("audit", "--format", "json", fleet=handle.folder)
+    audit = cold("audit", "--format", "json", fleet=handle.folder)
     assert audit.code == 0, audit.out
     assert [one["ready"] for one in json.loads(audit.out)["gateways"]] == [True, True]
-    assert steps(planned(provisioner, handle.folder)) == []
+    assert steps(planned(cold, handle.folder)) == []
 
     before, happened = handle.state(), len(handle.events())
     # No Ansible can run at all: it is not importable and not on PATH.
-    again = provisioner("apply", str(plan["plan"]), "--yes", "--format", "json", fleet=handle.folder, env=NO_ANSIBLE)
+    again = cold("apply", str(plan["plan"]), "--yes", "--format", "json", fleet=handle.folder, env=NO_ANSIBLE)
     assert again.code == 0, again.err
     assert {outcome["result"] for outcome in json.loads(again.out)["outcomes"]} <= {"unchanged", "done"}
     assert handle.state() == before

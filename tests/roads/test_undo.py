@@ -7,7 +7,7 @@ from provisioner.lab.process.client import Handle
 from tests.conftest import Command
 
 
-def test_what_a_rollout_did_is_put_back(lab: Callable[..., Handle], provisioner: Command) -> None:
+def test_what_a_rollout_did_is_put_back(lab: Callable[..., Handle], provisioner: Command, cold: Command) -> None:
     handle = lab("A84002", "A84005")
     before = handle.state()["A84002"]
     provisioner("audit", fleet=handle.folder)
@@ -22,7 +22,7 @@ def test_what_a_rollout_did_is_put_back(lab: Callable[..., Handle], provisioner:
     assert applied.code == 0, applied.out + applied.err
     assert handle.state()["A84002"]["services"][0]["state"] == "running"
 
-    back = provisioner("undo", plan, "--yes", fleet=handle.folder)
+    back = cold("undo", plan, "--yes", fleet=handle.folder)
     assert back.code == 0, back.out + back.err
     assert "10 undone" in back.out
     after = handle.state()["A84002"]

@@ -1,7 +1,6 @@
 """What a person sees, in a real pseudo-terminal: PROVISIONER_UPDATE_GOLDEN=1 writes the screens beside this file anew,
 to be read before they are kept."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -26,8 +25,7 @@ _SIZES = ((80, 24), (120, 40))
 @pytest.mark.parametrize("size", _SIZES, ids="{0[0]}x{0[1]}".format)
 @pytest.mark.parametrize("name", SCREENS)
 def test_screen(name: str, size: tuple[int, int]) -> None:
-    argv = [sys.executable, "-m", "tests.fixtures.screens", name]
-    seen = shown(argv=argv, columns=size[0], rows=size[1], env={"NO_COLOR": "1"})
+    seen = shown(name, module="tests.fixtures.screens", columns=size[0], rows=size[1], env={"NO_COLOR": "1"})
     assert seen.code == 0, seen.text
     assert matches(f"{name}-{size[0]}x{size[1]}.txt", seen.text, _HERE)
 
@@ -35,7 +33,7 @@ def test_screen(name: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(30, 12), (80, 24), (80, 8), (200, 50)], ids="{0[0]}x{0[1]}".format)
 def test_the_board_fits_its_screen(size: tuple[int, int]) -> None:
     """A line that scrolls away would stay behind at each of four pictures a second."""
-    seen = shown(argv=[sys.executable, "-m", "tests.fixtures.screens", "board"], columns=size[0], rows=size[1])
+    seen = shown("board", module="tests.fixtures.screens", columns=size[0], rows=size[1])
     lines = seen.text.rstrip("\n").splitlines()
     assert len(lines) < size[1]
     assert max(map(len, lines)) <= size[0]
@@ -46,8 +44,7 @@ def test_the_board_fits_its_screen(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("name", journal_screens.SCREENS)
 def test_what_the_journal_tells_breaks_no_word_on_a_narrow_terminal(name: str) -> None:
-    argv = [sys.executable, "-m", "tests.fixtures.screens", name]
-    seen = shown(argv=argv, columns=30, rows=12, env={"NO_COLOR": "1"})
+    seen = shown(name, module="tests.fixtures.screens", columns=30, rows=12, env={"NO_COLOR": "1"})
     lines = seen.sent.decode().split("\r\n")
     # A path or an id that is longer than the screen is there to be copied, and stays whole.
     assert not [line for line in lines if len(line) > 30 and len(line.split()) > 1]
@@ -109,7 +106,7 @@ def test_a_bad_terminal_is_readable(way: str, lab: Handle) -> None:
         _sane(seen, way, verb)
         if verb[0] in ("report", "apply") or verb == ("audit",):
             assert "Next:" in seen.text, (verb, seen.text)
-    drawn = shown(argv=[sys.executable, "-m", "tests.fixtures.screens", "board"], columns=columns, env=env)
+    drawn = shown("board", module="tests.fixtures.screens", columns=columns, env=env)
     assert drawn.code == 0
     _sane(drawn, way, ("board",))
 

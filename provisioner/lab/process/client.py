@@ -199,27 +199,30 @@ def _known(folder: Folder) -> dict[str, Any] | None:
 
 def _launch(folder: Folder) -> Handle:
     """Start the process and wait until it serves. Errors: LabError with what it said."""
-    ours = Path(__file__).resolve().parents[3]
-    environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     hears, says = os.pipe()
     try:
-        with folder.log.open("ab") as log:
-            child = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "provisioner.lab", str(folder.fleet), str(says)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ours,
-                env=environment,
-                pass_fds=(says,),
-                start_new_session=True,
-            )
+        _begin(folder, says)
     finally:
         os.close(says)
     with os.fdopen(hears, "rb") as pipe:
         said = pipe.read()
-    child.wait()
     if said != b"ready":
         words = said.decode("utf-8", "replace") or "it ended without a word"
         raise LabError(f"The lab did not start: {words}.", f"Its log is {folder.log}.")
     return find(folder.fleet)
+
+
+def _begin(folder: Folder, says: int) -> None:
+    """Begin the process, which is nobody's child and tells on a descriptor how its start went."""
+    with folder.log.open("ab") as log:
+        subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "provisioner.lab", str(folder.fleet), str(says)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=Path(__file__).resolve().parents[3],
+            env={name: value for name, value in os.environ.items() if name not in _UNWANTED},
+            pass_fds=(says,),
+            start_new_session=True,
+            check=False,
+        )
