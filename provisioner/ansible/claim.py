@@ -4,6 +4,7 @@ taken away over that of its last one. A task of its own for each would be a log-
 Where a role fails, rollout.yml takes the marker away.
 """
 
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
@@ -12,8 +13,10 @@ from typing import Any, Protocol
 CLAIM, RELEASE = "Claim the gateway", "Release the gateway"
 # The role that does nothing else, and the module that knows the marker.
 MARKER, MODULE = "marker", "work_marker"
-# The fact by which the later roles know that the first one has claimed.
+# The fact by which the later roles know that an earlier one has claimed, or looked.
 _CLAIMED = "provisioner_claimed"
+# Of one ansible-playbook, which loads this before it forks its workers: facts may be kept from one to the next.
+_THIS_PLAY = secrets.token_hex(8)
 
 
 class Failed(Exception):
@@ -48,20 +51,26 @@ class Working(Protocol):
 
 def claim(work: Working) -> None:
     """Leave the run's marker, and go no further where another team's stands, or where another PC answers than the row
-    names. Plain Ansible leaves none, but heeds another's. A rehearsal writes nothing, so it marks nothing.
+    names. A rehearsal writes nothing, so it marks nothing.
 
-    A role that is not the first does nothing where the first has not claimed. Errors: Failed.
+    A role that is not the first does nothing where the first has not claimed. Plain Ansible leaves no marker, but heeds
+    another's: whichever role is the first that does something looks, because steps can be left out there, and a
+    playbook of another's own knows no first. Errors: Failed.
     """
-    marker, computer = work.given("provisioner_marker"), work.given("provisioner_computer")
+    marker, computer = work.given("provisioner_marker"), work.given("provisioner_computer") or ""
+    claimed = (work.given("ansible_facts") or {}).get(_CLAIMED)
     first, _ = work.place()
-    if first and marker is not None and not work.check:
-        work.do(CLAIM, MODULE, counts=False, computer=computer or "", state="present", **marker)
+    if marker is None:
+        if claimed != _THIS_PLAY:
+            work.do(CLAIM, MODULE, counts=False, computer=computer, state="free")
+            work.facts[_CLAIMED] = _THIS_PLAY
+    elif work.check:
+        return
+    elif first:
+        work.do(CLAIM, MODULE, counts=False, computer=computer, state="present", **marker)
         work.facts[_CLAIMED] = marker["journal"]
-    elif marker is not None and not work.check:
-        if (work.given("ansible_facts") or {}).get(_CLAIMED) != marker["journal"]:
-            raise work.refused(CLAIM, "the first role here has not claimed the gateway; nothing was changed")
-    elif first and marker is None and computer is not None:
-        work.do(CLAIM, MODULE, counts=False, computer=computer, state="free")
+    elif claimed != marker["journal"]:
+        raise work.refused(CLAIM, "the first role here has not claimed the gateway; nothing was changed")
 
 
 def release(work: Working) -> None:

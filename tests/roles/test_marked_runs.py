@@ -15,6 +15,7 @@ import yaml
 
 from provisioner import remedies, resources
 from provisioner.ansible import inventory, playbook
+from provisioner.ansible.claim import CLAIM
 from provisioner.ansible.inventory import WorkMarker
 from provisioner.ansible.results import AFTERWARDS, StepResult
 from provisioner.ansible.work import Work
@@ -162,22 +163,16 @@ def test_nobody_changes_another_pc_than_the_row_names_or_one_on_which_another_te
     assert run(named, None).result == "held"
 
 
-def test_one_role_by_plain_ansible_heeds_another_teams_marker_too(lab: Callable[..., Handle], tmp_path: Path) -> None:
-    pretend = lab("A81001")
-    left = playbooks.step("A81001", "marker", marker_stays=True)
-    assert results(act(pretend, [left])) == {"A81001-marker": ("ok", False)}
-    before = pretend.state()
+def plain(pretend: Handle, folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """ansible-playbook as anybody may start it, on all gateways of the lab."""
     hosts = inventory.of_fleet(load(pretend.folder))["_meta"]["hostvars"]
-    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}), "utf-8")
-    root = resources.root()
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(tmp_path / "hosts.json")),
-            *("-e", "step_role=firewall", str(root / "playbooks" / "step.yml")),
-        ],
+    (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}), "utf-8")
+    program = Path(sys.executable).with_name("ansible-playbook")
+    return subprocess.run(
+        [str(each) for each in (program, "-i", folder / "hosts.json", *arguments)],
         env={
             **os.environ,
-            "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+            "ANSIBLE_CONFIG": str(resources.root() / "ansible.cfg"),
             "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
             "PROVISIONER_FLEET": str(pretend.folder),
             "LC_ALL": "C.UTF-8",
@@ -186,9 +181,52 @@ def test_one_role_by_plain_ansible_heeds_another_teams_marker_too(lab: Callable[
         text=True,
         check=False,
     )
-    assert done.returncode == 2, done.stderr
+
+
+OWN = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: "{{ item }}"
+        apply: {ignore_errors: true}
+      loop: [firewall, power]
+"""
+
+
+@pytest.mark.parametrize("playbook", ["step.yml", "own.yml"])
+def test_plain_ansible_heeds_another_teams_marker_whichever_role_comes_first(
+    playbook: str, lab: Callable[..., Handle], tmp_path: Path
+) -> None:
+    """By one role, and by a playbook of another's own that goes on after what has failed."""
+    pretend = lab("A81001")
+    left = playbooks.step("A81001", "marker", marker_stays=True)
+    assert results(act(pretend, [left])) == {"A81001-marker": ("ok", False)}
+    before = pretend.state()
+    (tmp_path / "own.yml").write_text(OWN, "utf-8")
+    ours = resources.root() / "playbooks"
+    arguments: Mapping[str, list[str | Path]] = {
+        "step.yml": ["-e", "step_role=firewall", ours / "step.yml"],
+        "own.yml": [tmp_path / "own.yml"],
+    }
+    done = plain(pretend, tmp_path, *arguments[playbook])
     assert "another team works on this gateway: journal j-1" in done.stdout + done.stderr
     assert pretend.state() == before
+
+
+def test_plain_ansible_looks_once_in_each_play_also_where_facts_are_kept(
+    lab: Callable[..., Handle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend = lab("A81001")
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "ansible.builtin.jsonfile")
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(tmp_path / "facts"))
+    arguments = ("-v", "--check", resources.root() / "playbooks" / "rollout.yml")
+    done = plain(pretend, tmp_path, *arguments)
+    assert (done.returncode, done.stdout.count(CLAIM)) == (0, 1), done.stdout + done.stderr
+    assert list((tmp_path / "facts").iterdir())
+    left = playbooks.step("A81001", "marker", marker_stays=True)
+    assert results(act(pretend, [left])) == {"A81001-marker": ("ok", False)}
+    assert "another team works on this gateway" in plain(pretend, tmp_path, *arguments).stdout
 
 
 STUB = """#!/usr/bin/python
