@@ -33,6 +33,9 @@ _SHARED = {
 }
 _MANY, _SHARE = 5, 0.3
 
+# Others never leave anything to do.
+OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
+
 
 def is_open(finding: Finding) -> bool:
     """Whether a finding leaves something to do. An unknown that a statement answers has no cause."""
@@ -51,7 +54,7 @@ def causes(audit: Audit) -> tuple[Cause, ...]:
     controls = {control.id: control for control in audit.controls}
     candidates = {gateway.name for gateway in audit.gateways if gateway.role is Role.CANDIDATE}
     groups: dict[tuple[str, Status, str], list[str]] = {}
-    for finding in audit.findings:
+    for finding in audit.that_are(*OPEN):
         if not is_open(finding) or finding.gateway in candidates:
             continue
         control = "" if finding.status is Status.ERROR else finding.control

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from provisioner.audit import practice
-from provisioner.audit.causes import ERRORS, causes, is_open
+from provisioner.audit.causes import ERRORS, OPEN, causes, is_open
 from provisioner.audit.facts import OK
 from provisioner.model import (
     Audit,
@@ -296,18 +296,24 @@ def _who(said: Statement) -> str:
 def ready(findings: Iterable[Finding], controls: Sequence[Control]) -> bool:
     """Whether one gateway is ready, by its findings: every required control passed, was waived, does not apply, or is
     an unknown that a standing statement answers. Without findings it is not."""
-    return _ready(list(findings), _required(controls))
+    found, required = list(findings), _required(controls)
+    return bool(found) and _nothing_open(found, required)
 
 
 def _required(controls: Sequence[Control]) -> frozenset[str]:
     return frozenset(control.id for control in controls if control.impact is Impact.REQUIRED)
 
 
-def _ready(found: Sequence[Finding], required: frozenset[str]) -> bool:
-    return bool(found) and not any(is_open(one) for one in found if one.control in required)
+def _nothing_open(found: Iterable[Finding], required: frozenset[str]) -> bool:
+    return not any(is_open(one) for one in found if one.control in required)
 
 
 def readiness(audit: Audit) -> dict[str, bool]:
     """Which of the audited gateways are ready. One that was not read is not, whatever was stated of it."""
     required = _required(audit.controls)
-    return {one.gateway: one.error is None and _ready(audit.of(one.gateway), required) for one in audit.evidence}
+    return {
+        one.gateway: one.error is None
+        and bool(audit.answers(one.gateway)[1])
+        and _nothing_open(audit.some(one.gateway, *OPEN), required)
+        for one in audit.evidence
+    }

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import astuple, replace
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +25,6 @@ _BATCH = 200
 _OTHERWISE = 2
 # Many times as fast as asking the enum.
 _STATUSES: Mapping[str, Status] = {status.value: status for status in Status}
-_TOLD = attrgetter("control", "status", "expected", "actual", "message", "cause", "value")
 
 
 def head(audit: Audit) -> Audit:
@@ -83,14 +81,9 @@ class _Holding:
             if _OTHERWISE * (len(body) + len(squeezed)) < len(known.body):
                 return text, body, squeezed
         common = told + reading
-        text = self.new[gateway] = self._add(gateway, common)
+        text = self.new[gateway] = self.texts.add(gateway, common, self._first)
+        self._first = self._first or text
         return text, packing.squeeze(told, common), packing.squeeze(reading, common)
-
-    def _add(self, gateway: str, text: bytes) -> int:
-        like = packing.plain(self.texts[self._first]) if self._first else b""
-        number = texts.add(self._connection, gateway, text, self._first, like)
-        self._first = self._first or number
-        return number
 
 
 def wrong(connection: sa.Connection, id: str, rows: str, known: texts.Texts) -> bool:
@@ -173,13 +166,13 @@ def _kept_before(connection: sa.Connection, id: str) -> Iterable[sa.Row[Any]]:
 
 
 def _told(audit: Audit, one: Evidence) -> dict[str, Any]:
-    found = audit.of(one.gateway)
+    practice, found = audit.answers(one.gateway)
     error = None if one.error is None else astuple(one.error)
     return {
-        "practice": found[0].practice if found else "",
+        "practice": practice,
         "evidence": (one.taken_at.isoformat(), one.seconds, error),
         "facts": one.gateway in audit.facts,
-        "findings": [*map(_TOLD, found)],
+        "findings": found,
     }
 
 

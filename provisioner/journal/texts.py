@@ -45,6 +45,16 @@ class Texts:
     def __getitem__(self, number: int) -> Text:
         return self._get(number)[2]
 
+    def add(self, gateway: str, text: bytes, like: int) -> int:
+        """Keep a text more, packed like that one; 0: like none. Its number."""
+        common = self[like] if like else None
+        body, sha256 = packed.squeeze(text, packed.plain(common) if common else b""), hashlib.sha256(text).hexdigest()
+        row = {"gateway": gateway, "sha256": sha256, "like": like, "body": body}
+        kept = self._connection.execute(file.texts.insert(), row)
+        number = int((kept.inserted_primary_key or (0,))[0])
+        self._found[number] = (gateway, sha256, Text(body, common))
+        return number
+
     def gateway(self, number: int) -> str:
         """Whose it is."""
         return self._get(number)[0]
@@ -63,13 +73,6 @@ class Texts:
 def newest(connection: sa.Connection) -> dict[str, int]:
     """By gateway the number of the text that its next row is held to."""
     return {gateway: int(body["number"]) for gateway, (_, body) in known.every(connection, _WHAT).items()}
-
-
-def add(connection: sa.Connection, gateway: str, text: bytes, like: int, common: bytes) -> int:
-    """Keep a text, packed like that one; its number."""
-    row = {"gateway": gateway, "sha256": hashlib.sha256(text).hexdigest(), "like": like}
-    kept = connection.execute(file.texts.insert().values(**row, body=packed.squeeze(text, common)))
-    return int((kept.inserted_primary_key or (0,))[0])
 
 
 def note(connection: sa.Connection, numbers: Mapping[str, int], at: datetime) -> None:

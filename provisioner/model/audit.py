@@ -1,6 +1,6 @@
 """What is asked of gateways, and what an audit found."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -78,21 +78,21 @@ class Finding:
 
 
 # A finding but for whose it is: control, status, expected, actual, message, cause, value.
-_Answer = tuple[str, Status, str, str, str, str, Any]
+Answer = tuple[str, Status, str, str, str, str, Any]
 
 
 class Findings(Sequence[Finding]):
     """Findings, those of a gateway together, each made when it is asked for.
 
     Nearly all that a gateway is found to be others are too, and is held once: an audit of thousands has a hundred
-    thousand findings. To make each anew takes a microsecond, so an audit that is only looked into has them as they are.
+    thousand findings. To make each anew takes two microseconds: who wants those of some statuses only says so.
     """
 
     __slots__ = ("_alike", "_last", "_of")
 
     def __init__(self, found: Iterable[Finding] = ()) -> None:
-        self._of: dict[str, tuple[str, tuple[_Answer, ...]]] = {}
-        self._alike: dict[tuple[type, _Answer], _Answer] = {}
+        self._of: dict[str, tuple[str, tuple[Answer, ...]]] = {}
+        self._alike: dict[tuple[type, Answer], Answer] = {}
         self._last: tuple[str, tuple[Finding, ...]] = ("", ())
         self.add(found)
 
@@ -113,6 +113,20 @@ class Findings(Sequence[Finding]):
             made = tuple(_finding(gateway, practice, answer) for answer in answers)
             self._last = (gateway, made)
         return made
+
+    @property
+    def gateways(self) -> Iterable[str]:
+        """Those that have any, in the order in which they come."""
+        return self._of
+
+    def some(self, gateway: str, statuses: Container[Status]) -> tuple[Finding, ...]:
+        """One gateway's with these statuses."""
+        practice, answers = self._of.get(gateway, ("", ()))
+        return tuple(_finding(gateway, practice, answer) for answer in answers if answer[1] in statuses)
+
+    def answers(self, gateway: str) -> tuple[str, tuple[Answer, ...]]:
+        """The gateway's practice, and its findings but for whose they are; "" and none where it has none."""
+        return self._of.get(gateway, ("", ()))
 
     def ordered(self, gateways: Iterable[str]) -> "Findings":
         """Those of these gateways, in this order."""
@@ -141,7 +155,7 @@ class Findings(Sequence[Finding]):
     def __repr__(self) -> str:
         return f"Findings({list(self)!r})"
 
-    def _answer(self, finding: Finding) -> _Answer:
+    def _answer(self, finding: Finding) -> Answer:
         answer = _ANSWER(finding)
         try:
             # 1, 1.0 and True are one key, and not one value.
@@ -154,7 +168,7 @@ _GATEWAY = attrgetter("gateway")
 _ANSWER = attrgetter("control", "status", "expected", "actual", "message", "cause", "value")
 
 
-def _finding(gateway: str, practice: str, answer: _Answer) -> Finding:
+def _finding(gateway: str, practice: str, answer: Answer) -> Finding:
     control, status, expected, actual, message, cause, value = answer
     return Finding(
         gateway=gateway, practice=practice, control=control, status=status, expected=expected, actual=actual,
@@ -212,3 +226,22 @@ class Audit:
         for finding in self.findings:
             found.setdefault(finding.gateway, []).append(finding)
         return {gateway: tuple(its) for gateway, its in found.items()}
+
+    def some(self, gateway: str, *statuses: Status) -> tuple[Finding, ...]:
+        """Those of them with these statuses."""
+        if isinstance(self.findings, Findings):
+            return self.findings.some(gateway, statuses)
+        return tuple(finding for finding in self.of(gateway) if finding.status in statuses)
+
+    def that_are(self, *statuses: Status) -> Iterator[Finding]:
+        """All findings with these statuses, in their order."""
+        if not isinstance(self.findings, Findings):
+            return (finding for finding in self.findings if finding.status in statuses)
+        return (finding for gateway in self.findings.gateways for finding in self.findings.some(gateway, statuses))
+
+    def answers(self, gateway: str) -> tuple[str, Sequence[Answer]]:
+        """That gateway's practice, and its findings but for whose they are; "" and none where it has none."""
+        if isinstance(self.findings, Findings):
+            return self.findings.answers(gateway)
+        found = self.of(gateway)
+        return found[0].practice if found else "", [*map(_ANSWER, found)]

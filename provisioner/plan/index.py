@@ -33,7 +33,7 @@ def of_audit(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, f
         audit=audit,
         fleet=fleet,
         said=said,
-        strangers=strangers(fleet.gateways, audit.findings, said),
+        strangers=strangers(fleet.gateways, audit.that_are(Status.FAILED, Status.UNKNOWN), said),
         controls={control.id: control for control in audit.controls},
         evidence={evidence.gateway: evidence for evidence in audit.evidence},
         rows={gateway.name: gateway for gateway in fleet.gateways},

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from provisioner import remedies as offered
+from provisioner.audit.causes import OPEN
 from provisioner.audit.facts.running import Programs, programs
 from provisioner.errors import InputError, suggest
 from provisioner.model import (
@@ -50,7 +51,6 @@ _UNTOLD_ASK = (
     "See that one program runs and is set: end by hand what no service runs, start the Connector's service (again); "
     "then audit and plan again."
 )
-_OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
 
 
 def make(
@@ -103,7 +103,7 @@ def not_planned(audit: Audit, fleet: Fleet, at: datetime) -> dict[tuple[str, str
     for lack in made.gaps:
         first.setdefault(lack.gateway, lack)
     remedies = {control.id: control.remedy for control in audit.controls}
-    open_ = [finding for finding in audit.findings if finding.status is Status.FAILED and remedies[finding.control]]
+    open_ = [finding for finding in audit.that_are(Status.FAILED) if remedies[finding.control]]
     return {
         (finding.gateway, finding.control): why_not
         for finding in open_
@@ -140,10 +140,10 @@ def _of_gateway(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> t
     """One gateway's steps, in the order in which they are done, and its gaps."""
     if gateway.role is Role.CANDIDATE:
         return [], []
-    findings = index.audit.of(gateway.name)
+    findings = index.audit.some(gateway.name, *OPEN)
     if barred := why_not_at_all(index, gateway, findings):
         return [], [barred]
-    open_ = [finding for finding in findings if finding.status in _OPEN and not is_stated(index, gateway, finding)]
+    open_ = [finding for finding in findings if not is_stated(index, gateway, finding)]
     mended: dict[str, list[Finding]] = {}
     gaps: list[Gap] = []
     for remedy in _mendable(index, gateway, open_):
@@ -228,6 +228,7 @@ def _step(
     controls = tuple(finding.control for finding in findings)
     removes, starts = row.role is Role.RETIRED, remedy.name == START
     size = 0 if removes or starts else _bytes(values)
+    _, answers = index.audit.answers(row.name)
     # What was measured is how long it takes to bring something.
     seconds = remedy.seconds if removes else index.seconds.get(remedy.name, remedy.seconds)
     return replace(
@@ -235,11 +236,7 @@ def _step(
         because=controls,
         proves=controls,
         needs=before_start(index.audit.controls) if starts else (),
-        keeps=tuple(
-            finding.control
-            for finding in index.audit.of(row.name)
-            if finding.control == RUNNING and finding.status is Status.PASSED
-        ),
+        keeps=(RUNNING,) if any(answer[:2] == (RUNNING, Status.PASSED) for answer in answers) else (),
         fingerprint=fingerprint(findings),
         changes=tuple(
             Change(what=index.controls[finding.control].title, before=finding.actual, after=finding.expected)

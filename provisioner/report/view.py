@@ -243,8 +243,10 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
         return FindingRow(finding=finding, control=control, kind=kind, facts=facts, first=who)
 
     def state(gateway: Gateway) -> State:
-        findings = audit.of(gateway.name)
-        return _state(gateway, evidence.get(gateway.name), ready.get(gateway.name, False), findings)
+        found = evidence.get(gateway.name)
+        if gateway.known and (found is None or found.error is not None):
+            return _unread(audit.of(gateway.name))
+        return _state(gateway, ready.get(gateway.name, False))
 
     def made(gateway: Gateway) -> Machine:
         facts = audit.facts.get(gateway.name, {})
@@ -269,12 +271,14 @@ def _kind(finding: Finding, control: Control, unanswered: bool) -> Kind:
     return _KINDS_OF[finding.status]
 
 
-def _state(gateway: Gateway, evidence: Evidence | None, ready: bool, findings: Sequence[Finding]) -> State:
+def _unread(findings: Sequence[Finding]) -> State:
+    # Of one that does not answer nothing applies where a person has stated that it is off.
+    return State.OFF if findings and all(one.status is Status.NOT_APPLICABLE for one in findings) else State.UNREAD
+
+
+def _state(gateway: Gateway, ready: bool) -> State:
     if not gateway.known:
         return State.NOT_KNOWN
-    if evidence is None or evidence.error is not None:
-        # Of one that does not answer nothing applies where a person has stated that it is off.
-        return State.OFF if findings and all(one.status is Status.NOT_APPLICABLE for one in findings) else State.UNREAD
     if gateway.role is Role.CANDIDATE:
         return State.CANDIDATE
     if not ready:

@@ -4,8 +4,10 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from provisioner.errors import JournalError
 from provisioner.journal import Journal
@@ -49,6 +51,22 @@ def test_a_row_that_was_changed_is_found(statement: str, journal: Journal) -> No
     with pytest.raises(JournalError, match="audit-1 is damaged"):
         journal.load(audit.id)
     assert "audit-1 was changed" in journal.verify()
+
+
+def test_what_is_kept_is_not_read_again_to_keep_more(journal: Journal) -> None:
+    audit = World(fleet(*(gateway(f"B840{at}") for at in range(10, 40)))).audit()
+    asked: list[str] = []
+
+    def note(*given: Any) -> None:
+        asked.append(given[2])
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        journal.save(audit)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert sum(words.startswith("INSERT INTO texts") for words in asked) == len(audit.evidence)
+    assert not [words for words in asked if "FROM texts" in words]
 
 
 def test_rows_go_with_their_audit(journal: Journal) -> None:

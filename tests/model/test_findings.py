@@ -1,17 +1,22 @@
 """Findings that are held as what many gateways have alike: what comes out is what went in."""
 
 import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from provisioner.model import Finding, Status
 from provisioner.model.audit import Findings
+from tests.fixtures.reports import estate
 
 
-def finding(gateway: str, control: str = "R2", actual: str = "yes", value: Any = True) -> Finding:
+def finding(
+    gateway: str, control: str = "R2", actual: str = "yes", value: Any = True, status: Status = Status.PASSED
+) -> Finding:
     return Finding(
-        gateway=gateway, practice=f"P-{gateway}", control=control, status=Status.PASSED, expected="yes", actual=actual,
+        gateway=gateway, practice=f"P-{gateway}", control=control, status=status, expected="yes", actual=actual,
         message="", value=value,
     )  # fmt: skip
 
@@ -51,3 +56,20 @@ def test_what_is_alike_is_there_once() -> None:
     assert texts[0] is not texts[1]
     held = Findings(finding(f"B8400{at}", actual=text) for at, text in enumerate(texts))
     assert held[0].actual is held[1].actual
+
+
+@pytest.mark.parametrize("held", [tuple, Findings])
+def test_an_audit_tells_the_same_however_it_holds_its_findings(held: Callable[[Iterable[Finding]], Any]) -> None:
+    passed, failed = finding("B84001", "R1"), finding("B84001", "R2", value=[1], status=Status.FAILED)
+    untold, later = finding("B84002", "R2", status=Status.UNKNOWN), finding("B84002", "R3", status=Status.FAILED)
+    audit = replace(estate()[0], evidence=(), findings=held([passed, failed, untold, later]))
+    assert tuple(audit.that_are(Status.FAILED)) == (failed, later)
+    assert tuple(audit.that_are(Status.UNKNOWN, Status.PASSED)) == (passed, untold)
+    assert audit.some("B84001", Status.FAILED, Status.ERROR) == (failed,)
+    assert (audit.some("B84002", Status.PASSED), audit.some("B84009", Status.FAILED)) == ((), ())
+    practice, answers = audit.answers("B84001")
+    assert (practice, tuple(answers)) == (
+        "P-B84001",
+        (("R1", Status.PASSED, "yes", "yes", "", "", True), ("R2", Status.FAILED, "yes", "yes", "", "", [1])),
+    )
+    assert (audit.answers("B84009")[0], tuple(audit.answers("B84009")[1])) == ("", ())

@@ -81,13 +81,13 @@ def following(shown: View, fleet: Fleet) -> str:
 
 def exit_code(audit: Audit) -> int:
     """3 when a gateway could not be read, else 1 when a required control failed, else 0."""
-    if any(finding.status is Status.ERROR for finding in audit.findings):
+    if any(audit.that_are(Status.ERROR)):
         return 3
     required = {control.id for control in audit.controls if control.impact is Impact.REQUIRED}
     candidates = {gateway.name for gateway in audit.gateways if gateway.role is Role.CANDIDATE}
     return int(
         any(
-            finding.status is Status.FAILED and finding.control in required and finding.gateway not in candidates
-            for finding in audit.findings
+            finding.control in required and finding.gateway not in candidates
+            for finding in audit.that_are(Status.FAILED)
         )
     )
