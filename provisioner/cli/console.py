@@ -1,7 +1,6 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import Any, TextIO
 import click
 
 from provisioner import fleet
+from provisioner.cli.commands import givable
 from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import ods
@@ -31,8 +31,15 @@ def lines(found: Iterable[str]) -> None:
 
 
 def folded(text: str) -> None:
-    """Lines for a person, none of them wider than the terminal."""
-    lines(_folded(text, room(sys.stdout)))
+    """Lines for a person, none of them wider than the terminal, with commands that can be given as they stand."""
+    lines(_folded(givable(text), room(sys.stdout)))
+
+
+def follows(line: str) -> None:
+    """A line that ends in the command to give next."""
+    from provisioner.report.screen import said
+
+    lines(said(givable(line), room(sys.stdout)))
 
 
 def _folded(text: str, wide: int) -> Iterator[str]:
@@ -62,17 +69,9 @@ def document(text: str) -> None:
     click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "replace"), file=sys.stdout)
 
 
-def word(path: Path | str) -> str:
-    """A path as one word of a command that is there to be copied, blanks and all."""
-    text = str(path)
-    if os.name == "posix":
-        return shlex.quote(text)
-    return f'"{text}"' if " " in text else text
-
-
 def say(text: str) -> None:
     """Progress or a remark, on stderr, for a person no wider than the terminal."""
-    wide = room(sys.stderr)
+    wide, text = room(sys.stderr), givable(text)
     for line in _folded(text, wide) if len(text) > wide else [text]:
         click.echo(line, file=sys.stderr)
 

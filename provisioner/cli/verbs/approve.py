@@ -11,8 +11,9 @@ import click
 
 from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
+from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet, word
+from provisioner.cli.console import as_json, confirm, follows, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import any_plan
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused
@@ -204,7 +205,7 @@ def _told(plan: Plan, given: Approval, proof: Proof) -> None:
         out(json.dumps(body, indent=2))
         return
     out(f"{given.plan} is approved by {given.name}, until {words.when(given.ends)}.")
-    out(f"Next, by somebody else: {_next(plan)}")
+    follows(f"Next, by somebody else: {_next(plan)}")
 
 
 def _next(plan: Plan) -> str:

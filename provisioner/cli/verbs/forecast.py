@@ -111,7 +111,7 @@ def screen(found: Sequence[Ending], today: date, days: int) -> Iterator[str]:
 def following(found: Sequence[Ending], remarks: Sequence[str], today: date) -> list[str]:
     """What to do next: what ends first, and who does it."""
     if remarks:
-        return ["Next: provisioner audit, and then the same again"]
+        return ["Next: the same again, after provisioner audit"]
     if not found:
         return []
     first = found[0]

@@ -14,7 +14,7 @@ from provisioner.audit.auditor import Auditor
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
-from provisioner.cli.console import as_json, confirm, folded, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, folded, follows, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import reason
 from provisioner.cli.options import add_common_options, common, refuse_idle
 from provisioner.errors import Fault, InputError, PlanRefused
@@ -139,7 +139,7 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
     with open_journal(fleet) as journal:
         plan = note(journal, practice, step, by=by, words=words)
     out(f"{practice}: {step} is confirmed by {by.strip()}.")
-    out(f"Next: {again(plan)}")
+    follows(f"Next: {again(plan)}")
     return 0
 
 

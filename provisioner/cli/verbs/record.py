@@ -11,8 +11,9 @@ import click
 
 from provisioner import files as disk
 from provisioner import processes
+from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet, word
+from provisioner.cli.console import as_json, folded, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import any_plan, practice_names
 from provisioner.errors import Fault, InputError
 from provisioner.execute import admission
@@ -68,7 +69,7 @@ def _record(plan_id: str, output: Path, key: Path | None) -> int:
         out(json.dumps(body, indent=2))
     else:
         out(f"{folder}: the record of {plan.id}, {counted(practices, 'practice')}, {'' if pem else 'not '}signed.")
-        out(f"To hold it against itself: provisioner record --verify {word(output)}")
+        folded(f"To hold it against itself: provisioner record --verify {word(output)}")
     return 0
 
 

@@ -17,7 +17,7 @@ from provisioner import fleet as fleets
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, folded, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, resolved, wanted_audit
 from provisioner.cli.options import common
 from provisioner.cli.verbs.forecast import letter_dates
@@ -234,7 +234,7 @@ def _print(
     _undrafted(asked, told, fleet)
     if not told:
         out("Next: put each into a ticket of its owner.")
-        out("Before a run, for the security team: provisioner requests PLAN --output FOLDER")
+        folded("Before a run, for the security team: provisioner requests PLAN --output FOLDER")
 
 
 def _undrafted(asked: Sequence[Request], told: Notice | None, fleet: Fleet) -> None:
