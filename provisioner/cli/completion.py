@@ -6,7 +6,7 @@ from contextlib import suppress
 import click
 from click.shell_completion import CompletionItem
 
-from provisioner.cli.console import open_journal, whole_fleet
+from provisioner.cli.console import look_into, whole_fleet
 from provisioner.cli.lookup import KINDS, LATEST
 
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -17,7 +17,7 @@ def ids(*kinds: str) -> Offer:
     """The ids of all that the journal has of these kinds, the newest first; of every kind where none is given."""
 
     def offer(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-        with suppress(Exception), context.scope(cleanup=False), open_journal(whole_fleet()) as journal:
+        with suppress(Exception), context.scope(cleanup=False), look_into(whole_fleet()) as journal:
             return _items((LATEST, *journal.kept(*(kinds or KINDS))), begun)
         return []
 

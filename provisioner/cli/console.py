@@ -15,6 +15,7 @@ from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import ods
 from provisioner.journal import Journal
+from provisioner.journal.lying import can_be_written
 from provisioner.model import Fleet, Gateway
 
 
@@ -141,9 +142,25 @@ def open_journal(folder: Fleet) -> Journal:
     Errors: JournalError.
     """
     opened = Journal.of(folder)
-    if home := opened.moved():
-        say(f"This journal was at {home}: it was moved, or is a copy. See provisioner journal adopt.")
+    _moved(opened)
     return opened
+
+
+def look_into(folder: Fleet, *, create: bool = True) -> Journal:
+    """The fleet's journal for a verb that only looks: one that this account cannot write to is read as it is, and that
+    is said. Errors: JournalError."""
+    path = Path(folder.folder) / folder.settings.journal
+    closed = not can_be_written(path)
+    opened = Journal.open(path, create=create, read_only=closed)
+    if closed:
+        say(f"{path} cannot be written to from here: it is read as it is, and what keeps something in it refuses.")
+    _moved(opened, "" if closed else " See provisioner journal adopt.")
+    return opened
+
+
+def _moved(opened: Journal, hint: str = " See provisioner journal adopt.") -> None:
+    if home := opened.moved():
+        say(f"This journal was at {home}: it was moved, or is a copy.{hint}")
 
 
 def ask_password(question: str) -> str:

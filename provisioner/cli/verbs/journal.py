@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from provisioner import processes
-from provisioner.cli.console import as_json, confirm, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, look_into, out, say, whole_fleet
 from provisioner.cli.options import add_common_options
 from provisioner.journal import Journal
 
@@ -51,7 +51,7 @@ def verify() -> int:
     as it was written; 2: it is not.
     """
     fleet, now = whole_fleet(), datetime.now(UTC)
-    with Journal.open(Path(fleet.folder) / fleet.settings.journal, create=False) as kept:
+    with look_into(fleet, create=False) as kept:
         if behind := kept.behind():
             say(f"{kept.path}: {behind}.")
             say("Of what was begun since, and may still run on a gateway, it knows nothing.")

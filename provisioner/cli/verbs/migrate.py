@@ -14,7 +14,7 @@ from provisioner.audit.auditor import Auditor
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
-from provisioner.cli.console import as_json, confirm, folded, follows, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, folded, follows, look_into, open_journal, out, say, whole_fleet
 from provisioner.cli.lookup import reason
 from provisioner.cli.options import add_common_options, common, refuse_idle
 from provisioner.errors import Fault, InputError, PlanRefused
@@ -148,7 +148,7 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
 def status(practice: str | None) -> int:
     """Where each open migration stands, what it waits for, and what comes next. Touches no gateway."""
     fleet, wanted = whole_fleet(), codes.normal(practice or "")
-    with open_journal(fleet) as journal:
+    with look_into(fleet) as journal:
         found = standing.open_migrations(journal)
         if wanted and wanted not in found:
             raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")

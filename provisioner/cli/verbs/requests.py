@@ -17,7 +17,7 @@ from provisioner import fleet as fleets
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, folded, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, folded, look_into, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, resolved, wanted_audit
 from provisioner.cli.options import common
 from provisioner.cli.verbs.forecast import letter_dates
@@ -52,7 +52,7 @@ def command(id_: str | None, output: Path) -> int:
     """
     fleet = whole_fleet()
     now = datetime.now(UTC)
-    with open_journal(fleet) as journal:
+    with look_into(fleet) as journal:
         plan, audit = _found(journal, id_, fleet)
         dates = letter_dates(journal, fleet, audit, now) if audit else NO_DATES
     if plan:

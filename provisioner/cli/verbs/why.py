@@ -11,7 +11,7 @@ from provisioner import resources
 from provisioner.audit.scope import is_of
 from provisioner.cli import completion
 from provisioner.cli.columns import listed, width, wrapped
-from provisioner.cli.console import as_json, one_gateway, open_journal, out, whole_fleet
+from provisioner.cli.console import as_json, look_into, one_gateway, out, whole_fleet
 from provisioner.errors import InputError, suggest
 from provisioner.journal import Journal
 from provisioner.model import Audit, Control, Fact, Finding, Fleet, Gateway, Statement, Status
@@ -41,7 +41,7 @@ def command(gateway: str, control: str) -> int:
     """
     fleet = whole_fleet()
     row = one_gateway(fleet, gateway)
-    with open_journal(fleet) as journal:
+    with look_into(fleet) as journal:
         answers = list(_answers(journal, fleet, row, control))
     audit, _ = answers[0]
     asked = next(one for one in audit.controls if one.id == answers[0][1].control)
