@@ -204,7 +204,7 @@ _WRONG = (*_OF_SQLITE, ValueError, TypeError, KeyError, AttributeError, Overflow
 class File:
     """One open journal file. Safe to use from several threads and processes at once."""
 
-    def __init__(self, source: lying.Source, patience: float) -> None:
+    def __init__(self, source: lying.JournalSource, patience: float) -> None:
         self.path, self.read_only = source.path, source.mode != "rw" or source.file != source.path
         self._source, self._engine = source, _engine(source.file, source.mode, self.read_only, patience)
 

@@ -25,7 +25,7 @@ Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class JournalSource:
     """What SQLite opens: which file, in which mode; `stamp` where nobody may have written to `path` meanwhile."""
 
     path: Path
@@ -52,23 +52,23 @@ def can_be_written(path: Path) -> bool:
     return os.access(there, os.W_OK) and (there != path or os.access(path.parent, os.W_OK))
 
 
-def source(path: Path, *, read_only: bool) -> Source:
+def source(path: Path, *, read_only: bool) -> JournalSource:
     """What SQLite is to open. Errors: JournalError, OSError where it cannot be read."""
     if not read_only:
-        return Source(path=path, file=path, mode="rw")
+        return JournalSource(path=path, file=path, mode="rw")
     if can_be_written(path):
-        return Source(path=path, file=path, mode="ro")
+        return JournalSource(path=path, file=path, mode="ro")
     if not os.access(path, os.R_OK):
         hint = "Whoever it belongs to can let you read it, or give you a copy of it and of what lies beside it."
         raise JournalError(f"{path}: the journal cannot be read: permission denied.", hint)
     if not any(_size(path, end) for end in _PENDING):
-        return Source(path=path, file=path, mode="ro&immutable=1", stamp=_stamp(path))
+        return JournalSource(path=path, file=path, mode="ro&immutable=1", stamp=_stamp(path))
     if _size(path, "-wal") and os.access(_beside(path, _SHARED), os.R_OK):
-        return Source(path=path, file=path, mode="ro")
+        return JournalSource(path=path, file=path, mode="ro")
     return _copied(path)
 
 
-def _copied(path: Path) -> Source:
+def _copied(path: Path) -> JournalSource:
     folder = tempfile.TemporaryDirectory(prefix="provisioner-")
     try:
         for _ in range(_TRIES):
@@ -77,7 +77,7 @@ def _copied(path: Path) -> Source:
                 if end == "" or _size(path, end):
                     shutil.copyfile(_beside(path, end), Path(folder.name) / f"journal.db{end}")
             if before == _stamp(path):
-                return Source(path=path, file=Path(folder.name) / "journal.db", mode="rw", folder=folder)
+                return JournalSource(path=path, file=Path(folder.name) / "journal.db", mode="rw", folder=folder)
         raise _busy(path)
     except BaseException:
         folder.cleanup()

@@ -25,7 +25,7 @@ from provisioner.fleet.moves import moves as moves_of
 from provisioner.journal import Journal, standing
 from provisioner.migration import case
 from provisioner.migration.case import Planned
-from provisioner.migration.stand import after, again, open_migration, stand
+from provisioner.migration.stand import after, again, not_open, open_migration, stand
 from provisioner.migration.stand import confirm as note
 from provisioner.model import Plan
 
@@ -130,11 +130,11 @@ def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
 
 @migrations.command("confirm")
 @click.argument("practice", shell_complete=practices)
-@click.argument("step")
-@click.option("--by", required=True, metavar="NAME", help="The person who did it, or saw it.")
+@click.argument("step", required=False, default="")
+@click.option("--by", default="", metavar="NAME", help="The person who did it, or saw it.")
 @click.option("--words", default="", metavar="TEXT", help="What was seen.")
 def confirm_step(practice: str, step: str, by: str, words: str) -> int:
-    """Say that a person's step is done, where no reading shows it. `migrate status` lists them."""
+    """Say that a person's step is done, where no reading shows it. Without STEP: which steps wait."""
     fleet = whole_fleet()
     with open_journal(fleet) as journal:
         plan = note(journal, practice, step, by=by, words=words)
@@ -151,7 +151,7 @@ def status(practice: str | None) -> int:
     with look_into(fleet) as journal:
         found = standing.open_migrations(journal)
         if wanted and wanted not in found:
-            raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")
+            raise InputError(f"{wanted} has no open migration.", not_open(wanted, found))
         stands = [stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
     if as_json():
         out(json.dumps({"version": 1, "migrations": [moves.document(one) for one in stands]}, indent=2))
