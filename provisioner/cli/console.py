@@ -116,23 +116,26 @@ def table(renderable: Any) -> None:
     out(text.get().rstrip("\n"))
 
 
-def open_fleet(controls: Collection[str] | None = None) -> Fleet:
-    """The fleet as narrowed by `--only`. Warnings go to stderr. `controls` are the ids that statements may speak of.
-
-    Errors: InputError with all that is wrong in the folder.
-    """
-    found = whole_fleet(controls)
+def as_only(found: Fleet) -> Fleet:
+    """The fleet as as_only by `--only`. Errors: InputError where nothing is left."""
     return fleet.only(found, common().only) if common().only else found
 
 
-def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = True) -> Fleet:
-    """The fleet, not narrowed; without `credentials` by somebody who logs in to no gateway. Errors: InputError with all
-    that is wrong in the folder."""
+def fleet_on_paper(controls: Collection[str] | None = None) -> Fleet:
+    """The fleet for a verb that only looks into its files and the journal: it needs no password, and what the folder
+    lacks is said by those that judge and change by it. Errors: as `whole_fleet`."""
+    return whole_fleet(controls, credentials=False, warnings=False)
+
+
+def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = True, warnings: bool = True) -> Fleet:
+    """The fleet, not as_only; without `credentials` by somebody who logs in to no gateway. `controls` are the ids that
+    statements may speak of; `warnings` go to stderr. Errors: InputError with all that is wrong in the folder."""
     folder = fleet_folder()
     found, faults = fleet.check(folder, practices=ods.read, controls=controls, credentials=credentials)
     if found is None:
         raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
-    warn(faults)
+    if warnings:
+        warn(faults)
     return found
 
 

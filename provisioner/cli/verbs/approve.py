@@ -13,7 +13,7 @@ from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
 from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, follows, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, fleet_on_paper, follows, open_journal, out, say
 from provisioner.cli.lookup import any_plan
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused
@@ -76,7 +76,7 @@ def command(
         words=said.strip(),
     )
     # Who approves need not be able to log in to any gateway.
-    fleet = whole_fleet(credentials=False)
+    fleet = fleet_on_paper()
     with open_journal(fleet) as journal:
         admission.trusted(journal, now)
         admission.at_home(journal)

@@ -51,7 +51,7 @@ def command(
         raise click.UsageError("Give one of --directory and --addresses RANGE.")
     if addresses is not None and (ou or name):
         raise click.UsageError("--ou and --name go with --directory.")
-    fleet = whole_fleet()
+    fleet = whole_fleet(warnings=False)
     wanted = looking.practices(fleets.only(fleet, common().only) if common().only else fleet)
     if output is not None:
         rows.check(output, Path(fleet.folder))

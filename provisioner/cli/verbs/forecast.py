@@ -11,7 +11,7 @@ from provisioner.audit.forecasting import Latest, endings
 from provisioner.audit.scope import is_of
 from provisioner.audit.shipped import open_policy
 from provisioner.cli.columns import listed, some, width, wrapped
-from provisioner.cli.console import as_json, look_into, open_fleet, out, say
+from provisioner.cli.console import as_json, as_only, fleet_on_paper, look_into, out, say
 from provisioner.journal import Journal
 from provisioner.migration.stand import gateways_started
 from provisioner.model import Audit, Evidence, Fleet
@@ -35,7 +35,7 @@ def command(days: int) -> int:
     with tabs.
     """
     policy, now = open_policy(), datetime.now(UTC)
-    fleet = open_fleet(policy.ids)
+    fleet = as_only(fleet_on_paper(policy.ids))
     with look_into(fleet) as journal:
         latest = Latest(evidence=dict(_readings(journal, fleet)))
         started = gateways_started(journal, now - forecasting.BY_PASSWORD)

@@ -14,7 +14,18 @@ from provisioner.audit.auditor import Auditor
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
-from provisioner.cli.console import as_json, confirm, folded, follows, look_into, open_journal, out, say, whole_fleet
+from provisioner.cli.console import (
+    as_json,
+    confirm,
+    fleet_on_paper,
+    folded,
+    follows,
+    look_into,
+    open_journal,
+    out,
+    say,
+    whole_fleet,
+)
 from provisioner.cli.lookup import reason
 from provisioner.cli.options import add_common_options, common, refuse_idle
 from provisioner.errors import Fault, InputError, PlanRefused
@@ -135,7 +146,7 @@ def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
 @click.option("--words", default="", metavar="TEXT", help="What was seen.")
 def confirm_step(practice: str, step: str, by: str, words: str) -> int:
     """Say that a person's step is done, where no reading shows it. Without STEP: which steps wait."""
-    fleet = whole_fleet()
+    fleet = fleet_on_paper()
     with open_journal(fleet) as journal:
         plan = note(journal, practice, step, by=by, words=words)
     out(f"{practice}: {step} is confirmed by {by.strip()}.")
@@ -147,7 +158,7 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
 @click.argument("practice", required=False, shell_complete=practices)
 def status(practice: str | None) -> int:
     """Where each open migration stands, what it waits for, and what comes next. Touches no gateway."""
-    fleet, wanted = whole_fleet(), codes.normal(practice or "")
+    fleet, wanted = fleet_on_paper(), codes.normal(practice or "")
     with look_into(fleet) as journal:
         found = standing.open_migrations(journal)
         if wanted and wanted not in found:

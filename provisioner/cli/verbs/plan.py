@@ -30,7 +30,7 @@ def command(audit: str | None) -> int:
 
     Changes nothing. `provisioner apply PLAN` does exactly what is planned.
     """
-    fleet = whole_fleet()
+    fleet = whole_fleet(credentials=False)
     with open_journal(fleet) as journal:
         found = wanted_audit(journal, audit, fleet)
         if common().only:

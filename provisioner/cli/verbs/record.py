@@ -13,7 +13,7 @@ from provisioner import files as disk
 from provisioner import processes
 from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, folded, look_into, out, say, whole_fleet
+from provisioner.cli.console import as_json, fleet_on_paper, folded, look_into, out, say
 from provisioner.cli.lookup import any_plan, practice_names
 from provisioner.errors import Fault, InputError
 from provisioner.execute import admission
@@ -54,7 +54,7 @@ def command(
 
 
 def _record(plan_id: str, output: Path, key: Path | None) -> int:
-    fleet = whole_fleet()
+    fleet = fleet_on_paper()
     with look_into(fleet) as journal:
         plan = any_plan(journal, plan_id)
         folder = _place(output, plan)
