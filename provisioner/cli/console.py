@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
@@ -103,17 +103,6 @@ def confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise InputError(f"{question} Nobody can be asked here.", "Say it with --yes.")
     click.confirm(question, abort=True, err=True)
-
-
-def table(renderable: Any) -> None:
-    """A rich table on stdout, as wide as the terminal, or 160 columns where there is none."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else 160
-    console = Console(width=width, highlight=False)
-    with console.capture() as text:
-        console.print(renderable)
-    out(text.get().rstrip("\n"))
 
 
 def as_only(found: Fleet) -> Fleet:
