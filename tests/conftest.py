@@ -1,6 +1,8 @@
 """What the tests share: a lab on loopback, and the command as a person runs it."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -88,6 +90,16 @@ def command(*arguments: str | Path, fleet: Path | None = None) -> list[str]:
     """The command line of `provisioner`. PROVISIONER_TEST_WITHOUT names modules that cannot be imported in it."""
     where = ["--fleet", str(fleet)] if fleet else []
     return [sys.executable, "-c", _START, *where, *map(str, arguments)]
+
+
+def told(words: str, fleet: Path) -> str:
+    """A command as messages name it to whoever has typed that fleet folder."""
+    return f"provisioner --fleet {shlex.quote(str(fleet))} {words}"
+
+
+def unfolded(text: str) -> str:
+    """What was printed, with each command on one line, as a shell takes it."""
+    return re.sub(r" \\\n +", " ", text)
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:

@@ -12,7 +12,7 @@ import click
 
 from provisioner import __version__
 from provisioner.cli import examples, streams
-from provisioner.cli.options import add_common_options, refusing
+from provisioner.cli.options import Common, add_common_options, refusing
 from provisioner.errors import InputError, ProvisionerError, suggest
 
 # The verbs in the order in which a person meets them, each with the line that `--help` shows.
@@ -137,13 +137,14 @@ def _collect_less() -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     """One command, with every error that it can end in said. Its exit code."""
+    given = Common()
     try:
-        code = provisioner.main(arguments, standalone_mode=False)
+        code = provisioner.main(arguments, standalone_mode=False, obj=given)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except ProvisionerError as error:
-        _explain(error)
+        _explain(error, given)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
@@ -175,13 +176,12 @@ def _fault() -> int:
     return 70
 
 
-def _explain(error: ProvisionerError) -> None:
+def _explain(error: ProvisionerError, given: Common) -> None:
     """An error as a person reads it: what happened, every fault, and what to do next."""
+    from provisioner.cli.commands import givable
     from provisioner.cli.console import say
 
-    say(f"provisioner: {error.message}")
-    if isinstance(error, InputError):
-        for fault in error.faults:
-            say(f"  {'warning: ' if fault.warning else ''}{fault}")
-    if error.hint:
-        say(f"  {error.hint}")
+    faults = error.faults if isinstance(error, InputError) else ()
+    told = [f"  {'warning: ' if fault.warning else ''}{fault}" for fault in faults]
+    for line in (f"provisioner: {error.message}", *told, *([f"  {error.hint}"] if error.hint else [])):
+        say(givable(line, given))

@@ -6,7 +6,7 @@ from contextlib import suppress
 import click
 from click.shell_completion import CompletionItem
 
-from provisioner.cli.console import open_journal, whole_fleet
+from provisioner.cli.console import fleet_on_paper, look_into
 from provisioner.cli.lookup import KINDS, LATEST
 
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -17,7 +17,7 @@ def ids(*kinds: str) -> Offer:
     """The ids of all that the journal has of these kinds, the newest first; of every kind where none is given."""
 
     def offer(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-        with suppress(Exception), context.scope(cleanup=False), open_journal(whole_fleet()) as journal:
+        with suppress(Exception), context.scope(cleanup=False), look_into(fleet_on_paper()) as journal:
             return _items((LATEST, *journal.kept(*(kinds or KINDS))), begun)
         return []
 
@@ -27,7 +27,7 @@ def ids(*kinds: str) -> Offer:
 def gateways(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """The fleet's gateways."""
     with suppress(Exception), context.scope(cleanup=False):
-        return _items((row.name for row in whole_fleet().known), begun)
+        return _items((row.name for row in fleet_on_paper().known), begun)
     return []
 
 
@@ -44,7 +44,7 @@ def controls(context: click.Context, _: click.Parameter, begun: str) -> list[Com
 def practices(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """The fleet's practices, by their codes."""
     with suppress(Exception), context.scope(cleanup=False):
-        return _items(dict.fromkeys(row.practice for row in whole_fleet().gateways), begun)
+        return _items(dict.fromkeys(row.practice for row in fleet_on_paper().gateways), begun)
     return []
 
 

@@ -1,20 +1,21 @@
 """What the verbs share: finding the fleet and the journal, printing, asking."""
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
 from provisioner import fleet
+from provisioner.cli.commands import givable
 from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import ods
 from provisioner.journal import Journal
+from provisioner.journal.lying import can_be_written
 from provisioner.model import Fleet, Gateway
 
 
@@ -31,8 +32,15 @@ def lines(found: Iterable[str]) -> None:
 
 
 def folded(text: str) -> None:
-    """Lines for a person, none of them wider than the terminal."""
-    lines(_folded(text, room(sys.stdout)))
+    """Lines for a person, none of them wider than the terminal, with commands that can be given as they stand."""
+    lines(_folded(givable(text), room(sys.stdout)))
+
+
+def follows(line: str) -> None:
+    """A line that ends in the command to give next."""
+    from provisioner.report.screen import said
+
+    lines(said(givable(line), room(sys.stdout)))
 
 
 def _folded(text: str, wide: int) -> Iterator[str]:
@@ -62,17 +70,9 @@ def document(text: str) -> None:
     click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "replace"), file=sys.stdout)
 
 
-def word(path: Path | str) -> str:
-    """A path as one word of a command that is there to be copied, blanks and all."""
-    text = str(path)
-    if os.name == "posix":
-        return shlex.quote(text)
-    return f'"{text}"' if " " in text else text
-
-
 def say(text: str) -> None:
     """Progress or a remark, on stderr, for a person no wider than the terminal."""
-    wide = room(sys.stderr)
+    wide, text = room(sys.stderr), givable(text)
     for line in _folded(text, wide) if len(text) > wide else [text]:
         click.echo(line, file=sys.stderr)
 
@@ -105,34 +105,26 @@ def confirm(question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def table(renderable: Any) -> None:
-    """A rich table on stdout, as wide as the terminal, or 160 columns where there is none."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else 160
-    console = Console(width=width, highlight=False)
-    with console.capture() as text:
-        console.print(renderable)
-    out(text.get().rstrip("\n"))
-
-
-def open_fleet(controls: Collection[str] | None = None) -> Fleet:
-    """The fleet as narrowed by `--only`. Warnings go to stderr. `controls` are the ids that statements may speak of.
-
-    Errors: InputError with all that is wrong in the folder.
-    """
-    found = whole_fleet(controls)
+def as_only(found: Fleet) -> Fleet:
+    """The fleet as as_only by `--only`. Errors: InputError where nothing is left."""
     return fleet.only(found, common().only) if common().only else found
 
 
-def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = True) -> Fleet:
-    """The fleet, not narrowed; without `credentials` by somebody who logs in to no gateway. Errors: InputError with all
-    that is wrong in the folder."""
+def fleet_on_paper(controls: Collection[str] | None = None) -> Fleet:
+    """The fleet for a verb that only looks into its files and the journal: it needs no password, and what the folder
+    lacks is said by those that judge and change by it. Errors: as `whole_fleet`."""
+    return whole_fleet(controls, credentials=False, warnings=False)
+
+
+def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = True, warnings: bool = True) -> Fleet:
+    """The fleet, not as_only; without `credentials` by somebody who logs in to no gateway. `controls` are the ids that
+    statements may speak of; `warnings` go to stderr. Errors: InputError with all that is wrong in the folder."""
     folder = fleet_folder()
     found, faults = fleet.check(folder, practices=ods.read, controls=controls, credentials=credentials)
     if found is None:
         raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
-    warn(faults)
+    if warnings:
+        warn(faults)
     return found
 
 
@@ -142,9 +134,25 @@ def open_journal(folder: Fleet) -> Journal:
     Errors: JournalError.
     """
     opened = Journal.of(folder)
-    if home := opened.moved():
-        say(f"This journal was at {home}: it was moved, or is a copy. See provisioner journal adopt.")
+    _moved(opened)
     return opened
+
+
+def look_into(folder: Fleet, *, create: bool = True) -> Journal:
+    """The fleet's journal for a verb that only looks: one that this account cannot write to is read as it is, and that
+    is said. Errors: JournalError."""
+    path = Path(folder.folder) / folder.settings.journal
+    closed = not can_be_written(path)
+    opened = Journal.open(path, create=create, read_only=closed)
+    if closed:
+        say(f"{path} cannot be written to from here: it is read as it is, and what keeps something in it refuses.")
+    _moved(opened, "" if closed else " See provisioner journal adopt.")
+    return opened
+
+
+def _moved(opened: Journal, hint: str = " See provisioner journal adopt.") -> None:
+    if home := opened.moved():
+        say(f"This journal was at {home}: it was moved, or is a copy.{hint}")
 
 
 def ask_password(question: str) -> str:

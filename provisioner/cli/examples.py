@@ -10,7 +10,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "validate": ("validate", "validate my-fleet"),
     "practices": (
         "practices epraccur.csv --icb QHM --system systems.csv --supplier TPP > my-fleet/practices.csv",
-        "practices epraccur.csv --compare my-fleet/practices.csv",
+        "practices epraccur.csv --compare my-fleet/practices.csv --system systems.csv --supplier TPP",
     ),
     "find": ("find --directory --only A84002", "find --addresses 10.1.2.0/24 --output found.csv"),
     "ping": ("ping", "ping --only A84002"),

@@ -7,6 +7,7 @@ from typing import Any
 from provisioner.audit.auditor import Auditor
 from provisioner.cli import runs
 from provisioner.cli.asking import instructions
+from provisioner.cli.commands import givable
 from provisioner.cli.console import as_json, out, say
 from provisioner.cli.watch import Screen
 from provisioner.execute import engine, many
@@ -103,7 +104,7 @@ def document(stand: Stand) -> dict[str, Any]:
         "plan": stand.plan.id,
         "kind": stand.plan.kind,
         "through": not stand.open,
-        "next": again(stand.plan) if stand.open else after(stand.plan),
+        "next": givable(again(stand.plan) if stand.open else after(stand.plan)),
         "steps": steps,
     }
 

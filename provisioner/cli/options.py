@@ -48,6 +48,7 @@ TAKES: Mapping[str, str] = {
     "lease list": "fleet format",
     "lease break": "fleet format yes",
     "journal adopt": "fleet format yes",
+    "journal verify": "fleet format yes",
     "inventory": "fleet only",
     "lab": "fleet",
     "completion": "",
@@ -71,8 +72,9 @@ class Common:
 
 
 def common() -> Common:
-    """The common options of the running command."""
-    found = click.get_current_context().find_root().obj
+    """The common options of the command that runs in this thread; none given where none does."""
+    running = click.get_current_context(silent=True)
+    found = running.find_root().obj if running else None
     return found if isinstance(found, Common) else Common()
 
 

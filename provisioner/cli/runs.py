@@ -11,7 +11,7 @@ import click
 
 from provisioner.audit.auditor import Auditor
 from provisioner.cli.asking import still_asked
-from provisioner.cli.console import as_json, confirm, lines, out, room, say
+from provisioner.cli.console import as_json, confirm, folded, follows, lines, out, room, say
 from provisioner.cli.lookup import narrowed
 from provisioner.cli.options import common
 from provisioner.cli.watch import Screen, Watch
@@ -20,7 +20,6 @@ from provisioner.execute.admission import Asked
 from provisioner.execute.by_ansible import Stopping
 from provisioner.journal import Journal, standing
 from provisioner.model import FINISHED, Fleet, Plan, Reason, Result
-from provisioner.report import screen
 from provisioner.report.words import counted
 
 _BLINK = 0.2
@@ -143,9 +142,8 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
     if not plan.steps:
         out(f"{plan.id}: nothing to do.")
         return
-    wide = room(sys.stdout)
     practice = f"{plan.move.practice}: " if plan.move else ""
-    lines(screen.folded(f"{practice}{plan.id}, {ending.counted(ended.outcomes)}", wide))
+    folded(f"{practice}{plan.id}, {ending.counted(ended.outcomes)}")
     unchanged = {outcome.step for outcome in ended.outcomes if outcome.result is Result.UNCHANGED}
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
         out(f"Before this run: {line[0].lower()}{line[1:]}")
@@ -155,15 +153,15 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
         for one in ended.outcomes
         if not (one.reason is Reason.ASKED or (plan.move and one.result is Result.SKIPPED))
     ]
-    lines(ending.not_done(plan, told, wide))
+    lines(ending.not_done(plan, told, room(sys.stdout)))
     asked = still_asked(plan, fleet, ended.outcomes)
     for line in asked:
-        lines(screen.folded(line, wide))
+        folded(line)
     # What was not begun says why with it.
     if ended.stopped and not (plan.move and asked) and not any(one.reason is Reason.NOT_BEGUN for one in told):
-        lines(screen.folded(f"Stopped: {ended.stopped}.", wide))
+        folded(f"Stopped: {ended.stopped}.")
     out(_verdict(ended))
-    lines(screen.next_(again if _goes_on_by_itself(ended) else then, wide))
+    follows(f"Next: {again if _goes_on_by_itself(ended) else then}")
 
 
 def _goes_on_by_itself(ended: engine.Ended) -> bool:

@@ -11,6 +11,7 @@ from rich.live import Live
 
 from provisioner.cli.asking import instructions, some
 from provisioner.cli.board import Board
+from provisioner.cli.commands import givable
 from provisioner.cli.console import say
 from provisioner.cli.options import common
 from provisioner.cli.progress import live
@@ -29,7 +30,8 @@ class Screen:
         self._live: Live | None = None
         self._draws = live()
         # Asked here: which command runs only its own thread knows.
-        self._verbose = bool(self._draws and common().verbose)
+        self._given = common()
+        self._verbose = bool(self._draws and self._given.verbose)
 
     def __enter__(self) -> Self:
         self._show()
@@ -56,6 +58,10 @@ class Screen:
                     say(line)
             elif self._verbose:
                 self._live.console.print("\n".join(words), highlight=False, markup=False)
+
+    def givable(self, text: str) -> str:
+        """Its commands with the fleet folder that was typed, in any thread."""
+        return givable(text, self._given)
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -123,7 +129,7 @@ class Watch:
         return [said] if said else []
 
     def _instruct(self, steps: Sequence[Step], words: str) -> list[str]:
-        return instructions(self._plan, self._fleet, steps, words)
+        return [self.screen.givable(line) for line in instructions(self._plan, self._fleet, steps, words)]
 
     def task(self, gateway: str, role: str, task: str) -> None:
         """Ansible begins a task on a gateway."""

@@ -47,15 +47,14 @@ def check(
 
     `practices` reads the national list that fleet.yml may name; without it only a code's shape is judged.
     `controls` are the ids that statements may speak of; without them any is taken. Without `credentials` nobody is to
-    log in to a gateway: the file of a password may be another user's.
+    log in to a gateway: the file of a password may be another user's or not here, which is a warning then.
     """
     settings, document, wrong = schema.settings(folder / FILE)
     usable = settings or Settings(version=schema.VERSION, endpoints=())
     complain = _Complaints(document, wrong)
     if settings is not None:
         for complaint in checks.complaints(settings, folder):
-            if credentials or complaint.place != checks.CREDENTIAL_FILE:
-                complain(complaint)
+            complain(complaint if credentials or not complaint.login else replace(complaint, warning=True))
     listed = _listed(usable, folder, practices, complain)
     table = rows(folder, usable, settings is not None and ("lab",) not in wrong, listed)
     _basic(usable, table, complain)

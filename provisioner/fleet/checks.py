@@ -30,12 +30,13 @@ _NOT_OURS = ("c:\\windows", "c:\\program files", "c:\\program files (x86)", "c:\
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong at one place of fleet.yml."""
+    """What is wrong at one place of fleet.yml; `login`: it bars only who logs in to a gateway."""
 
     place: Place
     message: str
     hint: str = ""
     warning: bool = False
+    login: bool = False
 
 
 Rule = Callable[[Settings, Path], Iterator[Complaint]]
@@ -174,17 +175,18 @@ def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint
         status = path.stat()
     except (OSError, ValueError) as error:
         hint = f"Put the {holds} of {connection.user or 'the account'} there, and nothing else; then chmod 600."
-        yield Complaint(
-            place, f"{connection.credential_file} cannot be read: {getattr(error, 'strerror', error)}.", hint
-        )
+        message = f"{connection.credential_file} cannot be read: {getattr(error, 'strerror', error)}."
+        yield Complaint(place, message, hint, login=True)
         return
     if not stat.S_ISREG(status.st_mode):
-        yield Complaint(place, f"{connection.credential_file} is no file.")
+        yield Complaint(place, f"{connection.credential_file} is no file.", login=True)
     elif os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
         message = f"{connection.credential_file} can be read by others (mode {stat.S_IMODE(status.st_mode):04o})."
-        yield Complaint(place, message, f"chmod 600 {shlex.quote(str(path))}; change the password if need be.")
+        hint = f"chmod 600 {shlex.quote(str(path))}; change the password if need be."
+        yield Complaint(place, message, hint, login=True)
     elif os.name == "posix" and status.st_uid != os.getuid():
-        yield Complaint(place, f"{connection.credential_file} is another user's file.", "Own it yourself.")
+        message = f"{connection.credential_file} is another user's file."
+        yield Complaint(place, message, "Own it yourself.", login=True)
 
 
 def _packages(settings: Settings, folder: Path) -> Iterator[Complaint]:

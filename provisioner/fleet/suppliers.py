@@ -48,11 +48,13 @@ class Suppliers(dict[str, str]):
 
 @dataclass(frozen=True)
 class _Column:
-    """A column: its place, from 0, what its header calls it, and the cells of a sample that are not blank."""
+    """A column: its place, from 0, what its header calls it (`named`) or else its number, and the cells of a sample
+    that are not blank."""
 
     at: int
     name: str
     cells: Sequence[str]
+    named: bool
 
     @property
     def letters(self) -> str:
@@ -77,7 +79,7 @@ def suppliers(path: Path, listed: Collection[str] = (), supplier: str = "") -> S
     headed = _is_header([codes.normal(cell) for cell in sample[0][1]], wanted)
     columns = _columns(sample, headed)
     code = _code(path, columns, listed)
-    system = _supplier(path, [column for column in columns if column is not code], wanted)
+    system = _supplier(path, columns, code, wanted)
     by_practice = Suppliers()
     by_practice.columns = f"Of {path.name} the codes are column {code.name!r}, the suppliers column {system.name!r}."
     for line, cells in itertools.chain(sample[headed:], lines):
@@ -110,6 +112,7 @@ def _columns(sample: Sequence[tuple[int, Sequence[str]]], headed: bool) -> list[
             at,
             name if headed and name else f"number {at + 1}",
             [text for cells in rows if len(cells) > at and (text := codes.normal(cells[at]))],
+            headed and bool(name),
         )
         for at, name in enumerate(names)
     ]
@@ -123,8 +126,7 @@ def _code(path: Path, columns: Sequence[_Column], listed: Collection[str]) -> _C
     ]
     candidates = [column for column, share in holding if share > 0.5]
     if not candidates:
-        names = ", ".join(column.name for column in columns)
-        raise InputError(f"{path} has no columns for code and supplier: none of {names} holds practices' codes.", _HINT)
+        raise _missing(path, "holds practices' codes", columns)
     in_list = max(column.share(listed) for column in candidates)
     candidates = [column for column in candidates if not in_list or column.share(listed) > in_list / 2]
     # A network's or a parent's code may look like a practice's, and a practice may even have the same.
@@ -132,20 +134,27 @@ def _code(path: Path, columns: Sequence[_Column], listed: Collection[str]) -> _C
     return _only(path, "code", _nearest(plain or candidates, _CODE_NAMES) or plain or candidates)
 
 
-def _supplier(path: Path, columns: Sequence[_Column], wanted: str) -> _Column:
+def _supplier(path: Path, every: Sequence[_Column], code: _Column, wanted: str) -> _Column:
     """The supplier's column: by its exact name, by a name that says supplier, by what it holds, and last by a name that
     says system. One without a cell is none."""
-    filled = [column for column in columns if column.cells]
+    filled = [column for column in every if column.cells and column is not code]
     holding = [
         column for column in filled if column.share({text for text in column.cells if _is_supplier(text, wanted)}) > 0.5
     ]
     named = _nearest(filled, _SUPPLIER_NAMES) or [column for column in filled if "supplier" in column.letters]
     candidates = named or holding or [column for column in filled if "system" in column.letters]
     if not candidates:
-        names = ", ".join(column.name for column in columns)
-        raise InputError(f"{path} has no columns for code and supplier: none of {names} says the supplier.", _HINT)
+        raise _missing(path, "says the supplier", every, code)
     both = [column for column in candidates if column in holding]
     return _only(path, "supplier", both if len(candidates) > 1 and both else candidates)
+
+
+def _missing(path: Path, does: str, columns: Sequence[_Column], code: _Column | None = None) -> InputError:
+    """What to say where one of the two columns is not there: which one, and which there are."""
+    known = {id(one): " (the codes)" if one is code else "" if one.cells else " (empty)" for one in columns}
+    named = [f"{one.name}{known[id(one)]}" for one in columns if one.named]
+    there = f"it has {', '.join(named)}" if named else f"its first line names none of its {len(columns)} columns"
+    return InputError(f"{path} has no column that {does}; {there}.", _HINT)
 
 
 def _nearest(columns: Sequence[_Column], names: Sequence[Collection[str]]) -> list[_Column]:

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import random
 import secrets
 import stat
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 
 from provisioner import files
 from provisioner.errors import JournalError
+from provisioner.journal import lying
 
 _tables = sa.MetaData()
 schema = sa.Table(
@@ -204,9 +204,9 @@ _WRONG = (*_OF_SQLITE, ValueError, TypeError, KeyError, AttributeError, Overflow
 class File:
     """One open journal file. Safe to use from several threads and processes at once."""
 
-    def __init__(self, path: Path, engine: sa.Engine) -> None:
-        self.path = path
-        self._engine = engine
+    def __init__(self, source: lying.JournalSource, patience: float) -> None:
+        self.path, self.read_only = source.path, source.mode != "rw" or source.file != source.path
+        self._source, self._engine = source, _engine(source.file, source.mode, self.read_only, patience)
 
     @classmethod
     def open(cls, path: Path, *, create: bool, read_only: bool, patience: float) -> Self:
@@ -229,7 +229,10 @@ class File:
                 path.touch(mode=0o600)
             except OSError as error:
                 raise JournalError(f"{path}: the journal cannot be made: {error.strerror}.", WHERE) from error
-        file = cls(path, _engine(path, read_only, patience))
+        try:
+            file = cls(lying.source(path, read_only=read_only), patience)
+        except OSError as error:
+            raise JournalError(f"{path}: the journal cannot be read: {error.strerror}.", WHERE) from error
         try:
             file._bring_up_to_date(read_only)
         except BaseException:
@@ -240,12 +243,14 @@ class File:
     def close(self) -> None:
         """Give the file back."""
         self._engine.dispose()
+        self._source.close()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the file. Errors: JournalError."""
         with self._explained(_WRONG), self._engine.begin() as connection:
             yield connection
+            self._source.still()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -266,7 +271,8 @@ class File:
         if version == len(MIGRATIONS):
             return
         if read_only:
-            raise JournalError(f"{self.path}: the journal is of an older version.", "Any audit brings it up to date.")
+            hint = "Copy it and what lies beside it into a folder of your own: there any verb brings it up to date."
+            raise JournalError(f"{self.path}: the journal is of an older version.", hint)
         with self.write() as connection:
             # Asked again: another process may have done it while this one waited for its turn.
             for number in range(self._version(connection), len(MIGRATIONS)):
@@ -343,11 +349,7 @@ def _explained(path: Path, said: str) -> JournalError:
     return JournalError(f"{path}: the journal cannot be used: {readable}", DAMAGED)
 
 
-def _engine(path: Path, read_only: bool, patience: float) -> sa.Engine:
-    mode = "ro" if read_only else "rw"
-    if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
-        # Without a place for its shared memory SQLite reads a WAL journal only when told that nobody writes.
-        mode = "ro&immutable=1"
+def _engine(path: Path, mode: str, read_only: bool, patience: float) -> sa.Engine:
     url = f"sqlite+pysqlite:///file:{path.as_posix()}?mode={mode}&uri=true"
     engine = sa.create_engine(url, connect_args={"timeout": patience})
 
@@ -355,7 +357,9 @@ def _engine(path: Path, read_only: bool, patience: float) -> sa.Engine:
     def _prepare(raw: Any, _: Any) -> None:
         # Python's own sqlite3 begins transactions late and commits before DDL: SQLAlchemy's begin does it here.
         raw.isolation_level = None
-        if not read_only:
+        if read_only:
+            raw.execute("PRAGMA query_only=1").close()
+        else:
             raw.execute("PRAGMA journal_mode=WAL").close()
             raw.execute("PRAGMA synchronous=FULL").close()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from provisioner.errors import InputError
+from provisioner.errors import InputError, suggest
 from provisioner.model import (
     Audit,
     Budget,
@@ -99,11 +99,13 @@ def resolve_move(fleet: Fleet, practice: str, to: str, day: date) -> Move:
     """
     own = [gateway for gateway in fleet.known if gateway.practice == practice]
     if not any(gateway.practice == practice for gateway in fleet.gateways):
-        raise InputError(f"{practice} is not in this fleet.", "practices.csv has the practices; is the code right?")
+        raise InputError(f"{practice} is not in this fleet.", _meant(fleet, practice))
     new = next((gateway for gateway in fleet.known if gateway.name.upper() == to.upper()), None)
     if new is None:
         names = ", ".join(gateway.name for gateway in own if gateway.role is not Role.ACTIVE) or "none"
+        near = suggest(to, (gateway.name for gateway in own if gateway.role is not Role.ACTIVE))
         hint = f"Other gateways of {practice}: {names}. Give the new PC a row first, as a standby or candidate."
+        hint = f"{near} {hint}".lstrip()
         raise InputError(f"There is no gateway {to} with an address in practices.csv.", hint)
     if new.practice != practice:
         raise InputError(f"{new.name} is a gateway of {new.practice}, not of {practice}.", "Is it the right PC?")
@@ -123,6 +125,15 @@ def resolve_move(fleet: Fleet, practice: str, to: str, day: date) -> Move:
             f"{practice} has no active gateway to move from.", "Make the new one active in practices.csv, and plan."
         )
     return Move(practice=practice, old=old.name, new=new.name, was=new.role)
+
+
+def _meant(fleet: Fleet, practice: str) -> str:
+    """What was likely meant by a code that no practice has."""
+    named = next((row for row in fleet.known if row.name.upper() == practice), None)
+    if named:
+        return f"It is a gateway of {named.practice}: give that code."
+    known = sorted({row.practice for row in fleet.gateways})
+    return suggest(practice, known) or "practices.csv has the practices; is the code right?"
 
 
 def in_roles(fleet: Fleet, roles: Mapping[str, Role]) -> Fleet:

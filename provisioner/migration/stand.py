@@ -3,16 +3,19 @@
 Whoever only tells of one needs nothing of what reads and changes gateways.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from provisioner import processes
-from provisioner.errors import InputError
+from provisioner.errors import InputError, suggest
 from provisioner.fleet import codes
 from provisioner.journal import Event, Journal, standing
 from provisioner.migration import stages
 from provisioner.model import Plan, Result, Step
 from provisioner.model.results import Stands
+
+_START = "provisioner migrate start PRACTICE --to GATEWAY begins one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +32,19 @@ class Stand:
 
 def open_migration(journal: Journal, practice: str) -> Plan:
     """The open migration of a practice. Errors: InputError where there is none."""
-    found = standing.open_migrations(journal).get(codes.normal(practice))
+    open_ = standing.open_migrations(journal)
+    found = open_.get(codes.normal(practice))
     if found is None:
-        raise InputError(f"{practice} has no open migration.", "provisioner migrate start PRACTICE --to GATEWAY")
+        raise InputError(f"{practice} has no open migration.", not_open(practice, open_))
     plan = journal.load(found)
     assert isinstance(plan, Plan)
     return plan
+
+
+def not_open(practice: str, open_: Collection[str]) -> str:
+    """What to do where a practice has no open migration and others may have one."""
+    others = f"Open are those of {', '.join(sorted(open_))}." if open_ else ""
+    return suggest(practice, open_) or others or f"{_START}; provisioner history lists what there was."
 
 
 def newest(journal: Journal, migration: Plan) -> Plan:
@@ -60,15 +70,45 @@ def in_turn(journal: Journal, plan: Plan, step: Step) -> None:
         )
 
 
+def _unsettled(journal: Journal, plan: Plan, step: Step) -> None:
+    """Errors: InputError where that person's step has ended well: there is nothing left to be said of it."""
+    outcome = journal.progress(plan.id).outcomes.get(step.id)
+    if outcome is None or step in standing.open_steps(journal, plan):
+        return
+    raise InputError(
+        f"{step.remedy} on {step.gateway} is done already: {outcome.message or outcome.result}.",
+        f"Nothing need be confirmed. {_waiting(journal, plan)}",
+    )
+
+
+def _waiting(journal: Journal, plan: Plan) -> str:
+    """Which steps wait for a person, those whose time it is first."""
+    open_, outcomes = standing.open_steps(journal, plan), journal.progress(plan.id).outcomes
+    # Files are brought by hand only where the old PC is off; what the run said of them says which it is.
+    by_hand = {
+        id_ for id_, one in outcomes.items() if one.result is Result.WAITING and id_.endswith(f"-{stages.CARRY}")
+    }
+    persons = [step for step in open_ if step.kind == "person" or step.id in by_hand]
+    ours = next((number for number, step in enumerate(open_) if step not in persons), len(open_))
+    now = [f"{step.remedy} ({step.words or outcomes[step.id].message})" for step in persons if step in open_[:ours]]
+    later = [step.remedy for step in persons if step not in open_[:ours]]
+    told = [*([f"Now: {'; '.join(now)}."] if now else []), *([f"Later: {', '.join(later)}."] if later else [])]
+    return " ".join(told) or f"No step waits for a person. Next: {again(plan) if open_ else after(plan)}"
+
+
 def confirm(journal: Journal, practice: str, step: str, *, by: str, words: str = "") -> Plan:
     """Note that a person's step of an open migration is done, and by whom. Gives the plan that goes on.
 
-    Errors: InputError where there is no such step, nobody is named, or it is not the time for it.
+    Errors: InputError where there is no such step, nobody is named, it is done already, or it is not the time for it.
     """
     plan = running_now(journal, practice)
     persons = {each.remedy: each for each in plan.steps if each.kind == "person" or each.remedy == stages.CARRY}
+    if not step:
+        raise InputError(f"Which step of {practice}'s migration is done?", _waiting(journal, plan))
     if step not in persons:
-        raise InputError(f"{practice} has no step {step!r} of a person.", f"There are {', '.join(persons)}.")
+        hint = suggest(step, persons) or f"There are {', '.join(persons)}."
+        raise InputError(f"{practice} has no step {step!r} of a person.", hint)
+    _unsettled(journal, plan, persons[step])
     if not by.strip():
         raise InputError("Who did it?", "--by NAME: a person's name, for the record.")
     in_turn(journal, plan, persons[step])

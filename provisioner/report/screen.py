@@ -1,5 +1,7 @@
 """An audit in a terminal: plain lines, as many as a person reads at a glance. Pure. No gateway's words are obeyed."""
 
+import os
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,12 @@ _LEAST_CAUSES, _LEAST_OF_MANY, _MOST_CAUSES = 5, 10, 12
 WIDE, _NAME = 110, 26
 # With less room than that beside it, what a cause says stands below its beginning, whole.
 _LEAST_ROOM = 20
+# A command that runs to the end of its line; a sentence that names one has a comma, a semicolon or its full stop.
+_COMMAND_LAST = re.compile(r": provisioner [^;,]*[^;,.]$")
+_GOES_ON = " \\"
+# What a path with blanks stands in; between the two a blank is none that a line may end at.
+_QUOTED = re.compile(r"""(?<=\s)(?:'[^']+'|"[^"]+")""")
+_GLUE = "\0"
 _BESIDE: Mapping[State, tuple[str, str]] = {
     State.UNREADY: ("not ready", "not ready"),
     State.UNREAD: ("could not be read", "could not be read"),
@@ -69,17 +77,32 @@ def headline(shown: View) -> str:
 
 
 def next_(command: str, width: int) -> list[str]:
-    """The command to give next. A word of it is never broken: it is there to be copied."""
-    return wrapped(f"Next: {command}", width, "      ")
+    """The command to give next."""
+    return said(f"Next: {command}", width)
+
+
+def said(line: str, width: int) -> list[str]:
+    """A line that may end in a command, which is there to be copied: no word of it is broken, and where it takes more
+    lines than one a shell takes them for one."""
+    indent = "      "
+    if cell_len(line) <= width or os.name != "posix" or not _COMMAND_LAST.search(line):
+        return wrapped(line, width, indent)
+    *others, last = wrapped(line, width - len(_GOES_ON), indent)
+    begins = next((number for number, one in enumerate(others) if "provisioner" in one), len(others))
+    return [*others[:begins], *(f"{one}{_GOES_ON}" for one in others[begins:]), last]
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Text on as many lines as it takes, those after the first indented. No word is broken."""
+    """Text on as many lines as it takes, those after the first indented. No word is broken, nor what is in quotes."""
     return _wrapped(flat(text), width, indent)
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
-    return textwrap.wrap(text, max(width, 10), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    glued = _QUOTED.sub(lambda quoted: quoted[0].replace(" ", _GLUE), text) if "provisioner " in text else text
+    found = textwrap.wrap(
+        glued, max(width, 10), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(_GLUE, " ") for line in found]
 
 
 def folded(line: str, width: int) -> list[str]:

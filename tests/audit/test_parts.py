@@ -24,6 +24,7 @@ from provisioner.journal import Journal
 from provisioner.model import Audit, Evidence, Problem
 from provisioner.report import csv, html, junit
 from provisioner.report.view import part, view
+from tests.conftest import told, unfolded
 from tests.fixtures.fleets import FLEET, HEADER, write
 
 NOW = datetime.now(UTC) - timedelta(hours=2)
@@ -194,7 +195,7 @@ def test_a_migrations_audit_is_never_taken_for_the_fleets(folder: Path) -> None:
         run(folder, "plan", before.id)
     shown = run(folder, "--format", "table", "show", before.id).stdout
     assert shown.startswith("Before A81001 moves to SB-A81001, 2 of 3 gateways: ")
-    assert "Next: provisioner migrate status" in shown
+    assert f"Next: {told('migrate status', folder)}" in unfolded(shown)
 
 
 def test_pruning_keeps_the_newest_of_the_whole_fleet(folder: Path) -> None:

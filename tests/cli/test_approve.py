@@ -14,7 +14,7 @@ import pytest
 from provisioner import processes
 from provisioner.lab.process import client
 from provisioner.record import signing
-from tests.conftest import Command, Ran, rows
+from tests.conftest import Command, Ran, rows, told, unfolded
 from tests.fixtures.accounts import open_to, run_as
 from tests.record.records import private
 
@@ -62,7 +62,7 @@ def refused(ran: Ran, *words: str) -> None:
 def test_by_another_account_and_the_record_says_so(planned: tuple[Path, str, Path], provisioner: Command) -> None:
     folder, plan, _ = planned
     assert NOBODY is not None
-    refused(provisioner("apply", plan, "--yes", fleet=folder), f"{plan} is not approved", "provisioner approve")
+    refused(provisioner("apply", plan, "--yes", fleet=folder), f"{plan} is not approved", told("approve", folder))
     open_to(NOBODY, folder)
     assert "Nobody can be asked here" in run_as(NOBODY, "approve", plan, fleet=folder).err
     refused(run_as(2, "approve", plan, "--yes", fleet=folder), "Permission denied")
@@ -85,7 +85,7 @@ def test_by_another_account_and_the_record_says_so(planned: tuple[Path, str, Pat
     # Undo asks for its own; the same command goes on with the plan that was approved.
     ran = provisioner("undo", plan, "--yes", fleet=folder)
     refused(ran, "is not approved")
-    back = ran.err.partition("provisioner approve ")[2].split(";")[0]
+    back = ran.err.partition(told("approve ", folder))[2].split(";")[0]
     assert back.startswith("undo-")
     assert run_as(NOBODY, "approve", back, "--yes", fleet=folder).code == 0
     ran = provisioner("undo", plan, "--yes", fleet=folder)
@@ -135,7 +135,7 @@ def test_nobody_is_asked_to_sign_whose_signature_would_not_count(
     folder, plan, _ = planned
     text = folder.parent / "approval.json"
     ran = provisioner("approve", plan, "--for", "nobody", "--output", text, fleet=folder)
-    refused(ran, "has no key of B. Person", f"They approve as nobody: provisioner approve {plan}")
+    refused(ran, "has no key of B. Person", f"They approve as nobody: {told(f'approve {plan}', folder)}")
     assert not text.exists()
 
 
@@ -150,7 +150,7 @@ def test_a_command_that_is_printed_takes_a_path_with_blanks(
     pem.rename(folder.parent / "KEY.pem")
     assert subprocess.run(sign, cwd=folder.parent).returncode == 0
     assert then[:2] == ["Next:", "provisioner"]
-    assert provisioner(*then[2:], fleet=folder).code == 0
+    assert provisioner(*then[2:]).code == 0
     assert provisioner("apply", plan, "--yes", fleet=folder).code == 0
     ran = provisioner("record", plan, "--output", folder.parent / "a record", fleet=folder)
     command = next(line for line in ran.out.splitlines() if "--verify" in line).partition("provisioner ")[2]
@@ -161,17 +161,17 @@ def test_the_command_to_give_next_is_one_that_can_be_done(
     planned: tuple[Path, str, Path], provisioner: Command
 ) -> None:
     folder, plan, pem = planned
-    approve = f"Next, by a second person: provisioner approve {plan}"
+    approve = f"Next, by a second person: {told(f'approve {plan}', folder)}"
     assert approve in provisioner("show", plan, fleet=folder).out + provisioner("show", plan, fleet=folder).err
     made = provisioner("plan", "--remedy", "firewall", fleet=folder).out
-    assert "Next, by a second person: provisioner approve plan-" in made
+    assert f"Next, by a second person: {told('approve plan-', folder)}" in made
     assert provisioner("approve", plan, "--key", pem, "--yes", fleet=folder).code == 0
     shown = provisioner("show", plan, "--format", "table", fleet=folder)
-    assert shown.out.endswith(f"Next: provisioner apply {plan}\n")
+    assert unfolded(shown.out).endswith(f"Next: {told(f'apply {plan}', folder)}\n")
     settings = folder / "fleet.yml"
     settings.write_text(f"{settings.read_text()}read_only: true\n")
     shown = provisioner("show", plan, "--format", "table", fleet=folder)
-    assert shown.out.endswith(f"Next: provisioner apply {plan} --dry-run\n")
+    assert unfolded(shown.out).endswith(f"Next: {told(f'apply {plan} --dry-run', folder)}\n")
 
 
 def test_what_the_signer_saw_has_to_be_the_plan(planned: tuple[Path, str, Path], provisioner: Command) -> None:
@@ -210,7 +210,7 @@ def test_a_migration_waits_for_its_approval_and_goes_on_with_the_same_plan(
         before = len(handle.events())
         ran = provisioner(*start, fleet=folder)
         refused(ran, "is not approved", "A84002 moves from OLDPC to NEWPC")
-        plan = ran.err.partition("provisioner approve ")[2].split(";")[0]
+        plan = ran.err.partition(told("approve ", folder))[2].split(";")[0]
         # Asked again before it is approved, it is the same one.
         assert plan in provisioner(*start, fleet=folder).err
         changing = [event for event in handle.events()[before:] if event.get("changed")]
@@ -221,7 +221,7 @@ def test_a_migration_waits_for_its_approval_and_goes_on_with_the_same_plan(
         assert plan in provisioner("migrate", "status", "A84002", fleet=folder).out
         back = provisioner("migrate", "undo", "A84002", "--yes", fleet=folder)
         refused(back, "is not approved")
-        undo = back.err.partition("provisioner approve ")[2].split(";")[0]
+        undo = back.err.partition(told("approve ", folder))[2].split(";")[0]
         assert provisioner("approve", undo, "--key", pem, "--yes", fleet=folder).code == 0
         assert provisioner("migrate", "undo", "A84002", "--yes", fleet=folder).code in (0, 4)
         assert undo in provisioner("history", fleet=folder).out

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.lab.process.client import Handle
-from tests.conftest import Command
+from tests.conftest import Command, told
 from tests.fixtures.documents import promised
 from tests.fixtures.terminal import shown
 
@@ -34,7 +34,7 @@ def test_compare(audited: Path, provisioner: Command) -> None:
     assert ["not ready any more", "A81002", "A81002"] in [row[:3] for row in rows]
     assert ["came", "A81002", "A81002", "R2-logged-in"] in [row[:4] for row in rows]
     assert not [row for row in rows if row[1] == "A81001"]
-    assert "Next: provisioner show audit-" in ran.err
+    assert f"Next: {told('show audit-', audited)}" in ran.err
     body = json.loads(provisioner("compare", "--format", "json", fleet=audited).out)
     jsonschema.validate(body, promised("compare"))
     assert body["worse"] == ["A81002"]

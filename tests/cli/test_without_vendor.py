@@ -16,7 +16,7 @@ from provisioner.cli import provisioner as verbs
 from provisioner.errors import ProvisionerError
 from provisioner.lab.estate.folder import ENDPOINTS
 from provisioner.lab.process.client import Handle
-from tests.conftest import Command, Ran
+from tests.conftest import Command, Ran, told
 
 Lab = Callable[..., Handle]
 
@@ -149,7 +149,7 @@ def test_a_folder_of_init_is_looked_at_by_every_verb(
         plan = provisioner("plan", fleet=folder)
         assert re.search(r"ICB IT at 3: its PC is not known yet \(3\)", plan.out), plan.out
         assert "Not asked, because which PC it is is not known yet: 3 gateways" in provisioner("ping", fleet=folder).err
-        assert "Next: provisioner find --directory\n" in provisioner("audit", fleet=folder).err
+        assert f"Next: {told('find --directory', folder)}\n" in provisioner("audit", fleet=folder).err
         for words in (("why", "a84002", "clock"), ("read", "A84002")):
             assert "which PC is its gateway is not known yet" in provisioner(*words, fleet=folder).err
         shown = provisioner("show", id_, fleet=folder)

@@ -18,6 +18,7 @@ from provisioner.execute import claims, engine
 from provisioner.execute.admission import Asked
 from provisioner.journal import Event, Journal, started
 from provisioner.model import Plan, Result, Role, Step
+from tests.conftest import told
 from tests.execute.plans import apply
 from tests.fixtures.documents import promised
 from tests.fixtures.fleets import write
@@ -287,7 +288,7 @@ def test_the_verb_makes_a_copy_a_journal_of_its_own(tmp_path: Path) -> None:
     assert "at home where it lies" in run("--fleet", folder, "journal", "adopt").stdout
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
-    assert "See provisioner journal adopt" in run("--fleet", copy, "history").stderr
+    assert f"See {told('journal adopt', copy)}" in run("--fleet", copy, "history").stderr
     with pytest.raises(InputError, match="Nobody can be asked"):
         run("--fleet", copy, "journal", "adopt")
     document = json.loads(run("--fleet", copy, "journal", "adopt", "--yes", "--format", "json").stdout)

@@ -44,6 +44,20 @@ def test_what_answers_is_read_and_says_its_name(lab: Lab, provisioner: Command, 
     assert "is there already" in again.err
 
 
+def test_in_a_pipe_it_is_rows_with_tabs_and_else_lines(lab: Lab, provisioner: Command) -> None:
+    fleet = at_one_address(lab("A84002", state="ready"))
+    ran = provisioner("find", "--addresses", "127.0.0.1", fleet=fleet)
+    head, *rows = (line.split("\t") for line in ran.out.splitlines())
+    (row,) = (dict(zip(head, row, strict=True)) for row in rows)
+    assert (row["practice"], row["computer"], row["likelihood"]) == ("A84002", "GWPC-A84002", "gateway")
+    assert row["reasons"].endswith("the Connector runs; it is always on") and row["last_logon"] == ""
+    assert "Of a practice: 1 gateway" in ran.err
+    lines = provisioner("find", "--addresses", "127.0.0.1", "--format", "table", fleet=fleet).out.splitlines()
+    assert lines[0] == "A84002  GWPC-A84002  127.0.0.1  gateway" and lines[1].startswith("    ")
+    assert "\t" not in "".join(lines) and lines[-1].startswith("Of a practice: 1 gateway")
+    assert all(len(line) <= 80 for line in lines)
+
+
 def test_another_pc_at_the_address_of_a_row_is_not_its_gateway(lab: Lab, provisioner: Command) -> None:
     fleet = at_one_address(lab("A84002", state="ready"))
     (fleet / "statements.csv").unlink()
@@ -62,7 +76,7 @@ def test_only_knocking_logs_in_to_nobody(lab: Lab, provisioner: Command) -> None
     fleet = at_one_address(handle)
     ran = provisioner("find", "--addresses", "127.0.0.1", "--no-read", fleet=fleet)
     assert ran.code == 0, ran.err
-    assert "1 computer: 0 of a practice, 1 of none." in ran.out
+    assert "1 computer: 0 of a practice, 1 of none." in ran.err
     assert not [one for one in handle.events() if one["event"].startswith(("login", "shell", "script"))]
 
 

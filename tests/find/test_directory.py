@@ -119,7 +119,7 @@ def test_without_reading_and_as_a_table(estate: Estate) -> None:
     ran = estate.find("--no-read", "--name", "gw-a8102?", account="clerk")
     assert ran.code == 0, ran.err
     assert "GW-A81026" in ran.out and "Windows 11 Enterprise" in ran.out
-    assert "4 computers: 4 of a practice, 0 of none." in ran.out
+    assert "4 computers: 4 of a practice, 0 of none." in ran.err
     assert len(estate.lab.events()) == logins
 
 

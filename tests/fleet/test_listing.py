@@ -43,6 +43,7 @@ LISTED = (
     entry("A81050", "HMP", setting="8"),
     entry("A81060", "NEW ALLIANCE", opened="2026-07-01", postcode="TS1 1AA"),
     entry("A81061", "OF ANOTHER PLACE", commissioner="16C"),
+    entry("A81062", "OF ANOTHER SUPPLIER", opened="1974-04-01"),
 )
 
 
@@ -71,9 +72,26 @@ def told(*arguments: str | Path) -> dict[str, dict[str, str]]:
     return {one["practice"]: one for one in body["differences"]}
 
 
+def systems(own: Path) -> tuple[str | Path, ...]:
+    """What is open is of one supplier, but for one practice."""
+    path = own.with_name("systems.csv")
+    path.write_text("ODSCode,Supplier\nA81003,TPP\nA81004,TPP\nA81060,TPP\nA81061,TPP\nA81062,EMIS\n")
+    return "--system", path, "--supplier", "TPP"
+
+
+def test_without_the_suppliers_no_other_practice_is_called_new(files: tuple[Path, Path]) -> None:
+    listed, own = files
+    ran = run(listed, "--compare", own, "--format", "json")
+    body = json.loads(ran.stdout)
+    assert "new" not in {one["what"] for one in body["differences"]}
+    assert body["remarks"][-1].startswith("2 other open practices of the same commissioners are not in practices.csv.")
+    with_them = told(listed, "--compare", own, *systems(own))
+    assert [code for code, one in with_them.items() if one["what"] == "new"] == ["A81060"]
+
+
 def test_what_closed_merged_is_not_listed_is_named_otherwise_or_is_new(files: tuple[Path, Path]) -> None:
     listed, own = files
-    found = told(listed, "--compare", own)
+    found = told(listed, "--compare", own, *systems(own))
     assert {code: one["what"] for code, one in found.items()} == {
         "A81001": "closed", "A81002": "closed", "A81050": "no GP practice", "A81099": "not in the list",
         "A81003": "another name", "A81060": "new",
@@ -113,7 +131,11 @@ def test_a_list_of_successors_that_is_none(files: tuple[Path, Path]) -> None:
 
 def test_new_ones_are_those_of_the_commissioners_that_are_asked_for(files: tuple[Path, Path]) -> None:
     listed, own = files
-    new = [code for code, one in told(listed, "--compare", own, "--icb", "QHM").items() if one["what"] == "new"]
+    new = [
+        code
+        for code, one in told(listed, "--compare", own, "--icb", "QHM", *systems(own)).items()
+        if one["what"] == "new"
+    ]
     assert new == ["A81060", "A81061"]
 
 

@@ -123,7 +123,7 @@ def test_suppliers_by_any_header_that_names_them(tmp_path: Path) -> None:
 def test_a_file_without_suppliers_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "systems.csv"
     path.write_text(text, "utf-8")
-    with pytest.raises(InputError, match="columns"):
+    with pytest.raises(InputError, match="no column"):
         ods.suppliers(path)
 
 
@@ -226,8 +226,10 @@ def test_the_columns_of_their_neighbours(tmp_path: Path, write: Write, name: str
         ("Code,Supplier\nH82095,TPP\nH82092\n", "TPP", (":3: 1 columns", "'Code'", "'Supplier'")),
         ("Code,Current supplier,Next supplier\nH82092,TPP,EMIS\n", "TPP", ("'Current supplier' or 'Next supplier'",)),
         ("Ref,Ref 2,System\nH82092,H82095,TPP\nH82095,H82092,TPP\n", "TPP", ("'Ref' or 'Ref 2'",)),
-        ("Postcode,System\nBN6 9UQ,TPP\n", "TPP", ("Postcode", "practices' codes")),
-        ("Code,Town\nH82092,Lewes\n", "TPP", ("Town", "supplier")),
+        ("Postcode,System\nBN6 9UQ,TPP\n", "TPP", ("no column that holds practices' codes; it has Postcode, System.",)),
+        ("Code,Town,\nH82092,Lewes,\n", "TPP", ("no column that says the supplier; it has Code (the codes), Town.",)),
+        ("Code,Supplier\nH82092,\n", "TPP", ("it has Code (the codes), Supplier (empty).",)),
+        ("H82092,Lewes\n", "TPP", ("says the supplier; its first line names none of its 2 columns.",)),
     ],
 )
 def test_every_refusal_names_the_columns(

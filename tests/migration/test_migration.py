@@ -13,7 +13,7 @@ from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import engine
 from provisioner.execute.failpoints import Failpoint
 from provisioner.journal import Event, standing
-from provisioner.migration import stages
+from provisioner.migration import stages, stand
 from provisioner.model import Result, Role, Step, Wave
 from provisioner.plan import rollout as planning
 from tests.fixtures.dying import dies
@@ -88,6 +88,34 @@ class TestBadInput:
             stages.resolve_move(fleet, "B84001", "ELSEWHERE", DAY)
         with pytest.raises(InputError, match="active gateway already"):
             stages.resolve_move(fleet, "B84001", OLD, DAY)
+
+    def test_what_was_likely_meant(self, operator: Operator) -> None:
+        fleet = operator.world().fleet
+        for practice, to, meant in (
+            ("B84010", NEW, "Did you mean B84001?"),
+            (NEW, NEW, "It is a gateway of B84001: give that code."),
+            ("B84001", f"{NEW}X", f"Did you mean {NEW}?"),
+        ):
+            with pytest.raises(InputError) as refused:
+                stages.resolve_move(fleet, practice, to, DAY)
+            assert refused.value.hint.startswith(meant)
+
+    def test_nothing_is_confirmed_that_a_reading_has_settled(self, operator: Operator) -> None:
+        operator.run(operator.planned())
+        with operator.journal() as journal:
+            before = len(journal.events())
+            with pytest.raises(InputError, match=r"gateway-ended on .* is done already: shown by a reading") as refused:
+                stand.confirm(journal, "B84001", "gateway-ended", by="B. Person")
+            assert "Now: online-record (" in refused.value.hint
+            with pytest.raises(InputError, match="Which step") as asked:
+                stand.confirm(journal, "B84001", "", by="B. Person")
+            assert "Now: online-record (" in asked.value.hint and "gateway-ended" not in asked.value.hint
+            with pytest.raises(InputError, match="B84010 has no open migration") as unknown:
+                stand.confirm(journal, "B84010", "online-record", by="B. Person")
+            assert unknown.value.hint == "Did you mean B84001?"
+            assert len(journal.events()) == before
+            stand.confirm(journal, "B84001", "online-record", by="B. Person")
+            assert len(journal.events()) == before + 1
 
     def test_to_a_gateway_that_is_stated_to_be_off(self, operator: Operator) -> None:
         state(operator, NEW, "in a cupboard")

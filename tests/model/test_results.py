@@ -16,6 +16,7 @@ from provisioner.journal import Journal, ended, standing
 from provisioner.model import Outcome, Result
 from provisioner.model.results import Stands, stands
 from provisioner.record import document
+from tests.conftest import told, unfolded
 from tests.execute.plans import apply, some
 from tests.fixtures.fleets import write
 from tests.fixtures.records import PLAN, fill
@@ -141,12 +142,12 @@ def run(fleet: Path, *arguments: str) -> str:
 
 def test_show_says_what_stands_by_whom_and_who_has_looked_since(fleet: Path) -> None:
     head, *rows = (line.split("\t") for line in run(fleet, "show", PLAN).splitlines())
-    told = [dict(zip(head, row, strict=True)) for row in rows]
-    row = next(one for one in told if (one["gateway"], one["step"]) == ("GW-A84002", "connector"))
+    steps = [dict(zip(head, row, strict=True)) for row in rows]
+    row = next(one for one in steps if (one["gateway"], one["step"]) == ("GW-A84002", "connector"))
     assert (row["wave"], row["result"], row["changed"], row["by"]) == ("1", "done", "yes", "alice@controller pid 7")
     assert row["at"].startswith("2026-11-23T20:")
     text = run(fleet, "--format", "table", "show", PLAN)
-    assert text.splitlines()[-1] == "Next: provisioner audit"
+    assert unfolded(text).splitlines()[-1] == f"Next: {told('audit', fleet)}"
     assert "Done by alice@controller, 23 Nov 2026 20:" in text
     assert "Looked at again by bob@controller, 24 Nov 2026 20:" in text and ": 1 unchanged." in text
     assert "Since then undo-20261125-090000 (undo): 1 step: 1 undone." in text

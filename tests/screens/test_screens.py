@@ -11,7 +11,7 @@ from provisioner.journal import Journal
 from provisioner.lab.process import client
 from provisioner.lab.process.client import Handle
 from provisioner.processes import Process
-from tests.conftest import rows
+from tests.conftest import rows, told, unfolded
 from tests.fixtures import journal_screens
 from tests.fixtures.goldens import matches
 from tests.fixtures.screens import SCREENS
@@ -119,7 +119,7 @@ def test_a_run_leaves_only_its_end_behind(lab: Handle) -> None:
     assert seen.code == 0, seen.text
     assert any("running" in line for picture in seen.pictures for line in picture)
     assert "running" not in seen.text
-    assert seen.text.splitlines()[-1] == "Next: provisioner audit"
+    assert unfolded(seen.text).splitlines()[-1] == f"Next: {told('audit', lab.folder)}"
     again = shown("apply", "latest", fleet=lab.folder)
     # Nothing is asked of what is done; and it is said before anything else.
     assert "done already" in again.text.splitlines()[0] and "[y/N]" not in again.text

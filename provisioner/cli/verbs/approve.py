@@ -11,8 +11,9 @@ import click
 
 from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
+from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet, word
+from provisioner.cli.console import as_json, confirm, fleet_on_paper, follows, open_journal, out, say
 from provisioner.cli.lookup import any_plan
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused
@@ -75,7 +76,7 @@ def command(
         words=said.strip(),
     )
     # Who approves need not be able to log in to any gateway.
-    fleet = whole_fleet(credentials=False)
+    fleet = fleet_on_paper()
     with open_journal(fleet) as journal:
         admission.trusted(journal, now)
         admission.at_home(journal)
@@ -204,7 +205,7 @@ def _told(plan: Plan, given: Approval, proof: Proof) -> None:
         out(json.dumps(body, indent=2))
         return
     out(f"{given.plan} is approved by {given.name}, until {words.when(given.ends)}.")
-    out(f"Next, by somebody else: {_next(plan)}")
+    follows(f"Next, by somebody else: {_next(plan)}")
 
 
 def _next(plan: Plan) -> str:

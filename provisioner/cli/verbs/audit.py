@@ -4,6 +4,7 @@ import click
 
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of
+from provisioner.cli.commands import givable
 from provisioner.cli.console import as_json, for_a_person, lines, open_journal, out, say, whole_fleet, width
 from provisioner.cli.options import common, refuse_idle
 from provisioner.model import Audit, Fleet, Impact, Role, Status
@@ -52,7 +53,7 @@ def show(audit: Audit, fleet: Fleet, whole: bool = False) -> None:
         return
     shown = view(audit, ready, causes(audit, fleet))
     if whole or for_a_person():
-        lines(screen.audit(shown, width(), following(shown, fleet), whole=whole))
+        lines(screen.audit(shown, width(), givable(following(shown, fleet)), whole=whole))
         return
     lines(tsv.audit(shown))
     say(f"{audit.id}: {screen.headline(shown)}")

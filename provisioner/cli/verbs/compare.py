@@ -10,7 +10,7 @@ from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.columns import listed, some, width, wrapped
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, fleet_on_paper, look_into, out, say
 from provisioner.cli.lookup import resolved
 from provisioner.errors import InputError
 from provisioner.journal import Journal
@@ -42,8 +42,8 @@ def command(old: str | None, new: str | None) -> int:
     What became ready, what broke, what is new or gone, and a line for each reason. Touches no gateway. In a pipe: rows
     with tabs.
     """
-    fleet = whole_fleet()
-    with open_journal(fleet) as journal:
+    fleet = fleet_on_paper()
+    with look_into(fleet) as journal:
         newer = _audit(journal, fleet, new) if new else _latest(journal, fleet)
         older = _audit(journal, fleet, old) if old else _before(journal, fleet, newer)
     if older.id == newer.id:

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from provisioner import fleet as fleets
-from provisioner.cli.console import as_json, ask_password, out, say, table, whole_fleet
+from provisioner.cli.columns import listed, width, wrapped
+from provisioner.cli.console import as_json, ask_password, out, say, whole_fleet
 from provisioner.cli.options import common
 from provisioner.evidence.reader import Reader, directory
 from provisioner.find import looking, rows
@@ -18,9 +19,14 @@ from provisioner.find.knocking import estimate, knock, winrm_answers
 from provisioner.find.matching import Matcher, pairings
 from provisioner.fleet import ranges
 from provisioner.model import Evidence, Fleet
+from provisioner.report.screen import flat
 from provisioner.report.words import counted
 
 _NEWS_SECONDS = 5.0
+_COLUMNS = (
+    "practice", "practice_name", "computer", "address", "likelihood", "role", "suggested_role", "score", "reasons",
+    "matched", "windows", "last_logon", "ou", "description",
+)  # fmt: skip
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -45,13 +51,13 @@ def command(
 ) -> int:
     """Say which PC is a practice's gateway, and why: those of the domain's directory, or at addresses.
 
-    Reads them and changes nothing. Exit 3 when some could not be read.
+    Reads them and changes nothing. In a pipe: rows with tabs. Exit 3 when some could not be read.
     """
     if from_directory == (addresses is not None):
         raise click.UsageError("Give one of --directory and --addresses RANGE.")
     if addresses is not None and (ou or name):
         raise click.UsageError("--ou and --name go with --directory.")
-    fleet = whole_fleet()
+    fleet = whole_fleet(warnings=False)
     wanted = looking.practices(fleets.only(fleet, common().only) if common().only else fleet)
     if output is not None:
         rows.check(output, Path(fleet.folder))
@@ -140,40 +146,41 @@ def _show(found: Sequence[Candidate], *, read: bool) -> None:
     if as_json():
         out(json.dumps({"version": 1, "read": read, "computers": [_object(one) for one in found]}, indent=2))
         return
-    if not found:
-        out("No computer was found.")
-        return
-    # rich takes its time to load.
-    from rich.console import Group, RenderableType
-    from rich.padding import Padding
-    from rich.text import Text
+    after = list(_sums(found, read=read)) if found else ["No computer was found."]
+    listed(screen(found, width(), read=read), _COLUMNS, (_row(one, read=read) for one in found), after=after)
 
-    shown = list[RenderableType]()
+
+def screen(found: Sequence[Candidate], columns: int, *, read: bool) -> Iterator[str]:
+    """Computers in lines: which, of which practice, at which address and if it is its gateway, and below it why."""
     for one in found:
         last = f"last log-on {one.last_logon:%Y-%m-%d}" if one.last_logon else ""
         is_it = (str(one.likelihood) if read else "") + (f" ({one.role})" if one.role else "")
-        head = "  ".join(filter(None, (one.practice or "no practice", one.name, one.address, is_it.strip())))
+        # A name or an address that is cut is of no use.
+        yield "  ".join(flat(part) for part in (one.practice or "no practice", one.name, one.address, is_it) if part)
         origin = "; ".join(filter(None, (one.matched, one.windows, last, one.ou, one.description)))
-        # A name or an address that is cut is of no use: what explains it has lines of its own.
-        below = [Padding(Text(words), (0, 0, 0, 4)) for words in ("; ".join(one.reasons), origin) if words]
-        shown += [Text(head, no_wrap=True, overflow="ignore"), *below]
-    table(Group(*shown))
-    out("")
-    _sum(found, read=read)
+        for words in ("; ".join(one.reasons), origin):
+            yield from wrapped("    ", words, columns) if words else ()
+    if found:
+        yield ""
 
 
-def _sum(found: Sequence[Candidate], *, read: bool) -> None:
+def _sums(found: Sequence[Candidate], *, read: bool) -> Iterator[str]:
     """How many there are of each kind; and the practices of which several PCs look like the gateway."""
     matched = [one for one in found if one.practice]
     of_none = f"{len(found) - len(matched)} of none"
     if not read:
-        out(f"{counted(len(found), 'computer')}: {len(matched)} of a practice, {of_none}.")
+        yield f"{counted(len(found), 'computer')}: {len(matched)} of a practice, {of_none}."
         return
     each = [(kind, sum(one.likelihood is kind for one in matched)) for kind in Likelihood]
-    out(f"Of a practice: {', '.join(f'{number} {kind}' for kind, number in each)}; {of_none}.")
+    yield f"Of a practice: {', '.join(f'{number} {kind}' for kind, number in each)}; {of_none}."
     practices = [one.practice for one in matched if one.likelihood is Likelihood.GATEWAY]
     for code in sorted({code for code in practices if practices.count(code) > 1}):
-        out(f"{code}: {practices.count(code)} PCs look like the gateway. A person says which one it is.")
+        yield f"{code}: {practices.count(code)} PCs look like the gateway. A person says which one it is."
+
+
+def _row(one: Candidate, *, read: bool) -> list[object]:
+    found = {**_object(one), "reasons": "; ".join(one.reasons), "likelihood": str(one.likelihood) if read else ""}
+    return ["" if found[name] is None else found[name] for name in _COLUMNS]
 
 
 def _object(one: Candidate) -> dict[str, object]:

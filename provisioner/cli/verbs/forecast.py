@@ -11,7 +11,7 @@ from provisioner.audit.forecasting import Latest, endings
 from provisioner.audit.scope import is_of
 from provisioner.audit.shipped import open_policy
 from provisioner.cli.columns import listed, some, width, wrapped
-from provisioner.cli.console import as_json, open_fleet, open_journal, out, say
+from provisioner.cli.console import as_json, as_only, fleet_on_paper, look_into, out, say
 from provisioner.journal import Journal
 from provisioner.migration.stand import gateways_started
 from provisioner.model import Audit, Evidence, Fleet
@@ -35,8 +35,8 @@ def command(days: int) -> int:
     with tabs.
     """
     policy, now = open_policy(), datetime.now(UTC)
-    fleet = open_fleet(policy.ids)
-    with open_journal(fleet) as journal:
+    fleet = as_only(fleet_on_paper(policy.ids))
+    with look_into(fleet) as journal:
         latest = Latest(evidence=dict(_readings(journal, fleet)))
         started = gateways_started(journal, now - forecasting.BY_PASSWORD)
     found = endings(fleet, policy, latest, started, now, days)
@@ -111,7 +111,7 @@ def screen(found: Sequence[Ending], today: date, days: int) -> Iterator[str]:
 def following(found: Sequence[Ending], remarks: Sequence[str], today: date) -> list[str]:
     """What to do next: what ends first, and who does it."""
     if remarks:
-        return ["Next: provisioner audit, and then the same again"]
+        return ["Next: the same again, after provisioner audit"]
     if not found:
         return []
     first = found[0]

@@ -5,7 +5,7 @@ import json
 import click
 
 from provisioner.ansible import inventory
-from provisioner.cli.console import open_fleet, out
+from provisioner.cli.console import as_only, fleet_on_paper, out
 
 
 @click.command("inventory")
@@ -15,5 +15,5 @@ def command(list_: bool) -> int:
 
     `ansible-playbook -i inventory/provisioner.yml` does not need this: it has a plugin of its own.
     """
-    out(json.dumps(inventory.of_fleet(open_fleet()), indent=2))
+    out(json.dumps(inventory.of_fleet(as_only(fleet_on_paper())), indent=2))
     return 0

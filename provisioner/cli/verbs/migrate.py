@@ -14,7 +14,18 @@ from provisioner.audit.auditor import Auditor
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
-from provisioner.cli.console import as_json, confirm, folded, open_journal, out, say, whole_fleet
+from provisioner.cli.console import (
+    as_json,
+    confirm,
+    fleet_on_paper,
+    folded,
+    follows,
+    look_into,
+    open_journal,
+    out,
+    say,
+    whole_fleet,
+)
 from provisioner.cli.lookup import reason
 from provisioner.cli.options import add_common_options, common, refuse_idle
 from provisioner.errors import Fault, InputError, PlanRefused
@@ -25,7 +36,7 @@ from provisioner.fleet.moves import moves as moves_of
 from provisioner.journal import Journal, standing
 from provisioner.migration import case
 from provisioner.migration.case import Planned
-from provisioner.migration.stand import after, again, open_migration, stand
+from provisioner.migration.stand import after, again, not_open, open_migration, stand
 from provisioner.migration.stand import confirm as note
 from provisioner.model import Plan
 
@@ -130,16 +141,16 @@ def _agreed(new: Sequence[Planned], journal: Journal) -> bool:
 
 @migrations.command("confirm")
 @click.argument("practice", shell_complete=practices)
-@click.argument("step")
-@click.option("--by", required=True, metavar="NAME", help="The person who did it, or saw it.")
+@click.argument("step", required=False, default="")
+@click.option("--by", default="", metavar="NAME", help="The person who did it, or saw it.")
 @click.option("--words", default="", metavar="TEXT", help="What was seen.")
 def confirm_step(practice: str, step: str, by: str, words: str) -> int:
-    """Say that a person's step is done, where no reading shows it. `migrate status` lists them."""
-    fleet = whole_fleet()
+    """Say that a person's step is done, where no reading shows it. Without STEP: which steps wait."""
+    fleet = fleet_on_paper()
     with open_journal(fleet) as journal:
         plan = note(journal, practice, step, by=by, words=words)
     out(f"{practice}: {step} is confirmed by {by.strip()}.")
-    out(f"Next: {again(plan)}")
+    follows(f"Next: {again(plan)}")
     return 0
 
 
@@ -147,11 +158,11 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
 @click.argument("practice", required=False, shell_complete=practices)
 def status(practice: str | None) -> int:
     """Where each open migration stands, what it waits for, and what comes next. Touches no gateway."""
-    fleet, wanted = whole_fleet(), codes.normal(practice or "")
-    with open_journal(fleet) as journal:
+    fleet, wanted = fleet_on_paper(), codes.normal(practice or "")
+    with look_into(fleet) as journal:
         found = standing.open_migrations(journal)
         if wanted and wanted not in found:
-            raise InputError(f"{wanted} has no open migration.", "provisioner history lists what there was.")
+            raise InputError(f"{wanted} has no open migration.", not_open(wanted, found))
         stands = [stand(journal, id_) for code, id_ in sorted(found.items()) if wanted in ("", code)]
     if as_json():
         out(json.dumps({"version": 1, "migrations": [moves.document(one) for one in stands]}, indent=2))

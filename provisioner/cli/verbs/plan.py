@@ -9,7 +9,7 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, lines, open_journal, out, say, whole_fleet, width
+from provisioner.cli.console import as_json, folded, follows, lines, open_journal, out, say, whole_fleet, width
 from provisioner.cli.lookup import practice_names, wanted_audit
 from provisioner.cli.options import common
 from provisioner.journal import Journal, new_id
@@ -30,7 +30,7 @@ def command(audit: str | None) -> int:
 
     Changes nothing. `provisioner apply PLAN` does exactly what is planned.
     """
-    fleet = whole_fleet()
+    fleet = whole_fleet(credentials=False)
     with open_journal(fleet) as journal:
         found = wanted_audit(journal, audit, fleet)
         if common().only:
@@ -54,14 +54,12 @@ def following(made: Plan, fleet: Fleet, *, approved: bool) -> str:
 
 def _then(made: Plan, fleet: Fleet) -> None:
     """The commands that follow."""
-    from provisioner.report.screen import wrapped
-
     out("")
     if not made.steps:
         out(f"{made.id}: nothing to do.")
         return
-    out(f"The change request: provisioner report {made.id} --as html --output change.html")
-    lines(wrapped(following(made, fleet, approved=False), width(), "      "))
+    folded(f"The change request: provisioner report {made.id} --as html --output change.html")
+    follows(following(made, fleet, approved=False))
 
 
 def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:

@@ -38,7 +38,8 @@ def command(
     """Print open GP practices as rows for practices.csv: role active, the gateway not known yet.
 
     With --compare what has changed since a practices.csv was made: closures and mergers, codes that are not listed,
-    other names, and new practices of the same commissioners (or of those that are given). Nothing is written.
+    other names, and with --system and --supplier new practices of the same commissioners (or of those that are
+    given). Nothing is written.
     """
     if successors is not None and own is None:
         raise click.UsageError("--successors goes with --compare.")
@@ -49,7 +50,8 @@ def command(
     systems = ods.suppliers(system, by_code, supplier) if system is not None else None
     if own is not None:
         wanted = _wanted(listed, listing.entries(own), commissioner, icb, systems, supplier)
-        return _compare(epraccur, own, listed, wanted, listing.successors(successors) if successors else {})
+        took_over = listing.successors(successors) if successors else {}
+        return _compare(epraccur, own, listed, wanted, took_over, told=systems is not None)
     found = ods.select(listed, commissioner=commissioner, icb=icb, systems=systems, supplier=supplier)
     if as_json():
         rows = [
@@ -91,11 +93,14 @@ def _compare(
     listed: Sequence[Practice],
     wanted: Sequence[Practice],
     took_over: Mapping[str, Sequence[str]],
+    *,
+    told: bool,
 ) -> int:
+    """`told`: whether those that are wanted are so by their supplier."""
     fleet = listing.entries(own)
-    found = listing.differences(fleet, listed, wanted, took_over)
+    found = listing.differences(fleet, listed, wanted if told else (), took_over)
     latest = listing.newest(listed, datetime.now(UTC).date())
-    remarks = _remarks(epraccur, own, latest)
+    remarks = _remarks(epraccur, own, latest) + ([] if told else _untold(fleet, wanted, own))
     if as_json():
         rows = [dict(zip(listing.COLUMNS, listing.row(one), strict=True)) for one in found]
         out(json.dumps({"version": 1, "newest": str(latest or ""), "remarks": remarks, "differences": rows}, indent=2))
@@ -116,6 +121,19 @@ def _remarks(epraccur: Path, own: Path, latest: date | None) -> list[str]:
             "fleet. Download it anew before you believe it."
         ]
     return [] if latest else [f"{epraccur.name} has no dates: how old it is cannot be told."]
+
+
+def _untold(fleet: Sequence[FleetPractice], wanted: Sequence[Practice], own: Path) -> list[str]:
+    """The list has the practices of every supplier: which of them the fleet is to have it does not say."""
+    others = {entry.code for entry in wanted} - {entry.code for entry in fleet}
+    if not others:
+        return []
+    are = "is" if len(others) == 1 else "are"
+    return [
+        f"{counted(len(others), 'other open practice')} of the same commissioners {are} "
+        f"not in {own.name}. Which of them are new ones for it only the clinical system tells: --system FILE "
+        "--supplier NAME."
+    ]
 
 
 def _lines(head: str, found: Sequence[ListDifference]) -> Iterator[str]:

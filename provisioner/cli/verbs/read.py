@@ -8,7 +8,7 @@ import click
 
 from provisioner import files
 from provisioner.cli.completion import gateways
-from provisioner.cli.console import as_json, ask_password, one_gateway, open_fleet, out, say
+from provisioner.cli.console import as_json, as_only, ask_password, one_gateway, out, say, whole_fleet
 from provisioner.cli.options import common, refuse_idle
 from provisioner.errors import InputError
 from provisioner.evidence import redact
@@ -31,7 +31,7 @@ def command(gateway: str, sections: tuple[str, ...], output: Path | None) -> int
     Changes nothing on it. Exit 3 when it cannot be read.
     """
     refuse_idle("--format", "with --output", output and common().typed & {"format"})
-    fleet = open_fleet()
+    fleet = as_only(whole_fleet(warnings=False))
     row = one_gateway(fleet, gateway)
     wanted = sections or SECTIONS
     evidence = next(iter(Reader(fleet, ask_password).read([row], lambda _: wanted)))

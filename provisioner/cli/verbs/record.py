@@ -11,8 +11,9 @@ import click
 
 from provisioner import files as disk
 from provisioner import processes
+from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet, word
+from provisioner.cli.console import as_json, fleet_on_paper, folded, look_into, out, say
 from provisioner.cli.lookup import any_plan, practice_names
 from provisioner.errors import Fault, InputError
 from provisioner.execute import admission
@@ -53,8 +54,8 @@ def command(
 
 
 def _record(plan_id: str, output: Path, key: Path | None) -> int:
-    fleet = whole_fleet()
-    with open_journal(fleet) as journal:
+    fleet = fleet_on_paper()
+    with look_into(fleet) as journal:
         plan = any_plan(journal, plan_id)
         folder = _place(output, plan)
         pem, name = _key(fleet, key)
@@ -68,7 +69,7 @@ def _record(plan_id: str, output: Path, key: Path | None) -> int:
         out(json.dumps(body, indent=2))
     else:
         out(f"{folder}: the record of {plan.id}, {counted(practices, 'practice')}, {'' if pem else 'not '}signed.")
-        out(f"To hold it against itself: provisioner record --verify {word(output)}")
+        folded(f"To hold it against itself: provisioner record --verify {word(output)}")
     return 0
 
 

@@ -14,7 +14,7 @@ from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
-from provisioner.cli.console import open_journal, say, whole_fleet
+from provisioner.cli.console import fleet_on_paper, look_into, say
 from provisioner.cli.lookup import KINDS, lookup, practice_names
 from provisioner.cli.verbs.show import show
 from provisioner.errors import InputError
@@ -75,8 +75,8 @@ def command(id_: str | None, as_: str | None, output: Path | None, per_practice:
     """
     if evidence and not per_practice:
         raise InputError("--evidence belongs to --per-practice.", "An audit's page has all evidence without it.")
-    fleet = whole_fleet()
-    with open_journal(fleet) as journal:
+    fleet = fleet_on_paper()
+    with look_into(fleet) as journal:
         of_audits_alone = per_practice or (as_ is not None and as_ not in _PLANS)
         found = lookup(journal, id_, fleet, ("audit",) if of_audits_alone else KINDS)
         stands = standing.stands(journal, found.id) if isinstance(found, Plan) else {}

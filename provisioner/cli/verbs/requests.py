@@ -17,7 +17,7 @@ from provisioner import fleet as fleets
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet
+from provisioner.cli.console import as_json, fleet_on_paper, folded, look_into, out, say
 from provisioner.cli.lookup import narrowed, resolved, wanted_audit
 from provisioner.cli.options import common
 from provisioner.cli.verbs.forecast import letter_dates
@@ -50,9 +50,9 @@ def command(id_: str | None, output: Path) -> int:
     For each owner a text, a page and a CSV; for each practice that has to do something a letter of its own. Of a PLAN
     also what the security team is told before it is done. No gateway is touched, and nothing is sent.
     """
-    fleet = whole_fleet()
+    fleet = fleet_on_paper()
     now = datetime.now(UTC)
-    with open_journal(fleet) as journal:
+    with look_into(fleet) as journal:
         plan, audit = _found(journal, id_, fleet)
         dates = letter_dates(journal, fleet, audit, now) if audit else NO_DATES
     if plan:
@@ -234,7 +234,7 @@ def _print(
     _undrafted(asked, told, fleet)
     if not told:
         out("Next: put each into a ticket of its owner.")
-        out("Before a run, for the security team: provisioner requests PLAN --output FOLDER")
+        folded("Before a run, for the security team: provisioner requests PLAN --output FOLDER")
 
 
 def _undrafted(asked: Sequence[Request], told: Notice | None, fleet: Fleet) -> None:

@@ -6,7 +6,7 @@ import click
 
 from provisioner.cli.columns import listed
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, for_a_person, lines, open_journal, whole_fleet, width
+from provisioner.cli.console import as_json, fleet_on_paper, for_a_person, lines, look_into, width
 from provisioner.cli.lookup import lookup, practice_names
 from provisioner.cli.options import refuse_idle
 from provisioner.cli.verbs import audit as audits
@@ -25,8 +25,8 @@ from provisioner.report import standing as standings
 def command(id_: str, whole: bool) -> int:
     """An audit, or a plan with what became of its steps. No gateway is touched. In a pipe: rows with tabs."""
     audits.refuse_all_as_json(whole)
-    fleet = whole_fleet()
-    with open_journal(fleet) as journal:
+    fleet = fleet_on_paper()
+    with look_into(fleet) as journal:
         found = lookup(journal, id_, fleet)
         refuse_idle("--all", f"for a plan, and {found.id} is one", whole and isinstance(found, Plan))
         show(found, fleet, journal, whole)

@@ -25,7 +25,7 @@ def command(folder: Path | None) -> int:
     if folder is not None and common().fleet not in (None, folder):
         raise InputError(f"Which of the two: {folder} or {common().fleet}?", "Give one.")
     folder = folder.resolve() if folder is not None else fleet_folder()
-    found, faults = fleet.check(folder, practices=ods.read, controls=_controls())
+    found, faults = fleet.check(folder, practices=ods.read, controls=_controls(), credentials=False)
     if as_json():
         out(json.dumps(document(folder, found, faults), indent=2))
     else:

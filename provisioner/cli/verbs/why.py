@@ -11,7 +11,7 @@ from provisioner import resources
 from provisioner.audit.scope import is_of
 from provisioner.cli import completion
 from provisioner.cli.columns import listed, width, wrapped
-from provisioner.cli.console import as_json, one_gateway, open_journal, out, whole_fleet
+from provisioner.cli.console import as_json, fleet_on_paper, look_into, one_gateway, out
 from provisioner.errors import InputError, suggest
 from provisioner.journal import Journal
 from provisioner.model import Audit, Control, Fact, Finding, Fleet, Gateway, Statement, Status
@@ -39,9 +39,9 @@ def command(gateway: str, control: str) -> int:
     GATEWAY is a gateway's name or its practice's code, CONTROL an id or so much of its beginning as no other has.
     Touches no gateway.
     """
-    fleet = whole_fleet()
+    fleet = fleet_on_paper()
     row = one_gateway(fleet, gateway)
-    with open_journal(fleet) as journal:
+    with look_into(fleet) as journal:
         answers = list(_answers(journal, fleet, row, control))
     audit, _ = answers[0]
     asked = next(one for one in audit.controls if one.id == answers[0][1].control)
