@@ -37,7 +37,7 @@ bench: .venv/.installed-dev
 
 # At the same time, what Python is asked for and what YAML is.
 lint: .venv/.installed-dev
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint-python lint-yaml
+	@$(MAKE) --no-print-directory --jobs=2 lint-python lint-yaml
 
 lint-python: .venv/.installed-dev
 	$(BIN)/ruff check .

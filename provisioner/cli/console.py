@@ -15,7 +15,7 @@ from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import ods
 from provisioner.journal import Journal
-from provisioner.journal.lying import can_be_written
+from provisioner.journal.source import can_be_written
 from provisioner.model import Fleet, Gateway
 
 
@@ -106,7 +106,7 @@ def confirm(question: str) -> None:
 
 
 def as_only(found: Fleet) -> Fleet:
-    """The fleet as as_only by `--only`. Errors: InputError where nothing is left."""
+    """The fleet as `--only` narrows it. Errors: InputError where nothing is left."""
     return fleet.only(found, common().only) if common().only else found
 
 
@@ -117,7 +117,7 @@ def fleet_on_paper(controls: Collection[str] | None = None) -> Fleet:
 
 
 def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = True, warnings: bool = True) -> Fleet:
-    """The fleet, not as_only; without `credentials` by somebody who logs in to no gateway. `controls` are the ids that
+    """The fleet, not narrowed; without `credentials` by somebody who logs in to no gateway. `controls` are the ids that
     statements may speak of; `warnings` go to stderr. Errors: InputError with all that is wrong in the folder."""
     folder = fleet_folder()
     found, faults = fleet.check(folder, practices=ods.read, controls=controls, credentials=credentials)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from provisioner import files
 from provisioner.errors import JournalError
-from provisioner.journal import lying
+from provisioner.journal.source import JournalSource, source_of
 
 _tables = sa.MetaData()
 schema = sa.Table(
@@ -204,7 +204,7 @@ _WRONG = (*_OF_SQLITE, ValueError, TypeError, KeyError, AttributeError, Overflow
 class File:
     """One open journal file. Safe to use from several threads and processes at once."""
 
-    def __init__(self, source: lying.JournalSource, patience: float) -> None:
+    def __init__(self, source: JournalSource, patience: float) -> None:
         self.path, self.read_only = source.path, source.mode != "rw" or source.file != source.path
         self._source, self._engine = source, _engine(source.file, source.mode, self.read_only, patience)
 
@@ -230,7 +230,7 @@ class File:
             except OSError as error:
                 raise JournalError(f"{path}: the journal cannot be made: {error.strerror}.", WHERE) from error
         try:
-            file = cls(lying.source(path, read_only=read_only), patience)
+            file = cls(source_of(path, read_only=read_only), patience)
         except OSError as error:
             raise JournalError(f"{path}: the journal cannot be read: {error.strerror}.", WHERE) from error
         try:

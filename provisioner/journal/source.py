@@ -1,4 +1,4 @@
-"""How a journal lies: whether it can be written to, and how one is read that cannot.
+"""What SQLite opens of a journal: whether it can be written to, and how one is read that cannot.
 
 SQLite reads a file in WAL with two others beside it: -wal has what was written last, -shm is shared by all who are at
 it, and is made anew by whoever comes first. Where nothing can be made (a read-only disk, another's folder, a copy
@@ -52,7 +52,7 @@ def can_be_written(path: Path) -> bool:
     return os.access(there, os.W_OK) and (there != path or os.access(path.parent, os.W_OK))
 
 
-def source(path: Path, *, read_only: bool) -> JournalSource:
+def source_of(path: Path, *, read_only: bool) -> JournalSource:
     """What SQLite is to open. Errors: JournalError, OSError where it cannot be read."""
     if not read_only:
         return JournalSource(path=path, file=path, mode="rw")

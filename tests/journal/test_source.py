@@ -9,7 +9,7 @@ import pytest
 
 from provisioner import processes
 from provisioner.errors import JournalError
-from provisioner.journal import Event, Journal, lying
+from provisioner.journal import Event, Journal, source
 from tests.conftest import Ran
 from tests.fixtures.accounts import run_as
 from tests.fixtures.fleets import write
@@ -104,7 +104,7 @@ def test_none_is_made_where_none_can_be(fleet: Path) -> None:
 
 def test_one_that_was_written_to_meanwhile_is_not_believed(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fleet / ".provisioner" / "journal.db"
-    monkeypatch.setattr(lying, "can_be_written", lambda _: False)
+    monkeypatch.setattr(source, "can_be_written", lambda _: False)
     with Journal.open(path, read_only=True) as closed:
         assert [event.kind for event in closed.events()][-1] == "run_started"
         with Journal.open(path) as journal:
@@ -115,7 +115,7 @@ def test_one_that_was_written_to_meanwhile_is_not_believed(fleet: Path, monkeypa
 
 def test_nothing_is_kept_in_a_copy_of_ours_either(fleet: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = fleet / ".provisioner" / "journal.db"
-    monkeypatch.setattr(lying, "can_be_written", lambda _: False)
+    monkeypatch.setattr(source, "can_be_written", lambda _: False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Journal.open(path) as journal:
         happened(journal, "undo_started")
