@@ -179,11 +179,10 @@ def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint
         yield Complaint(place, message, hint, login=True)
         return
     if not stat.S_ISREG(status.st_mode):
-        yield Complaint(place, f"{connection.credential_file} is no file.", login=True)
+        yield Complaint(place, f"{connection.credential_file} is no file.")
     elif os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
         message = f"{connection.credential_file} can be read by others (mode {stat.S_IMODE(status.st_mode):04o})."
-        hint = f"chmod 600 {shlex.quote(str(path))}; change the password if need be."
-        yield Complaint(place, message, hint, login=True)
+        yield Complaint(place, message, f"chmod 600 {shlex.quote(str(path))}; change the password if need be.")
     elif os.name == "posix" and status.st_uid != os.getuid():
         message = f"{connection.credential_file} is another user's file."
         yield Complaint(place, message, "Own it yourself.", login=True)

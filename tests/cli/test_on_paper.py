@@ -45,3 +45,11 @@ def test_validate_says_so_and_the_folder_is_right(folder: Path, provisioner: Com
     ran = provisioner("validate", fleet=folder)
     assert ran.code == 0 and "is right: 1 practices, 1 gateways known" in ran.out, ran
     assert "warning: fleet.yml:2: password cannot be read: No such file" in ran.out and "no endpoints yet" in ran.out
+
+
+@pytest.mark.parametrize("verb", ["validate", "history", "plan"])
+def test_a_password_that_others_can_read_is_wrong_for_everybody(verb: str, folder: Path, provisioner: Command) -> None:
+    (folder / "password").write_text("secret")
+    (folder / "password").chmod(0o644)
+    ran = provisioner(verb, fleet=folder)
+    assert ran.code == 2 and "password can be read by others (mode 0644)" in ran.out + ran.err, ran
