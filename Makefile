@@ -1,6 +1,8 @@
 # Needs Python 3.11 or newer, git and make; everything else is installed into .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Where memory takes files and has much room, tests keep theirs there: a disk is waited for at each write of a journal.
+MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "/dev/shm" }')
 # Where the environment forbids it, each of the many commands that the tests start would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -10,7 +12,7 @@ demo: .venv/.installed
 	$(BIN)/provisioner demo
 
 test: lint
-	$(BIN)/python -m pytest -m "not wine and not realm" -n 2 --dist worksteal $(AGAIN)
+	PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -m "not wine and not realm" -n 2 --dist worksteal $(AGAIN)
 
 # A long evening in the lab: runs killed at random moments among random faults; the lab's events are the judge.
 soak: .venv/.installed-dev

@@ -129,6 +129,9 @@ def _turn(item: pytest.Item) -> int:
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
+# Of what the engine runs it runs next to nothing often enough for this to be worth its while.
+os.environ.setdefault("DOTNET_TieredPGO", "0")
+
 # Of this pytest; its workers, and what tests start, inherit it.
 _THIS_PYTEST = os.environ.setdefault("THIS_PYTEST", f"{os.getpid():x}")
 

@@ -97,15 +97,14 @@ def test_another_pc_than_the_named_one_is_told_before_anything_is_written(pwsh: 
 @pytest.mark.engine
 def test_one_that_cannot_be_read_is_another_teams_for_a_day(pwsh: str, tmp_path: Path) -> None:
     engine = Engine(tmp_path, library=library(tmp_path / "library"))
-    answers = {}
-    for hours in (23, 25):
-        path = tmp_path / f"{hours}.json"
+    paths = [tmp_path / f"{hours}.json" for hours in (23, 25)]
+    for hours, path in zip((23, 25), paths, strict=True):
         path.write_text("{half", "utf-8")
         os.utime(path, (time.time() - hours * 3600,) * 2)
-        answers[hours] = engine.run([marker(path, **CHECK), marker(path)])
-    assert [one["held"] for one in answers[23]] == [True, True]
+    *young, asked, old = engine.run([job for path in paths for job in (marker(path, **CHECK), marker(path))])
+    assert [one["held"] for one in young] == [True, True]
     assert (tmp_path / "23.json").read_text("utf-8") == "{half"
-    assert [one["changed"] for one in answers[25]] == [True, True]
+    assert (asked["changed"], old["changed"]) == (True, True)
     assert json.loads((tmp_path / "25.json").read_text("utf-8"))["journal"] == "j-1"
 
 
@@ -119,13 +118,16 @@ def test_how_long_it_stands_is_its_own_gateways_matter(apart: int, pwsh: str, tm
     clock = (tmp_path / "library" / "work_marker.ps1").read_text("utf-8")
     shifted = clock.replace("[datetime]::UtcNow", f"[datetime]::UtcNow.AddHours({apart})")
     (tmp_path / "library" / "work_marker.ps1").write_text(shifted, "utf-8")
-    first, second = engine.run([marker(path), marker(path, journal="j-2")])
+    an_hour_and_a_minute_before = rf"""
+        $text = [System.IO.File]::ReadAllText('{path}')
+        $since = [regex]::Match($text, '"since": *"([^"]+)"').Groups[1].Value
+        $before = [datetimeoffset]::Parse($since).UtcDateTime.AddMinutes(-61).ToString('yyyy-MM-ddTHH:mm:ssZ')
+        [System.IO.File]::WriteAllText('{path}', $text.Replace($since, $before))
+    """
+    another = marker(path, journal="j-2")
+    first, second, after = engine.run([marker(path), another, an_hour_and_a_minute_before, another])
     assert first["changed"]
     assert second["held"]
-    age = json.loads(path.read_text("utf-8"))
-    began = datetime.fromisoformat(age["since"]) - timedelta(minutes=61)
-    path.write_text(json.dumps({**age, "since": f"{began:%Y-%m-%dT%H:%M:%SZ}"}), "utf-8")
-    (after,) = engine.run([marker(path, journal="j-2")])
     assert after["changed"]
 
 
