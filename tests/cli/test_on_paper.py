@@ -43,13 +43,18 @@ def test_who_logs_in_needs_it(verb: str, folder: Path, provisioner: Command) -> 
 
 def test_validate_says_so_and_the_folder_is_right(folder: Path, provisioner: Command) -> None:
     ran = provisioner("validate", fleet=folder)
-    assert ran.code == 0 and "is right: 1 practices, 1 gateways known" in ran.out, ran
+    assert ran.code == 0 and "is right: 1 practice, 1 gateway known" in ran.out, ran
     assert "warning: fleet.yml:2: password cannot be read: No such file" in ran.out and "no endpoints yet" in ran.out
 
 
-@pytest.mark.parametrize("verb", ["validate", "history", "plan"])
+@pytest.mark.parametrize("verb", ["validate", "show latest", "plan"])
 def test_a_password_that_others_can_read_is_wrong_for_everybody(verb: str, folder: Path, provisioner: Command) -> None:
     (folder / "password").write_text("secret")
     (folder / "password").chmod(0o644)
-    ran = provisioner(verb, fleet=folder)
+    ran = provisioner(*verb.split(), fleet=folder)
     assert ran.code == 2 and "password can be read by others (mode 0644)" in ran.out + ran.err, ran
+
+
+def test_init_says_what_comes_next_as_it_can_be_given(tmp_path: Path, provisioner: Command) -> None:
+    ran = provisioner("init", tmp_path / "my fleet")
+    assert ran.err.splitlines()[-1] == f"Next: fill these in; then provisioner validate '{tmp_path / 'my fleet'}'"

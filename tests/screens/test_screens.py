@@ -96,7 +96,7 @@ def test_a_bad_terminal_is_readable(way: str, lab: Handle) -> None:
     verbs: list[tuple[str, ...]] = [
         ("audit",), ("show", "latest", "--all"), ("report",), ("plan", "--remedy", "firewall"), ("history",),
         ("--help",), ("audti",), ("show", _first_plan(lab)), ("lease", "list"), ("compare",),
-        ("why", "A81001", "R14-rule"), ("forecast", "--days", "3650"),
+        ("why", "A81001", "R14-rule"), ("forecast", "--days", "3650"), ("ping",), ("validate",),
     ]  # fmt: skip
     # What cannot be drawn upon gets lines of a run too.
     verbs += [("apply", "latest", "--yes")] if way == "dumb" else []

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from provisioner import fleet
+from provisioner.cli.commands import word
 from provisioner.cli.console import out, say
 from provisioner.errors import InputError
 
@@ -37,4 +38,5 @@ def command(folder: Path) -> int:
         say("To be filled in:")
     for fault in faults:
         say(f"  {fault}")
+    say(f"Next: fill these in; then provisioner validate {word(folder)}")
     return 0

@@ -4,7 +4,8 @@ import json
 
 import click
 
-from provisioner.cli.console import as_json, as_only, ask_password, out, say, whole_fleet
+from provisioner.cli.columns import width, wrapped
+from provisioner.cli.console import as_json, as_only, ask_password, for_a_person, lines, out, say, whole_fleet
 from provisioner.evidence.reader import Reader
 from provisioner.model import Evidence
 from provisioner.report.words import counted
@@ -25,9 +26,12 @@ def command() -> int:
         answers.append(answer)
         if not as_json():
             mark = "ok  " if answer["ok"] else "no  "
-            out(f"{mark}{gateway.practice}  {gateway.name}  {answer['message']}")
+            # On a screen nothing stands twice: there most names have the practice's code in them.
+            known = for_a_person() and gateway.practice in gateway.name.upper()
+            who = gateway.name if known else f"{gateway.practice}  {gateway.name}"
+            _print(f"{mark}{who}  ", str(answer["message"]))
             if answer["hint"]:
-                out(f"      {answer['hint']}")
+                _print("      ", str(answer["hint"]))
     unknown = len(fleet.gateways) - len(fleet.known)
     if unknown and not as_json():
         say(f"Not asked, because which PC it is is not known yet: {counted(unknown, 'gateway')}.")
@@ -36,6 +40,13 @@ def command() -> int:
         answers.sort(key=lambda answer: order.index(str(answer["gateway"])))
         out(json.dumps({"version": 1, "gateways": answers}, indent=2))
     return 0 if all(answer["ok"] for answer in answers) else 3
+
+
+def _print(start: str, text: str) -> None:
+    if for_a_person():
+        lines(wrapped(start, text, width()))
+    else:
+        out(f"{start}{text}")
 
 
 def _answer(evidence: Evidence) -> dict[str, object]:

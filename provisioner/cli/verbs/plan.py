@@ -9,7 +9,7 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, folded, follows, lines, open_journal, out, say, whole_fleet, width
+from provisioner.cli.console import as_json, follows, lines, open_journal, out, say, whole_fleet, width
 from provisioner.cli.lookup import practice_names, wanted_audit
 from provisioner.cli.options import common
 from provisioner.journal import Journal, new_id
@@ -58,7 +58,7 @@ def _then(made: Plan, fleet: Fleet) -> None:
     if not made.steps:
         out(f"{made.id}: nothing to do.")
         return
-    folded(f"The change request: provisioner report {made.id} --as html --output change.html")
+    follows(f"The change request: provisioner report {made.id} --as html --output change.html")
     follows(following(made, fleet, approved=False))
 
 

@@ -8,11 +8,12 @@ import click
 
 from provisioner import fleet, resources
 from provisioner.audit import facts, policy
-from provisioner.cli.console import as_json, fleet_folder, out
+from provisioner.cli.console import as_json, fleet_folder, folded, out
 from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError, ProvisionerError
 from provisioner.fleet import ods
 from provisioner.model import Fleet
+from provisioner.report.words import counted
 
 
 @click.command("validate")
@@ -30,22 +31,22 @@ def command(folder: Path | None) -> int:
         out(json.dumps(document(folder, found, faults), indent=2))
     else:
         for fault in faults:
-            out(f"{'warning: ' if fault.warning else ''}{fault}")
+            folded(f"{'warning: ' if fault.warning else ''}{fault}")
         for line in summary(folder, found, faults):
-            out(line)
+            folded(line)
     return 0 if found else 2
 
 
 def summary(folder: Path, found: Fleet | None, faults: list[Fault]) -> list[str]:
     """What was found, in a few lines."""
     errors = sum(not fault.warning for fault in faults)
-    warnings = f"{len(faults) - errors} warnings" if len(faults) - errors != 1 else "1 warning"
+    warnings = counted(len(faults) - errors, "warning")
     if found is None:
-        return [f"{folder} is not right: {errors} {'error' if errors == 1 else 'errors'}, {warnings}."]
+        return [f"{folder} is not right: {counted(errors, 'error')}, {warnings}."]
     practices = len({gateway.practice for gateway in found.gateways})
     known = len(found.known)
     lines = [
-        f"{folder} is right: {practices} practices, {known} gateways known, "
+        f"{folder} is right: {counted(practices, 'practice')}, {counted(known, 'gateway')} known, "
         f"{len(found.gateways) - known} not known yet, {warnings}."
     ]
     settings = found.settings
