@@ -16,7 +16,7 @@ from provisioner.fleet import addresses, checks, schema, templates
 from provisioner.fleet.practices import Listed, Rows, rows
 from provisioner.fleet.statements import Known, statements, waivers
 from provisioner.fleet.yamlfile import Document, Place, is_file
-from provisioner.model import FileTemplate, Fleet, Gateway
+from provisioner.model import FileTemplate, Fleet, Gateway, adapters
 from provisioner.model.settings import Connection, Settings
 
 __all__ = ["Listed", "check", "load", "only", "starter"]
@@ -167,7 +167,7 @@ def _digest(fleet: Fleet) -> str:
     """SHA-256 over all that the folder says, however it is written; line numbers and blanks do not count."""
     gateways = [vars(gateway) | {"line": 0} for gateway in fleet.gateways]
     content = {
-        "settings": schema.ADAPTER.dump_python(fleet.settings, mode="json"),
+        "settings": adapters.plain(Settings, fleet.settings),
         "gateways": gateways,
         "statements": [vars(statement) for statement in fleet.statements],
         "waivers": [vars(waiver) for waiver in fleet.waivers],
