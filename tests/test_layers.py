@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.fleets import write
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "provisioner"
 
@@ -228,6 +230,21 @@ def test_help_loads_nothing_that_builds_shapes(verb: str) -> None:
     assert not _loaded(["pydantic"], verb, "--help")
 
 
+@pytest.mark.parametrize(
+    "verb", ["completion", "find", "init", "inventory", "lab", "ping", "practices", "read", "validate"]
+)
+def test_a_verb_without_a_journal_loads_no_database(verb: str) -> None:
+    """SQLAlchemy is half of what the start of a verb with a journal takes."""
+    assert not _loaded(["sqlalchemy"], verb, "--help")
+
+
+@pytest.mark.parametrize("arguments", [("history",), ("lease", "list")])
+def test_what_asks_the_journal_alone_needs_no_fleet(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Somebody who mends practices.csv may ask who is at work; and there is no shape to be built."""
+    write(tmp_path, {"practices.csv": "no such columns\n"})
+    assert not _loaded(["pydantic"], "--fleet", str(tmp_path), *arguments)
+
+
 def _loaded(modules: Collection[str], *arguments: str) -> list[str]:
     """Which of these a command has loaded when it ends."""
     code = (
@@ -236,7 +253,7 @@ def _loaded(modules: Collection[str], *arguments: str) -> list[str]:
         f"    print(*(one for one in {[*modules]!r} if one in sys.modules), file=sys.stderr)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return ran.stderr.split()
+    return ran.stderr.splitlines()[-1].split()
 
 
 # Those that only tell of what is in the journal or in the fleet's folder.

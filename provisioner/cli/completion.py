@@ -6,8 +6,7 @@ from contextlib import suppress
 import click
 from click.shell_completion import CompletionItem
 
-from provisioner.cli.console import open_journal, whole_fleet
-from provisioner.cli.lookup import KINDS, LATEST
+from provisioner.cli.console import whole_fleet
 
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _MOST = 50
@@ -17,7 +16,10 @@ def ids(*kinds: str) -> Offer:
     """The ids of all that the journal has of these kinds, the newest first; of every kind where none is given."""
 
     def offer(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-        with suppress(Exception), context.scope(cleanup=False), open_journal(whole_fleet()) as journal:
+        # Loaded here: all verbs name what their words are completed by, and some need no journal.
+        from provisioner.cli.lookup import KINDS, LATEST, open_journal
+
+        with suppress(Exception), context.scope(cleanup=False), open_journal() as journal:
             return _items((LATEST, *journal.kept(*(kinds or KINDS))), begun)
         return []
 

@@ -1,4 +1,4 @@
-"""What the verbs share: finding the fleet and the journal, printing, asking."""
+"""What the verbs share: finding the fleet, printing, asking."""
 
 import os
 import shlex
@@ -14,7 +14,6 @@ from provisioner import fleet
 from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import ods
-from provisioner.journal import Journal
 from provisioner.model import Fleet, Gateway
 
 
@@ -136,15 +135,9 @@ def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = 
     return found
 
 
-def open_journal(folder: Fleet) -> Journal:
-    """The fleet's journal, made if there is none. One that is not where it was is said; it changes nothing so.
-
-    Errors: JournalError.
-    """
-    opened = Journal.of(folder)
-    if home := opened.moved():
-        say(f"This journal was at {home}: it was moved, or is a copy. See provisioner journal adopt.")
-    return opened
+def journal_path() -> Path:
+    """Where the fleet's journal lies, by fleet.yml alone. Errors: InputError, as `provisioner.fleet.journal`."""
+    return fleet.journal(fleet_folder())
 
 
 def ask_password(question: str) -> str:

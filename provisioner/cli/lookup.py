@@ -1,11 +1,11 @@
-"""What a verb takes from the journal: an audit or a plan by its id, and the audit that it takes by itself."""
+"""The journal, and what a verb takes from it: an audit or a plan by its id, and the audit that it takes by itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from provisioner.audit.scope import is_of, is_whole, not_asked, scoped
-from provisioner.cli.console import say
+from provisioner.cli.console import journal_path, say
 from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Fleet, Plan, Step
@@ -19,6 +19,18 @@ _MOST_SHOWN = 5
 # So far clocks may differ without anybody being wrong.
 _AHEAD = timedelta(minutes=5)
 KINDS = ("audit", "preflight", "plan")
+
+
+def open_journal(of: Fleet | None = None) -> Journal:
+    """The fleet's journal, made if there is none; without a fleet by what fleet.yml says of it alone. One that is not
+    where it was is said; it changes nothing so.
+
+    Errors: JournalError; without a fleet also InputError.
+    """
+    opened = Journal.of(of) if of else Journal.open(journal_path())
+    if home := opened.moved():
+        say(f"This journal was at {home}: it was moved, or is a copy. See provisioner journal adopt.")
+    return opened
 
 
 def resolved(journal: Journal, word: str, kinds: Sequence[str] = KINDS) -> str:

@@ -12,8 +12,8 @@ import click
 from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, open_journal, out, say, whole_fleet, word
-from provisioner.cli.lookup import any_plan
+from provisioner.cli.console import as_json, confirm, out, say, whole_fleet, word
+from provisioner.cli.lookup import any_plan, open_journal
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import admission, approving

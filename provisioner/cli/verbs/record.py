@@ -12,8 +12,8 @@ import click
 from provisioner import files as disk
 from provisioner import processes
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, open_journal, out, say, whole_fleet, word
-from provisioner.cli.lookup import any_plan, practice_names
+from provisioner.cli.console import as_json, out, say, whole_fleet, word
+from provisioner.cli.lookup import any_plan, open_journal, practice_names
 from provisioner.errors import Fault, InputError
 from provisioner.execute import admission
 from provisioner.journal import Journal

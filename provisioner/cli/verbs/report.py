@@ -14,8 +14,8 @@ from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
-from provisioner.cli.console import open_journal, say, whole_fleet
-from provisioner.cli.lookup import KINDS, lookup, practice_names
+from provisioner.cli.console import say, whole_fleet
+from provisioner.cli.lookup import KINDS, lookup, open_journal, practice_names
 from provisioner.cli.verbs.show import show
 from provisioner.errors import InputError
 from provisioner.execute.timing import timing

@@ -6,8 +6,8 @@ import click
 
 from provisioner.cli.columns import listed
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, for_a_person, lines, open_journal, whole_fleet, width
-from provisioner.cli.lookup import lookup, practice_names
+from provisioner.cli.console import as_json, for_a_person, lines, whole_fleet, width
+from provisioner.cli.lookup import lookup, open_journal, practice_names
 from provisioner.cli.options import refuse_idle
 from provisioner.cli.verbs import audit as audits
 from provisioner.cli.verbs import plan as plans

@@ -11,7 +11,8 @@ from provisioner import resources
 from provisioner.audit.scope import is_of
 from provisioner.cli import completion
 from provisioner.cli.columns import listed, width, wrapped
-from provisioner.cli.console import as_json, one_gateway, open_journal, out, whole_fleet
+from provisioner.cli.console import as_json, one_gateway, out, whole_fleet
+from provisioner.cli.lookup import open_journal
 from provisioner.errors import InputError, suggest
 from provisioner.journal import Journal
 from provisioner.model import Audit, Control, Fact, Finding, Fleet, Gateway, Statement, Status
