@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.fixtures.fleets import write
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "provisioner"
@@ -54,7 +56,7 @@ ONLY_IMPORTERS = {
     "cryptography": {"record.signing", "transport.session", "lab"},
     "jinja2": {"report.html", "record.verify", "fleet.templates"},
     "rich": {"cli", "report.screen"},
-    "pydantic": {"model", "fleet.schema", "audit.controls", "journal", "lab"},
+    "pydantic": {"model.adapters", "audit.controls", "lab"},
     "click": {"cli"},
     "yaml": {"fleet.yamlfile", "evidence.shapes", "ansible", "cli.verbs.read"},
 }
@@ -253,6 +255,38 @@ def test_no_verb_needs_ansible_to_be_there() -> None:
     verbs = [path.stem for path in (PACKAGE / "cli" / "verbs").glob("[a-z]*.py")]
     found = loaded(verbs, blocked=("ansible", "ansible_runner"))
     assert {verb: error for verb, (error, _) in found.items() if error} == {}
+
+
+@pytest.mark.parametrize("verb", [path.stem for path in sorted((PACKAGE / "cli" / "verbs").glob("[a-z]*.py"))])
+def test_help_loads_nothing_that_builds_shapes(verb: str) -> None:
+    """pydantic is a fifth of what a verb's start takes, and has no part in saying what the verb does."""
+    assert not _loaded_by(["pydantic"], verb, "--help")
+
+
+@pytest.mark.parametrize(
+    "verb", ["completion", "find", "init", "inventory", "lab", "ping", "practices", "read", "validate"]
+)
+def test_a_verb_without_a_journal_loads_no_database(verb: str) -> None:
+    """SQLAlchemy is half of what the start of a verb with a journal takes."""
+    assert not _loaded_by(["sqlalchemy"], verb, "--help")
+
+
+@pytest.mark.parametrize("arguments", [("history",), ("lease", "list")])
+def test_what_asks_the_journal_alone_needs_no_fleet(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Somebody who mends practices.csv may ask who is at work; and there is no shape to be built."""
+    write(tmp_path, {"practices.csv": "no such columns\n"})
+    assert not _loaded_by(["pydantic"], "--fleet", str(tmp_path), *arguments)
+
+
+def _loaded_by(modules: Collection[str], *arguments: str) -> list[str]:
+    """Which of these a command has loaded when it ends."""
+    code = (
+        "import sys\nfrom provisioner.cli import main\n"
+        f"try:\n    main({arguments!r})\nfinally:\n"
+        f"    print(*(one for one in {[*modules]!r} if one in sys.modules), file=sys.stderr)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return ran.stderr.splitlines()[-1].split()
 
 
 # Those that only tell of what is in the journal or in the fleet's folder.

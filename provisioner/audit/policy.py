@@ -10,7 +10,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from provisioner.audit.controls import read_control
 from provisioner.errors import Fault, InputError
 from provisioner.fleet import yamlfile
 from provisioner.fleet.yamlfile import Document
@@ -87,6 +86,9 @@ def _controls(document: Document, folder: Path, fact_names: Collection[str]) -> 
         return (), []
     if not isinstance(document.data, list) or not document.data:
         return (), [Fault(document.name, 1, "this is no list of controls.")]
+    # Its shape is one of pydantic's, which a verb that is only asked for its --help does not load.
+    from provisioner.audit.controls import read_control
+
     controls, faults, lines = list[Control](), list[Fault](), dict[str, int | None]()
     for number, entry in enumerate(document.data):
         if (number,) in document.broken:

@@ -6,8 +6,7 @@ from contextlib import suppress
 import click
 from click.shell_completion import CompletionItem
 
-from provisioner.cli.console import fleet_on_paper, look_into
-from provisioner.cli.lookup import KINDS, LATEST
+from provisioner.cli.console import fleet_on_paper
 
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _MOST = 50
@@ -17,7 +16,10 @@ def ids(*kinds: str) -> Offer:
     """The ids of all that the journal has of these kinds, the newest first; of every kind where none is given."""
 
     def offer(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-        with suppress(Exception), context.scope(cleanup=False), look_into(fleet_on_paper()) as journal:
+        # Loaded here: all verbs name what their words are completed by, and some need no journal.
+        from provisioner.cli.lookup import KINDS, LATEST, look_into
+
+        with suppress(Exception), context.scope(cleanup=False), look_into() as journal:
             return _items((LATEST, *journal.kept(*(kinds or KINDS))), begun)
         return []
 

@@ -1,4 +1,4 @@
-"""What the verbs share: finding the fleet and the journal, printing, asking."""
+"""What the verbs share: finding the fleet, printing, asking."""
 
 import os
 import shutil
@@ -14,8 +14,6 @@ from provisioner.cli.commands import givable
 from provisioner.cli.options import common
 from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import ods
-from provisioner.journal import Journal
-from provisioner.journal.source import can_be_written
 from provisioner.model import Fleet, Gateway
 
 
@@ -128,31 +126,9 @@ def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = 
     return found
 
 
-def open_journal(folder: Fleet) -> Journal:
-    """The fleet's journal, made if there is none. One that is not where it was is said; it changes nothing so.
-
-    Errors: JournalError.
-    """
-    opened = Journal.of(folder)
-    _moved(opened)
-    return opened
-
-
-def look_into(folder: Fleet, *, create: bool = True) -> Journal:
-    """The fleet's journal for a verb that only looks: one that this account cannot write to is read as it is, and that
-    is said. Errors: JournalError."""
-    path = Path(folder.folder) / folder.settings.journal
-    closed = not can_be_written(path)
-    opened = Journal.open(path, create=create, read_only=closed)
-    if closed:
-        say(f"{path} cannot be written to from here: it is read as it is, and what keeps something in it refuses.")
-    _moved(opened, "" if closed else " See provisioner journal adopt.")
-    return opened
-
-
-def _moved(opened: Journal, hint: str = " See provisioner journal adopt.") -> None:
-    if home := opened.moved():
-        say(f"This journal was at {home}: it was moved, or is a copy.{hint}")
+def journal_path() -> Path:
+    """Where the fleet's journal lies, by fleet.yml alone. Errors: InputError, as `provisioner.fleet.journal`."""
+    return fleet.journal(fleet_folder())
 
 
 def ask_password(question: str) -> str:

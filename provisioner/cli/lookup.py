@@ -1,13 +1,15 @@
-"""What a verb takes from the journal: an audit or a plan by its id, and the audit that it takes by itself."""
+"""The journal, and what a verb takes from it: an audit or a plan by its id, and the audit that it takes by itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from provisioner.audit.scope import is_of, is_whole, not_asked, scoped
-from provisioner.cli.console import say
+from provisioner.cli.console import journal_path, say
 from provisioner.errors import InputError
 from provisioner.journal import Journal
+from provisioner.journal.source import can_be_written
 from provisioner.model import Audit, Fleet, Plan, Step
 from provisioner.report import words
 from provisioner.report.view import part
@@ -19,6 +21,34 @@ _MOST_SHOWN = 5
 # So far clocks may differ without anybody being wrong.
 _AHEAD = timedelta(minutes=5)
 KINDS = ("audit", "preflight", "plan")
+
+
+def open_journal(of: Fleet | None = None) -> Journal:
+    """The fleet's journal, made if there is none; without a fleet by what fleet.yml says of it alone. One that is not
+    where it was is said; it changes nothing so.
+
+    Errors: JournalError; without a fleet also InputError.
+    """
+    opened = Journal.of(of) if of else Journal.open(journal_path())
+    _moved(opened)
+    return opened
+
+
+def look_into(of: Fleet | None = None, *, create: bool = True) -> Journal:
+    """The same for a verb that only looks: a journal that this account cannot write to is read as it is, and that is
+    said. Errors: as `open_journal`."""
+    path = Path(of.folder) / of.settings.journal if of else journal_path()
+    closed = not can_be_written(path)
+    opened = Journal.open(path, create=create, read_only=closed)
+    if closed:
+        say(f"{path} cannot be written to from here: it is read as it is, and what keeps something in it refuses.")
+    _moved(opened, "" if closed else " See provisioner journal adopt.")
+    return opened
+
+
+def _moved(opened: Journal, hint: str = " See provisioner journal adopt.") -> None:
+    if home := opened.moved():
+        say(f"This journal was at {home}: it was moved, or is a copy.{hint}")
 
 
 def resolved(journal: Journal, word: str, kinds: Sequence[str] = KINDS) -> str:

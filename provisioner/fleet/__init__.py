@@ -15,14 +15,15 @@ from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import addresses, checks, schema, templates
 from provisioner.fleet.practices import Listed, Rows, rows
 from provisioner.fleet.statements import Known, statements, waivers
-from provisioner.fleet.yamlfile import Document, Place, is_file
-from provisioner.model import FileTemplate, Fleet, Gateway
+from provisioner.fleet.yamlfile import Document, Place, is_file, read
+from provisioner.model import FileTemplate, Fleet, Gateway, adapters
 from provisioner.model.settings import Connection, Settings
 
-__all__ = ["Listed", "check", "load", "only", "starter"]
+__all__ = ["Listed", "check", "journal", "load", "only", "starter"]
 
 FILE = "fleet.yml"
 _STARTER = Path(__file__).parent / "starter"
+_SETTINGS = frozenset(one.name for one in fields(Settings))
 
 Reader = Callable[[Path], Iterable[Listed]]
 
@@ -80,6 +81,23 @@ def check(
         templates=made_of,
     )
     return replace(fleet, digest=_digest(fleet)), faults
+
+
+def journal(folder: Path) -> Path:
+    """Where the journal of a folder lies, of which only fleet.yml is looked at, and of that only how it is laid out:
+    who asks what was done, or who is at work, need not have mended the rest.
+
+    Errors: InputError with every fault of the folder, where fleet.yml may have meant another place.
+    """
+    document = read(folder / FILE)
+    said = document.data if isinstance(document.data, dict) else {}
+    name = said.get("journal") or Settings.journal
+    elsewhere = any(place[-1:] == ("journal",) and len(place) > 1 for place in document.lines)
+    clear = not document.faults and said.get("version") == schema.VERSION and not elsewhere
+    if clear and said.keys() <= _SETTINGS and isinstance(name, str) and name.strip():
+        return folder.absolute() / name
+    found = load(folder)
+    return Path(found.folder) / found.settings.journal
 
 
 def only(fleet: Fleet, patterns: Sequence[str]) -> Fleet:
@@ -166,7 +184,7 @@ def _digest(fleet: Fleet) -> str:
     """SHA-256 over all that the folder says, however it is written; line numbers and blanks do not count."""
     gateways = [vars(gateway) | {"line": 0} for gateway in fleet.gateways]
     content = {
-        "settings": schema.ADAPTER.dump_python(fleet.settings, mode="json"),
+        "settings": adapters.plain(Settings, fleet.settings),
         "gateways": gateways,
         "statements": [vars(statement) for statement in fleet.statements],
         "waivers": [vars(waiver) for waiver in fleet.waivers],

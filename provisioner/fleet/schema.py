@@ -8,16 +8,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypedDict
 
-from pydantic import TypeAdapter, ValidationError
-
 from provisioner.errors import Fault, suggest
 from provisioner.fleet.yamlfile import Document, Place, read
+from provisioner.model import adapters
 from provisioner.model import settings as shapes
 from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Settings
 
 VERSION = 1
-ADAPTER = TypeAdapter(Settings)
 
 # Which shape the keys at a place have; * stands for any key or number.
 _SHAPES: dict[tuple[str, ...], type] = {
@@ -71,7 +69,7 @@ def settings(path: Path) -> tuple[Settings | None, Document, set[Place]]:
     for _ in range(10):
         errors = _errors(document.data)
         if not errors:
-            return ADAPTER.validate_json(_json(document.data), strict=True), document, wrong
+            return adapters.parse(Settings, _json(document.data), strict=True), document, wrong
         # A key that does not exist comes first: what is wrong below it does not matter then.
         for error in sorted(errors, key=lambda error: error["loc"][-1:] != ("[key]",)):
             _report(document, error, wrong)
@@ -112,13 +110,9 @@ def _json(data: Any) -> str:
 
 
 def _errors(data: Any) -> list[Wrong]:
-    try:
-        # By way of JSON, because strictness there still takes a list for a tuple and a text for a date.
-        ADAPTER.validate_json(_json(data), strict=True)
-    except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
-        return [Wrong(loc=wrong["loc"], type=wrong["type"], msg=wrong["msg"]) for wrong in errors]
-    return []
+    # By way of JSON, because strictness there still takes a list for a tuple and a text for a date.
+    errors = adapters.wrong(Settings, _json(data))
+    return [Wrong(loc=wrong["loc"], type=wrong["type"], msg=wrong["msg"]) for wrong in errors]
 
 
 def _report(document: Document, error: Wrong, wrong: set[Place]) -> None:

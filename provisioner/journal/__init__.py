@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 
 from provisioner.errors import JournalError
 from provisioner.journal import adopting, documents, events, file, heads, known, leases, place, prune, readings, verify
@@ -31,8 +30,7 @@ from provisioner.journal.entries import (
 from provisioner.journal.file import File
 from provisioner.journal.known import Held
 from provisioner.journal.place import Place
-from provisioner.model import Audit, Evidence, Fleet, Outcome, Plan
-from provisioner.model.adapters import adapter
+from provisioner.model import Audit, Evidence, Fleet, Outcome, Plan, adapters
 from provisioner.processes import Process
 from provisioner.record.chain import Link
 
@@ -284,8 +282,8 @@ class Journal:
                 unended[event.step] = event
             elif event.kind == "step_ended":
                 try:
-                    outcome = adapter(Outcome).validate_python(reasoned(event.body))
-                except ValidationError as error:
+                    outcome = adapters.read(Outcome, reasoned(event.body))
+                except ValueError as error:
                     raise JournalError(f"{self.path}: step {event.step} is damaged.", file.DAMAGED) from error
                 outcomes[event.step] = outcome
                 if unended.pop(event.step, None) and not outcome.untouched:

@@ -13,8 +13,7 @@ from provisioner import processes
 from provisioner.errors import InputError, JournalError
 from provisioner.journal import audits, events, file
 from provisioner.journal.entries import Entry, Event
-from provisioner.model import Audit, Plan
-from provisioner.model.adapters import adapter
+from provisioner.model import Audit, Plan, adapters
 
 # A preflight is an audit that a migration was made from: of two gateways, in roles that they do not have yet.
 _KINDS: Mapping[str, type[Audit | Plan]] = {"audit": Audit, "preflight": Audit, "plan": Plan}
@@ -26,7 +25,7 @@ def keep(connection: sa.Connection, document: Audit | Plan, title: str, kind: st
     """As Journal.save."""
     kind = kind or type(document).__name__.lower()
     head = audits.head(document) if isinstance(document, Audit) else document
-    body = zlib.compress(adapter(_KINDS[kind]).dump_json(head), 6)
+    body = zlib.compress(adapters.written(_KINDS[kind], head), 6)
     row = {"id": document.id, "kind": kind, "at": file.text(document.at), "title": title, "body": body}
     connection.execute(file.documents.insert(), row)
     if isinstance(document, Plan) and document.of:
@@ -49,7 +48,7 @@ def load(connection: sa.Connection, path: Path, id: str) -> Audit | Plan:
     said, body, rows = events.kept(connection, id), row.body or b"", ""
     try:
         if whole := said.get("sha256", "") in ("", hashlib.sha256(body).hexdigest()):
-            document: Audit | Plan = adapter(_KINDS[row.kind]).validate_json(zlib.decompress(body))
+            document: Audit | Plan = adapters.parse(_KINDS[row.kind], zlib.decompress(body))
             if isinstance(document, Audit):
                 document, rows = audits.load(connection, document)
     except (ValueError, TypeError, KeyError, zlib.error) as error:
@@ -68,7 +67,7 @@ def same(plan: Plan, kept: Plan, *, whole: bool) -> bool:
 
 
 def _told(plan: Plan) -> dict[str, Any]:
-    said = adapter(Plan).dump_python(plan, mode="json")
+    said = adapters.plain(Plan, plan)
     steps = {
         step["id"]: json.dumps({**step, "seconds": 0, "wave": [wave["number"], wave["roles"]]}, sort_keys=True)
         for wave in said["waves"]

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from provisioner.model import Outcome, Reason, Result
-from provisioner.model.adapters import adapter
+from provisioner.model import Outcome, Reason, Result, adapters
 from provisioner.processes import Process
 
 
@@ -91,7 +90,7 @@ def started(step: str, gateway: str, plan: str, at: datetime, mark: str) -> Even
 
 def ended(outcome: Outcome, plan: str) -> Event:
     """That a step ended."""
-    body = adapter(Outcome).dump_python(outcome, mode="json")
+    body = adapters.plain(Outcome, outcome)
     return Event(at=outcome.ended, kind="step_ended", plan=plan, step=outcome.step, gateway=outcome.gateway, body=body)
 
 

@@ -1,16 +1,55 @@
-"""What reads and writes a type of the model as JSON."""
+"""What reads and writes a type of the model as JSON.
+
+pydantic is loaded here, when something is first read or written: with what it imports then it takes 60 ms, and a verb's
+`--help`, or one that asks the journal for a list, wants none of it.
+"""
 
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
-
 T = TypeVar("T")
 
-_MADE: dict[type[Any], TypeAdapter[Any]] = {}
+_MADE: dict[type[Any], Any] = {}
 
 
-def adapter(of: type[T]) -> TypeAdapter[T]:
-    """Of that type, made when it is first wanted: making one takes 10 to 40 ms, and most commands want none."""
+def read(of: type[T], document: Any) -> T:
+    """One of that type, of plain data. Errors: ValueError."""
+    found: T = _adapter(of).validate_python(document)
+    return found
+
+
+def parse(of: type[T], text: str | bytes, *, strict: bool = False) -> T:
+    """One of that type, of JSON. Errors: ValueError."""
+    found: T = _adapter(of).validate_json(text, strict=strict)
+    return found
+
+
+def wrong(of: type[Any], text: str) -> list[Any]:
+    """All for which strictly read JSON is none of that type, each as pydantic's `loc`, `type` and `msg`; empty where it
+    is one."""
+    from pydantic import ValidationError
+
+    try:
+        parse(of, text, strict=True)
+    except ValidationError as error:
+        return error.errors(include_url=False, include_context=False, include_input=False)
+    return []
+
+
+def plain(of: type[T], value: T) -> Any:
+    """One of that type as plain data, of which JSON can be made."""
+    return _adapter(of).dump_python(value, mode="json")
+
+
+def written(of: type[T], value: T) -> bytes:
+    """One of that type as JSON."""
+    found: bytes = _adapter(of).dump_json(value)
+    return found
+
+
+def _adapter(of: type[Any]) -> Any:
+    # Made when it is first wanted: making one takes some milliseconds, and most commands want none.
     if of not in _MADE:
+        from pydantic import TypeAdapter
+
         _MADE[of] = TypeAdapter(of)
     return _MADE[of]

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner.model import Outcome, Reason, Result
-from provisioner.model.adapters import adapter
+from provisioner.model import Outcome, Reason, Result, adapters
 
 # Who began it, and that it is as planned now, is all that is known of these: the reading came later than the run.
 _PROVED_LATER = (Result.WAITING, Result.UNKNOWN, Result.UNREACHABLE, Result.REFUSED)
@@ -70,7 +69,7 @@ def stands(happened: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, 
         elif kind == "step_started":
             begun.add(step)
         elif kind == "step_ended":
-            outcome = adapter(Outcome).validate_python(body)
+            outcome = adapters.read(Outcome, body)
             acted = step in begun and not outcome.untouched
             begun.discard(step)
             so_far = found.get(step)

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from provisioner.model import Evidence
-from provisioner.model.adapters import adapter
+from provisioner.model import Evidence, adapters
 
 # What stands before the first event.
 START = "0" * 64
@@ -54,8 +53,8 @@ def event_hash(before: str, event: Mapping[str, Any]) -> str:
 def canonical(evidence: Evidence) -> str:
     """A reading as the one JSON text that is hashed: keys sorted, ASCII, no blanks between."""
     # Once round, so that a whole number where a fraction belongs is written as it will be when read again.
-    plain = adapter(Evidence).validate_python(adapter(Evidence).dump_python(evidence, mode="json"))
-    document = adapter(Evidence).dump_python(plain, mode="json")
+    plain = adapters.read(Evidence, adapters.plain(Evidence, evidence))
+    document = adapters.plain(Evidence, plain)
     if document["error"] and not document["error"]["absent"]:
         # A reading that was kept before there was this field keeps its hash.
         del document["error"]["absent"]
@@ -69,7 +68,7 @@ def canonical_json(document: Any) -> str:
 
 def read(text: str) -> Evidence:
     """A reading from its canonical JSON. Errors: ValueError where it is none."""
-    return adapter(Evidence).validate_python(json.loads(text))
+    return adapters.read(Evidence, json.loads(text))
 
 
 def sha256(text: str) -> str:

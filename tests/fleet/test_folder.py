@@ -335,3 +335,43 @@ def test_today_is_what_statements_are_held_against(tmp_path: Path) -> None:
     folder = write(tmp_path, {"statements.csv": row})
     assert fleet.check(folder, today=date(2026, 2, 28))[1] == []
     assert [fault.warning for fault in fleet.check(folder, today=TODAY)[1]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("", ".provisioner/journal.db"),
+        ("journal: kept.db\n", "kept.db"),
+        ("journal:\n", ".provisioner/journal.db"),
+    ],
+)
+def test_where_the_journal_lies_is_known_while_the_rest_is_wrong(tmp_path: Path, line: str, path: str) -> None:
+    text = f"{FLEET}{line}rollout:\n  waves: many\n"
+    write(tmp_path, {"fleet.yml": text, "practices.csv": "no such columns\n"})
+    assert fleet.journal(tmp_path) == tmp_path / path
+    with pytest.raises(InputError):
+        fleet.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{FLEET}jornal: kept.db\n",
+        f"{FLEET}contact:\n  journal: kept.db\n",
+        f"{FLEET}journal: ' '\n",
+        f"{FLEET}journal: *kept\n",
+        f"{FLEET}journal: kept.db\njournal: other.db\n",
+        f"{FLEET.replace('version: 1', 'version: 2')}journal: kept.db\n",
+        "- journal: kept.db\n",
+        "",
+    ],
+)
+def test_a_journal_is_not_guessed(tmp_path: Path, text: str) -> None:
+    """Another one than was meant would say that nobody is at work, and nothing was done."""
+    with pytest.raises(InputError):
+        fleet.journal(write(tmp_path, {"fleet.yml": text}))
+
+
+def test_no_folder_has_no_journal(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        fleet.journal(tmp_path)

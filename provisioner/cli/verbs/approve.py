@@ -13,8 +13,8 @@ from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
 from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, fleet_on_paper, follows, open_journal, out, say
-from provisioner.cli.lookup import any_plan
+from provisioner.cli.console import as_json, confirm, fleet_on_paper, follows, out, say
+from provisioner.cli.lookup import any_plan, open_journal
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import admission, approving

@@ -10,8 +10,8 @@ from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.columns import listed, some, width, wrapped
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, fleet_on_paper, look_into, out, say
-from provisioner.cli.lookup import resolved
+from provisioner.cli.console import as_json, fleet_on_paper, out, say
+from provisioner.cli.lookup import look_into, resolved
 from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Cause, Fleet, Gateway

@@ -14,7 +14,8 @@ from provisioner import fleet, resources
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
-from provisioner.cli.console import lines, open_journal, out, width
+from provisioner.cli.console import lines, out, width
+from provisioner.cli.lookup import open_journal
 from provisioner.cli.options import common
 from provisioner.cli.verbs import plan
 from provisioner.cli.verbs.report import document, practice_pages, write, write_pages

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from provisioner import processes
-from provisioner.cli.console import as_json, confirm, fleet_on_paper, lines, look_into, open_journal, out, say, width
+from provisioner.cli.console import as_json, confirm, lines, out, say, width
+from provisioner.cli.lookup import look_into, open_journal
 from provisioner.cli.options import common, is_typed, refuse_idle
 from provisioner.errors import JournalError
 from provisioner.journal import Entry, Journal, Pruned
@@ -31,7 +32,7 @@ def command(last: int, prune: int | None) -> int:
     """
     refuse_idle("--yes", "without --prune", prune is None and common().yes)
     refuse_idle("--last", "with --prune", prune is not None and is_typed("last"))
-    with (open_journal if prune is not None else look_into)(fleet_on_paper()) as journal:
+    with open_journal() if prune is not None else look_into() as journal:
         wrong = journal.verify(datetime.now(UTC), everything=prune is not None)
         if prune is not None:
             return _told(wrong) or _prune(journal, prune)

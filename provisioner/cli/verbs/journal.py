@@ -2,12 +2,12 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
 from provisioner import processes
-from provisioner.cli.console import as_json, confirm, fleet_on_paper, look_into, out, say
+from provisioner.cli.console import as_json, confirm, journal_path, out, say
+from provisioner.cli.lookup import look_into
 from provisioner.cli.options import add_common_options
 from provisioner.journal import Journal
 
@@ -27,8 +27,7 @@ def adopt() -> None:
     What it remembers stays. Of what was begun and not ended in the journal that it was copied from nothing is known
     here: such steps are noted as unknown, and its leases are given up.
     """
-    fleet = fleet_on_paper()
-    with Journal.open(Path(fleet.folder) / fleet.settings.journal, create=False) as kept:
+    with Journal.open(journal_path(), create=False) as kept:
         home, id_ = kept.moved(), kept.id
         new = id_
         if home is not None:
@@ -50,8 +49,8 @@ def verify() -> int:
     verified, because a backup was put back or somebody wrote it anew, it asks whether to go on with it. Exit 0: all is
     as it was written; 2: it is not.
     """
-    fleet, now = fleet_on_paper(), datetime.now(UTC)
-    with look_into(fleet, create=False) as kept:
+    now = datetime.now(UTC)
+    with look_into(create=False) as kept:
         if behind := kept.behind():
             say(f"{kept.path}: {behind}.")
             say("Of what was begun since, and may still run on a gateway, it knows nothing.")

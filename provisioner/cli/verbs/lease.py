@@ -11,7 +11,8 @@ import click
 from provisioner import processes
 from provisioner.cli.columns import listed, width, wrapped
 from provisioner.cli.completion import gateways
-from provisioner.cli.console import as_json, confirm, fleet_on_paper, look_into, open_journal, out
+from provisioner.cli.console import as_json, confirm, out
+from provisioner.cli.lookup import look_into, open_journal
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
 from provisioner.journal import Lease
@@ -40,7 +41,7 @@ command = lease
 def list_() -> None:
     """The leases that the journal has. A run holds one for its plan, too, and one for a practice that it moves. In a
     pipe: rows with tabs."""
-    with look_into(fleet_on_paper()) as journal:
+    with look_into() as journal:
         held = journal.leases()
     if as_json():
         out(json.dumps({"version": 1, "leases": [_document(one) for one in held]}, indent=2))
@@ -74,7 +75,7 @@ def break_(gateway: str, because: str) -> None:
     """
     if not because.strip():
         raise InputError("--because says nothing.", "The journal keeps it: say why, so that others understand.")
-    with open_journal(fleet_on_paper()) as journal:
+    with open_journal() as journal:
         held = _wanted(journal.leases(), gateway)
         if _dead(held) is False and not common().yes:
             raise InputError(

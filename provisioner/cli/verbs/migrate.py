@@ -14,19 +14,8 @@ from provisioner.audit.auditor import Auditor
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
-from provisioner.cli.console import (
-    as_json,
-    confirm,
-    fleet_on_paper,
-    folded,
-    follows,
-    look_into,
-    open_journal,
-    out,
-    say,
-    whole_fleet,
-)
-from provisioner.cli.lookup import reason
+from provisioner.cli.console import as_json, confirm, fleet_on_paper, folded, follows, out, say, whole_fleet
+from provisioner.cli.lookup import look_into, open_journal, reason
 from provisioner.cli.options import add_common_options, common, refuse_idle
 from provisioner.errors import Fault, InputError, PlanRefused
 from provisioner.execute import admission, approving, engine

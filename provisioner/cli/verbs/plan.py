@@ -9,8 +9,8 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, follows, lines, open_journal, out, say, whole_fleet, width
-from provisioner.cli.lookup import practice_names, wanted_audit
+from provisioner.cli.console import as_json, follows, lines, out, say, whole_fleet, width
+from provisioner.cli.lookup import open_journal, practice_names, wanted_audit
 from provisioner.cli.options import common
 from provisioner.journal import Journal, new_id
 from provisioner.model import Audit, Fleet, Plan

@@ -11,7 +11,8 @@ from provisioner import resources
 from provisioner.audit.scope import is_of
 from provisioner.cli import completion
 from provisioner.cli.columns import listed, width, wrapped
-from provisioner.cli.console import as_json, fleet_on_paper, look_into, one_gateway, out
+from provisioner.cli.console import as_json, fleet_on_paper, one_gateway, out
+from provisioner.cli.lookup import look_into
 from provisioner.errors import InputError, suggest
 from provisioner.journal import Journal
 from provisioner.model import Audit, Control, Fact, Finding, Fleet, Gateway, Statement, Status
