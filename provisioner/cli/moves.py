@@ -62,7 +62,7 @@ def show(plan: Plan) -> None:
     for wave in plan.waves:
         for step in wave.steps:
             what = step.words if step.kind != "playbook" or step.words else f"{step.remedy} on {step.gateway}"
-            say(f"  {wave.number}. {step.who + ': ' if step.who else ''}{what}")
+            say(f"  {wave.number}. {words.owner(step.who) + ': ' if step.who else ''}{what}")
 
 
 def by_hand(plan: Plan, ended: engine.Ended) -> str:

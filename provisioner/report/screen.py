@@ -21,7 +21,7 @@ WIDE, _NAME = 110, 26
 # With less room than that beside it, what a cause says stands below its beginning, whole.
 _LEAST_ROOM = 20
 # A command that runs to the end of its line; a sentence that names one has a comma, a semicolon or its full stop.
-_COMMAND_LAST = re.compile(r": provisioner [^;,]*[^;,.]$")
+_COMMAND_LAST = re.compile(r"(?:^|: )provisioner [^;,]*[^;,.]$")
 _GOES_ON = " \\"
 # What a path with blanks stands in; between the two a blank is none that a line may end at.
 _QUOTED = re.compile(r"""(?<=\s)(?:'[^']+'|"[^"]+")""")
@@ -84,10 +84,13 @@ def next_(command: str, width: int) -> list[str]:
 def said(line: str, width: int) -> list[str]:
     """A line that may end in a command, which is there to be copied: no word of it is broken, and where it takes more
     lines than one a shell takes them for one."""
-    indent = "      "
-    if cell_len(line) <= width or os.name != "posix" or not _COMMAND_LAST.search(line):
-        return wrapped(line, width, indent)
-    *others, last = wrapped(line, width - len(_GOES_ON), indent)
+    return _commanded(flat(line), width, "      ")
+
+
+def _commanded(text: str, width: int, indent: str) -> list[str]:
+    if cell_len(text) <= width or os.name != "posix" or not _COMMAND_LAST.search(text):
+        return _wrapped(text, width, indent)
+    *others, last = _wrapped(text, width - len(_GOES_ON), indent)
     begins = next((number for number, one in enumerate(others) if "provisioner" in one), len(others))
     return [*others[:begins], *(f"{one}{_GOES_ON}" for one in others[begins:]), last]
 
@@ -112,7 +115,7 @@ def folded(line: str, width: int) -> list[str]:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()))
     whole = " ".join(words.clean(line).split())
-    return [indent + one for one in _wrapped(whole, width - len(indent), "    ")]
+    return [indent + one for one in _commanded(whole, width - len(indent), "    ")]
 
 
 def cut(text: str, width: int) -> str:

@@ -1,6 +1,7 @@
 """An audit in a terminal fits it, says whose job each gap is and what to do next, and obeys nothing that a gateway
 says; in a pipe it is a line a gateway, whose columns stay as they are."""
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -118,3 +119,15 @@ def test_in_a_pipe_a_line_a_gateway() -> None:
     assert by_practice["A84008"]["others"] == "practice: R2-logged-in; ICB IT: R8-client, R15-administrator"
     assert by_practice["A84016"]["error"].startswith("No connection to")
     assert (by_practice["A84619"]["state"], by_practice["A84619"]["gateway"]) == ("notknown", "")
+
+
+def test_a_command_that_takes_more_lines_than_one_can_be_copied() -> None:
+    given = "provisioner --fleet 'a folder with blanks' migrate confirm A84002 online-record --by NAME"
+    for line in (f"Next: {given}", f"    {given}", f"Next, by a second person: {given}"):
+        for width in (30, 50, 80):
+            folds = screen.said(line, width) if line.startswith("Next") else screen.folded(line, width)
+            assert all(len(one) <= max(width, 32) for one in folds)
+            copied = "\n".join(folds).partition("provisioner")
+            assert shlex.split((copied[1] + copied[2]).replace("\\\n", "")) == shlex.split(given)
+    # A sentence that names one is none.
+    assert "\\" not in "".join(screen.folded(f"{given} goes on; then the same again.", 30))
