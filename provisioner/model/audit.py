@@ -128,6 +128,11 @@ class Findings(Sequence[Finding]):
         """The gateway's practice, and its findings but for whose they are; "" and none where it has none."""
         return self._of.get(gateway, ("", ()))
 
+    def came_to(self, control: str) -> dict[str, Status]:
+        """What that control came to, by gateway."""
+        every = ((gateway, answer) for gateway, (_, answers) in self._of.items() for answer in answers)
+        return {gateway: answer[1] for gateway, answer in every if answer[0] == control}
+
     def ordered(self, gateways: Iterable[str]) -> "Findings":
         """Those of these gateways, in this order."""
         new = Findings()
@@ -238,6 +243,12 @@ class Audit:
         if not isinstance(self.findings, Findings):
             return (finding for finding in self.findings if finding.status in statuses)
         return (finding for gateway in self.findings.gateways for finding in self.findings.some(gateway, statuses))
+
+    def came_to(self, control: str) -> Mapping[str, Status]:
+        """What that control came to, by gateway."""
+        if isinstance(self.findings, Findings):
+            return self.findings.came_to(control)
+        return {finding.gateway: finding.status for finding in self.findings if finding.control == control}
 
     def answers(self, gateway: str) -> tuple[str, Sequence[Answer]]:
         """That gateway's practice, and its findings but for whose they are; "" and none where it has none."""

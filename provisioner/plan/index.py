@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from provisioner.model import Audit, Control, Evidence, Finding, Fleet, Gateway, Status
+from provisioner.model.controls import RUNNING
 from provisioner.plan.guards import strangers
 from provisioner.plan.statements import StatementsInForce
 
@@ -12,8 +13,8 @@ from provisioner.plan.statements import StatementsInForce
 @dataclass(frozen=True, kw_only=True)
 class AuditIndex:
     """By gateway `evidence` and `rows` of the fleet, by practice its known gateways, by id the controls.
-    `seconds` is what remedies were measured to take; `strangers` are the gateways at whose address another PC may
-    answer."""
+    `running` is what R17-running came to; `seconds` what remedies were measured to take; `strangers` are the gateways
+    at whose address another PC may answer."""
 
     audit: Audit
     fleet: Fleet
@@ -22,6 +23,7 @@ class AuditIndex:
     evidence: Mapping[str, Evidence]
     rows: Mapping[str, Gateway]
     practices: Mapping[str, Sequence[Gateway]]
+    running: Mapping[str, Status]
     seconds: Mapping[str, float]
     strangers: frozenset[str]
 
@@ -38,6 +40,7 @@ def of_audit(audit: Audit, fleet: Fleet, at: datetime, durations: Mapping[str, f
         evidence={evidence.gateway: evidence for evidence in audit.evidence},
         rows={gateway.name: gateway for gateway in fleet.gateways},
         practices=by_practice(fleet.known),
+        running=audit.came_to(RUNNING),
         seconds=durations,
     )
 

@@ -228,7 +228,6 @@ def _step(
     controls = tuple(finding.control for finding in findings)
     removes, starts = row.role is Role.RETIRED, remedy.name == START
     size = 0 if removes or starts else _bytes(values)
-    _, answers = index.audit.answers(row.name)
     # What was measured is how long it takes to bring something.
     seconds = remedy.seconds if removes else index.seconds.get(remedy.name, remedy.seconds)
     return replace(
@@ -236,7 +235,7 @@ def _step(
         because=controls,
         proves=controls,
         needs=before_start(index.audit.controls) if starts else (),
-        keeps=(RUNNING,) if any(answer[:2] == (RUNNING, Status.PASSED) for answer in answers) else (),
+        keeps=(RUNNING,) if index.running.get(row.name) is Status.PASSED else (),
         fingerprint=fingerprint(findings),
         changes=tuple(
             Change(what=index.controls[finding.control].title, before=finding.actual, after=finding.expected)

@@ -1,6 +1,7 @@
 """An audit as CSV: one row a finding. It opens in Excel as it is, and nothing in it is a formula."""
 
 import csv
+import functools
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -33,6 +34,8 @@ _PIECE = 100_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
+# Of a hundred thousand findings of seventeen cells each, nearly all say what others do.
+@functools.lru_cache(maxsize=4096)
 def cell(text: str) -> str:
     """A cell that a spreadsheet shows and never computes: a dangerous beginning gets an apostrophe before it."""
     dangerous = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
@@ -49,7 +52,7 @@ def pieces(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()
     gateways the audit is, where not of all."""
     controls = {control.id: control for control in audit.controls}
     gateways = {gateway.name: gateway for gateway in audit.gateways}
-    part, first = view.part(audit), view.not_by_a_plan(causes)
+    part, first, at = view.part(audit), view.not_by_a_plan(causes), words.utc(audit.at)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -58,7 +61,7 @@ def pieces(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()
         gateway, control = gateways[finding.gateway], controls[finding.control]
         row = (
             audit.id,
-            words.utc(audit.at),
+            at,
             gateway.practice,
             gateway.practice_name,
             gateway.name,
@@ -75,7 +78,7 @@ def pieces(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()
             words.owner(whose) if (whose := first.get((gateway.name, control.id))) else words.whose(control),
             part,
         )
-        writer.writerow(cell(value) for value in row)
+        writer.writerow(map(cell, row))
         if text.tell() > _PIECE:
             yield text.getvalue()
             text.seek(0)

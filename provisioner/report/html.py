@@ -223,15 +223,11 @@ def _anchors(shown: View) -> dict[str, str]:
 
 def _evidence(evidence: Evidence) -> list[tuple[str, str, float | None, str]]:
     """Each section: its name, its data printed or "", what it took, and why it could not be read."""
-    names = dict.fromkeys([*evidence.sections, *evidence.section_errors])
+    # Each taken out of what is packed once.
+    sections, errors, seconds = dict(evidence.sections), dict(evidence.section_errors), dict(evidence.section_seconds)
     return [
-        (
-            name,
-            pretty.text(evidence.sections[name]) if name in evidence.sections else "",
-            evidence.section_seconds.get(name),
-            evidence.section_errors.get(name, ""),
-        )
-        for name in names
+        (name, pretty.text(sections[name]) if name in sections else "", seconds.get(name), errors.get(name, ""))
+        for name in dict.fromkeys([*sections, *errors])
     ]
 
 
@@ -289,6 +285,7 @@ def _environment() -> Environment:
         clock=lambda text: words.when(datetime.fromisoformat(text), seconds=True),
         utc=words.utc,
         duration=words.duration,
+        milliseconds=lambda seconds: Markup(f"{1000 * seconds:,.0f}"),  # noqa: S704 - a number
         size=words.size,
         counted=words.counted,
         owner=words.owner,

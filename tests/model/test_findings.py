@@ -67,6 +67,7 @@ def test_an_audit_tells_the_same_however_it_holds_its_findings(held: Callable[[I
     assert tuple(audit.that_are(Status.UNKNOWN, Status.PASSED)) == (passed, untold)
     assert audit.some("B84001", Status.FAILED, Status.ERROR) == (failed,)
     assert (audit.some("B84002", Status.PASSED), audit.some("B84009", Status.FAILED)) == ((), ())
+    assert audit.came_to("R2") == {"B84001": Status.FAILED, "B84002": Status.UNKNOWN}
     practice, answers = audit.answers("B84001")
     assert (practice, tuple(answers)) == (
         "P-B84001",
