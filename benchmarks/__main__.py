@@ -252,20 +252,26 @@ def _applies(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
         yield Line(what=what + "time", measured=one.apply.seconds, unit="s")
         yield Line(what=what + "CPU a gateway", measured=one.apply.cpu / size, unit="s")
         yield Line(what=what + "memory of the largest process", measured=one.apply.memory, unit="MB")
-        for peer, name in ((one.plain, "plain Ansible"), (one.before, f"the roles as on {applies.BEFORE}")):
-            if peer is not None:
-                now = peer is one.plain
-                seconds, cpu = one.apply.seconds / peer.seconds, one.apply.cpu / peer.cpu
-                yield Line(what=f"{what}{name}, time", measured=peer.seconds, unit="s")
-                yield Line(what=f"{what}{name}, CPU a gateway", measured=peer.cpu / size, unit="s")
-                budgets = (1.1, None) if now else (0.6, 0.5)
-                yield Line(what=f"{what}time against {name}", measured=seconds, budget=budgets[0], ratio=True)
-                yield Line(what=f"{what}CPU against {name}", measured=cpu, budget=budgets[1], ratio=True)
+        for name, peer, budgets in _beside(one):
+            yield Line(what=f"{what}{name}, time", measured=peer.seconds, unit="s")
+            yield Line(what=f"{what}{name}, CPU a gateway", measured=peer.cpu / size, unit="s")
+            pairs = (("time", one.apply.seconds / peer.seconds), ("CPU", one.apply.cpu / peer.cpu))
+            for (of, ratio), budget in zip(pairs, budgets, strict=True):
+                yield Line(what=f"{what}{of} against {name}", measured=ratio, budget=budget, ratio=True)
     for (fewer, less), (more, most) in pairwise(costs):
         each = (most.seconds - less.seconds) / (more - fewer)
         yield Line(what=f"one more fresh gateway, from {fewer} to {more}: time", measured=each, unit="s")
         hours = (most.seconds + each * (_SYSTMONE - more)) / 3600
         yield Line(what=f"{_SYSTMONE:,} fresh gateways, reckoned by that", measured=hours, unit="h")
+
+
+def _beside(one: applies.Applied) -> Iterator[tuple[str, Cost, tuple[float | None, float | None]]]:
+    """What an apply is held against: its name, what it cost, and what time and CPU may be of it."""
+    if one.plain and one.start:
+        yield "plain Ansible", one.plain + one.start, (1.1, None)
+        yield "plain Ansible without the start", one.plain, (None, None)
+    if one.before:
+        yield f"the roles as on {applies.BEFORE} without the start", one.before, (0.6, 0.5)
 
 
 def _drifts(folder: Path, _: argparse.Namespace) -> Iterator[Line]:

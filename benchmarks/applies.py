@@ -2,6 +2,7 @@
 the same roles, and with the roles as they were on a commit of the repository's own history.
 
 Plain Ansible only changes; `apply` also reads each gateway before and after, marks it, and proves each step.
+rollout.yml starts no Connector, which apply does: a second playbook does it for plain Ansible, by the same role.
 """
 
 import io
@@ -20,6 +21,7 @@ from provisioner import resources
 from provisioner.ansible import inventory
 from provisioner.fleet import load
 from provisioner.lab.process import client
+from provisioner.lab.process.client import Handle
 
 # A role was a task for each of its modules then: what the budgets are measured against.
 BEFORE = "0492cb0"
@@ -28,11 +30,13 @@ _CONTENT = ("roles", "plugins", "playbooks", "ansible.cfg")
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """What one wave of so many gateways cost; None of what was not, or could not be measured here."""
+    """What one wave of so many gateways cost; None of what was not, or could not be measured here. `plain` starts
+    nothing, and `start` starts what it brought."""
 
     gateways: int
     apply: Cost
     plain: Cost | None = None
+    start: Cost | None = None
     before: Cost | None = None
 
 
@@ -41,17 +45,21 @@ def applied(folder: Path, size: int, codes: list[str], *, peers: bool = True) ->
 
     Errors: RuntimeError where one of them did not do its work.
     """
-    with _fresh(folder / "apply", codes) as fleet:
-        mine = _done(fleet, size)[1]
+    with _fresh(folder / "apply", codes) as lab:
+        mine = _done(lab.folder, size)[1]
     if not peers:
         return Applied(gateways=size, apply=mine)
-    with _fresh(folder / "plain", codes) as fleet:
-        plain = _playbook(fleet, resources.root(), size)
+    with _fresh(folder / "plain", codes) as lab:
+        plain = _playbook(lab.folder, resources.root(), size, "rollout.yml")
+        start = _playbook(lab.folder, resources.root(), size, "step.yml", "step_role=service", "service_state=started")
+        if not all(one["services"][0]["state"] == "running" for one in lab.state().values()):
+            raise RuntimeError("plain Ansible has not started all Connectors")
     old = _content(folder / "content")
     if old is None:
-        return Applied(gateways=size, apply=mine, plain=plain, before=None)
-    with _fresh(folder / "before", codes) as fleet:
-        return Applied(gateways=size, apply=mine, plain=plain, before=_playbook(fleet, old, size))
+        return Applied(gateways=size, apply=mine, plain=plain, start=start)
+    with _fresh(folder / "before", codes) as lab:
+        before = _playbook(lab.folder, old, size, "rollout.yml")
+    return Applied(gateways=size, apply=mine, plain=plain, start=start, before=before)
 
 
 def drifted(fleet: Path, codes: list[str], wrong: int, *, remedy: str = "") -> tuple[Cost, Cost]:
@@ -77,13 +85,13 @@ def _done(fleet: Path, size: int, remedy: str = "") -> tuple[Cost, Cost]:
 
 
 @contextmanager
-def _fresh(fleet: Path, codes: list[str]) -> Iterator[Path]:
-    with client.running(fleet, [{"practice": code} for code in codes], state="fresh"):
-        yield fleet
+def _fresh(fleet: Path, codes: list[str]) -> Iterator[Handle]:
+    with client.running(fleet, [{"practice": code} for code in codes], state="fresh") as lab:
+        yield lab
 
 
-def _playbook(fleet: Path, content: Path, forks: int) -> Cost:
-    """Plain ansible-playbook, with its own winrm and no marker."""
+def _playbook(fleet: Path, content: Path, forks: int, name: str, *values: str) -> Cost:
+    """Plain ansible-playbook, with its own winrm and no marker; `values` are NAME=VALUE of its variables."""
     listing = inventory.of_fleet(load(fleet))["_meta"]["hostvars"]
     hosts = fleet / "hosts.json"
     hosts.write_text(json.dumps({"all": {"hosts": listing}}), "utf-8")
@@ -94,8 +102,9 @@ def _playbook(fleet: Path, content: Path, forks: int) -> Cost:
         "LC_ALL": "C.UTF-8",
     }
     program = str(Path(sys.executable).with_name("ansible-playbook"))
-    playbook = content / "playbooks" / "rollout.yml"
-    return cost([program, "-i", hosts, "-f", str(forks), playbook], environment={**os.environ, **environment})
+    extra = [word for value in values for word in ("-e", value)]
+    playbook = content / "playbooks" / name
+    return cost([program, "-i", hosts, "-f", str(forks), *extra, playbook], environment={**os.environ, **environment})
 
 
 def _content(folder: Path) -> Path | None:

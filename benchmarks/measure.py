@@ -30,6 +30,15 @@ class Cost:
     cpu: float
     memory: float
 
+    def __add__(self, other: "Cost") -> "Cost":
+        """One after the other."""
+        return Cost(
+            seconds=self.seconds + other.seconds,
+            first=self.first,
+            cpu=self.cpu + other.cpu,
+            memory=max(self.memory, other.memory),
+        )
+
 
 def on_terminal(command: Sequence[str | Path]) -> Cost:
     """Run a command to its end, on a terminal of 80 columns and 24 lines that is read and thrown away.
