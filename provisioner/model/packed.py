@@ -58,11 +58,6 @@ class PackedFacts(Packed):
         value, reason = unpack(self.body, self.common)[self.part][name]
         return Fact(value=value, reason=reason)
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """The fact of that name, or the default; asked for at every finding that is shown."""
-        found = unpack(self.body, self.common)[self.part].get(name)
-        return default if found is None else Fact(value=found[0], reason=found[1])
-
 
 def pack(document: Mapping[str, Any], common: bytes = b"") -> bytes:
     """A JSON document as few bytes. `common` is what it has in common with others, best the text of one of them:

@@ -285,7 +285,6 @@ def _environment() -> Environment:
         clock=lambda text: words.when(datetime.fromisoformat(text), seconds=True),
         utc=words.utc,
         duration=words.duration,
-        milliseconds=lambda seconds: Markup(f"{1000 * seconds:,.0f}"),  # noqa: S704 - a number
         size=words.size,
         counted=words.counted,
         owner=words.owner,

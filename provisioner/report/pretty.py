@@ -33,7 +33,7 @@ def _lines(value: Any, indent: str, flat: str = "") -> str:
     kind = type(value)
     if kind is not dict and kind is not list:
         # Most of what is printed is a word or a number, and the encoder is slow to begin. -0.0 is 0.0 to a memory.
-        return _dump(value) if kind is float else _word(value)
+        return words.clip(_dump(value) if kind is float else _words(value), _STRING)
     flat = flat or _dump(value)
     if len(indent) + len(flat) <= _WIDTH:
         return flat
@@ -56,8 +56,3 @@ def _plain(value: object) -> Any:
 _dump = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
 # Names of fields, and what they are mostly; 1 is not True here.
 _words = functools.lru_cache(maxsize=4096, typed=True)(_dump)
-
-
-@functools.lru_cache(maxsize=4096, typed=True)
-def _word(value: Any) -> str:
-    return words.clip(_dump(value), _STRING)
