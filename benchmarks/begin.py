@@ -9,6 +9,7 @@ from pathlib import Path
 
 from provisioner import fleet
 from provisioner.audit.shipped import open_policy
+from provisioner.cli import collect_less
 from provisioner.execute import admission
 from provisioner.journal import Journal, standing
 from provisioner.model import Plan
@@ -16,6 +17,7 @@ from provisioner.model import Plan
 
 def main(folder: Path) -> None:
     """Begin, by the newest plan."""
+    collect_less()
     policy = open_policy()
     found = fleet.load(folder)
     with Journal.of(found) as journal:

@@ -116,7 +116,7 @@ _NEW_OBJECTS = 50_000
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Ends the process with one of the exit codes."""
-    _collect_less()
+    collect_less()
     with streams.guarded() as printed:
         code = _run(arguments)
         sys.stdout.flush()
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _collect_less() -> None:
+def collect_less() -> None:
     """Python walks all objects each time that a few hundred more were made, and once more when it ends: a quarter of
     what a short verb takes, to find next to nothing."""
     gc.set_threshold(_NEW_OBJECTS)

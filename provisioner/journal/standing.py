@@ -93,13 +93,18 @@ def unheeded(journal: Journal, plan: str) -> frozenset[str]:
 
 
 def unsettled(journal: Journal, gateways: Collection[str], since: datetime) -> dict[str, datetime]:
-    """By gateway when the latest step began there, since then and by any plan, of which no good end was heard."""
-    found: dict[str, dict[tuple[str, str], datetime]] = {gateway: {} for gateway in gateways}
+    """By gateway when the latest step began there, since then and by any plan, of which no good end was heard. One that
+    is known to have done nothing was never there: what began before it stays as it is."""
+    found: dict[str, dict[tuple[str, str], list[datetime]]] = {gateway: {} for gateway in gateways}
     for event in journal.events(kinds=("step_started", "step_ended"), since=since):
         if event.gateway not in found:
             continue
+        begun = found[event.gateway].setdefault((event.plan, event.step), [])
         if event.kind == "step_started":
-            found[event.gateway][event.plan, event.step] = event.at
+            begun.append(event.at)
         elif event.body["result"] in FINISHED:
-            found[event.gateway].pop((event.plan, event.step), None)
-    return {gateway: max(steps.values()) for gateway, steps in found.items() if steps}
+            begun.clear()
+        elif event.body.get("untouched"):
+            del begun[-1:]
+    latest = {gateway: [at for begun in steps.values() for at in begun] for gateway, steps in found.items()}
+    return {gateway: max(times) for gateway, times in latest.items() if times}
