@@ -11,7 +11,7 @@ from provisioner import processes
 from provisioner.errors import JournalError
 from provisioner.journal import Event, Journal, source
 from tests.conftest import Ran
-from tests.fixtures.accounts import run_as
+from tests.fixtures.accounts import above, run_as
 from tests.fixtures.fleets import write
 from tests.worlds.memory import AT
 
@@ -41,9 +41,9 @@ def fleet(tmp_path: Path) -> Path:
 
 
 def readable(folder: Path) -> None:
-    for one in (folder, *folder.rglob("*"), *folder.parents):
-        if one.is_relative_to("/tmp") and one != Path("/tmp"):
-            one.chmod(0o755 if one.is_dir() else 0o644)
+    """To anybody."""
+    for one in (folder, *folder.rglob("*"), *above(folder)):
+        one.chmod(0o755 if one.is_dir() else 0o644)
 
 
 def as_nobody(folder: Path, *words: str) -> Ran:
