@@ -59,7 +59,7 @@ def main() -> None:
     )
     options.add_argument("--parts", default=",".join(PARTS), help="Which of the parts; default: all, in this order.")
     options.add_argument(
-        "--applies", type=_numbers, default="10,50", help="How many fresh gateways are made ready, in one wave."
+        "--applies", type=_numbers, default="20,50", help="How many fresh gateways are made ready, in one wave."
     )
     options.add_argument(
         "--alone", type=_numbers, default="100,200", help="How many more, without plain Ansible beside them."
