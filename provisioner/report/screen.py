@@ -50,7 +50,12 @@ def audit(shown: View, width: int, then: str, *, whole: bool = False) -> list[st
     others = [one for one in shown.causes if not one.headline]
     tail = _section(next_(then, width)) if then else []
     if whole:
-        return [*head, *_why(others, width, len(others), whole), *_gateways(rows, width, len(rows), whole), *tail]
+        return [
+            *head,
+            *_why(others, width, len(others), whole),
+            *_gateways(shown, rows, width, len(rows), whole),
+            *tail,
+        ]
     most, least = (_LINES_OF_SMALL, _LEAST_CAUSES) if len(shown.machines) <= _SMALL else (_LINES, _LEAST_OF_MANY)
     room = most - len(head) - len(tail)
     # Each of the two has a line before it, a title, and perhaps a line of what is left out.
@@ -59,7 +64,7 @@ def audit(shown: View, width: int, then: str, *, whole: bool = False) -> list[st
     return [
         *head,
         *_why(others, width, max(min(left, _MOST_CAUSES), least), whole),
-        *_gateways(rows, width, gateways, whole),
+        *_gateways(shown, rows, width, gateways, whole),
         *tail,
     ]
 
@@ -161,22 +166,23 @@ def missing(machine: Machine, room: int = 0) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Listed:
-    """One gateway's line. `rank`: those that wait for somebody come before those that a plan mends."""
+    """One gateway's line, and at which place of all it stands: what it lacks is thousands of rows, made when its line
+    is. `rank`: those that wait for somebody come before those that a plan mends."""
 
     rank: int
     who: str
     name: str
-    machine: Machine
+    at: int
 
 
 def _rows(shown: View, whole: bool) -> list[_Listed]:
     found = []
-    for machine in shown.machines:
+    for at, machine in enumerate(shown.machines):
         if whole or machine.state in (State.UNREADY, State.UNREAD):
             gateway = machine.gateway
             who = gateway.name if gateway.practice in gateway.name.upper() else f"{gateway.practice} {gateway.name}"
             rank = _rank(machine)
-            found.append(_Listed(rank=rank, who=flat(who), name=flat(gateway.practice_name), machine=machine))
+            found.append(_Listed(rank=rank, who=flat(who), name=flat(gateway.practice_name), at=at))
     return sorted(found, key=lambda row: row.rank)
 
 
@@ -247,7 +253,7 @@ def causes(found: Sequence[Cause], width: int, most: int, whole: bool = False, r
     return [*lines, *([cut(f"  and {words.counted(left, 'more cause')}: {rest}", width)] if left > 0 else [])]
 
 
-def _gateways(rows: Sequence[_Listed], width: int, most: int, whole: bool) -> list[str]:
+def _gateways(shown: View, rows: Sequence[_Listed], width: int, most: int, whole: bool) -> list[str]:
     if not rows:
         return []
     taken, left = rows[:most], len(rows) - most
@@ -255,11 +261,12 @@ def _gateways(rows: Sequence[_Listed], width: int, most: int, whole: bool) -> li
     title = "All gateways, and what each lacks:" if whole else "Not ready, and what each waits for:"
     lines = ["", cut(title, width)]
     for row in taken:
+        machine = shown.machines[row.at]
         start = f"  {pad(row.who, column)}  " + (f"{pad(row.name, _NAME)}  " if width >= WIDE else "")
         if whole:
-            lines += hanging(start, missing(row.machine) + _advice(row.machine), width)
+            lines += hanging(start, missing(machine) + _advice(machine), width)
         else:
-            lines.append(cut(start + missing(row.machine, width - cell_len(start)), width))
+            lines.append(cut(start + missing(machine, width - cell_len(start)), width))
     return [*lines, *([cut(f"  and {left:,} more: --all", width)] if left > 0 else [])]
 
 

@@ -3,13 +3,14 @@ says; in a pipe it is a line a gateway, whose columns stay as they are."""
 
 import shlex
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
 import pytest
 from rich.cells import cell_len
 
-from provisioner.model import Audit, Cause, Role
+from provisioner.model import Audit, Cause, Gateway, Role
 from provisioner.report import screen, tsv
-from provisioner.report.view import View, view
+from provisioner.report.view import Machine, Machines, View, view
 from tests.fixtures.hostile import hostile
 from tests.fixtures.reports import PRACTICES, estate
 
@@ -62,6 +63,23 @@ def test_an_audit_fits_its_screen(gateways: int, most: int) -> None:
         text = lines(many(gateways), width)
         assert len(text) <= most
         assert max(map(cell_len, text)) <= width
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_rows_of_one_gateway_at_a_time_are_held(whole: bool) -> None:
+    """Those of thousands are as much memory as all else of an audit."""
+    of, held = many(200), WeakValueDictionary[int, Machine]()
+    most = 0
+
+    def made(gateway: Gateway) -> Machine:
+        nonlocal most
+        machine = of.machines[of.machines.gateways.index(gateway)]
+        held[id(machine)] = machine
+        most = max(most, len(held))
+        return machine
+
+    assert lines(replace(of, machines=Machines(of.machines.gateways, made)), whole=whole)
+    assert 0 < most <= 2
 
 
 def test_what_is_left_out_is_counted_and_all_of_it_is_there_when_asked_for() -> None:
