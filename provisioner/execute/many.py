@@ -5,7 +5,7 @@ even if the one that runs came to fail. And what has a PC or a shared line in co
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from provisioner import capacity
@@ -13,6 +13,7 @@ from provisioner.errors import LeaseHeld, PlanRefused
 from provisioner.execute import budget as budgets
 from provisioner.execute.engine import Ended
 from provisioner.execute.run import INTERRUPTED
+from provisioner.execute.shards import ended
 from provisioner.model import Fleet, Gateway, Plan
 from provisioner.model.lines import Lines
 from provisioner.plan.rollout import budget_of
@@ -98,7 +99,7 @@ def run(
                 running[pool.submit(do, plan)] = plan
             if not running:
                 break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in ended(running):
                 plan, error = running.pop(future), future.exception()
                 moving.end(plan)
                 if isinstance(error, LeaseHeld | PlanRefused):

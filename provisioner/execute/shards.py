@@ -1,9 +1,10 @@
 """Steps in shards: some gateways each, as many shards at once as there are cores and memory for."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from provisioner import capacity
 from provisioner.ansible.results import StepResult
@@ -14,6 +15,10 @@ from provisioner.model.lines import Lines
 _WORTH_IT = 3
 # So many cores are kept busy by the workers that one ansible-playbook leads: leading takes an eighth of what they take.
 _LED = 4
+# Seconds after which a signal is heard at the latest.
+_LOOKS_UP = 0.2
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,17 @@ def shards(steps: Sequence[Step], within: Limits) -> Iterator[list[Step]]:
         yield [step for step in steps if step.gateway in taken]
 
 
+def ended(running: Collection[Future[T]]) -> set[Future[T]]:
+    """Those that have ended, once any has.
+
+    Python hears a signal in its main thread alone. One that comes while another thread forks, as Ansible's start does,
+    may be given to that thread, and does not wake the main thread: so that looks up by itself.
+    """
+    while not (done := wait(running, timeout=_LOOKS_UP, return_when=FIRST_COMPLETED).done):
+        pass
+    return done
+
+
 def in_shards(
     steps: Sequence[Step],
     within: Limits,
@@ -82,8 +98,7 @@ def in_shards(
                 running[pool.submit(do, shard)] = shard
             if not running:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in ended(running):
                 for gateway in {step.gateway for step in running.pop(future)}:
                     within.lines.end(gateway)
                 acted.update(future.result())
