@@ -205,8 +205,10 @@ class File:
     """One open journal file. Safe to use from several threads and processes at once."""
 
     def __init__(self, source: JournalSource, patience: float) -> None:
-        self.path, self.read_only = source.path, source.mode != "rw" or source.file != source.path
-        self._source, self._engine = source, _engine(source.file, source.mode, self.read_only, patience)
+        self.path, self._source = source.path, source
+        # In a copy of ours nothing is kept either.
+        read_only = source.mode != "rw" or source.file != source.path
+        self._engine = _engine(source.file, source.mode, read_only, patience)
 
     @classmethod
     def open(cls, path: Path, *, create: bool, read_only: bool, patience: float) -> Self:

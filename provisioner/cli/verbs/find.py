@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from provisioner import fleet as fleets
 from provisioner.cli.columns import listed, width, wrapped
-from provisioner.cli.console import as_json, ask_password, out, say, whole_fleet
+from provisioner.cli.console import as_json, as_only, ask_password, out, say, whole_fleet
 from provisioner.cli.options import common
 from provisioner.evidence.reader import Reader, directory
 from provisioner.find import looking, rows
@@ -58,7 +57,7 @@ def command(
     if addresses is not None and (ou or name):
         raise click.UsageError("--ou and --name go with --directory.")
     fleet = whole_fleet(warnings=False)
-    wanted = looking.practices(fleets.only(fleet, common().only) if common().only else fleet)
+    wanted = looking.practices(as_only(fleet))
     if output is not None:
         rows.check(output, Path(fleet.folder))
     matcher = Matcher(looking.practices(fleet), pairings(pairs) if pairs else ())
