@@ -49,7 +49,7 @@ VERBS = {
 _HELP = "help"
 
 
-# Their own verbs take the options, or know none of them.
+# Their own verbs take the options.
 _GROUPS = frozenset({"lab", "migrate"})
 
 

@@ -19,6 +19,12 @@ def word(path: Path | str) -> str:
     return f'"{text}"' if " " in text else text
 
 
+def narrowing() -> str:
+    """The `--only` and `--remedy` of the command that runs, as words for one that goes on with the same part."""
+    given = [*(("--only", one) for one in common().only), *(("--remedy", one) for one in common().remedies)]
+    return "".join(f" {option} {word(value)}" for option, value in given)
+
+
 def givable(text: str, given: Common | None = None) -> str:
     """A message for a person in which each command is about the same fleet folder as the one that runs: `--fleet` is in
     it where it was typed and the verb looks at it. What the environment says needs no saying: the next command hears it

@@ -50,7 +50,11 @@ TAKES: Mapping[str, str] = {
     "journal adopt": "fleet format yes",
     "journal verify": "fleet format yes",
     "inventory": "fleet only",
-    "lab": "fleet",
+    "lab up": "fleet",
+    "lab down": "fleet",
+    "lab state": "fleet",
+    "lab set": "fleet",
+    "lab events": "fleet",
     "completion": "",
 }
 _FLAGS = {"remedies": "--remedy"}

@@ -199,10 +199,14 @@ def test_a_wrong_package_is_refused_before_anything_is_run(lab: Lab, provisioner
 def test_ping_says_for_each_gateway_whether_one_can_get_in(lab: Lab, provisioner: Command) -> None:
     handle = lab("A84002", "A84005")
     handle.set("A84005", "offline")
-    ran = provisioner("ping", fleet=handle.folder)
+    ran = provisioner("ping", "--format", "table", fleet=handle.folder)
     assert ran.code == 3
     assert "ok  A84002" in ran.out
     assert "no  A84005" in ran.out
+    header, *rows = [line.split("\t") for line in provisioner("ping", fleet=handle.folder).out.splitlines()]
+    assert header == ["practice", "gateway", "ok", "seconds", "message", "hint"]
+    assert sorted(row[:3] for row in rows) == [["A84002", "A84002", "yes"], ["A84005", "A84005", "no"]]
+    assert {len(row) for row in rows} == {6}
     answers = json.loads(provisioner("ping", "--format", "json", fleet=handle.folder).out)
     assert [(one["gateway"], one["ok"]) for one in answers["gateways"]] == [("A84002", True), ("A84005", False)]
 

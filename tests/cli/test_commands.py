@@ -3,12 +3,14 @@
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from provisioner.cli.commands import givable
 from provisioner.cli.options import TAKES, Common
+from provisioner.lab.process.client import Handle
 from tests.conftest import ROOT, Command, Ran, unfolded
 
 _NEXT = re.compile(r"^Next[^:]*: (provisioner .*)$", re.M)
@@ -74,3 +76,23 @@ def test_a_hint_of_an_error_can_be_given_too(folder: Path, provisioner: Command)
     (folder / "fleet.yml").write_text("nonsense: 1\n", "utf-8")
     refused = provisioner("audit", fleet=folder)
     assert refused.code == 2 and f"see provisioner --fleet '{folder}' validate." in refused.err
+
+
+def test_the_next_command_is_about_the_same_part(lab: Callable[..., Handle], provisioner: Command) -> None:
+    """Who does a part of a plan, or of its way back, is not told to go on with all of it."""
+    handle = lab("A84002", "A84005")
+    provisioner("audit", fleet=handle.folder)
+    planned = provisioner("plan", "--only", "A84*", "--format", "table", fleet=handle.folder)
+    assert "--only" not in planned.out
+    part = ("--only", "A84002", "--only", "role=act*", "--remedy", "firewall")
+    said = "--only A84002 --only 'role=act*' --remedy firewall"
+    handle.set("A84002", "offline")
+    for words in ((), ("--dry-run",)):
+        ran = provisioner("apply", "latest", *part, *(words or ("--yes",)), fleet=handle.folder)
+        assert said in _NEXT.findall(unfolded(ran.out))[0], ran.out + ran.err
+    handle.set("A84002", "none")
+    assert provisioner("apply", "latest", *part, "--yes", fleet=handle.folder).code == 0
+    handle.set("A84002", "offline")
+    ran = provisioner("undo", "latest", "--only", "A84002", "--yes", fleet=handle.folder)
+    command, _ = as_it_stands(ran, provisioner)
+    assert command.endswith(" --only A84002") and " undo plan-" in command

@@ -25,7 +25,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "approve": ("p",), "requests": ("--output", "x"), "why": ("A81001", "clock"),
     "migrate confirm": ("A81001", "s", "--by", "n"), "migrate finish": ("A81001",), "migrate undo": ("A81001",),
     "lease break": ("A81001", "--because", "x"), "record": ("p", "--output", "x"), "completion": ("bash",),
-    "lab": ("state",),
+    "lab set": ("A81001", "none"),
 }  # fmt: skip
 _IDLE = [(verb, name) for verb, takes in TAKES.items() for name in _GIVEN if name not in takes.split()]
 Run = Callable[..., Any]
@@ -45,8 +45,7 @@ def test_each_verb_says_what_it_takes() -> None:
 @pytest.mark.parametrize(("verb", "name"), _IDLE, ids=[f"{verb}-{name}" for verb, name in _IDLE])
 def test_what_a_verb_does_not_look_at_is_refused_wherever_it_stands(verb: str, name: str) -> None:
     words = (*verb.split(), *_WORDS.get(verb, ()))
-    places = [(*_GIVEN[name], *words)] if verb == "lab" else [(*_GIVEN[name], *words), (*words, *_GIVEN[name])]
-    for arguments in places:
+    for arguments in ((*_GIVEN[name], *words), (*words, *_GIVEN[name])):
         error = run(*arguments)
         assert isinstance(error, InputError), (arguments, error)
         assert error.message == f"{_GIVEN[name][0]} does nothing with provisioner {verb}."
@@ -83,6 +82,17 @@ def test_each_verb_has_examples_of_what_it_takes() -> None:
 def test_what_the_environment_says_is_not_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROVISIONER_FLEET", str(tmp_path / "none"))
     assert run("init", tmp_path / "new") is None
+
+
+def test_a_lab_is_named_as_any_fleet_is_and_what_is_typed_counts(
+    lab: Callable[..., Handle], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = lab("A81001").folder
+    monkeypatch.setenv("PROVISIONER_FLEET", str(tmp_path / "none"))
+    assert run("lab", "state", "--fleet", folder) is None
+    assert run("--fleet", folder, "lab", "state") is None
+    monkeypatch.setenv("PROVISIONER_FLEET", str(folder))
+    assert run("lab", "events") is None
 
 
 class Watched(Common):

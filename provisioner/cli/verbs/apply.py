@@ -11,6 +11,7 @@ from provisioner.ansible.results import StepResult
 from provisioner.audit.auditor import Auditor
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
+from provisioner.cli.commands import narrowing
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, open_journal, reason, wanted_plan
@@ -73,11 +74,13 @@ def command(
         auditor = progress.auditor(fleet, policy, journal)
         if dry_run:
             approved = standing.was_approved(journal, found.id)
-            return _rehearse(found, auditor, plans.following(found, fleet, approved=approved))
+            return _rehearse(found, auditor, plans.following(found, fleet, approved=approved, part=narrowing()))
         engine.refuse_running(journal, found, datetime.now(UTC))
         runs.ask(found, journal)
         ended = runs.run(found, auditor, asked, unsure or "")
-        runs.show(found, ended, fleet, journal, again=f"provisioner apply {found.id}", then="provisioner audit")
+        runs.show(
+            found, ended, fleet, journal, again=f"provisioner apply {found.id}{narrowing()}", then="provisioner audit"
+        )
     return ended.exit_code
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.options import common, is_typed, refuse_idle
+from provisioner.cli.options import add_common_options, common, is_typed, refuse_idle
 from provisioner.errors import InputError, LabError
 from provisioner.fleet import csvfile
 
@@ -13,8 +13,7 @@ _DIR = click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    envvar="PROVISIONER_FLEET",
-    help="The lab's fleet folder; default: --fleet, or this folder.",
+    help="The lab's fleet folder; the same as --fleet.",
 )
 
 
@@ -166,3 +165,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if table.faults:
         raise InputError(f"{path} has no rows for a lab.", "Mend these; see provisioner practices.", table.faults)
     return [dict(row.cells) for row in table.rows]
+
+
+for each in lab.commands.values():
+    add_common_options(each, f"lab {each.name}")

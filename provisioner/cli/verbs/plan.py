@@ -43,13 +43,14 @@ def command(audit: str | None) -> int:
     return 0
 
 
-def following(made: Plan, fleet: Fleet, *, approved: bool) -> str:
-    """The line with the command that does a plan, or that has to be given before it can be done."""
+def following(made: Plan, fleet: Fleet, *, approved: bool, part: str = "") -> str:
+    """The line with the command that does a plan, or that has to be given before it can be done. `part`: the options
+    that name a part of it."""
     if fleet.settings.read_only:
-        return f"Next: provisioner apply {made.id} --dry-run"
+        return f"Next: provisioner apply {made.id}{part} --dry-run"
     if fleet.settings.rollout.approval and not approved:
         return f"Next, by a second person: provisioner approve {made.id}"
-    return f"Next: provisioner apply {made.id}"
+    return f"Next: provisioner apply {made.id}{part}"
 
 
 def _then(made: Plan, fleet: Fleet) -> None:

@@ -7,6 +7,7 @@ import click
 from provisioner import fleet as fleets
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
+from provisioner.cli.commands import narrowing
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, out, say, whole_fleet
 from provisioner.cli.lookup import narrowed, open_journal, practice_names, wanted_plan
@@ -51,7 +52,9 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         runs.ask(back, journal)
         keep(journal, done, back)
         ended = runs.run(back, progress.auditor(fleet, policy, journal), asked)
-        runs.show(back, ended, fleet, journal, again=f"provisioner undo {done.id}", then="provisioner audit")
+        runs.show(
+            back, ended, fleet, journal, again=f"provisioner undo {done.id}{narrowing()}", then="provisioner audit"
+        )
     return 5 if back.gaps else ended.exit_code
 
 
