@@ -74,7 +74,7 @@ def test_a_marker_is_set_once_read_as_evidence_and_taken_away(wine_engine: Engin
 
 @pytest.mark.engine
 def test_another_pc_than_the_named_one_is_told_before_anything_is_written(pwsh: str, tmp_path: Path) -> None:
-    engine = Engine(tmp_path, library=library(tmp_path / "library"))
+    engine = Engine(pwsh, tmp_path, library=library(tmp_path / "library"))
     path = tmp_path / "ours" / "marker.json"
     # Windows cuts the name by which it calls itself at 15 characters; this computer may have any.
     double = (tmp_path / "library" / "work_marker.ps1").read_text("utf-8")
@@ -96,7 +96,7 @@ def test_another_pc_than_the_named_one_is_told_before_anything_is_written(pwsh: 
 
 @pytest.mark.engine
 def test_one_that_cannot_be_read_is_another_teams_for_a_day(pwsh: str, tmp_path: Path) -> None:
-    engine = Engine(tmp_path, library=library(tmp_path / "library"))
+    engine = Engine(pwsh, tmp_path, library=library(tmp_path / "library"))
     paths = [tmp_path / f"{hours}.json" for hours in (23, 25)]
     for hours, path in zip((23, 25), paths, strict=True):
         path.write_text("{half", "utf-8")
@@ -112,7 +112,7 @@ def test_one_that_cannot_be_read_is_another_teams_for_a_day(pwsh: str, tmp_path:
 @pytest.mark.parametrize("apart", [-36, -2, 0, 2, 36])
 def test_how_long_it_stands_is_its_own_gateways_matter(apart: int, pwsh: str, tmp_path: Path) -> None:
     """Whatever the clocks of those who come say: of a marker its age counts, on the clock that wrote it."""
-    engine = Engine(tmp_path, library=library(tmp_path / "library"))
+    engine = Engine(pwsh, tmp_path, library=library(tmp_path / "library"))
     path = tmp_path / "marker.json"
     # The same moment on a gateway whose clock is so many hours apart: the marker's beginning moves with it.
     clock = (tmp_path / "library" / "work_marker.ps1").read_text("utf-8")
@@ -133,7 +133,7 @@ def test_how_long_it_stands_is_its_own_gateways_matter(apart: int, pwsh: str, tm
 
 @pytest.mark.engine
 def test_another_name_of_the_same_journal_is_no_other_team(pwsh: str, tmp_path: Path) -> None:
-    engine = Engine(tmp_path, library=library(tmp_path / "library"))
+    engine = Engine(pwsh, tmp_path, library=library(tmp_path / "library"))
     path = tmp_path / "marker.json"
     answers = engine.run(
         [

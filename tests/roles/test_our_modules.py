@@ -5,7 +5,6 @@ work_marker is in test_marker.py.
 
 import hashlib
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -229,8 +228,7 @@ def test_folder_access_takes_the_rights_of_others_away(wine_engine: Engine, tmp_
     assert taken["changed"]
 
 
-@pytest.mark.skipif(not shutil.which("pwsh"), reason="no PowerShell engine on PATH")
-def test_folder_access_is_not_led_elsewhere_by_a_link(tmp_path: Path) -> None:
+def test_folder_access_is_not_led_elsewhere_by_a_link(pwsh: str, tmp_path: Path) -> None:
     """On Linux, because Wine makes no links; what Windows calls a reparse point .NET tells of either."""
     doubles = dict.fromkeys(
         ("Set-Rights", "New-Folder"), f'    [System.IO.File]::AppendAllText("{tmp_path}/set", "$Path`n")'
@@ -254,7 +252,7 @@ def test_folder_access_is_not_led_elsewhere_by_a_link(tmp_path: Path) -> None:
         jobs += [("folder_access", {"path": folders, "state": state}) for state in ("present", "absent")]
         wanted += 2 * [f"{place} is a link to somewhere else"]
     fine = [str(tmp_path / "first")]
-    *refused, done = Engine(tmp_path, library=library).run([*jobs, ("folder_access", {"path": fine})])
+    *refused, done = Engine(pwsh, tmp_path, library=library).run([*jobs, ("folder_access", {"path": fine})])
     assert [answer["msg"].partition(": ")[2].partition(".")[0] for answer in refused] == wanted
     assert (done["changed"], done.get("failed")) == (True, None)
     assert (tmp_path / "set").read_text().splitlines() == fine

@@ -152,7 +152,7 @@ def test_a_package_larger_than_it_may_be_is_not_read_to_its_end(pwsh: str, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["System.ArgumentException", "System.NotSupportedException"])
-def test_a_name_that_is_no_path_for_net_framework_is_a_failure_with_words(kind: str, tmp_path: Path) -> None:
+def test_a_name_that_is_no_path_for_net_framework_is_a_failure_with_words(kind: str, pwsh: str, tmp_path: Path) -> None:
     """.NET Framework throws where it reads such a name; .NET would try to make the file."""
     thrown = f"    throw (New-Object {kind} 'Illegal characters in path.')"
     name = "package_tree"
@@ -160,7 +160,7 @@ def test_a_name_that_is_no_path_for_net_framework_is_a_failure_with_words(kind: 
     # Fetched and verified, which needs a folder of Windows' own.
     fetched = "function global:Open-Package { [System.IO.MemoryStream]::new() }"
     job = {"source": "path", "location": "C:\\x", "sha256": "0", "destination": str(tmp_path / "new")}
-    (answer,) = Engine(tmp_path, library=library).run([fetched, (name, job)])
+    (answer,) = Engine(pwsh, tmp_path, library=library).run([fetched, (name, job)])
     assert answer["failed"]
     assert "the package could not be unpacked into" in answer["msg"]
     assert "Illegal characters in path." in answer["msg"]

@@ -95,9 +95,9 @@ def test_power_setting_reads_what_evidence_reads(wine_engine: Engine, tmp_path: 
 
 
 @pytest.fixture
-def defender(tmp_path: Path) -> tuple[Engine, Path]:
+def defender(pwsh: str, tmp_path: Path) -> tuple[Engine, Path]:
     """An engine with a simulated Defender, and the file that is its state; its MpCmdRun.exe answers from that file."""
-    if not shutil.which("pwsh") or not shutil.which("winrm-gateways"):
+    if not shutil.which("winrm-gateways"):
         pytest.skip("pwsh with a simulated Defender is not on PATH")
     programs = tmp_path / "Windows Defender"
     programs.mkdir()
@@ -105,7 +105,7 @@ def defender(tmp_path: Path) -> tuple[Engine, Path]:
     asked.write_text('#!/bin/sh\ngrep -qF "${3##*\\\\}" "$PWSH_SIMULATED_DEFENDER"\n')
     asked.chmod(0o755)
     state = tmp_path / "defender.json"
-    return Engine(tmp_path, None, {"ProgramFiles": str(tmp_path), "PWSH_SIMULATED_DEFENDER": str(state)}), state
+    return Engine(pwsh, tmp_path, None, {"ProgramFiles": str(tmp_path), "PWSH_SIMULATED_DEFENDER": str(state)}), state
 
 
 def write_defender(state: Path, protected: bool) -> None:
