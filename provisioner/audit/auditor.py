@@ -90,24 +90,38 @@ class Auditor:
         rows = {row.name: row for row in gateways}
         fleet = replace(self.fleet, gateways=tuple(rows.get(row.name, row) for row in self.fleet.gateways))
         judge = evaluate.Judge(fleet, self.policy.controls, at)
-        memory = Memory(self.journal)
-        asked: dict[str, list[str]] = {}
-        for row in gateways:
-            asked.setdefault(row.practice, []).append(row.name)
-        came: dict[str, dict[str, tuple[Evidence, Evidence, Mapping[str, Fact]]]] = {}
-        for read in observe(self._reader.read(gateways, sections), len(gateways)):
-            row = rows[read.gateway]
-            together = came.setdefault(row.practice, {})
-            together[row.name] = (read, *self._derived(_with_endpoints(read, carried), row, at, memory.seen))
-            if len(together) < len(asked[row.practice]):
-                continue
-            whole = [together[name] for name in asked[row.practice]]
-            found = judge.findings([one for _, one, _ in whole], {one.gateway: known for _, one, known in whole})
-            memory.note([one for one, _, _ in whole], found)
-            of = _by_gateway(found)
-            yield [(one, known, of[one.gateway]) for _, one, known in whole]
-            del came[row.practice]
+        memory = Memory(self.journal, fleet.gateways)
+
+        def judged(asked: Sequence[Gateway], observe: Observe) -> Iterator[list[_Came]]:
+            read = observe(self._reader.read(asked, sections), len(asked))
+            for whole in self._together(asked, (_with_endpoints(one, carried) for one in read), memory, at):
+                found = judge.findings([one for one, _ in whole], {one.gateway: known for one, known in whole})
+                memory.note([one for one, _ in whole], found)
+                of = _by_gateway(found)
+                yield [(one, known, of[one.gateway]) for one, known in whole]
+
+        yield from judged(gateways, observe)
+        # Two rows may lead to one PC, and the first was judged before the other was read.
+        if late := {rows[name].practice for name in memory.claims.late()}:
+            yield from judged([row for row in gateways if row.practice in late], unobserved)
         memory.keep()
+
+    def _together(
+        self, asked: Sequence[Gateway], read: Iterable[Evidence], memory: Memory, at: datetime
+    ) -> Iterator[list[tuple[Evidence, Mapping[str, Fact]]]]:
+        """What was read, with its facts, each practice as soon as all of it has come."""
+        rows = {row.name: row for row in asked}
+        members: dict[str, list[str]] = {}
+        for row in asked:
+            members.setdefault(row.practice, []).append(row.name)
+        came: dict[str, dict[str, tuple[Evidence, Mapping[str, Fact]]]] = {}
+        for one in read:
+            row = rows[one.gateway]
+            together = came.setdefault(row.practice, {})
+            together[row.name] = self._derived(one, row, at, memory)
+            if len(together) == len(members[row.practice]):
+                yield [together[name] for name in members[row.practice]]
+                del came[row.practice]
 
     def probe(self, gateway: Gateway) -> bool:
         """Whether that gateway is back."""
@@ -132,13 +146,15 @@ class Auditor:
         return self._reader.turn(gateway)
 
     def _derived(
-        self, one: Evidence, row: Gateway, at: datetime, seen: Mapping[str, Mapping[str, str]]
+        self, one: Evidence, row: Gateway, at: datetime, memory: Memory
     ) -> tuple[Evidence, Mapping[str, Fact]]:
         """A reading with the facts that are known by it."""
+        seen = memory.seen.get(one.gateway)
 
         def derived(one: Evidence) -> Mapping[str, Fact]:
             settings, lifecycle, of = self.fleet.settings, self.policy.lifecycle, self.fleet.templates
-            return facts.derive(one, row, settings, lifecycle, at, seen.get(one.gateway), of)
+            elsewhere = memory.claims.elsewhere(row, one, seen)
+            return facts.derive(one, row, settings, lifecycle, at, seen, of, elsewhere)
 
         try:
             return one, derived(one)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from provisioner.audit import evaluate
+from provisioner.audit.claims import Claims
 from provisioner.journal import Journal
 from provisioner.journal.known import Held, held
-from provisioner.model import Evidence, Fact, Finding, Status, packed
+from provisioner.model import Evidence, Fact, Finding, Gateway, Status, packed
 from provisioner.model.audit import Findings
 from provisioner.model.controls import IDENTITY
 
@@ -30,17 +31,21 @@ class Kept:
                 if not (common or one.error):
                     common = packed.common(document)
                 small = packed.apart(one, packed.pack(document, common), common)
+                if one.gateway in self.evidence:
+                    self.findings.forget(one.gateway)
                 self.evidence[one.gateway], self.facts[one.gateway] = small
                 self.findings.add(found)
 
 
 class Memory:
-    """What the next reading is held against: `seen`, the identities as last seen, and endpoints as measured. Kept only
-    of PCs that are the ones they should be."""
+    """What the next reading of these `rows` is held against: `seen`, the identities as last seen, and endpoints as
+    measured, kept only of PCs that are the ones they should be; and `claims`, which row takes which PC."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, rows: Iterable[Gateway]) -> None:
         self._journal = journal
-        self.seen = journal.seen()
+        self.seen, self._claimed = journal.seen(), journal.seen("claim")
+        self.claims = Claims(rows, self.seen, self._claimed)
+        self._claims: dict[str, dict[str, str]] = {}
         self._new: dict[str, dict[str, str]] = {}
         self._measured: dict[str, tuple[datetime, Held]] = {}
 
@@ -52,17 +57,21 @@ class Memory:
             if one.control == IDENTITY and one.status in _ACCEPTED and not evaluate.is_open(one)
         }
         for one in evidence:
-            if one.gateway not in right:
-                continue
+            seen = self.seen.get(one.gateway, {})
             if "identity" in one.sections:
                 identity = {key: str(one.sections["identity"][key] or "") for key in IDENTITY_KEYS}
-                if self.seen.get(one.gateway) != identity:
-                    self._new[one.gateway] = identity
-            if "endpoints" in one.sections:
+                # What was right when it was read first may not be, once another row's PC was read.
+                self._new.pop(one.gateway, None)
+                if one.gateway in right and seen != identity:
+                    self._new[one.gateway] = seen = identity
+                claim = identity if self.claims.claims(one.gateway) else {}
+                if claim != self._claimed.get(one.gateway, seen):
+                    self._claims[one.gateway] = claim
+            if one.gateway in right and "endpoints" in one.sections:
                 self._measured[one.gateway] = (one.taken_at, held(one.sections["endpoints"]))
 
     def keep(self) -> None:
         """Write down what was noted."""
-        if self._new:
-            self._journal.see(self._new, datetime.now(UTC))
+        self._journal.see(self._new, datetime.now(UTC))
+        self._journal.see(self._claims, datetime.now(UTC), "claim")
         self._journal.keep_endpoints(self._measured)

@@ -82,7 +82,7 @@ def common() -> Common:
     return found if isinstance(found, Common) else Common()
 
 
-def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+def keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Several places may give an option: lists add up, the later of two single values counts."""
     root = ctx.find_root()
     if not isinstance(root.obj, Common):
@@ -98,7 +98,7 @@ def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
 
 
 def _options() -> list[click.Option]:
-    shared: dict[str, Any] = {"expose_value": False, "callback": _keep}
+    shared: dict[str, Any] = {"expose_value": False, "callback": keep}
     return [
         click.Option(
             ["--fleet"],

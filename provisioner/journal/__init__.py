@@ -361,14 +361,15 @@ class Journal:
         """Leave none of the bytes of what was removed. Errors: JournalError where another program is at it."""
         self._file.compact()
 
-    def seen(self) -> dict[str, dict[str, str]]:
-        """The identity last seen at each gateway: computer_name, serial, machine_guid."""
+    def seen(self, what: known.Identity = "identity") -> dict[str, dict[str, str]]:
+        """The identity last seen at each gateway: computer_name, serial, machine_guid. As "claim" the one that its row
+        last took for it, be it right or not; {} where it took none."""
         with self._file.read() as connection:
-            return {gateway: body.plain for gateway, (_, body) in known.every(connection, "identity").items()}
+            return {gateway: body.plain for gateway, (_, body) in known.every(connection, what).items()}
 
-    def see(self, identities: Mapping[str, Mapping[str, str]], at: datetime) -> None:
+    def see(self, identities: Mapping[str, Mapping[str, str]], at: datetime, what: known.Identity = "identity") -> None:
         """Keep the identities of gateways as they are from now on."""
-        self._keep("identity", {gateway: (at, body) for gateway, body in identities.items()})
+        self._keep(what, {gateway: (at, body) for gateway, body in identities.items()})
 
     def endpoints(self, since: datetime | None = None) -> dict[str, tuple[datetime, Held]]:
         """Each gateway's `endpoints` section as last measured, ever or since then, and when."""

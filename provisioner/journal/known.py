@@ -4,7 +4,7 @@ import json
 import statistics
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -12,6 +12,7 @@ from provisioner.journal import file
 
 # So many of a remedy say what it takes now.
 _NEWEST = 200
+Identity = Literal["identity", "claim"]
 Bodies = Mapping[str, tuple[datetime, Mapping[str, Any]]]
 
 

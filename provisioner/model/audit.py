@@ -104,6 +104,11 @@ class Findings(Sequence[Finding]):
             self._of[gateway] = (its[0].practice, (*before, *map(self._answer, its)))
         self._last = ("", ())
 
+    def forget(self, gateway: str) -> None:
+        """That gateway's no more."""
+        self._of.pop(gateway, None)
+        self._last = ("", ())
+
     def of(self, gateway: str) -> tuple[Finding, ...]:
         """One gateway's, in the order of the policy."""
         # Whoever asks for one mostly asks again for the same.

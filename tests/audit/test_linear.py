@@ -29,8 +29,12 @@ class Estate:
                 gone = Problem(kind="Unreachable", message=f"{one.name} is away", hint="Is it on?")
                 yield Evidence(gateway=one.name, taken_at=at, seconds=1.0, error=gone)
                 continue
+            # Each is a PC of its own.
+            identity = {**READY["identity"], "serial": f"CZC{number:04}X7Q", "computer_name": one.name}
             disk = {**READY["disk"], "free": 10**8} if number % 10 == 4 else READY["disk"]
-            yield Evidence(gateway=one.name, taken_at=at, seconds=1.0, sections={**READY, "disk": disk})
+            yield Evidence(
+                gateway=one.name, taken_at=at, seconds=1.0, sections={**READY, "disk": disk, "identity": identity}
+            )
 
 
 def calls(size: int, folder: Path) -> int:

@@ -55,11 +55,13 @@ def derive(
     at: datetime,
     seen: Mapping[str, str] | None,
     templates: Mapping[str, FileTemplate] = MappingProxyType({}),
+    elsewhere: str = "",
 ) -> dict[str, Fact]:
     """All facts of one gateway, by name; value None, with the reason, for what cannot be told.
 
     `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid); None at first sight.
-    `templates` are the fleet's; what a file is made from is not judged by one that is not among them.
+    `elsewhere` are the gateways of other rows that are this same PC, in words. `templates` are the fleet's; what a file
+    is made from is not judged by one that is not among them.
     """
     if evidence.error:
         return {name: Fact(value=None, reason=evidence.error.message) for name in FACTS}
@@ -70,6 +72,7 @@ def derive(
         lifecycle=lifecycle,
         at=at,
         seen=seen,
+        elsewhere=elsewhere,
         templates=templates,
     )
     return {name: _fact(told, reading) for name, told in FACTS.items()}

@@ -26,7 +26,7 @@ class FactContext:
     """One gateway's evidence with all that it is read against.
 
     `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid), None at first sight;
-    `templates` are the fleet's.
+    `elsewhere` are the gateways of other rows that are this same PC, in words; `templates` are the fleet's.
     """
 
     evidence: Evidence
@@ -35,6 +35,7 @@ class FactContext:
     lifecycle: Lifecycle
     at: datetime
     seen: Mapping[str, str] | None
+    elsewhere: str
     templates: Mapping[str, FileTemplate]
 
     def section(self, name: str) -> Section:

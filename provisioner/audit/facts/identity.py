@@ -1,10 +1,15 @@
-"""Facts about which PC it is: the one that the row names, and the one that was seen before."""
+"""Facts about which PC it is: the one that the row names, the one that was seen before, and no other row's."""
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf
 from provisioner.evidence import serials
+from provisioner.model import Gateway
+
+# Serial number, Windows installation, name, each "" where it is not given.
+Marks = tuple[str, str, str]
 
 _NETBIOS = 15
 
@@ -22,20 +27,61 @@ def _computer_name(reading: FactContext) -> str:
 
 
 def _same(reading: FactContext) -> str | list[str]:
-    """The name must be the row's, where the row has one, and the PC the one seen before. A serial number tells, where
-    both have one: another number is another PC. That a single mark is the same is not enough where the others differ:
-    serial numbers are filled in for a whole series, and a clone has the Windows installation of its model."""
+    """The name must be the row's, where the row has one, the PC the one seen before, and no other row's. A serial
+    number tells, where both have one: another number is another PC. That a single mark is the same is not enough where
+    the others differ: serial numbers are filled in for a whole series, and a clone has the Windows installation of its
+    model."""
     now = reading.section("identity")
-    named = reading.gateway.variables.get("computer", "").strip()
+    try:
+        found, why = _own(reading.gateway, now, reading.seen), ""
+    except CannotTell as error:
+        found, why = OK, str(error)
+    if found == OK and reading.elsewhere:
+        words = f"the PC at this address, {now['computer_name']}, is the one at {reading.elsewhere} too"
+        if not serials.number(now["serial"]):
+            raise CannotTell(f"{words}, or a clone of it: it has no serial number, and the same name and Windows")
+        return [words]
+    if why:
+        raise CannotTell(why)
+    return found
+
+
+def _own(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -> str | list[str]:
+    """The same by the row and its own past alone."""
+    named = names(row)
     if named and _netbios(named) != _netbios(now["computer_name"]):
         return [f"the PC at this address is {now['computer_name']}, and the row names {named}"]
-    if not reading.seen:
+    if not seen:
         return OK
-    before = reading.seen
-    serial = _held(serials.number(before.get("serial")), serials.number(now["serial"]))
-    windows = _held(serials.guid(before.get("machine_guid")), serials.guid(now["machine_guid"]))
-    name = _Held.SAME if named else _held(_short(before.get("computer_name") or ""), _short(now["computer_name"]))
-    return _judged(before, str(now["computer_name"]), serial, windows, name)
+    serial = _held(serials.number(seen.get("serial")), serials.number(now["serial"]))
+    windows = _held(serials.guid(seen.get("machine_guid")), serials.guid(now["machine_guid"]))
+    name = _Held.SAME if named else _held(_short(seen.get("computer_name") or ""), _short(now["computer_name"]))
+    return _judged(seen, str(now["computer_name"]), serial, windows, name)
+
+
+def names(row: Gateway) -> str:
+    """The computer that a person has written into that row; "" for none."""
+    return row.variables.get("computer", "").strip()
+
+
+def claimed(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -> bool:
+    """Whether the row and its own past take the PC that answers for its gateway, or do not speak against it."""
+    try:
+        return _own(row, now, seen) == OK
+    except CannotTell:
+        return True
+
+
+def marks(identity: Mapping[str, Any]) -> Marks:
+    """What a PC tells of which one it is."""
+    name = _short(identity.get("computer_name") or "")
+    return serials.number(identity.get("serial")), serials.guid(identity.get("machine_guid")), name
+
+
+def one_pc(one: Marks, other: Marks) -> bool:
+    """Whether two rows that were read are one PC: two marks are the same, and none is another."""
+    held = [_held(was, now) for was, now in zip(one, other, strict=True)]
+    return held.count(_Held.SAME) >= 2 and _Held.OTHER not in held
 
 
 def _judged(before: Mapping[str, str], now: str, serial: _Held, windows: _Held, name: _Held) -> str | list[str]:

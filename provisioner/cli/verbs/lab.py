@@ -5,15 +5,19 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.options import add_common_options, common, is_typed, refuse_idle
+from provisioner.cli.options import add_common_options, common, is_typed, keep, refuse_idle
 from provisioner.errors import InputError, LabError
 from provisioner.fleet import csvfile
 
-_DIR = click.option(
+# The lab's folder is the fleet's.
+_FLEET = click.option(
+    "--fleet",
     "--dir",
-    "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The lab's fleet folder; the same as --fleet.",
+    envvar="PROVISIONER_FLEET",
+    expose_value=False,
+    callback=keep,
+    help="The lab's fleet folder; default: this folder.",
 )
 
 
@@ -27,7 +31,7 @@ command = lab
 
 @lab.command("up")
 @click.option("--practices", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Rows: practices.csv.")
-@_DIR
+@_FLEET
 @click.option("--state", type=click.Choice(["fresh", "mixed", "ready"]), default="fresh", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same estate.")
 @click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds that each command takes.")
@@ -41,7 +45,6 @@ command = lab
 @click.option("--admin", "admins", multiple=True, metavar="USER@REALM", help="Who has rights, by Kerberos. Repeat it.")
 def up(
     practices: Path | None,
-    folder: Path | None,
     state: str,
     seed: int,
     delay: float,
@@ -57,7 +60,7 @@ def up(
     from provisioner.lab.estate.folder import ENDPOINTS, Folder
     from provisioner.lab.process import client as process
 
-    fleet = _folder(folder)
+    fleet = _folder()
     goes_on = Folder(fleet.resolve()).state.exists()
     addresses = [part for one in endpoints for part in one.split(",") if part] or list(ENDPOINTS)
     rows = _rows(practices) if practices is not None else None
@@ -79,31 +82,31 @@ def up(
 
 
 @lab.command("down")
-@_DIR
-def down(folder: Path | None) -> None:
+@_FLEET
+def down() -> None:
     """End the lab. What its machines are is kept."""
     from provisioner.lab.process import client as process
 
-    process.down(_folder(folder))
+    process.down(_folder())
     click.echo("The lab is down.")
 
 
 @lab.command("state")
-@_DIR
-def state(folder: Path | None) -> None:
+@_FLEET
+def state() -> None:
     """What every machine is: one JSON document, the same bytes as long as nothing happens."""
     from provisioner.lab.process import client as process
 
-    machines = process.find(_folder(folder)).state()
+    machines = process.find(_folder()).state()
     click.echo(json.dumps({"version": 1, "gateways": machines}, indent=1, sort_keys=True))
 
 
 @lab.command("set")
-@_DIR
+@_FLEET
 @click.option("--rate", "rates", multiple=True, metavar="FAULT=SHARE", help="A fault on a share of all, such as 0.05.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which gateways --rate takes.")
 @click.argument("words", nargs=-1, metavar="[GATEWAY FAULT[=VALUE]... | none]")
-def set_faults(folder: Path | None, rates: tuple[str, ...], seed: int, words: tuple[str, ...]) -> None:
+def set_faults(rates: tuple[str, ...], seed: int, words: tuple[str, ...]) -> None:
     """Give gateways faults, or take them all away (none). GATEWAY is a name or a pattern such as 'A8*'.
 
     What is given adds to what is there; `none` before it takes that away first.
@@ -115,7 +118,7 @@ def set_faults(folder: Path | None, rates: tuple[str, ...], seed: int, words: tu
     if len(words) == 1:
         raise LabError(f"Which fault for {words[0]}?", "Such as offline, slow=5 or none.")
     refuse_idle("--seed", "without --rate", not rates and is_typed("seed"))
-    handle = process.find(_folder(folder))
+    handle = process.find(_folder())
     if words:
         _tell(handle.set(words[0], *words[1:]), " ".join(words[1:]))
     for fault, names in handle.spread(dict(_share(rate) for rate in rates), seed).items():
@@ -123,21 +126,21 @@ def set_faults(folder: Path | None, rates: tuple[str, ...], seed: int, words: tu
 
 
 @lab.command("events")
-@_DIR
-def events(folder: Path | None) -> None:
+@_FLEET
+def events() -> None:
     """What happened: one JSON line an event."""
     from provisioner.lab import events as happened
     from provisioner.lab.estate.folder import Folder
 
-    place = Folder(_folder(folder).resolve())
+    place = Folder(_folder().resolve())
     if not place.setup.exists():
         raise LabError(f"There is no lab in {place.fleet}.", "Start it with provisioner lab up.")
     for event in happened.read(place.events):
         click.echo(json.dumps(event))
 
 
-def _folder(given: Path | None) -> Path:
-    return given or common().fleet or Path()
+def _folder() -> Path:
+    return common().fleet or Path()
 
 
 def _share(rate: str) -> tuple[str, float]:

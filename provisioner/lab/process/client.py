@@ -138,7 +138,7 @@ def find(fleet: Path) -> Handle:
     folder = Folder(fleet.resolve())
     known = _known(folder)
     if known is None:
-        hint = "Start it with provisioner lab up --practices FILE --dir DIR."
+        hint = "Start it with provisioner lab up --practices FILE."
         raise LabError(f"No lab is up in {folder.fleet}.", hint)
     return Handle(folder.fleet, known["port"], known["tls_port"], known["pid"], Path(known["socket"]))
 
