@@ -1,13 +1,13 @@
 """What an audit keeps of gateways while it reads others: little of each, for there are thousands."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from provisioner.audit import evaluate
 from provisioner.journal import Journal
 from provisioner.journal.known import Held, held
-from provisioner.model import Evidence, Fact, Finding, Status, packed
-from provisioner.model.audit import Findings
+from provisioner.model import Evidence, Fact, Status, packed
+from provisioner.model.audit import Verdict
 from provisioner.model.controls import IDENTITY
 
 # A named person's waiver accepts another PC in the old one's place, and a statement one that cannot be told from it:
@@ -15,23 +15,26 @@ from provisioner.model.controls import IDENTITY
 _ACCEPTED = (Status.PASSED, Status.WAIVED, Status.UNKNOWN)
 IDENTITY_KEYS = ("computer_name", "serial", "machine_guid")
 
+# A gateway's reading, the facts that are known by it, and what each control came to.
+Came = tuple[Evidence, Mapping[str, Fact], tuple[Verdict, ...]]
+
 
 class Kept:
     """Gateways as they came, by name, their large parts packed."""
 
-    def __init__(self, practices: Iterable[Iterable[tuple[Evidence, Mapping[str, Fact], Sequence[Finding]]]]) -> None:
+    def __init__(self, practices: Iterable[Iterable[Came]]) -> None:
         self.evidence: dict[str, Evidence] = {}
         self.facts: dict[str, Mapping[str, Fact]] = {}
-        self.findings = Findings()
+        self.verdicts: dict[str, tuple[Verdict, ...]] = {}
         common = b""
         for practice in practices:
-            for one, known, found in practice:
+            for one, known, verdicts in practice:
                 document = packed.document(one, known)
                 if not (common or one.error):
                     common = packed.common(document)
                 small = packed.apart(one, packed.pack(document, common), common)
                 self.evidence[one.gateway], self.facts[one.gateway] = small
-                self.findings.add(found)
+                self.verdicts[one.gateway] = verdicts
 
 
 class Memory:
@@ -44,15 +47,10 @@ class Memory:
         self._new: dict[str, dict[str, str]] = {}
         self._measured: dict[str, tuple[datetime, Held]] = {}
 
-    def note(self, evidence: Iterable[Evidence], findings: Iterable[Finding]) -> None:
-        """Note what these gateways said, if their findings let it count."""
-        right = {
-            one.gateway
-            for one in findings
-            if one.control == IDENTITY and one.status in _ACCEPTED and not evaluate.is_open(one)
-        }
+    def note(self, evidence: Iterable[Evidence], verdicts: Mapping[str, Iterable[Verdict]]) -> None:
+        """Note what these gateways said, if what they came to lets it count."""
         for one in evidence:
-            if one.gateway not in right:
+            if not any(map(_is_right, verdicts[one.gateway])):
                 continue
             if "identity" in one.sections:
                 identity = {key: str(one.sections["identity"][key] or "") for key in IDENTITY_KEYS}
@@ -66,3 +64,8 @@ class Memory:
         if self._new:
             self._journal.see(self._new, datetime.now(UTC))
         self._journal.keep_endpoints(self._measured)
+
+
+def _is_right(verdict: Verdict) -> bool:
+    """Whether it says that the PC is the one that it should be."""
+    return verdict.control == IDENTITY and verdict.status in _ACCEPTED and not evaluate.is_open(verdict)

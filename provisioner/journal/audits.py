@@ -166,7 +166,7 @@ def _kept_before(connection: sa.Connection, id: str) -> Iterable[sa.Row[Any]]:
 
 
 def _told(audit: Audit, one: Evidence) -> dict[str, Any]:
-    practice, found = audit.answers(one.gateway)
+    practice, found = audit.verdicts(one.gateway)
     error = None if one.error is None else astuple(one.error)
     return {
         "practice": practice,
