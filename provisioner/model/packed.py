@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from provisioner.model import adapters
 from provisioner.model.evidence import Evidence, Fact
 
 # How far back deflate looks.
@@ -96,7 +97,7 @@ def unpack(body: bytes, common: Common = b"") -> Mapping[str, Any]:
 
 def text(document: Mapping[str, Any]) -> bytes:
     """A document as JSON."""
-    return json.dumps(document, separators=(",", ":"), default=_plain).encode()
+    return adapters.compact(document, dict)
 
 
 def common(document: Mapping[str, Any]) -> bytes:
@@ -131,11 +132,3 @@ def apart(evidence: Evidence, body: bytes, common: Common) -> tuple[Evidence, Ma
         section_seconds=Packed(body, common, "seconds"),
     )
     return small, PackedFacts(body, common, "facts")
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=str)
-    raise TypeError(f"a {type(value).__name__} is no JSON")
