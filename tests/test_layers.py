@@ -57,6 +57,7 @@ ONLY_IMPORTERS = {
     "jinja2": {"report.html", "record.verify", "fleet.templates"},
     "rich": {"cli", "report.screen"},
     "pydantic": {"model.adapters", "audit.controls", "lab"},
+    "pydantic_core": {"model.adapters"},
     "click": {"cli"},
     "yaml": {"fleet.yamlfile", "evidence.shapes", "ansible", "cli.verbs.read"},
 }

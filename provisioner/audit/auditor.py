@@ -8,20 +8,17 @@ from pathlib import Path
 
 from provisioner import fleet, foreign
 from provisioner.audit import evaluate, facts, policy
-from provisioner.audit.keeping import Kept, Memory
+from provisioner.audit.keeping import Came, Kept, Memory
 from provisioner.evidence.question import SECTIONS
 from provisioner.evidence.reader import AskPassword, Reader, nobody
 from provisioner.journal import Journal, new_id
 from provisioner.journal.known import Held
 from provisioner.model import Audit, Evidence, Fact, Finding, Fleet, Gateway, Problem
+from provisioner.model.audit import Findings
 from provisioner.report.view import view
 
 # A measured endpoint is carried from one audit to the next for this long: the measuring opens connections.
 ENDPOINTS_LAST = timedelta(hours=1)
-
-# A gateway's reading, the facts that are known by it, and its findings.
-_Came = tuple[Evidence, Mapping[str, Fact], Sequence[Finding]]
-
 
 Observe = Callable[[Iterator[Evidence], int], Iterator[Evidence]]
 
@@ -75,10 +72,14 @@ class Auditor:
         return Judged(
             evidence=tuple(one for one, _, _ in judged),
             facts={one.gateway: known for one, known, _ in judged},
-            findings=tuple(finding for _, _, found in judged for finding in found),
+            findings=tuple(
+                verdict.of(row.name, row.practice)
+                for row, (_, _, verdicts) in zip(gateways, judged, strict=True)
+                for verdict in verdicts
+            ),
         )
 
-    def _practices(self, gateways: Sequence[Gateway], *, measure: bool, observe: Observe) -> Iterator[list[_Came]]:
+    def _practices(self, gateways: Sequence[Gateway], *, measure: bool, observe: Observe) -> Iterator[list[Came]]:
         """Read the gateways, and give each practice as soon as all that is asked of it has come and is judged. What
         the next reading is held against is kept at the end."""
         at = datetime.now(UTC)
@@ -92,13 +93,12 @@ class Auditor:
         judge = evaluate.Judge(fleet, self.policy.controls, at)
         memory = Memory(self.journal, fleet.gateways)
 
-        def judged(asked: Sequence[Gateway], observe: Observe) -> Iterator[list[_Came]]:
+        def judged(asked: Sequence[Gateway], observe: Observe) -> Iterator[list[Came]]:
             read = observe(self._reader.read(asked, sections), len(asked))
             for whole in self._together(asked, (_with_endpoints(one, carried) for one in read), memory, at):
-                found = judge.findings([one for one, _ in whole], {one.gateway: known for one, known in whole})
-                memory.note([one for one, _ in whole], found)
-                of = _by_gateway(found)
-                yield [(one, known, of[one.gateway]) for one, known in whole]
+                verdicts = judge.verdicts([one for one, _ in whole], {one.gateway: known for one, known in whole})
+                memory.note([one for one, _ in whole], verdicts)
+                yield [(one, known, verdicts[one.gateway]) for one, known in whole]
 
         yield from judged(gateways, observe)
         # Two rows may lead to one PC, and the first was judged before the other was read.
@@ -187,7 +187,7 @@ class Auditor:
             gateways=tuple(gateways),
             controls=self.policy.controls,
             evidence=tuple(kept.evidence[one.name] for one in known),
-            findings=kept.findings.ordered(one.name for one in known),
+            findings=Findings({one.name: (one.practice, kept.verdicts[one.name]) for one in known}),
             facts={one.name: kept.facts[one.name] for one in known},
             folder=self.fleet.folder,
             left_out={one.name: one.practice for one in self.fleet.known if one.name not in asked},
@@ -208,13 +208,6 @@ class Auditor:
 
 def _words(error: Exception) -> str:
     return foreign.readable(f"{type(error).__name__}: {error}")
-
-
-def _by_gateway(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    found: dict[str, list[Finding]] = {}
-    for one in findings:
-        found.setdefault(one.gateway, []).append(one)
-    return found
 
 
 def _with_endpoints(evidence: Evidence, carried: Mapping[str, Held]) -> Evidence:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from provisioner.model import Audit, Cause, Control, Finding, Impact, Role, Status
+from provisioner.model.audit import Verdict
 from provisioner.model.controls import CLOCK, IDENTITY, INTERNET, LOGGED_IN, ONE_ACTIVE, REACHABLE, RULE_BY_POLICY
 
 # What a gateway that could not be read is grouped by: its own words name it.
@@ -37,7 +38,7 @@ _MANY, _SHARE = 5, 0.3
 OPEN = (Status.FAILED, Status.UNKNOWN, Status.ERROR)
 
 
-def is_open(finding: Finding) -> bool:
+def is_open(finding: Finding | Verdict) -> bool:
     """Whether a finding leaves something to do. An unknown that a statement answers has no cause."""
     if finding.status is Status.UNKNOWN:
         return bool(finding.cause)

@@ -1,10 +1,9 @@
 """Policy x facts -> Findings, and what needs the whole practice. Pure."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from provisioner.audit import practice
@@ -19,11 +18,13 @@ from provisioner.model import (
     Fleet,
     Gateway,
     Impact,
+    Problem,
     Role,
     Statement,
     Status,
     Waiver,
 )
+from provisioner.model.audit import Verdict
 from provisioner.model.controls import ONLY_CONNECTOR, SWITCHED_OFF
 
 __all__ = ["causes", "evaluate", "is_open", "judge", "readiness", "ready"]
@@ -36,6 +37,9 @@ Said = TypeVar("Said", bound=Statement)
 # Of one that answers in any way it says nothing: that PC is on.
 ONE_CONNECTOR = "practice.one_connector"
 IN_ORDER = "gateway.in_order"
+
+# More than the controls have different verdicts in an estate, but for what each gateway measures by itself.
+_ALIKE = 4096
 
 # The units of a fact by the end of its name.
 _UNITS = {"_gb": " GB", "_days": " days", "_seconds": " seconds", "_size": " seconds"}
@@ -110,23 +114,76 @@ class Judge:
             practices.setdefault(gateway.practice, []).append(gateway)
         said, waived = _by_subject(fleet.statements), _by_subject(fleet.waivers)
         self._view = _View(at.date(), practices, said, waived, {}, frozenset())
+        self._alike = Alike(controls)
 
     def findings(self, evidence: Sequence[Evidence], facts: Mapping[str, Facts]) -> list[Finding]:
         """One finding for every control on every gateway that has evidence, in the order of both. `facts` are by
         gateway, as facts.derive gives them; a practice's gateways are judged together, or its others count as unread.
         """
+        found = self.verdicts(evidence, facts).items()
+        return [verdict.of(name, self._gateways[name].practice) for name, verdicts in found for verdict in verdicts]
+
+    def verdicts(self, evidence: Sequence[Evidence], facts: Mapping[str, Facts]) -> dict[str, tuple[Verdict, ...]]:
+        """The same but for whose they are, by gateway."""
         away = frozenset(one.gateway for one in evidence if one.error and one.error.absent)
-        view, found = replace(self._view, facts=facts, away=away), list[Finding]()
-        for one in evidence:
-            gateway = self._gateways[one.gateway]
-            if one.error and (off := view.off(gateway)):
-                words = f"It cannot be reached, as stated by {_who(off)}: {off.says}"
-                found += [_plain(gateway, control, Status.NOT_APPLICABLE, words) for control in self._controls]
-            elif one.error:
-                found += [_error(gateway, control, one, view) for control in self._controls]
-            else:
-                found += _of_gateway(gateway, self._controls, view)
-        return found
+        view = replace(self._view, facts=facts, away=away)
+        return {one.gateway: self._of_one(self._gateways[one.gateway], one, view) for one in evidence}
+
+    def _of_one(self, gateway: Gateway, one: Evidence, view: _View) -> tuple[Verdict, ...]:
+        if one.error is None:
+            return self._of_read(gateway, view)
+        if off := view.off(gateway):
+            words = f"It cannot be reached, as stated by {_who(off)}: {off.says}"
+            return tuple(self._alike.not_applicable(control.id, words) for control in self._controls)
+        message, cause = _unread(gateway, one.error, view)
+        return tuple(
+            _plain(control, Status.ERROR, message, actual="could not be read", cause=cause)
+            for control in self._controls
+        )
+
+    def _of_read(self, gateway: Gateway, view: _View) -> tuple[Verdict, ...]:
+        """What a gateway that was read comes to; what is judged by all the rest comes last and keeps its place."""
+        known = {**view.facts[gateway.name], **practice.facts_of(gateway, view.practices[gateway.practice], view.facts)}
+        found = {one.id: self._verdict(gateway, one, known, view) for one in self._controls if one.fact != IN_ORDER}
+        known[IN_ORDER] = practice.in_order(found.values(), self._alike.required, known["connector.runs"])
+        found |= {one.id: self._verdict(gateway, one, known, view) for one in self._controls if one.fact == IN_ORDER}
+        return tuple(found[control.id] for control in self._controls)
+
+    def _verdict(self, gateway: Gateway, control: Control, facts: Facts, view: _View) -> Verdict:
+        if why_not := _why_not_judged(gateway, control, facts):
+            return self._alike.not_applicable(control.id, why_not)
+        verdict = self._alike.judged(control, facts[control.fact], facts.get(control.shows))
+        if verdict.status is Status.UNKNOWN:
+            return _answered(verdict, _statement(gateway, control, view))
+        if verdict.status is Status.FAILED:
+            return _waived(verdict, gateway, view)
+        return verdict
+
+
+class Alike:
+    """What controls came to by facts that others had before: nearly all that thousands of gateways come to."""
+
+    def __init__(self, controls: Sequence[Control]) -> None:
+        self.required = _required(controls)
+        by_id = {control.id: control for control in controls}
+
+        # 1, 1.0 and True are one key otherwise, and not one value.
+        @lru_cache(maxsize=_ALIKE, typed=True)
+        def judged(id_: str, value: Any, reason: str, shown: Any) -> Verdict:
+            return judge(by_id[id_], Fact(value=value, reason=reason), Fact(value=shown))
+
+        @lru_cache(maxsize=_ALIKE)
+        def not_applicable(id_: str, why: str) -> Verdict:
+            return _plain(by_id[id_], Status.NOT_APPLICABLE, why)
+
+        self._judged, self.not_applicable = judged, not_applicable
+
+    def judged(self, control: Control, fact: Fact, shown: Fact | None) -> Verdict:
+        """As `judge`."""
+        try:
+            return self._judged(control.id, fact.value, fact.reason, shown.value if shown else None)
+        except TypeError:
+            return judge(control, fact, shown)  # problems are a list
 
 
 def evaluate(
@@ -140,28 +197,6 @@ def evaluate(
     return tuple(Judge(fleet, controls, at).findings(evidence, facts))
 
 
-def _of_gateway(gateway: Gateway, controls: Sequence[Control], view: _View) -> list[Finding]:
-    """A gateway's findings; what is judged by the other findings comes last and keeps its place."""
-    known = {**view.facts[gateway.name], **practice.facts_of(gateway, view.practices[gateway.practice], view.facts)}
-    last = [control for control in controls if control.fact == IN_ORDER]
-    found = {one.id: _finding(gateway, one, known, view) for one in controls if one.fact != IN_ORDER}
-    known[IN_ORDER] = practice.in_order(found.values(), controls, known["connector.runs"])
-    found |= {one.id: _finding(gateway, one, known, view) for one in last}
-    return [found[control.id] for control in controls]
-
-
-def _finding(gateway: Gateway, control: Control, facts: Facts, view: _View) -> Finding:
-    why_not = _why_not_judged(gateway, control, facts)
-    if why_not:
-        return _plain(gateway, control, Status.NOT_APPLICABLE, why_not)
-    finding = judge(gateway, control, facts[control.fact], facts.get(control.shows))
-    if finding.status is Status.UNKNOWN:
-        return _answered(finding, _statement(gateway, control, view))
-    if finding.status is Status.FAILED:
-        return _waived(finding, gateway, view)
-    return finding
-
-
 def _statement(gateway: Gateway, control: Control, view: _View) -> Statement | None:
     """The statement that answers what the gateway could not tell. What could not be told of several gateways of a
     practice takes one that speaks of the practice, or one for each."""
@@ -173,7 +208,7 @@ def _statement(gateway: Gateway, control: Control, view: _View) -> Statement | N
     return said[0] if said and all(said) else None
 
 
-def judge(gateway: Gateway, control: Control, fact: Fact, shown: Fact | None = None) -> Finding:
+def judge(control: Control, fact: Fact, shown: Fact | None = None) -> Verdict:
     """One control judged by one fact, without what people have said: passed, failed or unknown.
 
     `shown` is the fact that puts what was found into words.
@@ -183,13 +218,13 @@ def judge(gateway: Gateway, control: Control, fact: Fact, shown: Fact | None = N
         message = f"{control.title}: cannot be told, because {reason}."
         # What a reason has in brackets is this gateway's own, such as names.
         cause = f"{control.title}: {reason.partition(' (')[0]}."
-        return _plain(gateway, control, Status.UNKNOWN, message, actual="cannot be told", cause=cause)
+        return _plain(control, Status.UNKNOWN, message, actual="cannot be told", cause=cause)
     actual = _actual(control, fact, shown)
     if _passes(control, fact.value):
-        return _plain(gateway, control, Status.PASSED, f"{control.title}: {actual}.", actual=actual, value=fact.value)
+        return _plain(control, Status.PASSED, f"{control.title}: {actual}.", actual=actual, value=fact.value)
     sentence = control.failed.replace("{actual}", actual)
     detail = "" if "{actual}" in control.failed else f" Found: {actual}; wanted: {control.wants}."
-    return _plain(gateway, control, Status.FAILED, sentence + detail, actual=actual, cause=sentence, value=fact.value)
+    return _plain(control, Status.FAILED, sentence + detail, actual=actual, cause=sentence, value=fact.value)
 
 
 def _passes(control: Control, value: Any) -> bool:
@@ -225,36 +260,17 @@ def _unit(fact: str) -> str:
 
 
 def _plain(
-    gateway: Gateway,
-    control: Control,
-    status: Status,
-    message: str,
-    *,
-    actual: str = "",
-    cause: str = "",
-    value: Any = None,
-) -> Finding:
-    # Thousands of gateways say the same: interned it is held once.
-    return Finding(
-        gateway=gateway.name,
-        practice=gateway.practice,
-        control=control.id,
-        status=status,
-        expected=control.wants,
-        actual=sys.intern(actual),
-        message=sys.intern(message),
-        cause=sys.intern(cause),
-        value=value,
-    )
+    control: Control, status: Status, message: str, *, actual: str = "", cause: str = "", value: Any = None
+) -> Verdict:
+    return Verdict(control.id, status, control.wants, actual, message, cause, value)
 
 
-def _error(gateway: Gateway, control: Control, evidence: Evidence, view: _View) -> Finding:
-    assert evidence.error
-    error = evidence.error
+def _unread(gateway: Gateway, error: Problem, view: _View) -> tuple[str, str]:
+    """Message and cause of all findings of a gateway that could not be read."""
     cause = ERRORS.get(error.kind, f"The gateway could not be read: {error.kind}.")
     stated = view.statement(gateway, SWITCHED_OFF)
     against = f" {stated.by} stated that it is switched off; what came back does not bear that out." if stated else ""
-    return _plain(gateway, control, Status.ERROR, str(error) + against, actual="could not be read", cause=cause)
+    return str(error) + against, cause
 
 
 def _why_not_judged(gateway: Gateway, control: Control, facts: Facts) -> str:
@@ -268,24 +284,24 @@ def _why_not_judged(gateway: Gateway, control: Control, facts: Facts) -> str:
     return ""
 
 
-def _answered(finding: Finding, statement: Statement | None) -> Finding:
+def _answered(verdict: Verdict, statement: Statement | None) -> Verdict:
     if statement is None:
-        return finding
-    message = f"{finding.message} Stated by {_who(statement)}: {statement.says}"
-    return replace(finding, actual=f"stated: {statement.says}", message=message, cause="")
+        return verdict
+    message = f"{verdict.message} Stated by {_who(statement)}: {statement.says}"
+    return verdict._replace(actual=f"stated: {statement.says}", message=message, cause="")
 
 
-def _waived(finding: Finding, gateway: Gateway, view: _View) -> Finding:
-    if waiver := view.waiver(gateway, finding.control, stands=True):
-        message = f"{finding.message} Accepted by {_who(waiver)}: {waiver.says}"
-        return replace(finding, status=Status.WAIVED, message=message, cause="")
-    if ended := view.waiver(gateway, finding.control, stands=False):
+def _waived(verdict: Verdict, gateway: Gateway, view: _View) -> Verdict:
+    if waiver := view.waiver(gateway, verdict.control, stands=True):
+        message = f"{verdict.message} Accepted by {_who(waiver)}: {waiver.says}"
+        return verdict._replace(status=Status.WAIVED, message=message, cause="")
+    if ended := view.waiver(gateway, verdict.control, stands=False):
         when = f"ended on {ended.until}" if ended.until < view.day else f"begins on {ended.on}"
-        return replace(finding, message=f"{finding.message} The waiver of {ended.by} {when} and is not applied.")
-    if statement := view.statement(gateway, finding.control):
+        return verdict._replace(message=f"{verdict.message} The waiver of {ended.by} {when} and is not applied.")
+    if statement := view.statement(gateway, verdict.control):
         words = "does not change this, because the gateway itself shows otherwise"
-        return replace(finding, message=f"{finding.message} What {statement.by} stated {words}.")
-    return finding
+        return verdict._replace(message=f"{verdict.message} What {statement.by} stated {words}.")
+    return verdict
 
 
 def _who(said: Statement) -> str:
@@ -313,7 +329,7 @@ def readiness(audit: Audit) -> dict[str, bool]:
     required = _required(audit.controls)
     return {
         one.gateway: one.error is None
-        and bool(audit.answers(one.gateway)[1])
+        and bool(audit.verdicts(one.gateway)[1])
         and _nothing_open(audit.some(one.gateway, *OPEN), required)
         for one in audit.evidence
     }

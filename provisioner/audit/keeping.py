@@ -1,14 +1,14 @@
 """What an audit keeps of gateways while it reads others: little of each, for there are thousands."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from provisioner.audit import evaluate
 from provisioner.audit.claims import Claims
 from provisioner.journal import Journal
 from provisioner.journal.known import Held, held
-from provisioner.model import Evidence, Fact, Finding, Gateway, Status, packed
-from provisioner.model.audit import Findings
+from provisioner.model import Evidence, Fact, Gateway, Status, packed
+from provisioner.model.audit import Verdict
 from provisioner.model.controls import IDENTITY
 
 # A named person's waiver accepts another PC in the old one's place, and a statement one that cannot be told from it:
@@ -16,25 +16,26 @@ from provisioner.model.controls import IDENTITY
 _ACCEPTED = (Status.PASSED, Status.WAIVED, Status.UNKNOWN)
 IDENTITY_KEYS = ("computer_name", "serial", "machine_guid")
 
+# A gateway's reading, the facts that are known by it, and what each control came to.
+Came = tuple[Evidence, Mapping[str, Fact], tuple[Verdict, ...]]
+
 
 class Kept:
     """Gateways as they came, by name, their large parts packed."""
 
-    def __init__(self, practices: Iterable[Iterable[tuple[Evidence, Mapping[str, Fact], Sequence[Finding]]]]) -> None:
+    def __init__(self, practices: Iterable[Iterable[Came]]) -> None:
         self.evidence: dict[str, Evidence] = {}
         self.facts: dict[str, Mapping[str, Fact]] = {}
-        self.findings = Findings()
+        self.verdicts: dict[str, tuple[Verdict, ...]] = {}
         common = b""
         for practice in practices:
-            for one, known, found in practice:
+            for one, known, verdicts in practice:
                 document = packed.document(one, known)
                 if not (common or one.error):
                     common = packed.common(document)
                 small = packed.apart(one, packed.pack(document, common), common)
-                if one.gateway in self.evidence:
-                    self.findings.forget(one.gateway)
                 self.evidence[one.gateway], self.facts[one.gateway] = small
-                self.findings.add(found)
+                self.verdicts[one.gateway] = verdicts
 
 
 class Memory:
@@ -49,25 +50,21 @@ class Memory:
         self._new: dict[str, dict[str, str]] = {}
         self._measured: dict[str, tuple[datetime, Held]] = {}
 
-    def note(self, evidence: Iterable[Evidence], findings: Iterable[Finding]) -> None:
-        """Note what these gateways said, if their findings let it count."""
-        right = {
-            one.gateway
-            for one in findings
-            if one.control == IDENTITY and one.status in _ACCEPTED and not evaluate.is_open(one)
-        }
+    def note(self, evidence: Iterable[Evidence], verdicts: Mapping[str, Iterable[Verdict]]) -> None:
+        """Note what these gateways said, if what they came to lets it count."""
         for one in evidence:
-            seen = self.seen.get(one.gateway, {})
+            right, seen = any(map(_is_right, verdicts[one.gateway])), self.seen.get(one.gateway, {})
+            # What was right when it was read first may not be, once another row's PC was read.
+            self._new.pop(one.gateway, None)
+            self._measured.pop(one.gateway, None)
             if "identity" in one.sections:
                 identity = {key: str(one.sections["identity"][key] or "") for key in IDENTITY_KEYS}
-                # What was right when it was read first may not be, once another row's PC was read.
-                self._new.pop(one.gateway, None)
-                if one.gateway in right and seen != identity:
+                if right and seen != identity:
                     self._new[one.gateway] = seen = identity
                 claim = identity if self.claims.claims(one.gateway) else {}
                 if claim != self._claimed.get(one.gateway, seen):
                     self._claims[one.gateway] = claim
-            if one.gateway in right and "endpoints" in one.sections:
+            if right and "endpoints" in one.sections:
                 self._measured[one.gateway] = (one.taken_at, held(one.sections["endpoints"]))
 
     def keep(self) -> None:
@@ -75,3 +72,8 @@ class Memory:
         self._journal.see(self._new, datetime.now(UTC))
         self._journal.see(self._claims, datetime.now(UTC), "claim")
         self._journal.keep_endpoints(self._measured)
+
+
+def _is_right(verdict: Verdict) -> bool:
+    """Whether it says that the PC is the one that it should be."""
+    return verdict.control == IDENTITY and verdict.status in _ACCEPTED and not evaluate.is_open(verdict)

@@ -1,9 +1,10 @@
 """What is judged over all gateways of a practice, or over all findings of a gateway."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from provisioner.audit.facts import OK
-from provisioner.model import Control, Fact, Finding, Gateway, Impact, Role, Status
+from provisioner.model import Fact, Gateway, Role, Status
+from provisioner.model.audit import Verdict
 
 Facts = Mapping[str, Fact]
 
@@ -56,12 +57,10 @@ def _runs(gateway: Gateway, facts: Mapping[str, Facts]) -> bool | None:
     return None if runs is False and same and same.value != OK else runs
 
 
-def in_order(findings: Iterable[Finding], controls: Sequence[Control], runs: Fact) -> Fact:
-    """Whether the Connector runs only where nothing required fails: "ok", or the controls that fail."""
-    required = {control.id for control in controls if control.impact is Impact.REQUIRED}
-    failing = [
-        finding.control for finding in findings if finding.control in required and finding.status is Status.FAILED
-    ]
+def in_order(found: Iterable[Verdict], required: Collection[str], runs: Fact) -> Fact:
+    """Whether the Connector runs only where nothing required fails: "ok", or the controls that fail. `required` are
+    those that are."""
+    failing = [verdict.control for verdict in found if verdict.status is Status.FAILED and verdict.control in required]
     if not failing or runs.value is False:
         return Fact(value=OK)
     return Fact(value=failing) if runs.value else Fact(value=None, reason=runs.reason)

@@ -4,6 +4,8 @@ pydantic is loaded here, when something is first read or written: with what it i
 `--help`, or one that asks the journal for a list, wants none of it.
 """
 
+import json
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -44,6 +46,18 @@ def written(of: type[T], value: T) -> bytes:
     """One of that type as JSON."""
     found: bytes = _adapter(of).dump_json(value)
     return found
+
+
+def compact(value: Any, other: Callable[[Any], Any]) -> bytes:
+    """Plain data as JSON in few bytes, a quarter of the work that it is to Python's own; `other` makes plain what is of
+    another type."""
+    from pydantic_core import PydanticSerializationError, to_json
+
+    try:
+        return to_json(value, inf_nan_mode="constants", fallback=other)
+    except PydanticSerializationError:
+        # What has a lone surrogate in it cannot be UTF-8, but escaped.
+        return json.dumps(value, separators=(",", ":"), default=other).encode()
 
 
 def _adapter(of: type[Any]) -> Any:

@@ -5,16 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from itertools import groupby
 from operator import attrgetter, eq
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from provisioner.model.evidence import Evidence, Fact
 from provisioner.model.fleet import Gateway
 
 
 class Status(StrEnum):
-    """A finding's answer. `unknown` is an answer that the gateway cannot give; `error`: it could not be read."""
+    """A finding's verdict. `unknown` is a verdict that the gateway cannot give; `error`: it could not be read."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -77,45 +76,48 @@ class Finding:
     value: Any = None
 
 
-# A finding but for whose it is: control, status, expected, actual, message, cause, value.
-Answer = tuple[str, Status, str, str, str, str, Any]
+class Verdict(NamedTuple):
+    """A finding but for whose it is."""
+
+    control: str
+    status: Status
+    expected: str
+    actual: str
+    message: str
+    cause: str = ""
+    value: Any = None
+
+    def of(self, gateway: str, practice: str) -> Finding:
+        """That gateway's finding."""
+        control, status, expected, actual, message, cause, value = self
+        return Finding(
+            gateway=gateway, practice=practice, control=control, status=status, expected=expected, actual=actual,
+            message=message, cause=cause, value=value,
+        )  # fmt: skip
 
 
 class Findings(Sequence[Finding]):
     """Findings, those of a gateway together, each made when it is asked for.
 
-    Nearly all that a gateway is found to be others are too, and is held once: an audit of thousands has a hundred
-    thousand findings. To make each anew takes two microseconds: who wants those of some statuses only says so.
+    Nearly all that a gateway is found to be others are too: an audit of thousands has a hundred thousand findings, and
+    of each its verdict is held, which they share. To make each anew takes two microseconds: who wants those of some
+    statuses only says so.
     """
 
-    __slots__ = ("_alike", "_last", "_of")
+    __slots__ = ("_last", "_of")
 
-    def __init__(self, found: Iterable[Finding] = ()) -> None:
-        self._of: dict[str, tuple[str, tuple[Answer, ...]]] = {}
-        self._alike: dict[tuple[type, Answer], Answer] = {}
+    def __init__(self, of: Mapping[str, tuple[str, tuple[Verdict, ...]]]) -> None:
+        """`of`: by gateway its practice and what each control came to, in the order of the policy."""
+        self._of = of
         self._last: tuple[str, tuple[Finding, ...]] = ("", ())
-        self.add(found)
-
-    def add(self, found: Iterable[Finding]) -> None:
-        """These as well."""
-        for gateway, findings in groupby(found, _GATEWAY):
-            its = list(findings)
-            _, before = self._of.get(gateway, ("", ()))
-            self._of[gateway] = (its[0].practice, (*before, *map(self._answer, its)))
-        self._last = ("", ())
-
-    def forget(self, gateway: str) -> None:
-        """That gateway's no more."""
-        self._of.pop(gateway, None)
-        self._last = ("", ())
 
     def of(self, gateway: str) -> tuple[Finding, ...]:
         """One gateway's, in the order of the policy."""
         # Whoever asks for one mostly asks again for the same.
         last, made = self._last
         if last != gateway:
-            practice, answers = self._of.get(gateway, ("", ()))
-            made = tuple(_finding(gateway, practice, answer) for answer in answers)
+            practice, verdicts = self.verdicts(gateway)
+            made = tuple(verdict.of(gateway, practice) for verdict in verdicts)
             self._last = (gateway, made)
         return made
 
@@ -126,31 +128,25 @@ class Findings(Sequence[Finding]):
 
     def some(self, gateway: str, statuses: Container[Status]) -> tuple[Finding, ...]:
         """One gateway's with these statuses."""
-        practice, answers = self._of.get(gateway, ("", ()))
-        return tuple(_finding(gateway, practice, answer) for answer in answers if answer[1] in statuses)
+        practice, verdicts = self.verdicts(gateway)
+        return tuple(verdict.of(gateway, practice) for verdict in verdicts if verdict.status in statuses)
 
-    def answers(self, gateway: str) -> tuple[str, tuple[Answer, ...]]:
+    def verdicts(self, gateway: str) -> tuple[str, tuple[Verdict, ...]]:
         """The gateway's practice, and its findings but for whose they are; "" and none where it has none."""
         return self._of.get(gateway, ("", ()))
 
     def came_to(self, control: str) -> dict[str, Status]:
         """What that control came to, by gateway."""
-        every = ((gateway, answer) for gateway, (_, answers) in self._of.items() for answer in answers)
-        return {gateway: answer[1] for gateway, answer in every if answer[0] == control}
-
-    def ordered(self, gateways: Iterable[str]) -> "Findings":
-        """Those of these gateways, in this order."""
-        new = Findings()
-        new._alike, new._of = self._alike, {name: self._of[name] for name in gateways if name in self._of}
-        return new
+        every = ((gateway, verdict) for gateway, (_, verdicts) in self._of.items() for verdict in verdicts)
+        return {gateway: verdict.status for gateway, verdict in every if verdict.control == control}
 
     def __iter__(self) -> Iterator[Finding]:
-        for gateway, (practice, answers) in self._of.items():
-            for answer in answers:
-                yield _finding(gateway, practice, answer)
+        for gateway, (practice, verdicts) in self._of.items():
+            for verdict in verdicts:
+                yield verdict.of(gateway, practice)
 
     def __len__(self) -> int:
-        return sum(len(answers) for _, answers in self._of.values())
+        return sum(len(verdicts) for _, verdicts in self._of.values())
 
     @overload
     def __getitem__(self, at: int) -> Finding: ...
@@ -165,25 +161,8 @@ class Findings(Sequence[Finding]):
     def __repr__(self) -> str:
         return f"Findings({list(self)!r})"
 
-    def _answer(self, finding: Finding) -> Answer:
-        answer = _ANSWER(finding)
-        try:
-            # 1, 1.0 and True are one key, and not one value.
-            return self._alike.setdefault((type(finding.value), answer), answer)
-        except TypeError:
-            return answer  # a value that is a list
 
-
-_GATEWAY = attrgetter("gateway")
-_ANSWER = attrgetter("control", "status", "expected", "actual", "message", "cause", "value")
-
-
-def _finding(gateway: str, practice: str, answer: Answer) -> Finding:
-    control, status, expected, actual, message, cause, value = answer
-    return Finding(
-        gateway=gateway, practice=practice, control=control, status=status, expected=expected, actual=actual,
-        message=message, cause=cause, value=value,
-    )  # fmt: skip
+_OF_FINDING = attrgetter(*Verdict._fields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,9 +234,9 @@ class Audit:
             return self.findings.came_to(control)
         return {finding.gateway: finding.status for finding in self.findings if finding.control == control}
 
-    def answers(self, gateway: str) -> tuple[str, Sequence[Answer]]:
+    def verdicts(self, gateway: str) -> tuple[str, Sequence[Verdict]]:
         """That gateway's practice, and its findings but for whose they are; "" and none where it has none."""
         if isinstance(self.findings, Findings):
-            return self.findings.answers(gateway)
+            return self.findings.verdicts(gateway)
         found = self.of(gateway)
-        return found[0].practice if found else "", [*map(_ANSWER, found)]
+        return found[0].practice if found else "", [Verdict(*_OF_FINDING(one)) for one in found]

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from provisioner.model import adapters
 from provisioner.model.evidence import Evidence, Fact
 
 # How far back deflate looks.
 _WINDOW = 32 * 1024
+# A level of deflate's that looks less for what is shorter: two thirds of the work, and a seventh more bytes.
+QUICKLY = 3
 
 
 # Known by itself: one is asked for by the same gateway again and again, and comparing its bytes would cost.
@@ -65,9 +68,9 @@ def pack(document: Mapping[str, Any], common: bytes = b"") -> bytes:
     return squeeze(text(document), common)
 
 
-def squeeze(text: bytes, common: bytes = b"") -> bytes:
-    """A text as few bytes."""
-    by = zlib.compressobj(zdict=common) if common else zlib.compressobj()
+def squeeze(text: bytes, common: bytes = b"", level: int = zlib.Z_DEFAULT_COMPRESSION) -> bytes:
+    """A text as few bytes, at that level of deflate's."""
+    by = zlib.compressobj(level, zdict=common) if common else zlib.compressobj(level)
     return by.compress(text) + by.flush()
 
 
@@ -96,7 +99,7 @@ def unpack(body: bytes, common: Common = b"") -> Mapping[str, Any]:
 
 def text(document: Mapping[str, Any]) -> bytes:
     """A document as JSON."""
-    return json.dumps(document, separators=(",", ":"), default=_plain).encode()
+    return adapters.compact(document, dict)
 
 
 def common(document: Mapping[str, Any]) -> bytes:
@@ -131,11 +134,3 @@ def apart(evidence: Evidence, body: bytes, common: Common) -> tuple[Evidence, Ma
         section_seconds=Packed(body, common, "seconds"),
     )
     return small, PackedFacts(body, common, "facts")
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=str)
-    raise TypeError(f"a {type(value).__name__} is no JSON")

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -88,28 +88,29 @@ def make(
         roles={made[0].gateway: index.rows[made[0].gateway].role for made in steps},
         waves=_waves(steps, fleet.settings.rollout.waves),
         budget=budget_of(fleet),
-        # A PC that is not the one it should be comes first: all else that is said of it is about another PC.
-        gaps=tuple(sorted(gaps, key=lambda lack: lack.control != IDENTITY)),
+        gaps=tuple(sorted(gaps, key=_not_identity)),
     )
+
+
+def _not_identity(lack: Gap) -> bool:
+    """A PC that is not the one it should be comes first: all else that is said of it is about another PC."""
+    return lack.control != IDENTITY
 
 
 def not_planned(audit: Audit, fleet: Fleet, at: datetime) -> dict[tuple[str, str], Gap]:
     """What failed and has a remedy, but would not be done by a plan made now; why, by gateway and control."""
-    made = make(audit, fleet, at=at, plan_id="none")
-    done = {(step.gateway, step.remedy) for step in made.steps}
-    done |= {(step.gateway, control) for step in made.steps for control in step.because}
-    why = {(lack.gateway, lack.control): lack for lack in made.gaps}
-    first: dict[str, Gap] = {}
-    for lack in made.gaps:
-        first.setdefault(lack.gateway, lack)
+    index, asked = of_audit(audit, fleet, at, {}), frozenset(offered.order())
     remedies = {control.id: control.remedy for control in audit.controls}
-    open_ = [finding for finding in audit.that_are(Status.FAILED) if remedies[finding.control]]
-    return {
-        (finding.gateway, finding.control): why_not
-        for finding in open_
-        if not {(finding.gateway, finding.control), (finding.gateway, remedies[finding.control])} & done
-        and (why_not := why.get((finding.gateway, finding.control)) or first.get(finding.gateway))
-    }
+    found: dict[tuple[str, str], Gap] = {}
+    for gateway in audit.gateways:
+        due, gaps = _due(index, gateway, asked)
+        done = {one.remedy.name for one in due} | {finding.control for one in due for finding in one.findings}
+        why, first = {lack.control: lack for lack in gaps}, min(gaps, key=_not_identity, default=None)
+        for finding in audit.some(gateway.name, Status.FAILED):
+            remedy = remedies[finding.control]
+            if remedy and not {finding.control, remedy} & done and (lack := why.get(finding.control) or first):
+                found[gateway.name, finding.control] = lack
+    return found
 
 
 def budget_of(fleet: Fleet) -> Budget:
@@ -136,8 +137,23 @@ def _refuse_unknown(asked: frozenset[str]) -> None:
         raise InputError(f"there is no remedy {name!r}.", hint)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Due:
+    """A remedy that is due on a gateway: for these findings, told of that program."""
+
+    remedy: Remedy
+    findings: Sequence[Finding]
+    program: str
+
+
 def _of_gateway(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> tuple[list[Step], list[Gap]]:
     """One gateway's steps, in the order in which they are done, and its gaps."""
+    due, gaps = _due(index, gateway, asked)
+    return [_step(index, index.rows[gateway.name], one) for one in due], gaps
+
+
+def _due(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> tuple[list[_Due], list[Gap]]:
+    """What is to be done on one gateway, in that order, and its gaps."""
     if gateway.role is Role.CANDIDATE:
         return [], []
     findings = index.audit.some(gateway.name, *OPEN)
@@ -155,7 +171,9 @@ def _of_gateway(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> t
         required = index.controls[finding.control].impact is Impact.REQUIRED
         if required and _remedy(index, gateway, finding) not in mended:
             gaps.append(left_to_owner(index, gateway, finding))
-    if gateway.role is Role.RETIRED and mended and (why := removal_barred(index, gateway)):
+    if not mended:
+        return [], gaps  # before what is read again for it: its reading is packed
+    if gateway.role is Role.RETIRED and (why := removal_barred(index, gateway)):
         return [], [why, *gaps]
     if service := going(index.evidence[gateway.name]):
         for remedy in [
@@ -165,20 +183,18 @@ def _of_gateway(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> t
     if START in mended and START in asked and (why := start_barred(index, gateway, mended, asked, open_)):
         del mended[START]
         gaps.append(why)
-    steps, lacking = _steps(
-        index, gateway, {remedy: findings for remedy, findings in mended.items() if remedy in asked}
-    )
-    return steps, [*gaps, *lacking]
+    due, lacking = _able(index, gateway, {remedy: findings for remedy, findings in mended.items() if remedy in asked})
+    return due, [*gaps, *lacking]
 
 
-def _steps(index: AuditIndex, gateway: Gateway, mended: Mapping[str, list[Finding]]) -> tuple[list[Step], list[Gap]]:
-    """A gateway's steps from what each remedy mends, and what cannot be set yet because something is not known."""
+def _able(index: AuditIndex, gateway: Gateway, mended: Mapping[str, list[Finding]]) -> tuple[list[_Due], list[Gap]]:
+    """What can be done of what each remedy mends, and what cannot be set yet because something is not known."""
     row, retired = index.rows[gateway.name], gateway.role is Role.RETIRED
     program = _program(index, gateway, mended.keys())
     order = offered.removal() if retired else offered.order()
     # What is not done to a gateway of that role is said, never passed over.
     others = sorted(mended.keys() - set(order))
-    steps, gaps = list[Step](), [left_to_owner(index, row, finding) for name in others for finding in mended[name]]
+    due, gaps = list[_Due](), [left_to_owner(index, row, finding) for name in others for finding in mended[name]]
     for remedy in (offered.known()[name] for name in order if name in mended):
         findings = mended[remedy.name]
         if remedy.told_of_program and not retired and program.one == "":
@@ -187,9 +203,8 @@ def _steps(index: AuditIndex, gateway: Gateway, mended: Mapping[str, list[Findin
         lacks = [remedy.lacks(index.fleet.settings, row, finding.control) for finding in findings]
         gaps.extend(asked_of_vendor(row, finding, lack) for finding, lack in zip(findings, lacks, strict=True) if lack)
         if able := [finding for finding, lack in zip(findings, lacks, strict=True) if not lack]:
-            values = offered.values(index.fleet, row, remedy.name, "" if retired else program.one)[1]
-            steps.append(_step(index, row, remedy, values, able))
-    return steps, gaps
+            due.append(_Due(remedy=remedy, findings=able, program="" if retired else program.one))
+    return due, gaps
 
 
 def _program(index: AuditIndex, gateway: Gateway, remedies: Collection[str]) -> Programs:
@@ -222,10 +237,9 @@ def _remedy(index: AuditIndex, gateway: Gateway, finding: Finding) -> str:
     return index.controls[finding.control].remedy
 
 
-def _step(
-    index: AuditIndex, row: Gateway, remedy: Remedy, values: Mapping[str, Any], findings: Sequence[Finding]
-) -> Step:
-    controls = tuple(finding.control for finding in findings)
+def _step(index: AuditIndex, row: Gateway, due: _Due) -> Step:
+    remedy, controls = due.remedy, tuple(finding.control for finding in due.findings)
+    values = offered.values(index.fleet, row, remedy.name, due.program)[1]
     removes, starts = row.role is Role.RETIRED, remedy.name == START
     size = 0 if removes or starts else _bytes(values)
     # What was measured is how long it takes to bring something.
@@ -236,10 +250,10 @@ def _step(
         proves=controls,
         needs=before_start(index.audit.controls) if starts else (),
         keeps=(RUNNING,) if index.running.get(row.name) is Status.PASSED else (),
-        fingerprint=fingerprint(findings),
+        fingerprint=fingerprint(due.findings),
         changes=tuple(
             Change(what=index.controls[finding.control].title, before=finding.actual, after=finding.expected)
-            for finding in findings
+            for finding in due.findings
         ),
         seconds=seconds + size * 8 / index.fleet.settings.rollout.line_speed,
         size=size,

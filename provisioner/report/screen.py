@@ -271,7 +271,7 @@ def _gateways(shown: View, rows: Sequence[_Listed], width: int, most: int, whole
 
 
 def _advice(machine: Machine) -> str:
-    ids = [row.control.id for row in machine.rows if row.kind is Kind.ADVICE]
+    ids = [row.control.id for row in machine.open if row.kind is Kind.ADVICE]
     return f"; advice: {', '.join(ids)}" if ids else ""
 
 

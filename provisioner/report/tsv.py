@@ -26,7 +26,7 @@ def audit(shown: View) -> Iterator[str]:
 
 
 def _cells(machine: Machine) -> tuple[str, ...]:
-    gateway, kinds = machine.gateway, Counter(row.kind for row in machine.rows)
+    gateway, kinds = machine.gateway, Counter(row.kind for row in machine.open)
     error = machine.evidence.error if machine.evidence and machine.state is State.UNREAD else None
     remedies = dict.fromkeys(row.control.remedy for row in machine.missing.get(PLAN, ()))
     others = "; ".join(

@@ -1,7 +1,7 @@
 """What the page and the terminal show of an audit: the findings of each gateway in the order of their weight."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -69,6 +69,9 @@ _KINDS_OF = {
     Status.NOT_APPLICABLE: Kind.NOT_APPLICABLE,
 }
 _WEIGHT = {kind: weight for weight, kind in enumerate(Kind)}
+_EVERY = tuple(Status)
+# Only what has these can leave something to mend, to answer or to know.
+_LEAVE = (Status.FAILED, Status.UNKNOWN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,12 +105,13 @@ class FindingRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """One gateway as it is shown."""
+    """One gateway as it is shown. `rows_of` makes rows, the heaviest first, of its findings with these statuses: of 44
+    a line that is read at a glance tells a few."""
 
     gateway: Gateway
     state: State
-    rows: tuple[FindingRow, ...]
     evidence: Evidence | None
+    rows_of: Callable[[Collection[Status]], tuple[FindingRow, ...]]
 
     @property
     def standing(self) -> str:
@@ -116,19 +120,24 @@ class Machine:
         return "retired, something is left" if left else STATES[self.state]
 
     @cached_property
+    def rows(self) -> tuple[FindingRow, ...]:
+        """All that was found of it."""
+        return self.rows_of(_EVERY)
+
+    @cached_property
     def open(self) -> tuple[FindingRow, ...]:
         """What somebody should mend, answer or at least know."""
-        return tuple(row for row in self.rows if row.kind in (Kind.BAD, Kind.ASK, Kind.ADVICE))
+        return tuple(row for row in self.rows_of(_LEAVE) if row.kind in (Kind.BAD, Kind.ASK, Kind.ADVICE))
 
     @cached_property
     def settled(self) -> tuple[FindingRow, ...]:
         """What asks nothing of anybody."""
         return tuple(row for row in self.rows if row.kind not in (Kind.BAD, Kind.ASK, Kind.ADVICE, Kind.ERROR))
 
-    @property
+    @cached_property
     def missing(self) -> Mapping[str, tuple[FindingRow, ...]]:
         """What keeps it from being ready, by whose job it is."""
-        return by_whose(row for row in self.rows if row.blocks)
+        return by_whose(row for row in self.open if row.blocks)
 
 
 class Machines(Sequence[Machine]):
@@ -249,9 +258,13 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
         return _state(gateway, ready.get(gateway.name, False))
 
     def made(gateway: Gateway) -> Machine:
-        facts = audit.facts.get(gateway.name, {})
-        rows = sorted((row(one, facts) for one in audit.of(gateway.name)), key=lambda row: _WEIGHT[row.kind])
-        return Machine(gateway=gateway, state=state(gateway), rows=tuple(rows), evidence=evidence.get(gateway.name))
+        name = gateway.name
+
+        def rows_of(statuses: Collection[Status]) -> tuple[FindingRow, ...]:
+            facts = audit.facts.get(name, {})
+            return tuple(sorted((row(one, facts) for one in audit.some(name, *statuses)), key=_weight))
+
+        return Machine(gateway=gateway, state=state(gateway), evidence=evidence.get(name), rows_of=rows_of)
 
     gateways = [gateway for gateway in audit.gateways if practice in ("", gateway.practice)]
     return View(
@@ -261,6 +274,10 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
         causes=tuple(causes),
         part=part(audit, practice),
     )
+
+
+def _weight(row: FindingRow) -> int:
+    return _WEIGHT[row.kind]
 
 
 def _kind(finding: Finding, control: Control, unanswered: bool) -> Kind:

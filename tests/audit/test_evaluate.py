@@ -1,5 +1,6 @@
 """Facts and what people say in, findings out."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -267,13 +268,41 @@ def test_a_waiver_covers_no_pass_and_no_unknown() -> None:
     ],
 )
 def test_operators(operator: str, operand: Any, value: Any, passes: bool) -> None:
-    finding = evaluate.judge(gateway("GW1"), control(operator, operand), Fact(value=value))
+    finding = evaluate.judge(control(operator, operand), Fact(value=value))
     assert (finding.status is Status.PASSED) is passes and finding.value == value
+
+
+@pytest.mark.parametrize("values", list(itertools.permutations([1, True, 1.0, "1"])))
+def test_values_that_are_equal_are_not_taken_for_one(values: tuple[Any, ...]) -> None:
+    one = control("one_of", values)
+    alike = evaluate.Alike([one])
+    found = [alike.judged(one, Fact(value=value), None) for value in values]
+    assert [(type(verdict.value), verdict.actual) for verdict in found] == [
+        (type(value), "yes" if value is True else "1") for value in values
+    ]
+
+
+@pytest.mark.parametrize("value", ["1", ["problem"], None])
+def test_what_was_judged_before_is_judged_alike(value: Any) -> None:
+    one = control("is", "ok")
+    alike, shown = evaluate.Alike([one]), Fact(value="a PC")
+    assert [alike.judged(one, Fact(value=value, reason="why"), shown) for _ in range(2)] == [
+        evaluate.judge(one, Fact(value=value, reason="why"), shown)
+    ] * 2
+    assert alike.judged(one, Fact(value=value, reason="another"), None) == evaluate.judge(
+        one, Fact(value=value, reason="another")
+    )
+
+
+def test_what_is_alike_is_held_once() -> None:
+    one = control("is", "ok")
+    alike = evaluate.Alike([one])
+    assert alike.judged(one, Fact(value="".join(["a", "b"])), None) is alike.judged(one, Fact(value="ab"), None)
 
 
 def test_text_from_a_gateway_is_never_a_template() -> None:
     hostile = "{actual} {0} %s <script>"
-    finding = evaluate.judge(gateway("GW1"), control("is", "ok"), Fact(value=[hostile]))
+    finding = evaluate.judge(control("is", "ok"), Fact(value=[hostile]))
     assert finding.message == f"F: {hostile}."
 
 

@@ -21,6 +21,17 @@ def test_a_document_comes_back(document: dict[str, object], other: dict[str, obj
         assert document == packed.Packed(body, common, "part")
 
 
+@pytest.mark.parametrize("text", ["a\ud800z", "\N{BLACK HEART SUIT}", "\0", "\u2028"])
+def test_any_text_comes_back(text: str) -> None:
+    document = {text: [text, (text, 1.0)]}
+    assert dict(packed.Packed(packed.pack({"part": document}), b"", "part")) == {text: [text, [text, 1.0]]}
+
+
+def test_what_is_packed_within_what_is_packed_comes_back() -> None:
+    inner = packed.Packed(packed.pack({"part": {"a": 1}}), b"", "part")
+    assert packed.unpack(packed.pack({"inner": inner})) == {"inner": {"a": 1}}
+
+
 def test_what_is_like_another_takes_little_room() -> None:
     one = {str(at): f"the fact number {at}" for at in range(300)}
     assert len(packed.pack({**one, "7": "another"}, packed.common(one))) < 0.1 * len(packed.pack(one))
