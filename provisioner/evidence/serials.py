@@ -4,6 +4,7 @@ Whatever a maker left in place of a number stands on every PC of a series: such 
 """
 
 import re
+from itertools import pairwise
 
 # What stands there in place of a serial number, as the lists of inventory programs and of boot firmware have it.
 FILLERS = frozenset(
@@ -12,10 +13,15 @@ FILLERS = frozenset(
         "not applicable", "not available", "not specified", "not set", "o.e.m.", "oem", "serial", "serial number",
         "system serial number", "chassis serial number", "base board serial number", "board serial number",
         "to be filled by o.e.m.", "to be filled by oem", "tbd by oem", "type2 - board serial number",
+        "65535", "2147483647", "4294967295", "deadbeef",
     }
 )  # fmt: skip
-# The field's own name or a filler's words, with something after it.
-_WORDS = re.compile(r"serial|default|filled|unknown|invalid|sample|chassis|type\d|o\.e\.m|\b(oem|none|empty)")
+# The field's own name or a filler's words, with something after it; a number of the firmware's own, a date.
+_WORDS = re.compile(
+    r"serial|default|fill|change|unknow|undefined|invalid|sample|demo|eval|generic|proto|asset|chassis|qwert|asdf|x{4}|n{4}"
+    r"|type\d|o\.e\.m|\b(oem|none|empty|not|no|tb[ad]|test|ver|rev|[edp]vt)(?![a-z])|\bnot ?set|^0x"
+    r"|^(\d{1,2}[/.]\d{1,2}[/.]\d{2,4}|(19|20)\d\d-?(0\d|1[0-2])-?([0-2]\d|3[01]))$"
+)
 # What stands before a number that only counts: the field's name in short.
 _PREFIX = re.compile(r"(sn|bsn|csn|ssn|msn|psn|sys|mb|nb|pc|no|eval|test)(?=[0-9]+$)")
 _SHORTEST = 5
@@ -55,9 +61,29 @@ def guid(text: str | None) -> str:
 
 
 def _counts(bare: str) -> bool:
-    """Whether it is a number that counts up or down, but for two letters; or nothing but such pieces."""
-    runs, steps = _runs(bare), re.sub(r"(.)\1+", r"\1", bare)
-    return len(bare) - max(runs, default=0) <= 2 or len(bare) == sum(runs) or len(steps) == sum(_runs(steps))
+    """Whether it is a number that counts up or down, but for two letters; or nothing but such pieces, whatever word or
+    zeros stand around it, or letters and figures in turn; or one in equal steps (01020304)."""
+    letters, figures = re.sub(r"[0-9]", "", bare), re.sub(r"[a-z]", "", bare)
+    counted = figures.strip("0") if re.fullmatch(r"[a-z]*[0-9]+", bare) else ""
+    return (
+        len(bare) - max(_runs(bare), default=0) <= 2
+        or any(map(_only_counts, (bare, re.sub(r"(.)\1+", r"\1", bare))))
+        or (_only_counts(letters) and _only_counts(figures))
+        or (counted[:1] == "1" and _only_counts(counted) and max(len(counted), len(letters) + 1) >= _SHORTEST)
+        or bool(re.fullmatch(r"[a-z]*0{3,}", bare))
+        or (bare.isdecimal() and len(bare) - bare.count("0") <= 2)
+        or (bare.isdecimal() and any(_steps(bare, width) for width in (1, 2)))
+    )
+
+
+def _only_counts(text: str) -> bool:
+    return bool(text) and len(text) == sum(_runs(text))
+
+
+def _steps(figures: str, width: int) -> bool:
+    """Whether figures, so many at a time, go up or down in equal steps."""
+    each = [int(figures[at : at + width]) for at in range(0, len(figures), width)]
+    return len({later - one for one, later in pairwise(each)}) == 1
 
 
 def _runs(bare: str) -> list[int]:

@@ -175,10 +175,14 @@ def _at_work(reading: FactContext) -> str:
         return "nothing"
     sections = reading.evidence.sections
     by_hand = running.without_service(sections)
-    works = [service for service in running.services(sections) if service["state"] in ("running", "start_pending")]
-    at_work = [f"the service {service['name']} is {service['state'].replace('_', ' ')}" for service in works]
+    works = list(filter(running.works, running.services(sections)))
+    at_work = [f"the service {service['name']} is {_state(service)}" for service in works]
     at_work += [f"{running.words(process)} runs without a service, and has to be ended by hand" for process in by_hand]
     return "; ".join(at_work) or listed([f"{running.words(process)} runs" for process in running.processes(sections)])
+
+
+def _state(service: Any) -> str:
+    return "being stopped" if service["state"] == "stop_pending" else str(service["state"]).replace("_", " ")
 
 
 def _several(reading: FactContext) -> str | list[str]:

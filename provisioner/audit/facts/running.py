@@ -19,7 +19,6 @@ Process = Mapping[str, Any]
 
 # Stands for a program of which nothing is known.
 _ANOTHER = "?"
-_WORKS = ("running", "start_pending")
 # Of Windows' own programs, those that run what a command line names.
 _HOSTS = frozenset(
     (
@@ -35,6 +34,12 @@ def services(sections: Sections) -> list[Any]:
     return [service for service in (section["service"], *(section["others"] or ())) if service] if section else []
 
 
+def works(service: Any) -> bool:
+    """Whether a service's program is at work. One that is paused goes on at any time, and one that is being stopped has
+    not ended."""
+    return service["state"] not in ("stopped", None)
+
+
 def processes(sections: Sections) -> list[Process]:
     """The processes that are the Connector."""
     return [process for process in _listed(sections) if _is(process, sections)]
@@ -47,7 +52,7 @@ def doubtful(sections: Sections) -> list[Process]:
 
 def without_service(sections: Sections) -> list[Process]:
     """Those that are the Connector and that none of its services runs: no stop of a service ends them."""
-    owned = any(service["state"] in _WORKS for service in services(sections))
+    owned = any(map(works, services(sections)))
     return [
         process
         for process in processes(sections)
@@ -58,7 +63,7 @@ def without_service(sections: Sections) -> list[Process]:
 def runs(sections: Sections) -> bool | None:
     """Whether a Connector runs; None where the reading does not say. One trace is enough that it does; that it does
     not takes both sections."""
-    if any(service["state"] in _WORKS for service in services(sections)) or processes(sections):
+    if any(map(works, services(sections))) or processes(sections):
         return True
     return None if "service" not in sections or why_untold(sections) else False
 
@@ -70,6 +75,8 @@ def why_untold(sections: Sections) -> str:
         return "its programs were not read"
     if unsure := doubtful(sections):
         return f"{listed([words(process) for process in unsure])} may be one"
+    if silent := [str(service["name"]) for service in services(sections) if service["state"] is None]:
+        return f"the gateway does not tell the state of the service {listed(silent)}"
     if not connector.get("command_lines", True):
         return "the command lines of its programs cannot be read"
     unowned = connector.get("unowned_connections", 0)
@@ -213,22 +220,29 @@ def _listed(sections: Sections) -> Sequence[Process]:
 def _is(process: Process, sections: Sections) -> bool:
     if process.get("in_folder", True) or _of_service(process, sections):
         return True
-    if process["endpoint_connections"] and process["systmone_connections"]:
+    calls = _calls(process)
+    if calls and process["systmone_connections"]:
         return True
-    return _is_java(process, sections) and bool(process["endpoint_connections"] or process.get("names_folder"))
+    return _is_java(process, sections) and bool(calls or process.get("names_folder"))
+
+
+def _calls(process: Process) -> bool:
+    """Whether it holds a connection to an endpoint, or one that is being opened or closed: who calls in vain is at work
+    as well. Readings of before do not say the second."""
+    return bool(process["endpoint_connections"] or process.get("endpoint_attempts"))
 
 
 def _may(process: Process) -> bool:
     """Whether a process that is not known to be the Connector may be it. A program of Windows' own that only looks at
     the folder (Explorer, Notepad, robocopy), or Defender, cannot be."""
-    if process["endpoint_connections"] or not process["image"]:
+    if _calls(process) or not process["image"]:
         return True
     if process.get("names_folder"):
         place = path_key(process["image"])
         windows = place[1:].startswith(":\\windows\\") and place.rpartition("\\")[2] not in _HOSTS
         return not (windows or "\\microsoft\\windows defender\\" in place or "\\windows defender\\" in place)
-    # What is left was listed because it is a Java of which more is not told.
-    return process.get("names_folder") is None
+    # What is left was listed because it is a Java that talks to SystmOne, or one of which more is not told.
+    return process.get("names_folder") is None or bool(process["systmone_connections"])
 
 
 def _is_java(process: Process, sections: Sections) -> bool:
@@ -258,7 +272,7 @@ def _unplaced(process: Process) -> bool:
 def _group(process: Process, sections: Sections, known: set[int]) -> object:
     if (service := _service_of(process, sections)) is not None:
         return service
-    if _unplaced(process) and (working := [each["name"] for each in services(sections) if each["state"] in _WORKS]):
+    if _unplaced(process) and (working := [each["name"] for each in services(sections) if works(each)]):
         return str(working[0])
     return ([process["pid"], *(pid for pid in process.get("ancestors") or () if pid in known)])[-1]
 

@@ -34,13 +34,17 @@ function Get-ConnectorProcesses($s) {
     $java = @('java', 'javaw', ((Get-Leaf $s.image) -replace '\.exe$', ''), $s.service | Where-Object { $_ })
     $shells = 'cmd', 'powershell', 'pwsh', 'wscript', 'cscript'
     $connections = Invoke-Quietly { , @(Get-Connections) }
+    # A Java may write an address of IPv4 as one of IPv6.
+    $ours = @($connections | Where-Object { $_ -and $_.RemotePort -eq (Get-Port) -and $s.endpoints -contains ($_.RemoteAddress -replace '^::ffff:') })
     $ends = @($connections | Where-Object { $_ -and $_.State -eq 'Established' })
-    $vendor = @($ends | Where-Object { $_.RemotePort -eq (Get-Port) -and $s.endpoints -contains $_.RemoteAddress })
+    $vendor = @($ours | Where-Object { $_.State -eq 'Established' })
+    # Those that are being opened or closed; whose end is over (TimeWait) is nobody's.
+    $calling = @($ours | Where-Object { $_.State -notin 'Established', 'TimeWait' -and $_.Owner })
     $owned = @($ends | Where-Object { $null -ne $_.Owner }).Count -gt 0
     $listeners = @($connections | Where-Object { $_ -and $_.State -eq 'Listen' -and $_.Port -eq $s.systmone.port } | ForEach-Object { $_.Owner })
     $read = Get-Processes
     $all = $read.All
-    foreach ($end in $vendor) { if ($null -ne $end.Owner -and -not $all.ContainsKey($end.Owner)) { $all[$end.Owner] = @{ Id = $end.Owner } } }
+    foreach ($end in $vendor + $calling) { if ($null -ne $end.Owner -and -not $all.ContainsKey($end.Owner)) { $all[$end.Owner] = @{ Id = $end.Owner } } }
     $hostid = Invoke-Quietly { if ($s.service) { [int](Get-Instance Win32_Service ProcessId "Name = '$($s.service.Replace("'", "\'"))'").ProcessId } }
     $folder = Resolve-Place $s.folder
     $mention = Get-Mention $s.folder
@@ -70,8 +74,11 @@ function Get-ConnectorProcesses($s) {
             if ($all[$parent].Names) { $one.Names = $true }
         }
         $own = @($vendor | Where-Object { $_.Owner -eq $id }).Count
-        $dark = $isjava -and -not $one.In -and (-not $one.Path -or -not $one.Line) -and $listeners -notcontains $id -and -not (Test-Under $one.Path $s.systmone.folder)
-        if (-not ($one.In -or $one.Names -or $own -or $dark -or ($hostid -and $lineage -contains $hostid))) { continue }
+        $calls = @($calling | Where-Object { $_.Owner -eq $id }).Count
+        $talks = @($ends | Where-Object { $_.Owner -eq $id -and $_.RemotePort -eq $s.systmone.port }).Count
+        $client = $listeners -contains $id -or (Test-Under $one.Path $s.systmone.folder)
+        $dark = $isjava -and -not $one.In -and (-not $one.Path -or -not $one.Line -or $talks) -and -not $client
+        if (-not ($one.In -or $one.Names -or $own -or $calls -or $dark -or ($hostid -and $lineage -contains $hostid))) { continue }
         [ordered]@{
             pid = $id
             name = ConvertTo-Text $one.Name
@@ -82,7 +89,8 @@ function Get-ConnectorProcesses($s) {
             names_folder = $one.Names
             ancestors = $lineage
             endpoint_connections = $(if ($owned) { $own })
-            systmone_connections = $(if ($owned) { @($ends | Where-Object { $_.Owner -eq $id -and $_.RemotePort -eq $s.systmone.port }).Count })
+            endpoint_attempts = $(if ($owned -or $calls) { $calls })
+            systmone_connections = $(if ($owned) { $talks })
         }
     })
     @{ Processes = $processes; Lines = $read.Told; Unowned = $(if ($null -ne $connections) { @($vendor | Where-Object { $null -eq $_.Owner }).Count }) }

@@ -1,8 +1,10 @@
 # Paths as Windows itself finds the file, and folders in command lines: for connector, service and firewall.
 
 function Resolve-Place($Path, $Depth = 0) {
-    # A whole path as Windows itself finds the file: without short names, links, drives that stand for a folder (subst).
+    # A whole path as Windows itself finds the file: without short names, links, drives that stand for a folder (subst),
+    # the PC's own share of a drive.
     $place = ("$Path".Trim().Trim('"') -replace '/', '\') -replace '^\\(\\[?.]|\?\?)\\(?=[A-Za-z]:)', ''
+    if ($place -match '^\\\\([^\\]+)\\([A-Za-z])\$\\(.*)$' -and $Matches[1] -in 'localhost', '127.0.0.1', '::1', (Get-Here 'name')) { $place = "$($Matches[2]):\$($Matches[3])" }
     if ($place -match '~\d') { $place = Select-First @(Invoke-Quietly { Get-LongPath $place } | Where-Object { $_ -match '^[A-Za-z]:\\' }), $place }
     if ($place -notmatch '^[A-Za-z]:\\' -or $Depth -gt 8) { return $place }
     $stands = "$(Get-Value 'SYSTEM\CurrentControlSet\Control\Session Manager\DOS Devices' $place.Substring(0, 2))"
@@ -31,9 +33,14 @@ function Get-Place($Path, $s) {
 }
 
 function Get-Mention($Folder) {
-    # What finds a folder in a command line, with either slash, and not C:\iPlatoOld for C:\iPlato.
-    $both = $Folder, (Resolve-Place $Folder) | Sort-Object -Unique | ForEach-Object { [regex]::Escape($_.TrimEnd('\')) -replace '\\\\', '[\\/]+' }
-    [regex]"(?i)(?<!\w)($($both -join '|'))(?![\w.~$-])"
+    # What finds a folder in a command line, with either slash, and not C:\iPlatoOld for C:\iPlato; also from where the
+    # drive stands (C:iPlato), from its root (\iPlato), and by its share (\\PC\C$\iPlato).
+    $both = $Folder, (Resolve-Place $Folder) | Sort-Object -Unique | ForEach-Object {
+        $path = [regex]::Escape($_.TrimEnd('\')) -replace '\\\\', '[\\/]+'
+        if ($path -notmatch '^([A-Za-z]):\[\\\\/\]\+(.+)$') { "(?<!\w)$path" }
+        else { '(?<!\w){0}(:|\$(?=[\\/]))[\\/]*{1}|(?<=^|[\s"''=;,])[\\/]{1}' -f $Matches[1], $Matches[2] }
+    }
+    [regex]"(?i)($($both -join '|'))(?![\w.~$-])"
 }
 
 function Test-Mention($Line, $Mention, $Folder, $Deep = $true) {

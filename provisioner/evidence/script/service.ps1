@@ -49,7 +49,7 @@ function Get-ServiceFacts($Name, $s) {
         command = ConvertTo-Text $command.Program
         image = ConvertTo-Text (Get-Place $hosted.Image $s)
         host = $hosted.Host
-        pid = $(if ($state -eq 'Running') { Invoke-Quietly { ConvertTo-Number (Get-Instance Win32_Service ProcessId "Name = '$($Name.Replace("'", "\'"))'").ProcessId } })
+        pid = $(if ($state -and $state -ne 'Stopped') { Invoke-Quietly { ConvertTo-Number (Get-Instance Win32_Service ProcessId "Name = '$($Name.Replace("'", "\'"))'").ProcessId } | Where-Object { $_ } })
         actions = $failure.Actions
         reset_seconds = $failure.Reset
         on_non_crash = ConvertTo-Flag (Select-First $values.FailureActionsOnNonCrashFailures, 0)

@@ -168,6 +168,7 @@ def _process(machine: Machine, settings: Settings, path: str, started: str | Non
         "names_folder": inside,
         "ancestors": [],
         "endpoint_connections": len(reached),
+        "endpoint_attempts": 0,
         "systmone_connections": int(works and client.logged_in and client.device == "approved"),
     }
 
