@@ -24,7 +24,8 @@ LARGEST_SCRIPT = 84 * 1024
 
 @functools.cache
 def script() -> str:
-    """The script as it is sent: its comments and blank lines left out, because one envelope has to hold it."""
+    """The script as it is sent: its comments, blank lines and indents left out, because one envelope has to hold it,
+    and each byte of it is sealed and signed for each gateway."""
     folder = resources.script()
     return "".join(_bare((folder / f"{part}.ps1").read_text("ascii")) for part in PARTS)
 
@@ -36,7 +37,7 @@ def _bare(text: str) -> str:
         if words.startswith("<#"):
             in_block = True
         if not in_block and words and not words.startswith("#"):
-            kept.append(f"{line}\n")
+            kept.append(f"{words}\n")
         if words.endswith("#>"):
             in_block = False
     return "".join(kept)

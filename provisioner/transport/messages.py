@@ -6,17 +6,20 @@ gateway's differs from another's.
 
 import base64
 import functools
+import random
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from winrm.protocol import Protocol
 
-_SHELL, _COMMAND, _INPUT = "-shell-", "-command-", b"-input-"
-_ID = re.compile("uuid:[0-9a-f-]{36}")
+_SHELL, _COMMAND, _INPUT, _ID = "-shell-", "-command-", b"-input-", "-id-"
+# As pywinrm writes what is given.
+_ENCODED = base64.b64encode(_INPUT).decode()
+_MARKS = re.compile(f"({'|'.join(map(re.escape, (_SHELL, _COMMAND, _ENCODED, _ID)))})")
 _Act = Callable[[Protocol], object]
 
 
@@ -28,25 +31,22 @@ class Conversation:
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
-        self._shell = self._command = ""
+        self._names: dict[str, tuple[bytes, ...]] = {}
 
     def open_shell(self) -> None:
         """Open a shell, in UTF-8."""
         root = self._said(_open)
-        self._shell = _text(node for node in root.iter() if node.get("Name") == "ShellId")
+        self._name(_SHELL, _text(node for node in root.iter() if node.get("Name") == "ShellId"))
 
     def run_command(self, program: str, *arguments: str) -> None:
         """Start a command in it."""
         root = self._said(_run(program, arguments))
-        self._command = _text(node for node in root.iter() if node.tag.endswith("CommandId"))
+        self._name(_COMMAND, _text(node for node in root.iter() if node.tag.endswith("CommandId")))
 
     def send_input(self, *given: bytes) -> None:
         """All of its standard input, in pieces, each but the last of a length that is a multiple of three."""
         assert not any(len(piece) % 3 for piece in given[:-1])
-        before, after = _worded(_send).split(_encoded(_INPUT).decode())
-        # As bytes, which the session takes too: in hundreds of threads each copy of 100 kB counts.
-        pieces = (self._filled(before).encode(), *map(_encoded, given), self._named(after).encode())
-        self._protocol.send_message(cast(str, b"".join(pieces)))
+        self._tell(_send, *map(_encoded, given))
 
     def output(self) -> tuple[bytes, bytes, int, bool]:
         """What it printed since it was last asked, to stdout and stderr; its exit code once it has ended; whether."""
@@ -62,22 +62,28 @@ class Conversation:
 
     def end_command(self) -> None:
         """End the command."""
-        self._said(_end)
+        self._tell(_end)
 
     def close_shell(self) -> None:
         """Close the shell; the connection stays."""
-        self._said(_close)
+        self._tell(_close)
 
     def _said(self, act: _Act) -> ET.Element:
-        return ET.fromstring(self._protocol.send_message(self._filled(_worded(act))))  # noqa: S314 - as pywinrm does
+        return ET.fromstring(self._tell(act))  # noqa: S314 - as pywinrm does
 
-    def _filled(self, message: str) -> str:
-        return _ID.sub(f"uuid:{uuid4()}", self._named(message), count=1)
+    def _tell(self, act: _Act, *given: bytes) -> bytes:
+        put = {**self._names, _ID: (_id(),), _ENCODED: given}
+        # As bytes, which the session takes too: in hundreds of threads each copy of 100 kB counts.
+        said = b"".join([piece for part in _parts(act) for piece in (put[part] if isinstance(part, str) else (part,))])
+        return self._protocol.send_message(cast(str, said))
 
-    def _named(self, message: str) -> str:
-        for mark, name in ((_SHELL, self._shell), (_COMMAND, self._command)):
-            message = message.replace(mark, escape(name, {'"': "&quot;"}))
-        return message
+    def _name(self, mark: str, name: str) -> None:
+        self._names[mark] = (escape(name, {'"': "&quot;"}).encode(),)
+
+
+def _id() -> bytes:
+    # No secret, so not by uuid4: that asks the system, around which hundreds of threads hand on Python's lock.
+    return f"uuid:{UUID(int=random.getrandbits(128), version=4)}".encode()
 
 
 def _text(nodes: Iterable[ET.Element]) -> str:
@@ -105,8 +111,13 @@ class _Nowhere:
 
 
 @functools.cache
+def _parts(act: _Act) -> tuple[bytes | str, ...]:
+    """pywinrm's message for that, cut at what differs from gateway to gateway, for which a mark stands, a str."""
+    cut = _MARKS.split(re.sub("uuid:[0-9a-f-]{36}", _ID, _worded(act), count=1))
+    return tuple(part if number % 2 else part.encode() for number, part in enumerate(cut))
+
+
 def _worded(act: _Act) -> str:
-    """pywinrm's message for that."""
     nowhere: Any = Protocol.__new__(Protocol)
     nowhere.operation_timeout_sec = Protocol.DEFAULT_OPERATION_TIMEOUT_SEC
     nowhere.transport = _Nowhere()

@@ -75,6 +75,24 @@ def test_the_registry_is_read_as_64_bit_programs_see_it() -> None:
     assert "Registry32" not in text
 
 
+TOKENS = (
+    "$tokens = $null; $text = [Console]::In.ReadToEnd(); "
+    "$null = [Management.Automation.Language.Parser]::ParseInput($text, [ref]$tokens, [ref]$null); "
+    "($tokens | Where-Object Kind -notin 'NewLine', 'Comment').Text"
+)
+
+
+@pytest.mark.engine
+def test_what_is_sent_without_comments_and_indents_is_the_same_script(pwsh: str) -> None:
+    """A text that goes on in the next line would not be."""
+    written, sent = (
+        subprocess.run([pwsh, "-NoProfile", "-Command", TOKENS], input=text, capture_output=True, text=True, check=True)
+        for text in (source(), question.script())
+    )
+    assert sent.stdout.splitlines() == written.stdout.splitlines()
+    assert len(sent.stdout.splitlines()) > 1000
+
+
 @pytest.mark.engine
 def test_only_what_windows_powershell_5_1_knows(pwsh: str) -> None:
     if "-Check" not in subprocess.run([pwsh, "-?"], capture_output=True, text=True, check=False).stderr:
