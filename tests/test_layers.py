@@ -278,6 +278,19 @@ def test_what_asks_the_journal_alone_needs_no_fleet(arguments: tuple[str, ...], 
     assert not _loaded_by(["pydantic"], "--fleet", str(tmp_path), *arguments)
 
 
+@pytest.mark.parametrize("verb", ["history", "no_such_verb"])
+def test_what_a_verb_makes_is_looked_through_as_ever(verb: str) -> None:
+    """What it has loaded is not; whatever becomes of that, memory of what comes later is given back."""
+    code = (
+        "import contextlib, gc, importlib\nfrom provisioner.cli import loading\n"
+        "with contextlib.suppress(ImportError), loading():\n"
+        f"    importlib.import_module('provisioner.cli.verbs.{verb}')\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 0)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["True", "True"]
+
+
 def _loaded_by(modules: Collection[str], *arguments: str) -> list[str]:
     """Which of these a command has loaded when it ends."""
     code = (
