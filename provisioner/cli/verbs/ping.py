@@ -5,7 +5,8 @@ import json
 import click
 
 from provisioner.cli.columns import width, wrapped
-from provisioner.cli.console import as_json, as_only, ask_password, for_a_person, lines, out, say, whole_fleet
+from provisioner.cli.console import as_json, ask_password, for_a_person, lines, out, say
+from provisioner.cli.fleets import as_only, whole_fleet
 from provisioner.evidence.reader import Reader
 from provisioner.model import Evidence
 from provisioner.report.words import counted
