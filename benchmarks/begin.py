@@ -7,12 +7,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from provisioner import fleet
-from provisioner.audit.shipped import open_policy
-from provisioner.cli import collect_less
-from provisioner.execute import admission
-from provisioner.journal import Journal, standing
-from provisioner.model import Plan
+from provisioner.cli import collect_less, loading
+
+# As the command loads a verb.
+with loading():
+    from provisioner import fleet
+    from provisioner.audit.shipped import open_policy
+    from provisioner.execute import admission
+    from provisioner.journal import Journal, standing
+    from provisioner.model import Plan
 
 
 def main(folder: Path) -> None:

@@ -3,6 +3,7 @@
 Nothing but a plain file is read: a pipe has no end that anybody promises, and a device has none.
 """
 
+import codecs
 import errno
 import os
 import re
@@ -16,6 +17,8 @@ from pathlib import Path
 # What a person writes, and what a national body publishes: Appointments in General Practice has 60 MB a month.
 MIB = 2**20
 SETTINGS, TABLE, LIST, SECRET = 2 * MIB, 16 * MIB, 128 * MIB, MIB // 16
+
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 _KINDS = (
     (stat.S_ISFIFO, "it is a pipe, and is to be a file"),
@@ -44,6 +47,39 @@ def read(path: Path, most: int) -> bytes:
         least = f"{most // MIB} MiB" if most >= MIB else f"{most // 1024} KiB"
         raise OSError(errno.EFBIG, f"it has more than {least}, which nothing that is read here needs", str(path))
     return data
+
+
+def encoding(data: bytes) -> tuple[bytes, str]:
+    """A file's byte-order mark, empty where it has none, and its encoding: UTF-8, UTF-16 or else cp1252."""
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return mark, name
+    if b"\0" in data[:2]:
+        return b"", "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return b"", "cp1252"
+    return b"", "utf-8"
+
+
+def decode(data: bytes) -> str:
+    """The text of a file in UTF-8, UTF-16 or cp1252, with or without a byte-order mark.
+
+    Errors: ValueError, in words, where it is not text.
+    """
+    if data.startswith(b"PK\x03\x04"):
+        raise ValueError("is a workbook or an archive, not text.")
+    mark, name = encoding(data)
+    data = data[len(mark) :]
+    try:
+        text = data.decode(name)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ValueError(f"is not text in UTF-8, UTF-16 or cp1252: see line {line}.") from None
+    if "\0" in text:
+        raise ValueError("is not text: it holds NUL characters.")
+    return text
 
 
 def write(path: Path, data: bytes | Iterable[bytes]) -> None:

@@ -24,6 +24,7 @@ PACKAGE = ROOT / "provisioner"
 FLOORS = (
     {"foreign", "files", "processes", "resources", "capacity"},
     {"errors"},
+    {"yamlfile"},
     {"model"},
     {"fleet", "transport"},
     {"directory"},
@@ -55,11 +56,11 @@ ONLY_IMPORTERS = {
     "fastjsonschema": {"evidence"},
     "cryptography": {"record.signing", "transport.session", "lab"},
     "jinja2": {"report.html", "record.verify", "fleet.templates"},
-    "rich": {"cli", "report.screen"},
+    "rich": {"cli", "report.folding", "report.screen"},
     "pydantic": {"model.adapters", "audit.controls", "lab"},
     "pydantic_core": {"model.adapters"},
     "click": {"cli"},
-    "yaml": {"fleet.yamlfile", "evidence.shapes", "ansible", "cli.verbs.read"},
+    "yaml": {"yamlfile", "evidence.shapes", "ansible", "cli.verbs.read"},
 }
 # Data, of which a reader looks for one entry at a time.
 MAY_BE_LONG = {"policy/gateway.yml"}
@@ -274,9 +275,24 @@ def test_a_verb_without_a_journal_loads_no_database(verb: str) -> None:
 
 @pytest.mark.parametrize("arguments", [("history",), ("lease", "list")])
 def test_what_asks_the_journal_alone_needs_no_fleet(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    """Somebody who mends practices.csv may ask who is at work; and there is no shape to be built."""
+    """Somebody who mends practices.csv may ask who is at work; and there is no shape to be built, nor anything loaded
+    of what reads a folder or draws an audit."""
     write(tmp_path, {"practices.csv": "no such columns\n"})
-    assert not _loaded_by(["pydantic"], "--fleet", str(tmp_path), *arguments)
+    modules = ("pydantic", "provisioner.fleet", "provisioner.report.view")
+    assert not _loaded_by(modules, "--fleet", str(tmp_path), *arguments)
+
+
+@pytest.mark.parametrize("verb", ["history", "no_such_verb"])
+def test_what_a_verb_makes_is_looked_through_as_ever(verb: str) -> None:
+    """What it has loaded is not; whatever becomes of that, memory of what comes later is given back."""
+    code = (
+        "import contextlib, gc, importlib\nfrom provisioner.cli import loading\n"
+        "with contextlib.suppress(ImportError), loading():\n"
+        f"    importlib.import_module('provisioner.cli.verbs.{verb}')\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 0)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["True", "True"]
 
 
 def _loaded_by(modules: Collection[str], *arguments: str) -> list[str]:

@@ -10,10 +10,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from provisioner import yamlfile
 from provisioner.errors import Fault, InputError
-from provisioner.fleet import yamlfile
-from provisioner.fleet.yamlfile import Document
 from provisioner.model import Control
+from provisioner.yamlfile import Document
 
 _GATEWAY, _LIFECYCLE = "gateway.yml", "windows-lifecycle.yml"
 

@@ -6,7 +6,8 @@ import gc
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 
@@ -64,7 +65,8 @@ class Verbs(click.Group):
             return _help
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"provisioner.cli.verbs.{cmd_name}").command
+        with loading():
+            command: click.Command = importlib.import_module(f"provisioner.cli.verbs.{cmd_name}").command
         examples.shown(command, cmd_name)
         return refusing(command, cmd_name) if cmd_name in _GROUPS else add_common_options(command, cmd_name)
 
@@ -80,6 +82,18 @@ class Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While this lasts modules are loaded. A hundred thousand objects come so, and stay: Python's garbage collector
+    looks through them neither meanwhile nor ever after."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,7 @@ from provisioner.execute import events
 from provisioner.execute.estimate import Begun, Costs, Under, UnderWay, learned, overdue, seconds_left
 from provisioner.model import Outcome, Plan, Reason, Result, Step
 from provisioner.plan.guards import START
-from provisioner.report.screen import flat, folded
+from provisioner.report.folding import flat, folded
 from provisioner.report.words import change, counted
 
 _ENDED = (Result.DONE, Result.UNCHANGED, Result.UNDONE)

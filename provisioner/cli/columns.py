@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from provisioner.cli.commands import givable
 from provisioner.cli.console import for_a_person, lines, say, width
-from provisioner.report import screen
-from provisioner.report.csv import cell
-from provisioner.report.screen import flat, hanging
+from provisioner.report.folding import flat, hanging, said
+from provisioner.report.words import cell
 
 __all__ = ["listed", "some", "width", "wrapped"]
 
@@ -17,7 +16,7 @@ def listed(
     """Either of both on stdout, and `after`, what is said at the end, where a person reads it."""
     if for_a_person():
         lines(found)
-        lines(part for line in after for part in screen.said(givable(line), width()))
+        lines(part for line in after for part in said(givable(line), width()))
         return
     lines("\t".join(cell(flat(str(one))) for one in row) for row in (columns, *rows))
     for line in after:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import click
 from click.shell_completion import CompletionItem
 
-from provisioner.cli.console import fleet_on_paper
+from provisioner.model import Fleet
 
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _MOST = 50
@@ -29,7 +29,7 @@ def ids(*kinds: str) -> Offer:
 def gateways(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """The fleet's gateways."""
     with suppress(Exception), context.scope(cleanup=False):
-        return _items((row.name for row in fleet_on_paper().known), begun)
+        return _items((row.name for row in _fleet().known), begun)
     return []
 
 
@@ -46,8 +46,15 @@ def controls(context: click.Context, _: click.Parameter, begun: str) -> list[Com
 def practices(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """The fleet's practices, by their codes."""
     with suppress(Exception), context.scope(cleanup=False):
-        return _items(dict.fromkeys(row.practice for row in fleet_on_paper().gateways), begun)
+        return _items(dict.fromkeys(row.practice for row in _fleet().gateways), begun)
     return []
+
+
+def _fleet() -> Fleet:
+    # Loaded here, as the journal.
+    from provisioner.cli.fleets import fleet_on_paper
+
+    return fleet_on_paper()
 
 
 def _items(words: Iterable[str], begun: str) -> list[CompletionItem]:

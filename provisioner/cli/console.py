@@ -1,20 +1,17 @@
-"""What the verbs share: finding the fleet, printing, asking."""
+"""What the verbs share: printing, asking, and which folder is meant."""
 
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from provisioner import fleet
 from provisioner.cli.commands import givable
 from provisioner.cli.options import common
-from provisioner.errors import Fault, InputError, suggest
-from provisioner.fleet import ods
-from provisioner.model import Fleet, Gateway
+from provisioner.errors import Fault, InputError
 
 
 def out(text: str) -> None:
@@ -36,13 +33,13 @@ def folded(text: str) -> None:
 
 def follows(line: str) -> None:
     """A line that ends in the command to give next."""
-    from provisioner.report.screen import said
+    from provisioner.report.folding import said
 
     lines(said(givable(line), room(sys.stdout)))
 
 
 def _folded(text: str, wide: int) -> Iterator[str]:
-    from provisioner.report.screen import folded as fold
+    from provisioner.report.folding import folded as fold
 
     for line in text.splitlines():
         yield from fold(line, wide)
@@ -103,56 +100,7 @@ def confirm(question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def as_only(found: Fleet) -> Fleet:
-    """The fleet as `--only` narrows it. Errors: InputError where nothing is left."""
-    return fleet.only(found, common().only) if common().only else found
-
-
-def fleet_on_paper(controls: Collection[str] | None = None) -> Fleet:
-    """The fleet for a verb that only looks into its files and the journal: it needs no password, and what the folder
-    lacks is said by those that judge and change by it. Errors: as `whole_fleet`."""
-    return whole_fleet(controls, credentials=False, warnings=False)
-
-
-def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = True, warnings: bool = True) -> Fleet:
-    """The fleet, not narrowed; without `credentials` by somebody who logs in to no gateway. `controls` are the ids that
-    statements may speak of; `warnings` go to stderr. Errors: InputError with all that is wrong in the folder."""
-    folder = fleet_folder()
-    found, faults = fleet.check(folder, practices=ods.read, controls=controls, credentials=credentials)
-    if found is None:
-        raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
-    if warnings:
-        warn(faults)
-    return found
-
-
-def journal_path() -> Path:
-    """Where the fleet's journal lies, by fleet.yml alone. Errors: InputError, as `provisioner.fleet.journal`."""
-    return fleet.journal(fleet_folder())
-
-
 def ask_password(question: str) -> str:
     """A password that a person types, unseen."""
     answer: str = click.prompt(question, hide_input=True, err=True)
     return answer
-
-
-def one_gateway(fleet: Fleet, name: str) -> Gateway:
-    """The gateway of that name, or the only one of that practice.
-
-    Errors: InputError where there is none, with the nearest name, or several.
-    """
-
-    wanted = name.strip().upper()
-    named = [gateway for gateway in fleet.known if wanted == gateway.name.upper()]
-    found = named or [gateway for gateway in fleet.known if wanted == gateway.practice]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(gateway.name for gateway in found)
-        raise InputError(f"{name} has several gateways: {names}.", "Name one of them.")
-    if any(wanted == gateway.practice for gateway in fleet.gateways):
-        hint = "provisioner find --directory looks for it; then write it into its row of practices.csv."
-        raise InputError(f"{name}: which PC is its gateway is not known yet, so there is nothing to ask.", hint)
-    meant = suggest(name, (gateway.name for gateway in fleet.known))
-    raise InputError(f"No gateway or practice {name} in this fleet.", meant or "See practices.csv.")

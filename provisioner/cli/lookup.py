@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from provisioner.audit.scope import is_of, is_whole, not_asked, scoped
-from provisioner.cli.console import journal_path, say
+from provisioner.cli.console import fleet_folder, say
 from provisioner.errors import InputError
 from provisioner.journal import Journal
+from provisioner.journal.named import named
 from provisioner.journal.source import can_be_written
 from provisioner.model import Audit, Fleet, Plan, Step
-from provisioner.report import words
-from provisioner.report.view import part
+from provisioner.report.words import part, when
 
 LATEST = "latest"
 # With less than this of an id it would be chance that nothing else begins or ends so.
@@ -21,6 +21,11 @@ _MOST_SHOWN = 5
 # So far clocks may differ without anybody being wrong.
 _AHEAD = timedelta(minutes=5)
 KINDS = ("audit", "preflight", "plan")
+
+
+def journal_path() -> Path:
+    """Where the fleet's journal lies, by fleet.yml alone. Errors: InputError, as `provisioner.journal.named`."""
+    return named(fleet_folder())
 
 
 def open_journal(of: Fleet | None = None) -> Journal:
@@ -97,7 +102,7 @@ def _warn_of_the_clock(found: Audit | Plan) -> None:
     now does not count as newer."""
     if found.at > datetime.now(UTC) + _AHEAD:
         say(
-            f"warning: {found.id} was made at {words.when(found.at)}, which is still to come: this computer's clock "
+            f"warning: {found.id} was made at {when(found.at)}, which is still to come: this computer's clock "
             "was ahead then, or is behind now. Until then it counts as the newest: name the one that you mean."
         )
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from provisioner import files, processes
 from provisioner.errors import InputError, PlanRefused
 from provisioner.execute.admission import Asked
-from provisioner.fleet.csvfile import decode
 from provisioner.journal import Event, Journal, standing
 from provisioner.model import Fleet, Plan
 from provisioner.model.settings import Approver
@@ -247,7 +246,7 @@ def public_key(fleet: Fleet, named: Approver) -> str:
     """An approver's public key, in PEM. Errors: InputError where the file holds none."""
     path = Path(fleet.folder, named.key)
     try:
-        text = decode(files.read(path, files.SECRET))
+        text = files.decode(files.read(path, files.SECRET))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read: {why}.", "rollout.approvers of fleet.yml names it.") from error

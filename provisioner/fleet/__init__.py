@@ -15,15 +15,13 @@ from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import addresses, checks, schema, templates
 from provisioner.fleet.practices import Listed, Rows, rows
 from provisioner.fleet.statements import Known, statements, waivers
-from provisioner.fleet.yamlfile import Document, Place, is_file, read
 from provisioner.model import FileTemplate, Fleet, Gateway, adapters
-from provisioner.model.settings import Connection, Settings
+from provisioner.model.settings import FILE, VERSION, Connection, Settings
+from provisioner.yamlfile import Document, Place, is_file
 
-__all__ = ["Listed", "check", "journal", "load", "only", "starter"]
+__all__ = ["Listed", "check", "load", "only", "starter"]
 
-FILE = "fleet.yml"
 _STARTER = Path(__file__).parent / "starter"
-_SETTINGS = frozenset(one.name for one in fields(Settings))
 
 Reader = Callable[[Path], Iterable[Listed]]
 
@@ -51,7 +49,7 @@ def check(
     log in to a gateway: the file of a password may be another user's or not here, which is a warning then.
     """
     settings, document, wrong = schema.settings(folder / FILE)
-    usable = settings or Settings(version=schema.VERSION, endpoints=())
+    usable = settings or Settings(version=VERSION, endpoints=())
     complain = _Complaints(document, wrong)
     if settings is not None:
         for complaint in checks.complaints(settings, folder):
@@ -81,23 +79,6 @@ def check(
         templates=made_of,
     )
     return replace(fleet, digest=_digest(fleet)), faults
-
-
-def journal(folder: Path) -> Path:
-    """Where the journal of a folder lies, of which only fleet.yml is looked at, and of that only how it is laid out:
-    who asks what was done, or who is at work, need not have mended the rest.
-
-    Errors: InputError with every fault of the folder, where fleet.yml may have meant another place.
-    """
-    document = read(folder / FILE)
-    said = document.data if isinstance(document.data, dict) else {}
-    name = said.get("journal") or Settings.journal
-    elsewhere = any(place[-1:] == ("journal",) and len(place) > 1 for place in document.lines)
-    clear = not document.faults and said.get("version") == schema.VERSION and not elsewhere
-    if clear and said.keys() <= _SETTINGS and isinstance(name, str) and name.strip():
-        return folder.absolute() / name
-    found = load(folder)
-    return Path(found.folder) / found.settings.journal
 
 
 def only(fleet: Fleet, patterns: Sequence[str]) -> Fleet:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.settings import Rollout
+from provisioner.yamlfile import Place, is_file
 
 # As a login name of Linux, of a directory or of Windows looks.
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*")

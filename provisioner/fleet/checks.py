@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from provisioner.fleet import approvers, contact, domain, endpoints, hours, ranges
-from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.product import PRODUCT
 from provisioner.model.settings import Connection, Package, Settings
+from provisioner.yamlfile import Place, is_file
 
 CREDENTIAL_FILE: Place = ("connection", "credential_file")
 # What is held against the way of logging in.

@@ -3,7 +3,6 @@
 Every fault of the table itself is found here, with its line; what the cells mean is for the caller.
 """
 
-import codecs
 import csv
 import io
 import re
@@ -14,7 +13,6 @@ from pathlib import Path
 from provisioner import files
 from provisioner.errors import Fault, InputError, suggest
 
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SEPARATORS = (",", ";", "\t")
 # What a spreadsheet shows, and saves, where its own formula failed.
 _BROKEN_CELLS = frozenset({"#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
@@ -69,7 +67,7 @@ def parse(name: str, data: bytes, required: Sequence[str], optional: Collection[
     """The same of a file's bytes; `name` is what its faults call it."""
     table = Table()
     try:
-        table.text = decode(data)
+        table.text = files.decode(data)
     except ValueError as error:
         table.faults.append(Fault(name, None, str(error), "Save it as CSV UTF-8."))
         return table
@@ -87,39 +85,6 @@ def written(table: Table, row: Row, column: str) -> tuple[int, int]:
     return found.span(1)
 
 
-def encoding(data: bytes) -> tuple[bytes, str]:
-    """A file's byte-order mark, empty where it has none, and its encoding: UTF-8, UTF-16 or else cp1252."""
-    for mark, name in _BOMS:
-        if data.startswith(mark):
-            return mark, name
-    if b"\0" in data[:2]:
-        return b"", "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return b"", "cp1252"
-    return b"", "utf-8"
-
-
-def decode(data: bytes) -> str:
-    """The text of a file in UTF-8, UTF-16 or cp1252, with or without a byte-order mark.
-
-    Errors: ValueError, in words, where it is not text.
-    """
-    if data.startswith(b"PK\x03\x04"):
-        raise ValueError("is a workbook or an archive, not text.")
-    mark, name = encoding(data)
-    data = data[len(mark) :]
-    try:
-        text = data.decode(name)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise ValueError(f"is not text in UTF-8, UTF-16 or cp1252: see line {line}.") from None
-    if "\0" in text:
-        raise ValueError("is not text: it holds NUL characters.")
-    return text
-
-
 def records(path: Path, hint: str) -> Iterator[tuple[int, list[str]]]:
     """The records of a CSV file of whatever columns that are not blank, with the line on which each ends: separated by
     what makes most cells of its first line.
@@ -127,7 +92,7 @@ def records(path: Path, hint: str) -> Iterator[tuple[int, list[str]]]:
     Errors: InputError, with this hint, where it cannot be read or is none.
     """
     try:
-        text = decode(files.read(path, files.LIST))
+        text = files.decode(files.read(path, files.LIST))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint) from error
     except ValueError as error:

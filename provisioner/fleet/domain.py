@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
-from provisioner.fleet.yamlfile import Place, is_file
 from provisioner.model.settings import Settings
+from provisioner.yamlfile import Place, is_file
 
 _SERVER = re.compile(r"(?:(ldaps?)://)?([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?)(?::([0-9]{1,5}))?/?", re.I)
 _PORTS = {"ldap": 389, "ldaps": 636}

@@ -20,7 +20,7 @@ from provisioner.fleet import csvfile, schema
 from provisioner.fleet.csvfile import Row, Table
 from provisioner.fleet.practices import COLUMNS, FILE, judged
 from provisioner.model import Gateway, Role
-from provisioner.model.settings import Settings
+from provisioner.model.settings import VERSION, Settings
 
 # Of this process one at a time, also where the file system knows no locks.
 _ONE = threading.Lock()
@@ -82,7 +82,7 @@ def _changed(folder: Path, old: bytes, roles: Mapping[str, Role]) -> bytes:
         if row.line in lines:
             start, end = _word(table, row)
             text = text[:start] + lines[row.line] + text[end:]
-    mark, encoding = csvfile.encoding(old)
+    mark, encoding = files.encoding(old)
     new = mark + text.encode(encoding)
     _, found = read(new, f"{FILE} would not be right with {_words(roles)}; it is as it was.")
     if found != after:
@@ -94,7 +94,7 @@ def _reader(folder: Path) -> Callable[[bytes, str], tuple[Table, tuple[Gateway, 
     """What reads the table and the gateways of such a file's bytes, as fleet.yml has them. Where they are not right it
     raises InputError with the given message and all faults."""
     settings, _, wrong = schema.settings(folder / "fleet.yml")
-    usable = settings or Settings(version=schema.VERSION, endpoints=())
+    usable = settings or Settings(version=VERSION, endpoints=())
     lab_known = settings is not None and ("lab",) not in wrong
 
     def read(data: bytes, refusal: str) -> tuple[Table, tuple[Gateway, ...]]:

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from provisioner.errors import Fault, suggest
-from provisioner.fleet.yamlfile import Document, Place, read
 from provisioner.model import adapters
 from provisioner.model import settings as shapes
 from provisioner.model.product import PRODUCT
-from provisioner.model.settings import Settings
-
-VERSION = 1
+from provisioner.model.settings import VERSION, Settings
+from provisioner.yamlfile import Document, Place, read
 
 # Which shape the keys at a place have; * stands for any key or number.
 _SHAPES: dict[tuple[str, ...], type] = {

@@ -13,10 +13,10 @@ from provisioner.errors import Fault, suggest
 from provisioner.fleet import codes
 from provisioner.fleet.csvfile import read as read_table
 from provisioner.fleet.practices import nearest_code
-from provisioner.fleet.yamlfile import is_missing
-from provisioner.fleet.yamlfile import read as read_yaml
 from provisioner.model import Statement, Waiver
 from provisioner.model.controls import NO_CONNECTOR, ONLY_CONNECTOR, SWITCHED_OFF
+from provisioner.yamlfile import is_missing
+from provisioner.yamlfile import read as read_yaml
 
 COLUMNS = ("practice", "gateway", "control", "says", "by", "on", "until", "ticket")
 STATEMENTS, WAIVERS = "statements.csv", "waivers.yml"

@@ -9,10 +9,9 @@ from typing import Any
 
 from provisioner import files as disk
 from provisioner.errors import Fault, suggest
-from provisioner.fleet.csvfile import decode
-from provisioner.fleet.yamlfile import is_file
 from provisioner.model import FileTemplate, Gateway
 from provisioner.model.settings import ConnectorFile
+from provisioner.yamlfile import is_file
 
 # What every template can use, beside the further columns of practices.csv and the file's own secrets.
 GIVEN = ("practice", "practice_name", "gateway")
@@ -73,7 +72,7 @@ def _read(folder: Path, file: ConnectorFile, known: Collection[str]) -> tuple[Fi
     environment.filters, environment.tests = _Anything(environment.filters), _Anything(environment.tests)
     try:
         content = disk.read(folder / file.template, disk.SETTINGS)
-        parsed = environment.parse(decode(content))
+        parsed = environment.parse(disk.decode(content))
         used, others = meta.find_undeclared_variables(parsed), list(meta.find_referenced_templates(parsed))
     except TemplateSyntaxError as error:
         return None, [fault(error.lineno, f"is no jinja2 template: {error.message}", "Mend the line.")]

@@ -11,6 +11,9 @@ from typing import ClassVar, Literal
 
 from provisioner.model.product import PRODUCT, PackageName
 
+# Of the shape that is below; a file of a newer one is not read.
+FILE, VERSION = "fleet.yml", 1
+
 _STRICT: dict[str, str] = {"extra": "forbid"}
 
 

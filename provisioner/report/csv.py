@@ -1,7 +1,6 @@
 """An audit as CSV: one row a finding. It opens in Excel as it is, and nothing in it is a formula."""
 
 import csv
-import functools
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -30,16 +29,6 @@ COLUMNS = (
 
 # How many characters are written at once.
 _PIECE = 100_000
-# Excel takes the full-width signs for the plain ones.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-# Of a hundred thousand findings of seventeen cells each, nearly all say what others do.
-@functools.lru_cache(maxsize=4096)
-def cell(text: str) -> str:
-    """A cell that a spreadsheet shows and never computes: a dangerous beginning gets an apostrophe before it."""
-    dangerous = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
-    return words.clean(f"'{text}" if dangerous else text)
 
 
 def audit(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()) -> str:
@@ -52,7 +41,7 @@ def pieces(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()
     gateways the audit is, where not of all."""
     controls = {control.id: control for control in audit.controls}
     gateways = {gateway.name: gateway for gateway in audit.gateways}
-    part, first, at = view.part(audit), view.not_by_a_plan(causes), words.utc(audit.at)
+    part, first, at = words.part(audit), view.not_by_a_plan(causes), words.utc(audit.at)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -78,7 +67,7 @@ def pieces(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause] = ()
             words.owner(whose) if (whose := first.get((gateway.name, control.id))) else words.whose(control),
             part,
         )
-        writer.writerow(map(cell, row))
+        writer.writerow(map(words.cell, row))
         if text.tell() > _PIECE:
             yield text.getvalue()
             text.seek(0)

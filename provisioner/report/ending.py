@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from provisioner.model import Outcome, Plan, Reason, Result
 from provisioner.report import outcomes as causes
 from provisioner.report import words
-from provisioner.report.screen import flat, wrapped
+from provisioner.report.folding import flat, wrapped
 
 _NAMED = 12
 # Of a gateway whose trouble is said already.

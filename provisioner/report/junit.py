@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
 from provisioner.model import Audit, Control, Evidence, Finding, Gateway, Impact, Status
-from provisioner.report import view, words
+from provisioner.report import words
 
 _SKIPPED = (Status.UNKNOWN, Status.WAIVED, Status.NOT_APPLICABLE)
 
@@ -23,7 +23,7 @@ def pieces(audit: Audit, ready: Mapping[str, bool]) -> Iterator[str]:
     """The same, a gateway at a time."""
     controls = {control.id: control for control in audit.controls}
     evidence = {one.gateway: one for one in audit.evidence}
-    part = view.part(audit)
+    part = words.part(audit)
     known = [gateway for gateway in audit.gateways if gateway.known]
     ends = (_ended(one, controls[one.control]) for gateway in known for one in audit.of(gateway.name))
     name = words.clean(f"audit {audit.id}" + (f" (only {part})" if part else ""))

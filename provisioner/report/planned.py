@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from provisioner.model import Gap, Plan, Step
 from provisioner.report import words
-from provisioner.report.screen import WIDE, brief, flat, folded, hanging, pad
+from provisioner.report.folding import flat, folded, hanging, pad
+from provisioner.report.screen import WIDE, brief
 
 
 def plan(plan: Plan, names: Mapping[str, str], width: int) -> list[str]:

@@ -11,8 +11,8 @@ from datetime import datetime
 from provisioner.model.request import Ask, Notice, Request, Site
 from provisioner.model.settings import Contact
 from provisioner.report import words
-from provisioner.report.csv import cell
 from provisioner.report.html import render
+from provisioner.report.words import cell
 
 WHAT_IT_IS = (
     "A SystmOne gateway is the one PC at a GP practice through which patients' messages and bookings reach SystmOne. "

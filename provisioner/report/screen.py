@@ -1,15 +1,13 @@
 """An audit in a terminal: plain lines, as many as a person reads at a glance. Pure. No gateway's words are obeyed."""
 
-import os
-import re
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 
 from provisioner.model import Cause, Role, Status
 from provisioner.report import words
+from provisioner.report.folding import cut, flat, hanging, pad, said, wrapped
 from provisioner.report.view import LOOKS, PLAN, STATES, FindingRow, Kind, Machine, State, View
 
 # A small fleet's audit fits one screen of 45 lines, any other's one and a half of 40.
@@ -20,12 +18,6 @@ _LEAST_CAUSES, _LEAST_OF_MANY, _MOST_CAUSES = 5, 10, 12
 WIDE, _NAME = 110, 26
 # With less room than that beside it, what a cause says stands below its beginning, whole.
 _LEAST_ROOM = 20
-# A command that runs to the end of its line; a sentence that names one has a comma, a semicolon or its full stop.
-_COMMAND_LAST = re.compile(r"(?:^|: )provisioner [^;,]*[^;,.]$")
-_GOES_ON = " \\"
-# What a path with blanks stands in; between the two a blank is none that a line may end at.
-_QUOTED = re.compile(r"""(?<=\s)(?:'[^']+'|"[^"]+")""")
-_GLUE = "\0"
 _BESIDE: Mapping[State, tuple[str, str]] = {
     State.UNREADY: ("not ready", "not ready"),
     State.UNREAD: ("could not be read", "could not be read"),
@@ -84,59 +76,6 @@ def headline(shown: View) -> str:
 def next_(command: str, width: int) -> list[str]:
     """The command to give next."""
     return said(f"Next: {command}", width)
-
-
-def said(line: str, width: int) -> list[str]:
-    """A line that may end in a command, which is there to be copied: no word of it is broken, and where it takes more
-    lines than one a shell takes them for one."""
-    return _commanded(flat(line), width, "      ")
-
-
-def _commanded(text: str, width: int, indent: str) -> list[str]:
-    if cell_len(text) <= width or os.name != "posix" or not _COMMAND_LAST.search(text):
-        return _wrapped(text, width, indent)
-    *others, last = _wrapped(text, width - len(_GOES_ON), indent)
-    begins = next((number for number, one in enumerate(others) if "provisioner" in one), len(others))
-    return [*others[:begins], *(f"{one}{_GOES_ON}" for one in others[begins:]), last]
-
-
-def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Text on as many lines as it takes, those after the first indented. No word is broken, nor what is in quotes."""
-    return _wrapped(flat(text), width, indent)
-
-
-def _wrapped(text: str, width: int, indent: str) -> list[str]:
-    glued = _QUOTED.sub(lambda quoted: quoted[0].replace(" ", _GLUE), text) if "provisioner " in text else text
-    found = textwrap.wrap(
-        glued, max(width, 10), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    return [line.replace(_GLUE, " ") for line in found]
-
-
-def folded(line: str, width: int) -> list[str]:
-    """A line as it is where it fits, else on as many as it takes, further in than it begins. Nothing of it is left
-    out."""
-    if cell_len(line) <= width:
-        return [line]
-    indent = " " * (len(line) - len(line.lstrip()))
-    whole = " ".join(words.clean(line).split())
-    return [indent + one for one in _commanded(whole, width - len(indent), "    ")]
-
-
-def cut(text: str, width: int) -> str:
-    """Text on one line that is no wider."""
-    return text if cell_len(text) <= width else chop_cells(text, max(width - 1, 1))[0].rstrip() + "…"
-
-
-def pad(text: str, width: int) -> str:
-    """Text in a column: cut or filled up."""
-    short = cut(text, width)
-    return short + " " * (width - cell_len(short))
-
-
-def flat(text: str) -> str:
-    """Text that a terminal neither obeys nor breaks."""
-    return " ".join(words.clean(words.clip(text, 400)).split())
 
 
 def brief(owner: str) -> str:
@@ -273,12 +212,3 @@ def _gateways(shown: View, rows: Sequence[_Listed], width: int, most: int, whole
 def _advice(machine: Machine) -> str:
     ids = [row.control.id for row in machine.open if row.kind is Kind.ADVICE]
     return f"; advice: {', '.join(ids)}" if ids else ""
-
-
-def hanging(start: str, text: str, width: int) -> list[str]:
-    """Text beside its beginning, or below it where that leaves no room."""
-    room = width - cell_len(start)
-    if room < 24:
-        return [cut(start.rstrip(), width), *(f"    {line}" for line in wrapped(text, width - 4))]
-    first, *rest = wrapped(text, room)
-    return [start + first, *(" " * cell_len(start) + line for line in rest)]

@@ -10,7 +10,7 @@ from typing import Any
 from provisioner.model import FINISHED, Outcome, Plan, Result, Step
 from provisioner.model.results import Stands
 from provisioner.report import ending, words
-from provisioner.report.screen import flat, folded, hanging, pad
+from provisioner.report.folding import flat, folded, hanging, pad
 
 COLUMNS = (
     "wave", "practice", "gateway", "step", "who", "result", "changed", "at", "by", "message", "since"

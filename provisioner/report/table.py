@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from provisioner.report import words
-from provisioner.report.screen import flat, wrapped
+from provisioner.report.folding import flat, wrapped
 
 _FURTHER_IN = "    "
 

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from provisioner.report.csv import cell
-from provisioner.report.screen import brief, flat
+from provisioner.report.folding import flat
+from provisioner.report.screen import brief
 from provisioner.report.view import PLAN, Kind, Machine, State, View
+from provisioner.report.words import cell
 
 COLUMNS = (
     "practice", "gateway", "name", "role", "state", "plan", "others", "cannot_tell", "advice", "error", "audit", "part"

@@ -212,14 +212,6 @@ class View:
         return f"{ready:,} of {total:,} gateways {'is' if ready == 1 else 'are'} ready"
 
 
-def part(audit: Audit, practice: str = "") -> str:
-    """Of how many of the fleet's gateways an audit is, or of one practice's: `5 of 26 gateways`; "" where of all."""
-    left = sum(practice in ("", its) for its in (audit.left_out or {}).values())
-    asked = sum(one.known and practice in ("", one.practice) for one in audit.gateways)
-    where = " of this practice" if practice else ""
-    return f"{asked:,} of {words.counted(asked + left, 'gateway')}{where}" if left else ""
-
-
 def by_whose(rows: Iterable[FindingRow]) -> Mapping[str, tuple[FindingRow, ...]]:
     """Findings by whose job they are, in the order in which they come."""
     groups: defaultdict[str, list[FindingRow]] = defaultdict(list)
@@ -272,7 +264,7 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
         machines=Machines(gateways, made),
         states=Counter(map(state, gateways)),
         causes=tuple(causes),
-        part=part(audit, practice),
+        part=words.part(audit, practice),
     )
 
 

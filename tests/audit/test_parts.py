@@ -23,7 +23,8 @@ from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Evidence, Problem
 from provisioner.report import csv, html, junit
-from provisioner.report.view import part, view
+from provisioner.report.view import view
+from provisioner.report.words import part
 from tests.conftest import told, unfolded
 from tests.fixtures.fleets import FLEET, HEADER, write
 

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from provisioner.fleet.csvfile import decode, read
+from provisioner import files
+from provisioner.fleet.csvfile import read
 from tests.fixtures.fleets import HEADER, LAB, PRACTICES, check, right, write
 
 EXPECTED = [("A81001", "GW-A81001", "active"), ("A81002", "GW-A81002", "active"), ("A81004", "", "active")]
@@ -158,7 +159,11 @@ def test_any_bytes_become_rows_or_faults_with_lines_that_exist(tmp_path: Path, d
     path = tmp_path / "any.csv"
     path.write_bytes(HEADER.encode() + b"\n" + data)
     table = read(path, HEADER.split(","), None)
-    last = decode(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1 if table.columns else 1
+    last = (
+        files.decode(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1
+        if table.columns
+        else 1
+    )
     lines = [row.line for row in table.rows] + [fault.line or 1 for fault in table.faults]
     assert all(1 <= line <= last for line in lines)
     assert all(set(row.cells) == set(table.columns) - {""} for row in table.rows)

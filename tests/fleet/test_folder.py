@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from provisioner import fleet
 from provisioner.cli import provisioner
 from provisioner.errors import InputError
+from provisioner.journal.named import named
 from provisioner.model import Fleet, Role, settings
 from provisioner.resources import root
 from tests.fixtures.fleets import FLEET, HEADER, LAB, PRACTICES, SHA, TODAY, check, right, write
@@ -348,7 +349,7 @@ def test_today_is_what_statements_are_held_against(tmp_path: Path) -> None:
 def test_where_the_journal_lies_is_known_while_the_rest_is_wrong(tmp_path: Path, line: str, path: str) -> None:
     text = f"{FLEET}{line}rollout:\n  waves: many\n"
     write(tmp_path, {"fleet.yml": text, "practices.csv": "no such columns\n"})
-    assert fleet.journal(tmp_path) == tmp_path / path
+    assert named(tmp_path) == tmp_path / path
     with pytest.raises(InputError):
         fleet.load(tmp_path)
 
@@ -369,9 +370,9 @@ def test_where_the_journal_lies_is_known_while_the_rest_is_wrong(tmp_path: Path,
 def test_a_journal_is_not_guessed(tmp_path: Path, text: str) -> None:
     """Another one than was meant would say that nobody is at work, and nothing was done."""
     with pytest.raises(InputError):
-        fleet.journal(write(tmp_path, {"fleet.yml": text}))
+        named(write(tmp_path, {"fleet.yml": text}))
 
 
 def test_no_folder_has_no_journal(tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        fleet.journal(tmp_path)
+        named(tmp_path)

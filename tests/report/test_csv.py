@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.report import csv as report
+from provisioner.report import words
 from tests.fixtures.goldens import matches
 from tests.fixtures.hostile import NASTY, hostile
 from tests.fixtures.reports import PRACTICES, TWO, estate
@@ -54,17 +55,17 @@ def test_nothing_begins_a_formula() -> None:
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\u00a0=", "＝", "＋", "－", "＠"])  # noqa: RUF001
 def test_each_dangerous_beginning_is_defused(begin: str) -> None:
-    assert report.cell(f"{begin}1")[0] == "'"
+    assert words.cell(f"{begin}1")[0] == "'"
 
 
 @pytest.mark.parametrize("text", ["", "'quoted", "C:\\iPlato", "1 - 2", "Tŷ"])
 def test_ordinary_text_is_left_as_it_is(text: str) -> None:
-    assert report.cell(text) == text
+    assert words.cell(text) == text
 
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_can_be_written_and_computes_nothing(text: str) -> None:
-    cell = report.cell(text)
+    cell = words.cell(text)
     cell.encode("utf-8")
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 

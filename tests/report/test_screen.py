@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from provisioner.model import Audit, Cause, Gateway, Role
-from provisioner.report import screen, tsv
+from provisioner.report import folding, screen, tsv
 from provisioner.report.view import Machine, Machines, View, view
 from tests.fixtures.hostile import hostile
 from tests.fixtures.reports import PRACTICES, estate
@@ -143,9 +143,9 @@ def test_a_command_that_takes_more_lines_than_one_can_be_copied() -> None:
     given = "provisioner --fleet 'a folder with blanks' migrate confirm A84002 online-record --by NAME"
     for line in (f"Next: {given}", f"    {given}", f"Next, by a second person: {given}"):
         for width in (30, 50, 80):
-            folds = screen.said(line, width) if line.startswith("Next") else screen.folded(line, width)
+            folds = folding.said(line, width) if line.startswith("Next") else folding.folded(line, width)
             assert all(len(one) <= max(width, 32) for one in folds)
             copied = "\n".join(folds).partition("provisioner")
             assert shlex.split((copied[1] + copied[2]).replace("\\\n", "")) == shlex.split(given)
     # A sentence that names one is none.
-    assert "\\" not in "".join(screen.folded(f"{given} goes on; then the same again.", 30))
+    assert "\\" not in "".join(folding.folded(f"{given} goes on; then the same again.", 30))

@@ -13,7 +13,8 @@ from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.commands import narrowing
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, out, say, whole_fleet
+from provisioner.cli.console import as_json, out, say
+from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import narrowed, open_journal, reason, wanted_plan
 from provisioner.cli.options import common, moment, refuse_idle
 from provisioner.cli.verbs import plan as plans

@@ -13,7 +13,8 @@ from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
 from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, fleet_on_paper, follows, out, say
+from provisioner.cli.console import as_json, confirm, follows, out, say
+from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import any_plan, open_journal
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused

@@ -5,7 +5,8 @@ import click
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of
 from provisioner.cli.commands import givable
-from provisioner.cli.console import as_json, for_a_person, lines, out, say, whole_fleet, width
+from provisioner.cli.console import as_json, for_a_person, lines, out, say, width
+from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import open_journal
 from provisioner.cli.options import common, refuse_idle
 from provisioner.model import Audit, Fleet, Impact, Role, Status

@@ -10,13 +10,15 @@ from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.columns import listed, some, width, wrapped
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, fleet_on_paper, out, say
+from provisioner.cli.console import as_json, out, say
+from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import look_into, resolved
 from provisioner.errors import InputError
 from provisioner.journal import Journal
 from provisioner.model import Audit, Cause, Fleet, Gateway
 from provisioner.report import screen as screens
 from provisioner.report import words
+from provisioner.report.folding import hanging, pad
 from provisioner.report.view import view
 
 _COLUMNS = ("what", "practice", "gateway", "control", "why", "whose_job")
@@ -128,7 +130,7 @@ def _worse(found: Comparison, columns: int) -> Iterator[str]:
     names = max(len(row.name) for row in shown)
     for row in shown:
         came = ", ".join(one.control for one in found.turned if row.name in one.came)
-        yield from screens.hanging(f"  {screens.pad(row.name, min(names, columns // 3))}  ", came, columns)
+        yield from hanging(f"  {pad(row.name, min(names, columns // 3))}  ", came, columns)
 
 
 def _cause(one: Turned, gateways: Sequence[str]) -> Cause:

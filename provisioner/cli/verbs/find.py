@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from provisioner.cli.columns import listed, width, wrapped
-from provisioner.cli.console import as_json, as_only, ask_password, out, say, whole_fleet
+from provisioner.cli.console import as_json, ask_password, out, say
+from provisioner.cli.fleets import as_only, whole_fleet
 from provisioner.cli.options import common
 from provisioner.evidence.reader import Reader, directory
 from provisioner.find import looking, rows
@@ -18,7 +19,7 @@ from provisioner.find.knocking import estimate, knock, winrm_answers
 from provisioner.find.matching import Matcher, pairings
 from provisioner.fleet import ranges
 from provisioner.model import Evidence, Fleet
-from provisioner.report.screen import flat
+from provisioner.report.folding import flat
 from provisioner.report.words import counted
 
 _NEWS_SECONDS = 5.0

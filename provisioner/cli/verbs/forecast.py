@@ -11,7 +11,8 @@ from provisioner.audit.forecasting import Latest, endings
 from provisioner.audit.scope import is_of
 from provisioner.audit.shipped import open_policy
 from provisioner.cli.columns import listed, some, width, wrapped
-from provisioner.cli.console import as_json, as_only, fleet_on_paper, out, say
+from provisioner.cli.console import as_json, out, say
+from provisioner.cli.fleets import as_only, fleet_on_paper
 from provisioner.cli.lookup import look_into
 from provisioner.journal import Journal
 from provisioner.migration.stand import gateways_started

@@ -5,7 +5,8 @@ import json
 import click
 
 from provisioner.ansible import inventory
-from provisioner.cli.console import as_only, fleet_on_paper, out
+from provisioner.cli.console import out
+from provisioner.cli.fleets import as_only, fleet_on_paper
 
 
 @click.command("inventory")

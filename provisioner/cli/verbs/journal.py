@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import processes
-from provisioner.cli.console import as_json, confirm, journal_path, out, say
-from provisioner.cli.lookup import look_into
+from provisioner.cli.console import as_json, confirm, out, say
+from provisioner.cli.lookup import journal_path, look_into
 from provisioner.cli.options import add_common_options
 from provisioner.journal import Journal
 

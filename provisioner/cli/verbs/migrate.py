@@ -14,7 +14,8 @@ from provisioner.audit.auditor import Auditor
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import moves, progress, runs
 from provisioner.cli.completion import practices
-from provisioner.cli.console import as_json, confirm, fleet_on_paper, folded, follows, out, say, whole_fleet
+from provisioner.cli.console import as_json, confirm, folded, follows, out, say
+from provisioner.cli.fleets import fleet_on_paper, whole_fleet
 from provisioner.cli.lookup import look_into, open_journal, reason
 from provisioner.cli.options import add_common_options, common, refuse_idle
 from provisioner.errors import Fault, InputError, PlanRefused

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import click
 
 from provisioner.cli.columns import listed, width, wrapped
-from provisioner.cli.console import as_json, as_only, ask_password, out, whole_fleet
+from provisioner.cli.console import as_json, ask_password, out
+from provisioner.cli.fleets import as_only, whole_fleet
 from provisioner.evidence.reader import Reader
 from provisioner.model import Evidence, Fleet
 from provisioner.report.words import counted

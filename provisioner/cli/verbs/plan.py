@@ -9,15 +9,15 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, follows, lines, out, say, whole_fleet, width
+from provisioner.cli.console import as_json, follows, lines, out, say, width
+from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import open_journal, practice_names, wanted_audit
 from provisioner.cli.options import common
 from provisioner.journal import Journal, new_id
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.plan import rollout as planning
-from provisioner.report.view import part
-from provisioner.report.words import counted
+from provisioner.report.words import counted, part
 
 # Older than this, an audit is said to be old: apply reads everything again anyway.
 OLD = timedelta(hours=24)

@@ -8,7 +8,8 @@ import click
 
 from provisioner import files
 from provisioner.cli.completion import gateways
-from provisioner.cli.console import as_json, as_only, ask_password, one_gateway, out, say, whole_fleet
+from provisioner.cli.console import as_json, ask_password, out, say
+from provisioner.cli.fleets import as_only, one_gateway, whole_fleet
 from provisioner.cli.options import common, refuse_idle
 from provisioner.errors import InputError
 from provisioner.evidence import redact

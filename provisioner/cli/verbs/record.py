@@ -13,7 +13,8 @@ from provisioner import files as disk
 from provisioner import processes
 from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, fleet_on_paper, folded, out, say
+from provisioner.cli.console import as_json, folded, out, say
+from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import any_plan, look_into, practice_names
 from provisioner.errors import Fault, InputError
 from provisioner.execute import admission

@@ -14,7 +14,8 @@ from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of, is_whole, scoped
 from provisioner.cli.completion import ids
 from provisioner.cli.console import document as put_out
-from provisioner.cli.console import fleet_on_paper, say
+from provisioner.cli.console import say
+from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import KINDS, look_into, lookup, practice_names
 from provisioner.cli.verbs.show import show
 from provisioner.errors import InputError

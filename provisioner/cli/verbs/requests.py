@@ -17,7 +17,8 @@ from provisioner import fleet as fleets
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, fleet_on_paper, folded, out, say
+from provisioner.cli.console import as_json, folded, out, say
+from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import look_into, narrowed, resolved, wanted_audit
 from provisioner.cli.options import common
 from provisioner.cli.verbs.forecast import letter_dates

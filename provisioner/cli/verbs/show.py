@@ -6,7 +6,8 @@ import click
 
 from provisioner.cli.columns import listed
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, fleet_on_paper, for_a_person, lines, width
+from provisioner.cli.console import as_json, for_a_person, lines, width
+from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import look_into, lookup, practice_names
 from provisioner.cli.options import refuse_idle
 from provisioner.cli.verbs import audit as audits

@@ -9,7 +9,8 @@ from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
 from provisioner.cli.commands import narrowing
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, out, say, whole_fleet
+from provisioner.cli.console import as_json, out, say
+from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import narrowed, open_journal, practice_names, wanted_plan
 from provisioner.cli.options import common
 from provisioner.cli.verbs.plan import show as show_plan

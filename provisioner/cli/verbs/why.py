@@ -11,13 +11,14 @@ from provisioner import resources
 from provisioner.audit.scope import is_of
 from provisioner.cli import completion
 from provisioner.cli.columns import listed, width, wrapped
-from provisioner.cli.console import as_json, fleet_on_paper, one_gateway, out
+from provisioner.cli.console import as_json, out
+from provisioner.cli.fleets import fleet_on_paper, one_gateway
 from provisioner.cli.lookup import look_into
 from provisioner.errors import InputError, suggest
 from provisioner.journal import Journal
 from provisioner.model import Audit, Control, Fact, Finding, Fleet, Gateway, Statement, Status
 from provisioner.report import pretty, words
-from provisioner.report.screen import cut, flat
+from provisioner.report.folding import cut, flat
 
 _LAST = 10
 # Of a page, and of a reading, as much as leaves room for ten answers on a screen of 24 lines.

@@ -9,7 +9,6 @@ import yaml
 
 from provisioner import files
 from provisioner.errors import Fault
-from provisioner.fleet.csvfile import decode
 
 Place = tuple[str | int, ...]
 
@@ -70,7 +69,7 @@ def read(path: Path, *, ours: bool = False) -> Document:
     it came with provisioner, so that it is right, and what a quicker parser says of wrong ones does not matter."""
     document = Document(path.name)
     try:
-        text = decode(files.read(path, files.SETTINGS))
+        text = files.decode(files.read(path, files.SETTINGS))
     except OSError as error:
         message = "is missing." if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}."
         document.faults.append(Fault(path.name, None, message, "`provisioner init DIR` writes a whole folder."))
