@@ -46,6 +46,7 @@ def keep(connection: sa.Connection, audit: Audit) -> str:
             text, body, squeezed = held.row(one.gateway, told, reading)
             digest.update(_bytes(one.gateway, held.texts.sha256(text), body, squeezed))
             batch.append({"audit": audit.id, "number": number, "text": text, "body": body, "reading": squeezed})
+        held.texts.keep()
         connection.execute(file.answered.insert(), batch)
     texts.note(connection, held.new, audit.at)
     return digest.hexdigest() if audit.evidence else ""
@@ -83,7 +84,8 @@ class _Holding:
         common = told + reading
         text = self.new[gateway] = self.texts.add(gateway, common, self._first)
         self._first = self._first or text
-        return text, packing.squeeze(told, common), packing.squeeze(reading, common)
+        body, squeezed = (packing.squeeze(one, common, packing.QUICKLY) for one in (told, reading))
+        return text, body, squeezed
 
 
 def wrong(connection: sa.Connection, id: str, rows: str, known: texts.Texts) -> bool:
@@ -172,7 +174,7 @@ def _told(audit: Audit, one: Evidence) -> dict[str, Any]:
         "practice": practice,
         "evidence": (one.taken_at.isoformat(), one.seconds, error),
         "facts": one.gateway in audit.facts,
-        "findings": found,
+        "findings": [(control, status.value, *words) for control, status, *words in found],
     }
 
 

@@ -7,6 +7,7 @@ as long as an audit is held to it, or the next one may be.
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -28,6 +29,7 @@ class Texts:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._found: dict[int, tuple[str, str, Text]] = {}
+        self._new: list[dict[str, Any]] = []
 
     def fetch(self, numbers: Iterable[int]) -> None:
         """Look these up at once."""
@@ -46,14 +48,25 @@ class Texts:
         return self._get(number)[2]
 
     def add(self, gateway: str, text: bytes, like: int) -> int:
-        """Keep a text more, packed like that one; 0: like none. Its number."""
+        """One more, packed like that one; 0: like none. Its number, by which `keep` writes it down."""
         common = self[like] if like else None
-        body, sha256 = packed.squeeze(text, packed.plain(common) if common else b""), hashlib.sha256(text).hexdigest()
-        row = {"gateway": gateway, "sha256": sha256, "like": like, "body": body}
-        kept = self._connection.execute(file.texts.insert(), row)
-        number = int((kept.inserted_primary_key or (0,))[0])
+        body = packed.squeeze(text, packed.plain(common) if common else b"", packed.QUICKLY)
+        number, sha256 = self._number(), hashlib.sha256(text).hexdigest()
+        self._new.append({"number": number, "gateway": gateway, "sha256": sha256, "like": like, "body": body})
         self._found[number] = (gateway, sha256, Text(body, common))
         return number
+
+    def keep(self) -> None:
+        """Write down those that were added. Nobody else may write in between."""
+        if self._new:
+            self._connection.execute(file.texts.insert(), self._new)
+            self._new = []
+
+    def _number(self) -> int:
+        if self._new:
+            return int(self._new[-1]["number"]) + 1
+        newest = sa.select(sa.func.coalesce(sa.func.max(file.texts.c.number), 0))
+        return int(self._connection.execute(newest).scalar_one()) + 1
 
     def gateway(self, number: int) -> str:
         """Whose it is."""

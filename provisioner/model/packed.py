@@ -12,6 +12,8 @@ from provisioner.model.evidence import Evidence, Fact
 
 # How far back deflate looks.
 _WINDOW = 32 * 1024
+# A level of deflate's that looks less for what is shorter: two thirds of the work, and a seventh more bytes.
+QUICKLY = 3
 
 
 # Known by itself: one is asked for by the same gateway again and again, and comparing its bytes would cost.
@@ -66,9 +68,9 @@ def pack(document: Mapping[str, Any], common: bytes = b"") -> bytes:
     return squeeze(text(document), common)
 
 
-def squeeze(text: bytes, common: bytes = b"") -> bytes:
-    """A text as few bytes."""
-    by = zlib.compressobj(zdict=common) if common else zlib.compressobj()
+def squeeze(text: bytes, common: bytes = b"", level: int = zlib.Z_DEFAULT_COMPRESSION) -> bytes:
+    """A text as few bytes, at that level of deflate's."""
+    by = zlib.compressobj(level, zdict=common) if common else zlib.compressobj(level)
     return by.compress(text) + by.flush()
 
 
