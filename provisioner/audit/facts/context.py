@@ -2,9 +2,9 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from provisioner.audit.policy import Lifecycle
 from provisioner.fleet import endpoints
@@ -15,6 +15,7 @@ from provisioner.model.settings import Settings
 OK = "ok"
 
 Section = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class CannotTell(Exception):
@@ -26,7 +27,7 @@ class FactContext:
     """One gateway's evidence with all that it is read against.
 
     `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid), None at first sight;
-    `templates` are the fleet's.
+    `templates` are the fleet's; `thought` is what was thought out `once`.
     """
 
     evidence: Evidence
@@ -36,6 +37,7 @@ class FactContext:
     at: datetime
     seen: Mapping[str, str] | None
     templates: Mapping[str, FileTemplate]
+    thought: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     def section(self, name: str) -> Section:
         """A section's data. Raises CannotTell where it is missing."""
@@ -54,6 +56,19 @@ class FactContext:
 
 
 FactOf = Callable[[FactContext], Any]
+
+
+def once(think: Callable[[FactContext], T]) -> Callable[[FactContext], T]:
+    """The same, thought out once for each reading: for what several facts want."""
+
+    @functools.wraps(think)
+    def thought(reading: FactContext) -> T:
+        if think not in reading.thought:
+            reading.thought[think] = think(reading)
+        found: T = reading.thought[think]
+        return found
+
+    return thought
 
 
 def known_endpoints(reading: FactContext) -> list[str]:
