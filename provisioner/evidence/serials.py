@@ -3,6 +3,7 @@
 Whatever a maker left in place of a number stands on every PC of a series: such a text tells no PC from another.
 """
 
+import functools
 import re
 from itertools import pairwise
 
@@ -37,6 +38,8 @@ _WAYS = (*_UPWARDS, *(way[::-1] for way in _UPWARDS))
 _PARTS = frozenset(way[at:end] for way in _WAYS for at in range(len(way)) for end in range(at + 1, len(way) + 1))
 
 
+# What a PC says now it mostly said before: it is held against that.
+@functools.lru_cache(maxsize=64)
 def number(text: str | None) -> str:
     """A serial number in the form in which two of them are compared; "" where it is none.
 
@@ -49,6 +52,7 @@ def number(text: str | None) -> str:
     return "" if said in FILLERS or _WORDS.search(said) or short or _counts(bare) or _repeats(bare) else said
 
 
+@functools.lru_cache(maxsize=64)
 def guid(text: str | None) -> str:
     """The same of a GUID: in one that was drawn no figure takes half of the places, as in
     03000200-0400-0500-0006-000700080009 and its like, and none counts up."""

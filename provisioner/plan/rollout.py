@@ -171,14 +171,12 @@ def _due(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> tuple[li
         required = index.controls[finding.control].impact is Impact.REQUIRED
         if required and _remedy(index, gateway, finding) not in mended:
             gaps.append(left_to_owner(index, gateway, finding))
-    if not mended:
-        return [], gaps  # before what is read again for it: its reading is packed
-    if gateway.role is Role.RETIRED and (why := removal_barred(index, gateway)):
+    if gateway.role is Role.RETIRED and mended and (why := removal_barred(index, gateway)):
         return [], [why, *gaps]
-    if service := going(index.evidence[gateway.name]):
-        for remedy in [
-            name for name in offered.order() if name in mended and name in asked and offered.stops_service(name)
-        ]:
+    stopping = [name for name in offered.order() if name in mended.keys() & asked and offered.stops_service(name)]
+    # A reading is packed, and taken apart only for who wants something of it.
+    if stopping and (service := going(index.evidence[gateway.name])):
+        for remedy in stopping:
             gaps.extend(after_restart(gateway, finding, service) for finding in mended.pop(remedy))
     if START in mended and START in asked and (why := start_barred(index, gateway, mended, asked, open_)):
         del mended[START]
@@ -189,21 +187,22 @@ def _due(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> tuple[li
 
 def _able(index: AuditIndex, gateway: Gateway, mended: Mapping[str, list[Finding]]) -> tuple[list[_Due], list[Gap]]:
     """What can be done of what each remedy mends, and what cannot be set yet because something is not known."""
-    row, retired = index.rows[gateway.name], gateway.role is Role.RETIRED
-    program = _program(index, gateway, mended.keys())
+    row, retired, known = index.rows[gateway.name], gateway.role is Role.RETIRED, offered.known()
     order = offered.removal() if retired else offered.order()
+    told = not retired and any(known[name].told_of_program for name in mended)
+    program = _program(index, gateway, mended.keys()) if told else Programs()
     # What is not done to a gateway of that role is said, never passed over.
     others = sorted(mended.keys() - set(order))
     due, gaps = list[_Due](), [left_to_owner(index, row, finding) for name in others for finding in mended[name]]
-    for remedy in (offered.known()[name] for name in order if name in mended):
+    for remedy in (known[name] for name in order if name in mended):
         findings = mended[remedy.name]
-        if remedy.told_of_program and not retired and program.one == "":
+        if remedy.told_of_program and told and program.one == "":
             gaps.extend(gap(row, finding.control, _untold(program), "icb-it", _UNTOLD_ASK) for finding in findings)
             continue
         lacks = [remedy.lacks(index.fleet.settings, row, finding.control) for finding in findings]
         gaps.extend(asked_of_vendor(row, finding, lack) for finding, lack in zip(findings, lacks, strict=True) if lack)
         if able := [finding for finding, lack in zip(findings, lacks, strict=True) if not lack]:
-            due.append(_Due(remedy=remedy, findings=able, program="" if retired else program.one))
+            due.append(_Due(remedy=remedy, findings=able, program=program.one))
     return due, gaps
 
 

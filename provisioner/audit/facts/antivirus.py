@@ -9,6 +9,7 @@ from provisioner.audit.facts.context import (
     FactContext,
     FactOf,
     listed,
+    once,
     path_key,
     problems,
     same_path,
@@ -25,6 +26,7 @@ _EDR = "edr block mode"
 _AT_WORK = (1, 2)
 
 
+@once
 def _others(reading: FactContext) -> list[str]:
     """Other makers' products that are at work."""
     products = reading.section("antivirus")["products"] or []
@@ -51,6 +53,7 @@ def _defender_scans(reading: FactContext) -> bool:
     )
 
 
+@once
 def _product(reading: FactContext) -> str:
     if others := _others(reading):
         return f"{_DEFENDER} and {_beside(others)}" if _defender_scans(reading) else listed(others)
@@ -68,6 +71,7 @@ def _beside(others: list[str]) -> str:
     return f"{listed(others)} (which Security Center lists as at work: perhaps what an uninstall left there)"
 
 
+@once
 def _defender_works(reading: FactContext) -> bool:
     """Whether Defender is the antivirus, no other being at work. EDR in block mode hides whether it is passive: there
     Security Center's word for it is the only one."""

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from provisioner.audit.facts import running
-from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf, listed, problems, same_path, within
+from provisioner.audit.facts.context import (
+    OK,
+    CannotTell,
+    FactContext,
+    FactOf,
+    listed,
+    once,
+    problems,
+    same_path,
+    within,
+)
 from provisioner.fleet import endpoints, templates
 from provisioner.model.settings import Package
 
@@ -153,6 +163,7 @@ def _java_version(reading: FactContext) -> str:
     return " ".join(text for text in (java["version"] or "of unknown version", java["vendor"]) if text)
 
 
+@once
 def runs(reading: FactContext) -> bool:
     """Whether a Connector runs on this PC, as a service or by itself."""
     is_running = running.runs(reading.evidence.sections)

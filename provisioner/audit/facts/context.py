@@ -2,9 +2,9 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from provisioner.audit.policy import Lifecycle
 from provisioner.fleet import endpoints
@@ -15,6 +15,7 @@ from provisioner.model.settings import Settings
 OK = "ok"
 
 Section = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class CannotTell(Exception):
@@ -26,7 +27,8 @@ class FactContext:
     """One gateway's evidence with all that it is read against.
 
     `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid), None at first sight;
-    `elsewhere` are the gateways of other rows that are this same PC, in words; `templates` are the fleet's.
+    `elsewhere` are the gateways of other rows that are this same PC, in words; `templates` are the fleet's; `thought`
+    is what was thought out `once`.
     """
 
     evidence: Evidence
@@ -37,6 +39,7 @@ class FactContext:
     seen: Mapping[str, str] | None
     elsewhere: str
     templates: Mapping[str, FileTemplate]
+    thought: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     def section(self, name: str) -> Section:
         """A section's data. Raises CannotTell where it is missing."""
@@ -55,6 +58,19 @@ class FactContext:
 
 
 FactOf = Callable[[FactContext], Any]
+
+
+def once(think: Callable[[FactContext], T]) -> Callable[[FactContext], T]:
+    """The same, thought out once for each reading: for what several facts want."""
+
+    @functools.wraps(think)
+    def thought(reading: FactContext) -> T:
+        if think not in reading.thought:
+            reading.thought[think] = think(reading)
+        found: T = reading.thought[think]
+        return found
+
+    return thought
 
 
 def known_endpoints(reading: FactContext) -> list[str]:

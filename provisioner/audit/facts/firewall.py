@@ -72,17 +72,14 @@ def _named(rule: Any) -> bool:
 def _faults(rule: Any, image: str, candidates: Programs) -> list[str]:
     """What keeps a rule from being right, its addresses left out. A rule of ours must be as narrow as it was made; one
     of somebody else's may be wider."""
-    ours = is_ours(rule)
+    ours, another = is_ours(rule), bool(rule["program"]) and not same_path(rule["program"], image)
     checks = (
         (not rule["enabled"], "is disabled"),
         (rule["action"].lower() != "allow", "blocks instead of allowing"),
         (rule["protocol"] != _TCP and (ours or rule["protocol"] is not None), "is not for TCP"),
         (not ports_cover(rule["remote_ports"], PRODUCT.port), f"is not for port {PRODUCT.port}"),
         (ours and not rule["remote_ports"], "is for every port"),
-        (
-            bool(rule["program"]) and not same_path(rule["program"], image),
-            f"is for {rule['program']}, and {candidates.words(image)}",
-        ),
+        (another, f"is for {rule['program']}, and {candidates.words(image)}" if another else ""),
         (ours and not rule["program"], "is for every program"),
         (bool(rule["local_ports"]), "is for some local ports only"),
         (bool(rule["service"]), "is bound to a Windows service, and the Connector's program is not one itself"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf, listed, problems, same_path
+from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf, listed, once, problems, same_path
 from provisioner.audit.facts.running import Programs, by_program, programs
 from provisioner.model import Role
 from provisioner.model.accounts import account_key
@@ -25,6 +25,7 @@ def service(reading: FactContext) -> Any:
     raise CannotTell("fleet.yml has no service.name, and no service lies in the Connector's folder")
 
 
+@once
 def real(reading: FactContext) -> Programs:
     """Which program is the Connector, as far as this reading shows it."""
     return programs(reading.evidence.sections, reading.settings)

@@ -1,5 +1,6 @@
 """Facts about the kind of PC: its maker and model, and whether it is a virtual one."""
 
+import functools
 import re
 
 from provisioner.audit.facts.context import CannotTell, FactContext, FactOf
@@ -30,15 +31,17 @@ def _given(texts: list[str | None]) -> list[str]:
     return [text.strip() for text in texts if text and text.strip().lower() not in _NOTHING]
 
 
-def _is_virtual(texts: list[str]) -> bool:
-    words = re.sub(r"[^a-z0-9]+", " ", " ".join(texts).lower())
+# Gateways of one estate are of a few models.
+@functools.lru_cache(maxsize=1024)
+def _is_virtual(text: str) -> bool:
+    words = re.sub(r"[^a-z0-9]+", " ", text.lower())
     return bool(_SIGN.search(f" {words} "))
 
 
 def _model(reading: FactContext) -> str:
     names, firmware = _said(reading)
-    telling = [text for text in firmware if _is_virtual([text])]
-    if telling and not _is_virtual(names):
+    telling = [text for text in firmware if _is_virtual(text)]
+    if telling and not _is_virtual(" ".join(names)):
         names = [*names, f"(its firmware says {telling[0]})"]
     if not names:
         raise CannotTell("the gateway gives neither a maker nor a model")
@@ -49,7 +52,7 @@ def _physical(reading: FactContext) -> bool:
     """Whether neither maker and model nor the firmware is a virtual machine's."""
     _model(reading)
     names, firmware = _said(reading)
-    return not (_is_virtual(names) or any(_is_virtual([text]) for text in firmware))
+    return not (_is_virtual(" ".join(names)) or any(map(_is_virtual, firmware)))
 
 
 FACTS: dict[str, FactOf] = {

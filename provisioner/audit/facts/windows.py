@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from provisioner.audit.facts.context import CannotTell, FactContext, FactOf, problems
+from provisioner.audit.facts.context import CannotTell, FactContext, FactOf, once, problems
 from provisioner.audit.policy import Release
 
 _RT = 97  # PRODUCT_CORE_ARM
@@ -24,6 +24,7 @@ def _group(reading: FactContext, edition: str) -> str:
     return reading.lifecycle.editions.get(edition.strip().lower(), "")
 
 
+@once
 def _release(reading: FactContext) -> Release:
     """The row of the lifecycle table. Never found by the product's name: Windows 11 still says Windows 10 there."""
     server = _is_server(reading)
@@ -59,6 +60,7 @@ def _name(reading: FactContext) -> str:
     return f"{name} {edition} (build {build})"
 
 
+@once
 def _supported_until(reading: FactContext) -> str:
     """The last day of security updates that this PC gets, ISO 8601."""
     release, today = _release(reading), reading.at.date()
