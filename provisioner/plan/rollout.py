@@ -157,10 +157,10 @@ def _of_gateway(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> t
             gaps.append(left_to_owner(index, gateway, finding))
     if gateway.role is Role.RETIRED and mended and (why := removal_barred(index, gateway)):
         return [], [why, *gaps]
-    if service := going(index.evidence[gateway.name]):
-        for remedy in [
-            name for name in offered.order() if name in mended and name in asked and offered.stops_service(name)
-        ]:
+    stopping = [name for name in offered.order() if name in mended and name in asked and offered.stops_service(name)]
+    # Readings are kept packed: one is taken apart only where something depends on it.
+    if stopping and (service := going(index.evidence[gateway.name])):
+        for remedy in stopping:
             gaps.extend(after_restart(gateway, finding, service) for finding in mended.pop(remedy))
     if START in mended and START in asked and (why := start_barred(index, gateway, mended, asked, open_)):
         del mended[START]
@@ -174,20 +174,20 @@ def _of_gateway(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> t
 def _steps(index: AuditIndex, gateway: Gateway, mended: Mapping[str, list[Finding]]) -> tuple[list[Step], list[Gap]]:
     """A gateway's steps from what each remedy mends, and what cannot be set yet because something is not known."""
     row, retired = index.rows[gateway.name], gateway.role is Role.RETIRED
-    program = _program(index, gateway, mended.keys())
     order = offered.removal() if retired else offered.order()
     # What is not done to a gateway of that role is said, never passed over.
     others = sorted(mended.keys() - set(order))
     steps, gaps = list[Step](), [left_to_owner(index, row, finding) for name in others for finding in mended[name]]
     for remedy in (offered.known()[name] for name in order if name in mended):
         findings = mended[remedy.name]
-        if remedy.told_of_program and not retired and program.one == "":
+        program = _program(index, gateway, mended.keys()) if remedy.told_of_program and not retired else None
+        if program and program.one == "":
             gaps.extend(gap(row, finding.control, _untold(program), "icb-it", _UNTOLD_ASK) for finding in findings)
             continue
         lacks = [remedy.lacks(index.fleet.settings, row, finding.control) for finding in findings]
         gaps.extend(asked_of_vendor(row, finding, lack) for finding, lack in zip(findings, lacks, strict=True) if lack)
         if able := [finding for finding, lack in zip(findings, lacks, strict=True) if not lack]:
-            values = offered.values(index.fleet, row, remedy.name, "" if retired else program.one)[1]
+            values = offered.values(index.fleet, row, remedy.name, program.one if program else "")[1]
             steps.append(_step(index, row, remedy, values, able))
     return steps, gaps
 
