@@ -68,6 +68,8 @@ _KINDS_OF = {
     Status.ERROR: Kind.ERROR,
     Status.NOT_APPLICABLE: Kind.NOT_APPLICABLE,
 }
+# Of these are all that keep a gateway from being ready.
+_MAY_BLOCK = (Status.FAILED, Status.UNKNOWN)
 _WEIGHT = {kind: weight for weight, kind in enumerate(Kind)}
 
 
@@ -106,8 +108,14 @@ class Machine:
 
     gateway: Gateway
     state: State
-    rows: tuple[FindingRow, ...]
     evidence: Evidence | None
+    # Its findings with these statuses as rows, the heaviest first; without any all. Most pages want a few of thousands.
+    found: Callable[[Sequence[Status]], tuple[FindingRow, ...]]
+
+    @cached_property
+    def rows(self) -> tuple[FindingRow, ...]:
+        """All findings, the heaviest first."""
+        return self.found(())
 
     @property
     def standing(self) -> str:
@@ -128,7 +136,7 @@ class Machine:
     @property
     def missing(self) -> Mapping[str, tuple[FindingRow, ...]]:
         """What keeps it from being ready, by whose job it is."""
-        return by_whose(row for row in self.rows if row.blocks)
+        return by_whose(row for row in self.found(_MAY_BLOCK) if row.blocks)
 
 
 class Machines(Sequence[Machine]):
@@ -250,8 +258,12 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
 
     def made(gateway: Gateway) -> Machine:
         facts = audit.facts.get(gateway.name, {})
-        rows = sorted((row(one, facts) for one in audit.of(gateway.name)), key=lambda row: _WEIGHT[row.kind])
-        return Machine(gateway=gateway, state=state(gateway), rows=tuple(rows), evidence=evidence.get(gateway.name))
+
+        def found(statuses: Sequence[Status]) -> tuple[FindingRow, ...]:
+            some = audit.some(gateway.name, *statuses) if statuses else audit.of(gateway.name)
+            return tuple(sorted((row(one, facts) for one in some), key=lambda row: _WEIGHT[row.kind]))
+
+        return Machine(gateway=gateway, state=state(gateway), evidence=evidence.get(gateway.name), found=found)
 
     gateways = [gateway for gateway in audit.gateways if practice in ("", gateway.practice)]
     return View(

@@ -75,7 +75,7 @@ def test_what_a_person_told_is_asked_once_for_all_her_gateways() -> None:
         for row in machine.rows
         if row.control.id == "R3-dedicated"
     ]
-    first = replace(machine, rows=(*rows, *settled))
+    first = replace(machine, found=lambda _: (*rows, *settled))
     second = replace(first, gateway=replace(first.gateway, name="GW-2"))
     both = [ends(EndingKind.STATEMENT), ends(EndingKind.STATEMENT, "GW-2")]
     (wish,) = letter.asked([first, second], Dates(ends=both))
