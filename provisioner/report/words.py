@@ -54,7 +54,8 @@ _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a
 
 def clean(text: str) -> str:
     """Text as any report can hold it: what is unfit becomes U+FFFD, and CRLF a line feed."""
-    return _UNFIT.sub("\ufffd", text.replace("\r\n", "\n"))
+    # Nearly all is printable: then none of it is unfit, and to ask is quicker than to look.
+    return text if text.isprintable() else _UNFIT.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
 def clip(text: str, most: int) -> str:
