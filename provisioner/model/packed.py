@@ -3,7 +3,7 @@
 import functools
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,11 @@ class Packed(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(unpack(self.body, self.common)[self.part])
 
+    def items(self) -> ItemsView[str, Any]:
+        """All of it, taken apart once."""
+        whole: Mapping[str, Any] = unpack(self.body, self.common)[self.part]
+        return whole.items()
+
     def __repr__(self) -> str:
         return repr(dict(self))
 
@@ -60,6 +65,10 @@ class PackedFacts(Packed):
     def __getitem__(self, name: str) -> Fact:
         value, reason = unpack(self.body, self.common)[self.part][name]
         return Fact(value=value, reason=reason)
+
+    def items(self) -> ItemsView[str, Fact]:
+        """All of them, taken apart once."""
+        return {name: Fact(value=value, reason=reason) for name, (value, reason) in super().items()}.items()
 
 
 def pack(document: Mapping[str, Any], common: bytes = b"") -> bytes:
@@ -93,7 +102,7 @@ def plain(text: Text) -> bytes:
 @functools.lru_cache(maxsize=4)
 def unpack(body: bytes, common: Common = b"") -> Mapping[str, Any]:
     """The document again. Not to be changed: who asks next may get the same. Errors: ValueError."""
-    document: Mapping[str, Any] = json.loads(stretch(body, common))
+    document: Mapping[str, Any] = json.loads(stretch(body, common).decode())
     return document
 
 

@@ -223,8 +223,9 @@ def _anchors(shown: View) -> dict[str, str]:
 
 def _evidence(evidence: Evidence) -> list[tuple[str, str, float | None, str]]:
     """Each section: its name, its data printed or "", what it took, and why it could not be read."""
-    # Each taken out of what is packed once.
-    sections, errors, seconds = dict(evidence.sections), dict(evidence.section_errors), dict(evidence.section_seconds)
+    # By their items, because what is packed is then taken apart once.
+    sections, errors = dict(evidence.sections.items()), dict(evidence.section_errors.items())
+    seconds = dict(evidence.section_seconds.items())
     return [
         (name, pretty.text(sections[name]) if name in sections else "", seconds.get(name), errors.get(name, ""))
         for name in dict.fromkeys([*sections, *errors])

@@ -19,29 +19,31 @@ def line(value: Any, most: int) -> str:
 
 def text(value: Any) -> str:
     """A value on as many lines as it takes, each string and the whole cut where they are longer than anybody reads."""
-    return _text(_dump(value))
+    return words.clip(_lines(value, ""), _SECTION)
 
 
-@functools.lru_cache(maxsize=4096)
-def _text(flat: str) -> str:
-    # By its JSON: of thousands of gateways many say the same.
-    return words.clip(_lines(json.loads(flat), "", flat), _SECTION)
-
-
-def _lines(value: Any, indent: str, flat: str = "") -> str:
-    """What was read from JSON, on as many lines as it takes; `flat` is its JSON where that is known."""
+def _lines(value: Any, indent: str) -> str:
+    """A value on one line where that fits. From the inside out, so that each part is made once: what has a part that
+    did not fit is too long itself."""
     kind = type(value)
-    if kind is not dict and kind is not list:
-        # Most of what is printed is a word or a number, and the encoder is slow to begin. -0.0 is 0.0 to a memory.
-        return words.clip(_dump(value) if kind is float else _words(value), _STRING)
-    flat = flat or _dump(value)
+    if kind is dict:
+        deeper = indent + "  "
+        parts, ends = [f"{_key(key)}: {_lines(item, deeper)}" for key, item in value.items()], "{}"
+    elif kind is list:
+        deeper = indent + "  "
+        parts, ends = [_lines(item, deeper) for item in value], "[]"
+    elif kind is int:
+        return str(value)
+    elif kind is str or kind is bool or value is None:
+        return _word(value)
+    elif kind is float:
+        return _dump(value)
+    else:
+        return _lines(json.loads(_dump(value)), indent)
+    flat = f"{ends[0]}{', '.join(parts)}{ends[1]}"
     if len(indent) + len(flat) <= _WIDTH:
         return flat
-    deeper = indent + "  "
-    if kind is dict:
-        parts = [f"{deeper}{_words(str(key))}: {_lines(item, deeper)}" for key, item in value.items()]
-        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
-    return "[\n" + ",\n".join(deeper + _lines(item, deeper) for item in value) + f"\n{indent}]"
+    return f"{ends[0]}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{ends[1]}"
 
 
 def _plain(value: object) -> Any:
@@ -54,5 +56,15 @@ def _plain(value: object) -> Any:
 
 # Made once: json.dumps makes one for each call.
 _dump = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
-# Names of fields, and what they are mostly; 1 is not True here.
-_words = functools.lru_cache(maxsize=4096, typed=True)(_dump)
+
+
+# Of thousands of gateways most say the same words, and the encoder is slow to begin; 1 is not True here.
+@functools.lru_cache(maxsize=4096, typed=True)
+def _word(value: str | bool | None) -> str:
+    return words.clip(_dump(value), _STRING)
+
+
+@functools.lru_cache(maxsize=4096, typed=True)
+def _key(key: object) -> str:
+    # As JSON has a key that is no text.
+    return _dump({key: 0}).removeprefix("{").removesuffix(": 0}")

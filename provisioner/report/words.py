@@ -57,7 +57,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 
 def clean(text: str) -> str:
     """Text as any report can hold it: what is unfit becomes U+FFFD, and CRLF a line feed."""
-    return _UNFIT.sub("\ufffd", text.replace("\r\n", "\n"))
+    # Nearly all is printable: then none of it is unfit, and to ask is quicker than to look.
+    return text if text.isprintable() else _UNFIT.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
 def clip(text: str, most: int) -> str:
