@@ -207,20 +207,27 @@ def test_a_reading_writes_nothing(gateway: Gateway, tmp_path: Path) -> None:
 
 # What Get-Access makes of a list that is made up, since Wine keeps none with conditions.
 _LISTED = r"""
-function New-Object { if ($args[0] -like '*RawSec*') { Get-Made Security.AccessControl.RawSecurityDescriptor $Bytes, 0 } else { Get-Made @args } }
+function New-Object {
+    if ($args[0] -notlike '*RawSec*') { return Get-Made @args }
+    Get-Made Security.AccessControl.RawSecurityDescriptor $Bytes, 0
+}
 function Get-Made { Microsoft.PowerShell.Utility\New-Object @args }
 $list = Get-Made Security.AccessControl.RawAcl 2, 4
 foreach ($one in @(3, 'AccessDenied', 2032127, 'S-1-1-0', $true), @(11, 'AccessAllowed', 1245631, 'S-1-5-11', $true),
     @(0, 'AccessDenied', 2, 'S-1-5-32-545', $false), @(0, 'AccessAllowed', -536805376, 'S-1-5-32-545', $false)) {
     $sid = Get-Made Security.Principal.SecurityIdentifier $one[3]
-    $list.InsertAce($list.Count, (Get-Made Security.AccessControl.CommonAce $one[0], $one[1], $one[2], $sid, $one[4], $(if ($one[4]) { , [byte[]](97, 114, 116, 120) })))
+    $condition = if ($one[4]) { , [byte[]](97, 114, 116, 120) }
+    $entry = Get-Made Security.AccessControl.CommonAce $one[0], $one[1], $one[2], $sid, $one[4], $condition
+    $list.InsertAce($list.Count, $entry)
 }
 foreach ($acl in $list, $null) {
     $owner = Get-Made Security.Principal.SecurityIdentifier 'S-1-5-32-544'
     $whole = Get-Made Security.AccessControl.RawSecurityDescriptor 4, $owner, $null, $null, $acl
     $Bytes = [byte[]]::new($whole.BinaryLength)
     $whole.GetBinaryForm($Bytes, 0)
-    foreach ($rule in (Get-Access 'C:\windows').Rules) { "$($rule.Sid) $($rule.Rights) $($rule.Allow) $($rule.Here) $($rule.Below)" }
+    foreach ($rule in (Get-Access 'C:\windows').Rules) {
+        "$($rule.Sid) $($rule.Rights) $($rule.Allow) $($rule.Here) $($rule.Below)"
+    }
 }
 """
 
