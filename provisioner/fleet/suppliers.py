@@ -75,6 +75,7 @@ def suppliers(path: Path, listed: Collection[str] = (), supplier: str = "") -> S
     sample = list(itertools.islice(lines, _SAMPLE))
     if not sample:
         raise InputError(f"{path} has no columns for code and supplier: it is empty.", _HINT)
+    sample = sample[_title(sample) :]
     wanted = codes.normal(supplier)
     headed = _is_header([codes.normal(cell) for cell in sample[0][1]], wanted)
     columns = _columns(sample, headed)
@@ -93,6 +94,17 @@ def suppliers(path: Path, listed: Collection[str] = (), supplier: str = "") -> S
         elif name and name not in known.split("/"):
             by_practice[practice] = f"{known}/{name}"
     return by_practice
+
+
+def _title(sample: Sequence[tuple[int, Sequence[str]]]) -> int:
+    """How many lines stand above the header, such as a publication's title: of those before the first practice's code
+    the header is the one with most cells."""
+    first = next((at for at, (_, cells) in enumerate(sample) if any(map(_is_code, cells))), 0)
+    return max(range(first), key=lambda at: sum(map(bool, sample[at][1])), default=0)
+
+
+def _is_code(cell: str) -> bool:
+    return not codes.why_not_practice(codes.normal(cell))
 
 
 def _is_header(cells: Sequence[str], wanted: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.evidence import question
+from provisioner.resources import script
 from tests.fixtures.evidence import MACHINES, VALIDATOR, asked, base, document, merged
 from tests.fixtures.windows import Gateways, ended, windows, windows_home
 
@@ -190,8 +191,8 @@ def _changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 def test_a_reading_writes_nothing(gateway: Gateway, tmp_path: Path) -> None:
     """What a command that does nothing changes there (PowerShell's start, Wine's own clocks) is left out."""
     states = [_written(gateway, tmp_path)]
-    for script, settings in (("param($Settings)\n1\n", {}), (question.script(), asked(section_seconds=30))):
-        gateway.send(script, settings)
+    for text, settings in (("param($Settings)\n1\n", {}), (question.script(), asked(section_seconds=30))):
+        gateway.send(text, settings)
         states.append(_written(gateway, tmp_path))
     nothing, reading = _changed(states[0], states[1]), _changed(states[1], states[2])
     assert len(states[0]) > 5000
@@ -202,3 +203,41 @@ def test_a_reading_writes_nothing(gateway: Gateway, tmp_path: Path) -> None:
     )
     seen = _changed(states[2], _written(gateway, tmp_path)) - nothing
     assert seen == {"[HKEY_LOCAL_MACHINE\\Software\\Microsoft]", "x"}
+
+
+# What Get-Access makes of a list that is made up, since Wine keeps none with conditions.
+_LISTED = r"""
+function New-Object {
+    if ($args[0] -notlike '*RawSec*') { return Get-Made @args }
+    Get-Made Security.AccessControl.RawSecurityDescriptor $Bytes, 0
+}
+function Get-Made { Microsoft.PowerShell.Utility\New-Object @args }
+$list = Get-Made Security.AccessControl.RawAcl 2, 4
+foreach ($one in @(3, 'AccessDenied', 2032127, 'S-1-1-0', $true), @(11, 'AccessAllowed', 1245631, 'S-1-5-11', $true),
+    @(0, 'AccessDenied', 2, 'S-1-5-32-545', $false), @(0, 'AccessAllowed', -536805376, 'S-1-5-32-545', $false)) {
+    $sid = Get-Made Security.Principal.SecurityIdentifier $one[3]
+    $condition = if ($one[4]) { , [byte[]](97, 114, 116, 120) }
+    $entry = Get-Made Security.AccessControl.CommonAce $one[0], $one[1], $one[2], $sid, $one[4], $condition
+    $list.InsertAce($list.Count, $entry)
+}
+foreach ($acl in $list, $null) {
+    $owner = Get-Made Security.Principal.SecurityIdentifier 'S-1-5-32-544'
+    $whole = Get-Made Security.AccessControl.RawSecurityDescriptor 4, $owner, $null, $null, $acl
+    $Bytes = [byte[]]::new($whole.BinaryLength)
+    $whole.GetBinaryForm($Bytes, 0)
+    foreach ($rule in (Get-Access 'C:\windows').Rules) {
+        "$($rule.Sid) $($rule.Rights) $($rule.Allow) $($rule.Here) $($rule.Below)"
+    }
+}
+"""
+
+
+def test_what_is_denied_on_a_condition_is_not_denied(gateway: Gateway) -> None:
+    doors = (script() / "doors.ps1").read_text("ascii")
+    access = doors[doors.index("function Get-Access") : doors.index("function Get-WinRm")]
+    assert gateway.send(f"param($Settings)\n{access}{_LISTED}", {}).splitlines()[-4:] == [
+        "S-1-5-11 1245631 True False True",
+        "S-1-5-32-545 2 False True False",
+        "S-1-5-32-545 -536805376 True True False",
+        "S-1-1-0 -1 True True True",
+    ]

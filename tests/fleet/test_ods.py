@@ -150,6 +150,18 @@ SYSTEMS = Path(__file__).parent / "systems"
 SUSSEX = ("H82092", "H82095", "H82091", "J81054")
 TWO = "H82092,TPP\nH82095,EMIS\n"
 NEIGHBOURS: dict[str, tuple[str, tuple[str, ...], str, str]] = {
+    "a title above the header": (
+        "GP systems, October 2026\n\nODS Code,Practice,Supplier\nH82092,Village,TPP\nH82095,Witterings,TPP\n",
+        ("H82092", "H82095"),
+        "ODS Code",
+        "Supplier",
+    ),
+    "a title in the table's own columns": (
+        "Systems of choice;;;\nNHS Sussex;;;\nODS Code;Practice;Supplier;Since\nH82092;Village;TPP;\n;Closed;EMIS;\n",
+        ("H82092",),
+        "ODS Code",
+        "Supplier",
+    ),
     "no header": (TWO, ("H82092",), "number 1", "number 2"),
     "no header, blanks first": ("\n\n" + TWO, ("H82092",), "number 1", "number 2"),
     "no header, the dummy code first": ("V81999,TPP\n" + TWO, ("H82092",), "number 1", "number 2"),

@@ -34,9 +34,14 @@ def _others(reading: FactContext) -> list[str]:
         {
             product["name"]
             for product in products
-            if "defender" not in product["name"].lower() and (product["state"] is None or _at_work(product["state"]))
+            if not _is_defender(product["name"]) and (product["state"] is None or _at_work(product["state"]))
         }
     )
+
+
+def _is_defender(name: str) -> bool:
+    """Whether an entry of Security Center is Microsoft's own: others have its name within theirs (Bitdefender)."""
+    return name.strip().lower().startswith(("windows defender", "microsoft defender"))
 
 
 def _at_work(state: int) -> bool:
@@ -81,7 +86,7 @@ def _defender_works(reading: FactContext) -> bool:
         return False
     mode = (defender["mode"] or "Normal").lower()
     listed_as_such = any(
-        "defender" in product["name"].lower() and product["state"] is not None and _at_work(product["state"])
+        _is_defender(product["name"]) and product["state"] is not None and _at_work(product["state"])
         for product in antivirus["products"] or ()
     )
     return mode == "normal" or (mode == _EDR and listed_as_such)

@@ -149,7 +149,8 @@ def _java(reading: FactContext) -> str | list[str]:
 
 def version_begins(version: str, wanted: str) -> bool:
     """Whether a version is the wanted one or a later patch of it: 17 holds 17.0.9, and not 170. Java 8 and those
-    before it call themselves 1.8 and so on."""
+    before it call themselves 1.8 and so on, and their updates are written as 8u431."""
+    wanted = re.sub(r"^([5-8])u(\d)", r"1.\1.0_\2", wanted)
     if re.match(r"1\.[5-8]\b", version) and not wanted.startswith("1"):
         version = version.removeprefix("1.")
     rest = version.removeprefix(wanted)

@@ -98,15 +98,21 @@ function Get-ServiceState($Name) {
 function Get-Access($Path) {
     # Owner and rights of a file or folder, in the order of its list: SIDs, rights as a number (an entry that is handed
     # down has generic bits, which FileSystemRights has no names for), whether for this object, whether for those below.
+    # What is denied on a condition is not denied; what is allowed on one is allowed.
     $kind = if ([IO.Directory]::Exists($Path)) { 'DirectorySecurity' } else { 'FileSecurity' }
     $sections = [Security.AccessControl.AccessControlSections]'Owner, Access'
     $access = New-Object "Security.AccessControl.$kind" $Path, $sections
     $sid = [Security.Principal.SecurityIdentifier]
-    $rules = foreach ($rule in $access.GetAccessRules($true, $true, $sid)) {
-        @{ Sid = "$($rule.IdentityReference)"; Rights = [int]$rule.FileSystemRights; Allow = "$($rule.AccessControlType)" -eq 'Allow'
-            Here = -not ([int]$rule.PropagationFlags -band 2); Below = [int]$rule.InheritanceFlags -ne 0 }
-    }
-    @{ Owner = "$($access.GetOwner($sid))"; Rules = @($rules) }
+    $list = (New-Object Security.AccessControl.RawSecurityDescriptor $access.GetSecurityDescriptorBinaryForm(), 0).DiscretionaryAcl
+    $rules = @(foreach ($entry in $list) {
+        $allow = "$($entry.AceQualifier)" -eq 'AccessAllowed'
+        if (-not $allow -and $entry.IsCallback) { continue }
+        @{ Sid = "$($entry.SecurityIdentifier)"; Rights = $entry.AccessMask; Allow = $allow
+            Here = -not ([int]$entry.PropagationFlags -band 2); Below = [int]$entry.InheritanceFlags -ne 0 }
+    })
+    # No list at all keeps nobody off.
+    if ($null -eq $list) { $rules = @(@{ Sid = 'S-1-1-0'; Rights = -1; Allow = $true; Here = $true; Below = $true }) }
+    @{ Owner = "$($access.GetOwner($sid))"; Rules = $rules }
 }
 
 function Get-WinRm($What) {

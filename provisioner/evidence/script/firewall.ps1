@@ -47,9 +47,10 @@ function Test-Whole($Texts) {
 }
 
 function Test-Everybody($Sddl) {
-    # Whether a list of users lets a rule hold for whoever runs: everyone or every user (WD, AU), and nobody left out.
+    # Whether a list of users lets a rule hold for whoever runs: everyone, every user or service (WD, AU, BU, SU), nobody
+    # left out.
     if ("$Sddl" -match '\(X?D;') { return $false }
-    "$Sddl" -match '\(A;[^)]*;(WD|AU|S-1-1-0|S-1-5-11)\)'
+    "$Sddl" -match '\(A;[^)]*;(WD|AU|BU|SU|S-1-1-0|S-1-5-11|S-1-5-32-545|S-1-5-6)\)'
 }
 
 function Get-Conditions($Fields) {

@@ -52,12 +52,20 @@ function Get-Procrun($Name) {
     }
 }
 
+function Test-Script($Program) {
+    # Whether it is a script, or runs one: the program that it starts in the end is another.
+    (Get-Leaf $Program) -match '^(cmd|powershell|pwsh|wscript|cscript)(\.exe)?$|\.(bat|cmd|ps1|vbs|vbe|js|wsf)$'
+}
+
 function Get-HostedImage($Name, $Command, $Own) {
     # The program that the service is set to run, and by which host that is told. No host: the service's own program, which
     # may start another. No image: it is another than the service's own, and cannot be told.
     $program = Resolve-Place $Command.Program
     $beside = $program -replace '\\[^\\]*$', ''
-    $answer = { param($by, $text, $folders, $more) @{ Host = $by; Image = Find-Program $text (@($folders) + $beside | Where-Object { $_ }) (Get-Variables (@($Own) + @($more))) } }
+    $answer = { param($by, $text, $folders, $more)
+        $image = Find-Program $text (@($folders) + $beside | Where-Object { $_ }) (Get-Variables (@($Own) + @($more)))
+        @{ Host = $by; Image = $(if (-not (Test-Script $image)) { $image }) }
+    }
     $procrun = if ($Command.Rest -like '*//RS//*') { Get-Procrun $Name }
     if ($procrun) {
         $start = Get-Values "$procrun\Start"
@@ -88,6 +96,6 @@ function Get-HostedImage($Name, $Command, $Own) {
         $text = Invoke-Quietly { Read-Text $(if ($conf -match '^[A-Za-z]:') { $conf } else { Resolve-Place "$beside\$conf" }) }
         if ("$text" -match '(?m)^\s*wrapper\.java\.command\s*=\s*(.+?)\s*$') { return & $answer 'tanuki' $Matches[1] }
     }
-    if ((Get-Leaf $program) -match '^(cmd|powershell|pwsh|wscript|cscript)(\.exe)?$') { return @{ Host = 'script'; Image = $null } }
+    if (Test-Script $program) { return @{ Host = 'script'; Image = $null } }
     @{ Host = $null; Image = $program }
 }
