@@ -39,7 +39,7 @@ ONE_CONNECTOR = "practice.one_connector"
 IN_ORDER = "gateway.in_order"
 
 # More than the controls have different verdicts in an estate, but for what each gateway measures by itself.
-_ALIKE = 4096
+_ALIKE = 1024
 
 # The units of a fact by the end of its name.
 _UNITS = {"_gb": " GB", "_days": " days", "_seconds": " seconds", "_size": " seconds"}
@@ -169,8 +169,8 @@ class Alike:
 
         # 1, 1.0 and True are one key otherwise, and not one value.
         @lru_cache(maxsize=_ALIKE, typed=True)
-        def judged(id_: str, value: Any, reason: str, shown: Any) -> Verdict:
-            return judge(by_id[id_], Fact(value=value, reason=reason), Fact(value=shown))
+        def judged(id_: str, value: Any, listed: bool, reason: str, shown: Any) -> Verdict:
+            return judge(by_id[id_], Fact(value=list(value) if listed else value, reason=reason), Fact(value=shown))
 
         @lru_cache(maxsize=_ALIKE)
         def not_applicable(id_: str, why: str) -> Verdict:
@@ -180,10 +180,12 @@ class Alike:
 
     def judged(self, control: Control, fact: Fact, shown: Fact | None) -> Verdict:
         """As `judge`."""
+        # Problems are a list, which cannot be looked up.
+        value, listed = (tuple(fact.value), True) if isinstance(fact.value, list) else (fact.value, False)
         try:
-            return self._judged(control.id, fact.value, fact.reason, shown.value if shown else None)
+            return self._judged(control.id, value, listed, fact.reason, shown.value if shown else None)
         except TypeError:
-            return judge(control, fact, shown)  # problems are a list
+            return judge(control, fact, shown)
 
 
 def evaluate(

@@ -282,7 +282,7 @@ def test_values_that_are_equal_are_not_taken_for_one(values: tuple[Any, ...]) ->
     ]
 
 
-@pytest.mark.parametrize("value", ["1", ["problem"], None])
+@pytest.mark.parametrize("value", ["1", ["problem"], ["problem", {"no": "text"}], None])
 def test_what_was_judged_before_is_judged_alike(value: Any) -> None:
     one = control("is", "ok")
     alike, shown = evaluate.Alike([one]), Fact(value="a PC")
@@ -298,6 +298,7 @@ def test_what_is_alike_is_held_once() -> None:
     one = control("is", "ok")
     alike = evaluate.Alike([one])
     assert alike.judged(one, Fact(value="".join(["a", "b"])), None) is alike.judged(one, Fact(value="ab"), None)
+    assert alike.judged(one, Fact(value=["a", "b"]), None) is alike.judged(one, Fact(value=["a", "b"]), None)
 
 
 def test_text_from_a_gateway_is_never_a_template() -> None:
