@@ -101,7 +101,7 @@ def facts_of(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -
     It hands what a page of all would have there, as text, to the page's own script."""
     shown = view(audit, ready, causes)
     # Made once: a template that is rendered makes all the macros that it imports anew.
-    parts: Any = _environment().get_template("parts.html.j2").make_module({"drawn": _drawer()})
+    parts: Any = _environment().get_template("parts.html.j2").make_module({"drawn": _drawer(), "once": _once()})
     anchors = _anchors(shown)
     for machine in shown.machines:
         name = anchors[machine.gateway.name]
@@ -250,6 +250,21 @@ def _drawer() -> Callable[[Iterable[FindingRow], Callable[[FindingRow], Markup]]
     return lambda rows, how: Markup("\n".join(one(row, how) for row in rows))  # noqa: S704 - drawn by the template
 
 
+def _once() -> Callable[..., Markup]:
+    """Draws what is drawn of the same values once: of thousands of gateways a section took one of a hundred times."""
+    drawn: dict[tuple[Any, ...], Markup] = {}
+
+    def once(how: Callable[..., Markup], *values: Any) -> Markup:
+        key = (how, *values)
+        if key not in drawn:
+            if len(drawn) == _ROWS:
+                drawn.clear()
+            drawn[key] = how(*values)
+        return drawn[key]
+
+    return once
+
+
 def _look(machine: Machine) -> str:
     """What the summary line of a gateway says is missing."""
     if machine.state is State.OFF:
@@ -342,5 +357,7 @@ def render(template: str, *, scripted: bool = True, **values: Any) -> str:
     return (
         _environment()
         .get_template(template)
-        .render(style=style, script=script, policy=f"{policy}; form-action 'none'", drawn=_drawer(), **values)
+        .render(
+            style=style, script=script, policy=f"{policy}; form-action 'none'", drawn=_drawer(), once=_once(), **values
+        )
     )

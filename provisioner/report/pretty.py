@@ -10,6 +10,7 @@ from provisioner.report import words
 _WIDTH = 100
 _STRING = 400
 _SECTION = 8_000
+_WORDS = frozenset((str, bool, type(None)))
 
 
 def line(value: Any, most: int) -> str:
@@ -25,25 +26,29 @@ def text(value: Any) -> str:
 def _lines(value: Any, indent: str) -> str:
     """A value on one line where that fits. From the inside out, so that each part is made once: what has a part that
     did not fit is too long itself."""
-    kind = type(value)
-    if kind is dict:
-        deeper = indent + "  "
-        parts, ends = [f"{_key(key)}: {_lines(item, deeper)}" for key, item in value.items()], "{}"
-    elif kind is list:
-        deeper = indent + "  "
-        parts, ends = [_lines(item, deeper) for item in value], "[]"
-    elif kind is int:
-        return str(value)
-    elif kind is str or kind is bool or value is None:
+    kind, deeper = type(value), indent + "  "
+    if kind in _WORDS:
         return _word(value)
-    elif kind is float:
+    if kind is int:
+        return str(value)
+    if kind is float:
         return _dump(value)
+    if kind is dict:
+        # Most of it are words, and a call of our own for each takes as long as all the rest.
+        begin, end = "{}"
+        parts = [
+            f"{_key(key)}: {_word(item) if type(item) in _WORDS else _lines(item, deeper)}"
+            for key, item in value.items()
+        ]
+    elif kind is list:
+        begin, end = "[]"
+        parts = [_lines(item, deeper) for item in value]
     else:
         return _lines(json.loads(_dump(value)), indent)
-    flat = f"{ends[0]}{', '.join(parts)}{ends[1]}"
+    flat = f"{begin}{', '.join(parts)}{end}"
     if len(indent) + len(flat) <= _WIDTH:
         return flat
-    return f"{ends[0]}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{ends[1]}"
+    return f"{begin}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{end}"
 
 
 def _plain(value: object) -> Any:

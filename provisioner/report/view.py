@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import overload
 
 from provisioner.model import Audit, Cause, Control, Evidence, Fact, Finding, Gateway, Impact, Role, Status
@@ -68,6 +68,8 @@ _KINDS_OF = {
     Status.ERROR: Kind.ERROR,
     Status.NOT_APPLICABLE: Kind.NOT_APPLICABLE,
 }
+_OPEN = frozenset((Kind.BAD, Kind.ASK, Kind.ADVICE))
+_UNSETTLED = _OPEN | {Kind.ERROR}
 _WEIGHT = {kind: weight for weight, kind in enumerate(Kind)}
 _EVERY = tuple(Status)
 # Only what has these can leave something to mend, to answer or to know.
@@ -76,19 +78,19 @@ _LEAVE = (Status.FAILED, Status.UNKNOWN)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FindingRow:
-    """One finding with its control, and the facts of its gateway, which are kept packed."""
+    """One finding with its control. `facts` gives those of its gateway, which are kept packed until one is wanted."""
 
     finding: Finding
     control: Control
     kind: Kind
-    facts: Mapping[str, Fact]
+    facts: Callable[[], Mapping[str, Fact]]
     # Who has to do something before a plan can mend it; "" where it can, or where no plan does.
     first: str = ""
 
     @property
     def fact(self) -> Fact | None:
         """The fact behind it."""
-        return self.facts.get(self.control.fact)
+        return self.facts().get(self.control.fact)
 
     @property
     def blocks(self) -> bool:
@@ -127,12 +129,12 @@ class Machine:
     @cached_property
     def open(self) -> tuple[FindingRow, ...]:
         """What somebody should mend, answer or at least know."""
-        return tuple(row for row in self.rows_of(_LEAVE) if row.kind in (Kind.BAD, Kind.ASK, Kind.ADVICE))
+        return tuple(row for row in self.rows_of(_LEAVE) if row.kind in _OPEN)
 
     @cached_property
     def settled(self) -> tuple[FindingRow, ...]:
         """What asks nothing of anybody."""
-        return tuple(row for row in self.rows if row.kind not in (Kind.BAD, Kind.ASK, Kind.ADVICE, Kind.ERROR))
+        return tuple(row for row in self.rows if row.kind not in _UNSETTLED)
 
     @cached_property
     def missing(self) -> Mapping[str, tuple[FindingRow, ...]]:
@@ -237,7 +239,7 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
     controls = {control.id: control for control in audit.controls}
     evidence = {one.gateway: one for one in audit.evidence}
 
-    def row(finding: Finding, facts: Mapping[str, Fact]) -> FindingRow:
+    def row(finding: Finding, facts: Callable[[], Mapping[str, Fact]]) -> FindingRow:
         control, key = controls[finding.control], (finding.gateway, finding.control)
         kind = _kind(finding, control, key in unanswered)
         who = first.get(key, "") if control.remedy and kind is not Kind.ASK else ""
@@ -252,8 +254,11 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
     def made(gateway: Gateway) -> Machine:
         name = gateway.name
 
+        @cache
+        def facts() -> Mapping[str, Fact]:
+            return dict(audit.facts.get(name, {}).items())
+
         def rows_of(statuses: Collection[Status]) -> tuple[FindingRow, ...]:
-            facts = audit.facts.get(name, {})
             return tuple(sorted((row(one, facts) for one in audit.some(name, *statuses)), key=_weight))
 
         return Machine(gateway=gateway, state=state(gateway), evidence=evidence.get(name), rows_of=rows_of)

@@ -57,8 +57,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 
 def clean(text: str) -> str:
     """Text as any report can hold it: what is unfit becomes U+FFFD, and CRLF a line feed."""
-    # Nearly all is printable: then none of it is unfit, and to ask is quicker than to look.
-    return text if text.isprintable() else _UNFIT.sub("\ufffd", text.replace("\r\n", "\n"))
+    # Nearly all is printable but for its lines: then none of it is unfit, and to ask is quicker than to look.
+    if text.isprintable() or text.replace("\n", "").isprintable():
+        return text
+    return _UNFIT.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
 def clip(text: str, most: int) -> str:
@@ -85,7 +87,7 @@ def when(at: datetime, *, seconds: bool = False) -> str:
     """A time as a clock in a British practice shows it: Monday 23 November 2026, 20:15 GMT."""
     there = _there(at)
     clock = "%H:%M:%S" if seconds else "%H:%M"
-    return f"{there:%A} {there.day} {there:%B %Y}, {there.strftime(clock)} {there:%Z}"
+    return there.strftime(f"%A {there.day} %B %Y, {clock} %Z")
 
 
 def short(at: datetime) -> str:

@@ -79,7 +79,8 @@
       one.hidden = !fits;
       shown += fits;
     });
-    status.textContent = shown === all.length ? "" : `${shown} of ${all.length} shown`;
+    const [some, every] = [shown, all.length].map((number) => number.toLocaleString("en-GB"));
+    status.textContent = shown === all.length ? "" : `${some} of ${every} shown`;
   };
 
   // What is asked for stands in the address, so that a link shows the same to whoever gets it.
