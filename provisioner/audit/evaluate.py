@@ -279,7 +279,7 @@ def _why_not_judged(gateway: Gateway, control: Control, facts: Facts) -> str:
     """Why a control is not for this gateway; "" where it is, or where that cannot be told."""
     for key, values in control.applies_when.items():
         if key == "role":
-            if gateway.role.value not in values:
+            if gateway.role not in values:
                 return f"Not asked of a{'n' if gateway.role is Role.ACTIVE else ''} {gateway.role} gateway."
         elif (fact := facts[key]).value is not None and str(fact.value) not in values:
             return f"Does not apply here: {_NOT_HERE.get((key, fact.value), f'{key} is {fact.value}')}."

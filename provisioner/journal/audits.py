@@ -174,7 +174,7 @@ def _told(audit: Audit, one: Evidence) -> dict[str, Any]:
         "practice": practice,
         "evidence": (one.taken_at.isoformat(), one.seconds, error),
         "facts": one.gateway in audit.facts,
-        "findings": [(control, status.value, *words) for control, status, *words in found],
+        "findings": [(control, str(status), *words) for control, status, *words in found],
     }
 
 
