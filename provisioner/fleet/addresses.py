@@ -7,7 +7,8 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9_-])?")
 # Names that mean something else to Ansible.
 _TAKEN = frozenset({"all", "ungrouped", "localhost", "_meta"})
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_NUMBERS = re.compile(r"[0-9.]+")
+# As the system's own look-up takes a number too: 0x7f000001 is 127.0.0.1 to it.
+_NUMBERS = re.compile(r"[0-9.]+|(.*\.)?0x[0-9a-f]*\.?", re.I)
 
 
 def why_not_name(name: str) -> str:
@@ -55,9 +56,11 @@ def is_127(address: str) -> bool:
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    # One of IPv4, written as one of IPv6, is that one.
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _why_not_host(text: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
@@ -33,6 +34,9 @@ _SHAPES: dict[tuple[str, ...], type] = {
     ("rollout", "approvers", "*"): shapes.Approver,
 }
 _COUNTS = ("failed", "unreachable", "refused", "unknown")
+_GUARDS: tuple[Place, ...] = (("read_only",), ("rollout", "approval"))
+# What YAML reads by eights, by sixteens, by sixties, or past a line under it.
+_ODD = re.compile(r"[+-]?(0[0-9xob].*|.*[_:].*)")
 _PLACEHOLDERS: dict[Place, Any] = {("version",): VERSION, ("endpoints",): []}
 
 
@@ -61,7 +65,8 @@ def settings(path: Path) -> tuple[Settings | None, Document, set[Place]]:
         return None, document, wrong
     if _newer(document):
         return None, document, wrong
-    document.data = _without_blanks(document.data)
+    _guards(document, wrong)
+    document.data = _as_written(_without_blanks(document.data), document, ())
     _counts(document, wrong)
     # Each turn takes out what the one before found wrong, which may uncover what stood behind it.
     for _ in range(10):
@@ -81,6 +86,27 @@ def _newer(document: Document) -> bool:
         document.faults.append(document.fault(("version",), message, "Install a newer provisioner; nothing was read."))
         return True
     return False
+
+
+def _guards(document: Document, wrong: set[Place]) -> None:
+    """What keeps something from being done is not off because somebody forgot to say so."""
+    for place in _GUARDS:
+        section = document.data if len(place) == 1 else document.data.get(place[0])
+        if isinstance(section, dict) and section.get(place[-1], "") is None:
+            message = f"{dotted(place)} has no value."
+            document.faults.append(document.fault(place, message, "Write true or false."))
+            wrong.add(place)
+
+
+def _as_written(data: Any, document: Document, place: Place) -> Any:
+    """With the text of what is a number to YAML alone: 010 is 8 to it, and 1:30 is 90. Where a number is wanted such a
+    text is a fault."""
+    if isinstance(data, dict):
+        return {key: _as_written(value, document, (*place, key)) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_as_written(value, document, (*place, at)) for at, value in enumerate(data)]
+    is_number = isinstance(data, int | float) and not isinstance(data, bool)
+    return document.texts[place] if is_number and _ODD.fullmatch(document.texts[place]) else data
 
 
 def _without_blanks(data: Any) -> Any:

@@ -43,6 +43,11 @@ FLEET_FAULTS: dict[str, tuple[str, int | None, str, str]] = {
     "a name too long for a file": (other("connection", "ca_file: " + "x" * 5000), 4, "no file xxx", ""),
     "a name that no file has": (FLEET + 'practice_list: "a\\0b"\n', 3, "no file", ""),
     "a number beyond counting": (other("connection", "port: " + "9" * 5000), 4, "no value", ""),
+    "a number by eights": (other("rollout", "failed: 010"), 4, "'010'; it is to be a whole number", ""),
+    "a number by sixties": (other("connection", "deadline: 1:30"), 4, "'1:30'; it is to be a number", ""),
+    "a number by sixteens in a list": (other("rollout", "waves: [0x10]"), 4, "'0x10'; it is to be a whole", ""),
+    "a guard without a word": (FLEET + "read_only:\n", 3, "read_only has no value", "true or false"),
+    "a guard of a section": (other("rollout", "approval: ~"), 4, "rollout.approval has no value", "true or false"),
     "no number at all": (other("connection", "deadline: .nan"), 4, "no deadline", ""),
     "LAPS over Kerberos": (other("connection", "credential: laps"), 3, "not the way in for one", "transport to ntlm"),
     "LAPS of a domain": (

@@ -66,7 +66,7 @@ def _supported_until(reading: FactContext) -> str:
     release, today = _release(reading), reading.at.date()
     if today <= release.servicing_end or not _may_be_extended(release, today):
         return release.servicing_end.isoformat()
-    licensed = reading.section("windows")["esu"]
+    licensed = _licensed(reading, today)
     if licensed is None:
         why = reading.section("windows")["esu_reason"]
         raise CannotTell(
@@ -76,6 +76,17 @@ def _supported_until(reading: FactContext) -> str:
     if not licensed:
         return release.servicing_end.isoformat()
     return min(end for end in release.esu_years if today <= end).isoformat()
+
+
+def _licensed(reading: FactContext, today: date) -> bool | None:
+    """Whether this PC has extended updates on that day, which is later where an older reading is looked at again. A
+    reading of before does not say until when."""
+    windows = reading.section("windows")
+    try:
+        return today <= date.fromisoformat(windows.get("esu_until") or "")
+    except ValueError:
+        found: bool | None = windows["esu"]
+        return found
 
 
 def _may_be_extended(release: Release, today: date) -> bool:

@@ -19,8 +19,8 @@ function Get-Programme($Build, $Server) {
 }
 
 function Get-ExtendedUpdates($Build, $Server) {
-    # Whether a licence for extended security updates is active today, and why it is told so. A licence is known by its
-    # id, or by its product's name: Client-ESU-Year1 add-on.
+    # Whether a licence for extended security updates is active today by this PC's clock, why it is told so, and until
+    # when. A licence is known by its id, or by its product's name: Client-ESU-Year1 add-on.
     $programme = Get-Programme $Build $Server
     if ($null -eq $programme) { return @{ Active = $null; Reason = "there are no extended security updates for build $Build" } }
     try { $licences = @(Get-Instance SoftwareLicensingProduct ID, Name, LicenseStatus 'LicenseStatus = 1') }
@@ -37,14 +37,15 @@ function Get-ExtendedUpdates($Build, $Server) {
             if ("$($licence.Name)" -match 'Year\W?(\d)') { $year = [int]$Matches[1] }
         }
         if ($year -lt 1 -or $year -gt $programme.Ends.Count) { $unsaid = "the licence '$(ConvertTo-Text $licence.Name)' does not say for which year it is"; continue }
-        $end = $programme.Ends[$year - 1]
-        if ((Get-Now).Date -le [datetime]::ParseExact($end, 'yyyy-MM-dd', [Globalization.CultureInfo]::InvariantCulture)) {
-            return @{ Active = $true; Reason = "licensed for year $year, until $end" }
-        }
-        if ($year -gt $latest) { $latest, $active, $reason = $year, $false, "the licence for year $year ended on $end" }
+        if ($year -gt $latest) { $latest = $year }
     }
-    if ($unsaid) { return @{ Active = $null; Reason = $unsaid } }
-    @{ Active = $active; Reason = $reason }
+    $until = if ($latest) { $programme.Ends[$latest - 1] }
+    if ($until) {
+        $active = (Get-Now).Date -le [datetime]::ParseExact($until, 'yyyy-MM-dd', [Globalization.CultureInfo]::InvariantCulture)
+        $reason = if ($active) { "licensed for year $latest, until $until" } else { "the licence for year $latest ended on $until" }
+    }
+    if ($unsaid -and -not $active) { return @{ Active = $null; Reason = $unsaid } }
+    @{ Active = $active; Reason = $reason; Until = $until }
 }
 
 function Read-Windows {
@@ -71,6 +72,7 @@ function Read-Windows {
         s_mode = $(if ($null -ne $integrity) { $integrity.SkuPolicyRequired -eq 1 })
         esu = $extended.Active
         esu_reason = $extended.Reason
+        esu_until = $extended.Until
         locale = ConvertTo-Text (Get-Here 'language')
         last_boot = ConvertTo-Iso $system.LastBootUpTime
     }
