@@ -193,8 +193,9 @@ class Auditor:
             left_out={one.name: one.practice for one in self.fleet.known if one.name not in asked},
             purpose=title,
         )
-        words = title or view(audit, evaluate.readiness(audit), ()).sentence
-        self.journal.save(audit, words, "preflight" if title else "")
+        shown = view(audit, evaluate.readiness(audit), ())
+        audit = replace(audit, came_out=shown.came_out)
+        self.journal.save(audit, title or shown.sentence, "preflight" if title else "")
         return audit
 
     def _carried(self, gateways: Sequence[Gateway], at: datetime) -> dict[str, Held]:

@@ -144,11 +144,11 @@ class Journal:
         with self._file.write():
             return
 
-    def load(self, id: str) -> Audit | Plan:
-        """The audit or plan of that id. Errors: InputError where there is none, JournalError where it is damaged, or is
-        not what the chain says was kept."""
+    def load(self, id: str, only: Collection[str] | None = None) -> Audit | Plan:
+        """The audit or plan of that id, of an audit what was read and found at all gateways, or at those in `only`.
+        Errors: InputError where there is none, JournalError where it is damaged or not what the chain says was kept."""
         with self._file.read() as connection:
-            return documents.load(connection, self.path, id)
+            return documents.load(connection, self.path, id, only)
 
     def seal(self, id: str) -> Mapping[str, Any]:
         """What the chain says of how an audit or plan was kept: `sha256`, of its content; of a plan also `by` whom, and

@@ -7,7 +7,7 @@ Audits of before there were texts, or rows, are read as they were written.
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import astuple, replace
 from datetime import datetime
@@ -44,7 +44,7 @@ def keep(connection: sa.Connection, audit: Audit) -> str:
             told = packing.text(_told(audit, one))
             reading = packing.written(one, audit.facts.get(one.gateway, {}))
             text, body, squeezed = held.row(one.gateway, told, reading)
-            digest.update(_bytes(one.gateway, held.texts.sha256(text), body, squeezed))
+            digest.update(_bytes(*held.texts.name(text), body, squeezed))
             batch.append({"audit": audit.id, "number": number, "text": text, "body": body, "reading": squeezed})
         held.texts.keep()
         connection.execute(file.answered.insert(), batch)
@@ -99,7 +99,7 @@ def wrong(connection: sa.Connection, id: str, rows: str, known: texts.Texts) -> 
 def _digest(connection: sa.Connection, id: str, known: texts.Texts) -> str:
     found, empty = hashlib.sha256(), True
     for row in _kept(connection, id, known):
-        found.update(_bytes(known.gateway(row.text), known.sha256(row.text), row.body, row.reading))
+        found.update(_bytes(*known.proved(row.text), row.body, row.reading))
         empty = False
     if empty:
         for row in _kept_before(connection, id):
@@ -108,32 +108,42 @@ def _digest(connection: sa.Connection, id: str, known: texts.Texts) -> str:
     return "" if empty else found.hexdigest()
 
 
-def load(connection: sa.Connection, audit: Audit) -> tuple[Audit, str]:
-    """An audit with what is in its rows, and the SHA-256 of all of them; "" where it has none.
+def load(connection: sa.Connection, audit: Audit, only: Collection[str] | None = None) -> tuple[Audit, str]:
+    """An audit with what is in its rows, or in those of the gateways in `only`, and the SHA-256 of all rows, "" where
+    it has none.
 
     Errors: ValueError, TypeError or KeyError for rows that are not what was kept.
     """
-    known, read = texts.Texts(connection), _Read()
+    known, read = texts.Texts(connection), _Read(only)
     for row in _kept(connection, audit.id, known):
-        gateway, text = known.gateway(row.text), known[row.text]
-        read.digest.update(_bytes(gateway, known.sha256(row.text), row.body, row.reading))
-        read.row(gateway, packing.unpack(row.body, text), row.reading, text)
-    if not read.evidence:
+        gateway, sha256 = known.name(row.text)
+        read.digest.update(_bytes(gateway, sha256, row.body, row.reading))
+        if read.wants(gateway):
+            text = known[row.text]
+            read.row(gateway, packing.unpack(row.body, text), row.reading, text)
+    if not read.some:
         _load_before(connection, audit.id, read)
-    if not read.evidence:
+    if not read.some:
         return audit, ""
     found = replace(audit, evidence=tuple(read.evidence), findings=tuple(read.findings), facts=read.facts)
     return found, read.digest.hexdigest()
 
 
 class _Read:
-    """An audit's rows as they are read."""
+    """An audit's rows as they are read, or those of the gateways in `only`."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Collection[str] | None) -> None:
+        self._only = only
+        self.some = False
         self.digest = hashlib.sha256()
         self.evidence: list[Evidence] = []
         self.facts: dict[str, Mapping[str, Fact]] = {}
         self.findings: list[Finding] = []
+
+    def wants(self, gateway: str) -> bool:
+        """Whether that one's row is to be taken apart. There is one."""
+        self.some = True
+        return self._only is None or gateway in self._only
 
     def row(self, gateway: str, told: Mapping[str, Any], reading: bytes, common: Common) -> None:
         """One gateway more."""
@@ -152,7 +162,8 @@ def _load_before(connection: sa.Connection, id: str, read: _Read) -> None:
         if row.number == 0:
             shared = (_common(row.body), _common(row.reading))
             continue
-        read.row(row.gateway, packing.unpack(row.body, shared[0]), row.reading, shared[1])
+        if read.wants(row.gateway):
+            read.row(row.gateway, packing.unpack(row.body, shared[0]), row.reading, shared[1])
 
 
 def _kept(connection: sa.Connection, id: str, known: texts.Texts) -> Iterable[sa.Row[Any]]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def keep(connection: sa.Connection, document: Audit | Plan, title: str, kind: st
     events.append(connection, [Event(at=document.at, kind="kept", plan=document.id, body=said)])
 
 
-def load(connection: sa.Connection, path: Path, id: str) -> Audit | Plan:
+def load(connection: sa.Connection, path: Path, id: str, only: Collection[str] | None = None) -> Audit | Plan:
     """As Journal.load, of the journal at that path."""
     row = connection.execute(sa.select(file.documents).where(file.documents.c.id == id)).one_or_none()
     if row is None:
@@ -50,7 +50,7 @@ def load(connection: sa.Connection, path: Path, id: str) -> Audit | Plan:
         if whole := said.get("sha256", "") in ("", hashlib.sha256(body).hexdigest()):
             document: Audit | Plan = adapters.parse(_KINDS[row.kind], zlib.decompress(body))
             if isinstance(document, Audit):
-                document, rows = audits.load(connection, document)
+                document, rows = audits.load(connection, document, only)
     except (ValueError, TypeError, KeyError, zlib.error) as error:
         raise JournalError(f"{path}: {id} is damaged in the journal.", file.DAMAGED) from error
     if not whole or (said and said.get("rows", "") != rows):

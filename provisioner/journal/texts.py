@@ -68,19 +68,23 @@ class Texts:
         newest = sa.select(sa.func.coalesce(sa.func.max(file.texts.c.number), 0))
         return int(self._connection.execute(newest).scalar_one()) + 1
 
-    def gateway(self, number: int) -> str:
-        """Whose it is."""
-        return self._get(number)[0]
+    def name(self, number: int) -> tuple[str, str]:
+        """Whose it is and its SHA-256, as was kept. Whether it is that one is looked at where the text itself is asked
+        for, or by `proved`."""
+        return self._said(number)[:2]
 
-    def sha256(self, number: int) -> str:
-        """Which it is."""
-        return self._get(number)[1]
+    def proved(self, number: int) -> tuple[str, str]:
+        """The same of a text that is what was kept."""
+        return self._get(number)[:2]
 
-    def _get(self, number: int) -> tuple[str, str, Text]:
+    def _said(self, number: int) -> tuple[str, str, Text]:
         self.fetch([number])
         if number not in self._found:
             raise ValueError(f"text {number} is missing")
-        found = self._found[number]
+        return self._found[number]
+
+    def _get(self, number: int) -> tuple[str, str, Text]:
+        found = self._said(number)
         # Here and not where many are looked up: who asks for it next takes it apart, and so that is done once.
         if number not in self._whole:
             gateway, sha256, text = found

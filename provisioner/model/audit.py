@@ -187,7 +187,8 @@ class Audit:
     """One reading of a fleet, judged. Holds all that a report needs.
 
     `folder` is the fleet's; `left_out` maps its known gateways that were not asked to their practices (None: of before
-    that was kept); `purpose`: what a migration made it for, in roles that practices.csv does not have yet.
+    that was kept); `purpose`: what a migration made it for, in roles that practices.csv does not have yet; `came_out`:
+    how many gateways were ready, of how many that count (None: of before that was kept).
     """
 
     id: str
@@ -202,6 +203,7 @@ class Audit:
     folder: str = ""
     left_out: Mapping[str, str] | None = None
     purpose: str = ""
+    came_out: tuple[int, int] | None = None
 
     def of(self, gateway: str) -> tuple[Finding, ...]:
         """That gateway's findings, in the order of the policy."""

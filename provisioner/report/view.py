@@ -184,6 +184,11 @@ class View:
         return self.count(State.READY) + self.count(State.UNREADY) + self.count(State.UNREAD)
 
     @property
+    def came_out(self) -> tuple[int, int]:
+        """How many of them are ready, and how many there are."""
+        return self.count(State.READY), self.total
+
+    @property
     def sentence(self) -> str:
         """The one sentence that everybody came for; of a part it says first that it is one."""
         said, purpose = self._said(), self.audit.purpose
@@ -193,7 +198,7 @@ class View:
         return f"{lead}: {said[0].lower()}{said[1:]}"
 
     def _said(self) -> str:
-        ready, total = self.count(State.READY), self.total
+        ready, total = self.came_out
         if len(self.machines) == 1 and self.machines[0].state is State.NOT_KNOWN:
             return "Which PC is the gateway is not known yet"
         retired = self.count(State.RETIRED)

@@ -62,6 +62,7 @@ def calls(size: int, folder: Path) -> int:
             assert screen.audit(shown, 80, "provisioner plan") and list(tsv.audit(shown))
         finally:
             sys.setprofile(None)
+    assert audit.came_out == (sum(ready.values()), size)
     assert sum(ready.values()) < size
     return counted
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from provisioner.errors import JournalError
 from provisioner.journal import Journal
+from provisioner.model import Audit, packed
 from tests.fixtures.reports import estate
 from tests.journal.journals import change, journal
 from tests.worlds.memory import AT, World, fleet, gateway
@@ -72,6 +73,33 @@ def test_what_is_kept_is_not_read_again_to_keep_more(journal: Journal) -> None:
     assert [words for words in asked if "FROM texts" in words] == [
         "SELECT coalesce(max(texts.number), ?) AS coalesce_1 \nFROM texts"
     ]
+
+
+def test_one_gateway_s_row_is_taken_apart_alone_and_all_are_held_against_the_chain(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"B840{at}" for at in range(10, 40)]
+    audit = World(fleet(*map(gateway, names))).audit()
+    journal.save(audit)
+    opened, unpack = [0], packed.unpack
+
+    def counted(*given: Any) -> Any:
+        opened[0] += 1
+        return unpack(*given)
+
+    monkeypatch.setattr(packed, "unpack", counted)
+    found = journal.load(audit.id, only={names[7]})
+    assert isinstance(found, Audit)
+    assert (found.gateways, found.controls) == (audit.gateways, audit.controls)
+    assert [one.gateway for one in found.evidence] == [names[7]]
+    assert (found.of(names[7]), found.of(names[8])) == (audit.of(names[7]), ())
+    assert opened[0] <= 3
+    none = journal.load(audit.id, only=())
+    assert isinstance(none, Audit) and (none.evidence, none.findings) == ((), ())
+    change(journal.path, "UPDATE answered SET body = x'00' WHERE number = 9")
+    for only in ({names[7]}, ()):
+        with pytest.raises(JournalError):
+            journal.load(audit.id, only=only)
 
 
 def test_rows_go_with_their_audit(journal: Journal) -> None:

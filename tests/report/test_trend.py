@@ -1,11 +1,20 @@
 """The small picture of readiness: what it draws, and that it says the same to who does not see it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from provisioner.cli.verbs.report import so_far
+from provisioner.journal import Journal
+from provisioner.model import Audit, packed
 from provisioner.report import html
 from provisioner.report.trend import Point, trend
 from tests.fixtures.documents import Page
 from tests.fixtures.reports import estate
+from tests.worlds.memory import World, fleet, gateway
 
 AT = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 
@@ -37,3 +46,31 @@ def test_it_is_in_the_page_without_a_script_and_in_words() -> None:
     inside = text[text.index('<figure class="trend">') : text.index("</figure>")]
     assert "<script" not in inside
     assert "style=" not in inside
+
+
+def test_how_earlier_audits_came_out_is_kept_with_them_and_not_judged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(fleet(gateway("B84001"), gateway("B84002")))
+    audit = replace(world.audit(), folder=world.fleet.folder, left_out={})
+    opened, unpack = list[object](), packed.unpack
+
+    def counted(*given: Any) -> Any:
+        opened.append(given)
+        return unpack(*given)
+
+    monkeypatch.setattr(packed, "unpack", counted)
+    with Journal.open(tmp_path / "journal.db") as journal:
+        for night in range(4):
+            came_out = (night % 3, 2) if night else None
+            journal.save(
+                replace(audit, id=f"audit-{night}", at=AT + timedelta(days=night), came_out=came_out), f"night {night}"
+            )
+        newest = journal.load("audit-3")
+        assert isinstance(newest, Audit)
+        opened.clear()
+        drawn = so_far(journal, newest, world.fleet)
+    assert drawn is not None
+    # The oldest is of before it was kept, and alone is read whole.
+    assert [column.said.partition(" on ")[0] for column in drawn.columns] == ["0 of 2", "1 of 2", "2 of 2", "0 of 2"]
+    assert 0 < len(opened) <= 4

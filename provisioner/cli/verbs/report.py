@@ -27,7 +27,7 @@ from provisioner.plan.causes import causes
 from provisioner.report import csv, html, json, junit
 from provisioner.report.letter import NO_DATES, Dates
 from provisioner.report.trend import Point, Trend, trend
-from provisioner.report.view import State, view
+from provisioner.report.view import view
 
 # How an audit is written, by format, and how a plan is, which is no list of findings.
 _AUDITS: Mapping[str, Callable[[Audit, Fleet], str]] = {
@@ -58,7 +58,7 @@ _PLANS: Mapping[str, Callable[[Plan, Fleet, Mapping[str, Stands]], str]] = {
 _IN_ONE_PAGE = 300
 # So many audits are in the small picture of how it was.
 _PAST = 12
-# And no more gateways than that: each audit is read from the journal whole.
+# And no more gateways than that of audits of before it was kept how they came out: they are read whole.
 _PAST_GATEWAYS = 5_000
 
 
@@ -134,15 +134,21 @@ def page(audit: Audit, fleet: Fleet, past: Trend | None = None) -> str:
 def so_far(journal: Journal, audit: Audit, fleet: Fleet) -> Trend | None:
     """How many gateways were ready in the audits of this whole fleet up to that one; None where that one is of a part,
     or there was none before."""
-    points = list[Point]()
+    points, read = list[Point](), 0
     for id_ in journal.kept("audit") if is_of(audit, fleet) and is_whole(audit, fleet) else ():
-        one = audit if id_ == audit.id else journal.load(id_)
+        one = audit if id_ == audit.id else journal.load(id_, only=())
         if isinstance(one, Audit) and one.at <= audit.at and is_of(one, fleet) and is_whole(scoped(one, fleet), fleet):
-            shown = view(one, readiness(one), ())
-            points.append(Point(at=one.at, ready=shown.count(State.READY), total=shown.total))
-        if len(points) == _PAST or sum(point.total for point in points) > _PAST_GATEWAYS:
+            ready, total = one.came_out or _came_out(journal.load(id_))
+            points.append(Point(at=one.at, ready=ready, total=total))
+            read += 0 if one.came_out else total
+        if len(points) == _PAST or read > _PAST_GATEWAYS:
             break
     return trend(points[::-1])
+
+
+def _came_out(audit: Audit | Plan) -> tuple[int, int]:
+    assert isinstance(audit, Audit)
+    return view(audit, readiness(audit), ()).came_out
 
 
 def write_at_size(output: Path, audit: Audit, fleet: Fleet, past: Trend | None = None) -> Path:

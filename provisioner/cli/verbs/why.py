@@ -62,7 +62,7 @@ def _answers(journal: Journal, fleet: Fleet, row: Gateway, word: str) -> Iterato
     """The last ten answers of that gateway, the newest first. Errors: InputError where there is none."""
     number, control = 0, ""
     for id_ in journal.kept("audit"):
-        found = journal.load(id_)
+        found = journal.load(id_, only={row.name})
         if not isinstance(found, Audit) or not is_of(found, fleet) or not found.of(row.name):
             continue
         control = control or _control(word, [one.id for one in found.controls])
