@@ -124,6 +124,7 @@ def _audits(folder: Path, given: argparse.Namespace) -> Iterator[Line]:
             yield Line(what=what + "CPU against plain pywinrm", measured=mine / plain, budget=ratio, ratio=True)
             if size == sizes[-1]:
                 yield from _reports(folder, fleet, size)
+                yield from _looks(folder, fleet, size)
     yield from _growth(costs)
 
 
@@ -138,6 +139,19 @@ def _reports(folder: Path, fleet: Path, size: int) -> Iterator[Line]:
         yield Line(what=f"report of {size:,} as {kind}: CPU", measured=made.cpu, unit="s")
         yield Line(what=f"report of {size:,} as {kind}: size", measured=megabytes, budget=limits[1], unit="MB")
         yield Line(what=f"report of {size:,} as {kind}: memory", measured=made.memory, unit="MB")
+
+
+def _looks(folder: Path, fleet: Path, size: int) -> Iterator[Line]:
+    """Verbs that look at that audit, each as a person gives it."""
+    for words in (
+        ("show", "latest"), ("why", _codes(size)[0], "R14-rule"), ("forecast",), ("plan",),
+        ("requests", "latest", "--output", folder / "papers"),
+        ("report", "--per-practice", "--output", folder / "letters"),
+    ):  # fmt: skip
+        took = cost([*PROVISIONER, "--fleet", fleet, *words])
+        verb = " ".join(word for word in words if isinstance(word, str) and word != "--output")
+        yield Line(what=f"`{verb}` of {size:,}: time", measured=took.seconds, unit="s")
+        yield Line(what=f"`{verb}` of {size:,}: memory", measured=took.memory, unit="MB")
 
 
 def _growth(costs: Sequence[tuple[int, Cost, int]]) -> Iterator[Line]:

@@ -10,12 +10,22 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PROVISIONER = (sys.executable, "-c", "from provisioner.cli import main; main()")
+# Starts a command and says what it took. Linux counts what a process has when it starts another as that one's too, so
+# the benchmark, which is large, does not start it itself; and the start of this is not the command's.
+_STARTER = """
+import os, sys, time
+begun = time.monotonic()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, used = os.wait4(pid, 0)
+took = begun, time.monotonic(), used.ru_utime + used.ru_stime, used.ru_maxrss, os.waitstatus_to_exitcode(status)
+os.write(int(sys.argv[1]), " ".join(map(str, took)).encode())
+"""
 # Findings, gateways that could not be read: an audit that did its work.
 _WELL = (0, 1, 3)
 
@@ -47,17 +57,15 @@ def on_terminal(command: Sequence[str | Path]) -> Cost:
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    begun, first, last = time.monotonic(), 0.0, b""
+    first, last = 0.0, b""
     environment = {**os.environ, "TERM": "xterm-256color"}
-    child = subprocess.Popen(
-        list(map(str, command)), env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    )
-    os.close(theirs)
-    with contextlib.suppress(OSError):  # Linux's word for the end of it
-        while chunk := os.read(ours, 65536):
-            first, last = first or time.monotonic() - begun, chunk
-    os.close(ours)
-    return _ended(child, command, begun, first, last.decode(errors="replace"))
+    with _started(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as said:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # Linux's word for the end of it
+            while chunk := os.read(ours, 65536):
+                first, last = first or time.monotonic(), chunk
+        os.close(ours)
+    return _ended(said, command, first, last.decode(errors="replace"))
 
 
 def cost(
@@ -65,35 +73,41 @@ def cost(
 ) -> Cost:
     """Run a command to its end, in a folder. What it starts counts too, once it has been waited for. Errors:
     RuntimeError where it did not do its work."""
-    begun, first, last = time.monotonic(), 0.0, ""
-    child = subprocess.Popen(
-        list(map(str, command)),
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stderr
-    for line in child.stderr:
-        first, last = first or time.monotonic() - begun, line
-    return _ended(child, command, begun, first, last)
+    first, last, silent = 0.0, "", subprocess.DEVNULL
+    with _started(command, cwd=folder, env=environment, stdout=silent, stderr=subprocess.PIPE, text=True) as said:
+        for line in said.child.stderr or ():
+            first, last = first or time.monotonic(), line
+    return _ended(said, command, first, last)
 
 
-def _ended(child: subprocess.Popen[Any], command: Sequence[str | Path], begun: float, first: float, last: str) -> Cost:
+@dataclass(frozen=True)
+class _Said:
+    """What starts a command, and the end of the pipe by which it says what the command took."""
+
+    child: subprocess.Popen[Any]
+    pipe: int
+
+
+@contextlib.contextmanager
+def _started(command: Sequence[str | Path], **given: Any) -> Iterator[_Said]:
+    """The command while it runs; it has ended afterwards."""
+    pipe, theirs = os.pipe()
+    starter = [sys.executable, "-S", "-E", "-c", _STARTER, str(theirs)]
+    child = subprocess.Popen([*starter, *map(str, command)], pass_fds=[theirs], **given)
+    os.close(theirs)
+    yield _Said(child, pipe)
+    child.wait()
+
+
+def _ended(said: _Said, command: Sequence[str | Path], first: float, last: str) -> Cost:
     """What it cost, once it has ended."""
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode not in _WELL:
-        raise RuntimeError(f"{' '.join(map(str, command))} ended with {child.returncode}: {last}")
+    with os.fdopen(said.pipe, encoding="utf-8") as took:
+        begun, ended, cpu, memory, code = map(float, took.read().split() or (0, 0, 0, 0, said.child.returncode))
+    if int(code) not in _WELL:
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {int(code)}: {last}")
     # Linux counts kB, macOS bytes.
     scale = 1024 if sys.platform == "linux" else 1024**2
-    return Cost(
-        seconds=time.monotonic() - begun,
-        first=first,
-        cpu=used.ru_utime + used.ru_stime,
-        memory=used.ru_maxrss / scale,
-    )
+    return Cost(seconds=ended - begun, first=first - begun if first else 0.0, cpu=cpu, memory=memory / scale)
 
 
 def machine() -> str:
