@@ -18,6 +18,8 @@ from provisioner.model.ending import Ending, EndingKind
 # A SystmOne user who logs in by password for more than that many days in a row is blocked
 # (policy/controls/R2-logged-in.md).
 BY_PASSWORD = timedelta(days=30)
+# What is known of Windows: of all facts of a reading no other has a day.
+_NAME, _UNTIL = "windows.name", "windows.supported_until"
 # A reading that is older says less of now.
 OLD = timedelta(days=7)
 
@@ -57,9 +59,9 @@ def endings(
 def _of_gateway(
     row: Gateway, reading: Evidence, fleet: Fleet, policy: Policy, owners: Mapping[str, str], now: datetime
 ) -> Iterator[Ending]:
-    known = facts.derive(reading, row, fleet.settings, policy.lifecycle, now, None)
-    if until := known["windows.supported_until"].value:
-        on, name = date.fromisoformat(until), str(known["windows.name"].value)
+    known = facts.derive(reading, row, fleet.settings, policy.lifecycle, now, None, names=(_NAME, _UNTIL))
+    if until := known[_UNTIL].value:
+        on, name = date.fromisoformat(until), str(known[_NAME].value)
         yield Ending(
             kind=EndingKind.WINDOWS,
             on=on, what=f"{_updates(name, on, policy)} of {name}", gateway=row.name, practice=row.practice,
@@ -97,10 +99,16 @@ def _certificates(reading: Evidence) -> set[date]:
 def _of_persons(fleet: Fleet) -> Iterator[Ending]:
     """Statements and waivers, at each gateway of which they speak."""
     said: tuple[Statement, ...] = (*fleet.statements, *fleet.waivers)
+    # By the gateway or the practice of which they speak: a fleet has thousands of all three.
+    near: dict[str, list[Gateway]] = {}
+    for row in fleet.gateways:
+        for subject in {row.name, row.practice}:
+            near.setdefault(subject, []).append(row)
     for one in said:
         waiver = isinstance(one, Waiver)
         kind, file = (EndingKind.WAIVER, "waivers.yml") if waiver else (EndingKind.STATEMENT, "statements.csv")
-        for practice, gateway in dict.fromkeys((row.practice, row.name) for row in fleet.gateways if one.covers(row)):
+        rows = (row for row in near.get(one.gateway or one.practice, ()) if one.covers(row))
+        for practice, gateway in dict.fromkeys((row.practice, row.name) for row in rows):
             yield Ending(
                 kind=kind,
                 on=one.until, what=f"{kind} on {one.control} by {one.by}", gateway=gateway, practice=practice,

@@ -5,7 +5,7 @@ A fact that holds problems has the value "ok" or the list of them. To see how so
 what is asked of it, policy/gateway.yml.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
@@ -56,15 +56,17 @@ def derive(
     seen: Mapping[str, str] | None,
     templates: Mapping[str, FileTemplate] = MappingProxyType({}),
     elsewhere: str = "",
+    names: Iterable[str] = FACTS,
 ) -> dict[str, Fact]:
-    """All facts of one gateway, by name; value None, with the reason, for what cannot be told.
+    """These facts of one gateway (all, where nothing is said), by name; value None, with the reason, for what cannot be
+    told.
 
     `seen` is the identity seen at this gateway before (computer_name, serial, machine_guid); None at first sight.
     `elsewhere` are the gateways of other rows that are this same PC, in words. `templates` are the fleet's; what a file
     is made from is not judged by one that is not among them.
     """
     if evidence.error:
-        return {name: Fact(value=None, reason=evidence.error.message) for name in FACTS}
+        return {name: Fact(value=None, reason=evidence.error.message) for name in names}
     reading = FactContext(
         evidence=evidence,
         gateway=gateway,
@@ -75,7 +77,7 @@ def derive(
         elsewhere=elsewhere,
         templates=templates,
     )
-    return {name: _fact(told, reading) for name, told in FACTS.items()}
+    return {name: _fact(FACTS[name], reading) for name in names}
 
 
 def _fact(told: FactOf, reading: FactContext) -> Fact:
