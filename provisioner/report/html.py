@@ -26,7 +26,7 @@ from provisioner.model.results import Stands
 from provisioner.model.settings import Contact
 from provisioner.report import change, letter, pretty, standing, words
 from provisioner.report.trend import Trend
-from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, view
+from provisioner.report.view import KINDS, PLAN, STATES, FindingRow, Kind, Machine, State, View, view, views
 
 _MESSAGE = 600
 _VALUE = 1_500
@@ -110,40 +110,47 @@ def facts_of(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -
         yield f"{name}.js", f"provisionerFacts({json.dumps(name)}, {json.dumps(text)});\n"
 
 
-def practice(
+def letters(
     audit: Audit,
-    code: str,
     ready: Mapping[str, bool],
     causes: Sequence[Cause],
     contact: Contact = _NOBODY,
     *,
     evidence: bool = False,
     dates: letter.Dates = letter.NO_DATES,
-) -> str:
-    """A letter to a practice's manager: what is asked of her, and by when as far as `dates` are known, and what others
-    do. It names nobody else's practice; with `evidence` all that was read of its gateways follows.
+) -> Callable[[str], str]:
+    """What gives the letter to a practice's manager, by its code: what is asked of her, and by when as far as `dates`
+    are known, and what others do. It names nobody else's practice; with `evidence` all that was read of its gateways
+    follows.
 
-    Errors: InputError where the audit has no such practice.
+    Errors, of a letter: InputError where the audit has no such practice.
     """
-    shown = view(audit, ready, causes, code)
-    if not shown.machines:
-        raise InputError(
-            f"Audit {audit.id} has no practice {code}.",
-            "`provisioner show` lists its practices; --only narrows what an audit reads.",
+    of = views(audit, ready, causes)
+
+    def to(code: str) -> str:
+        shown = of(code)
+        if not shown.machines:
+            raise InputError(
+                f"Audit {audit.id} has no practice {code}.",
+                "`provisioner show` lists its practices; --only narrows what an audit reads.",
+            )
+        # Each is made anew whenever it is looked at.
+        machines = list(shown.machines)
+        return render(
+            "practice.html.j2",
+            view=shown,
+            audit=audit,
+            asks=letter.asked(machines, dates),
+            coming=letter.coming(machines, dates),
+            others=letter.others(machines),
+            read=not shown.count(State.NOT_KNOWN) and not shown.count(State.UNREAD),
+            retired=shown.count(State.RETIRED) == len(machines),
+            contact=contact,
+            evidence=evidence,
+            anchors=_anchors(shown),
         )
-    return render(
-        "practice.html.j2",
-        view=shown,
-        audit=audit,
-        asks=letter.asked(shown.machines, dates),
-        coming=letter.coming(shown.machines, dates),
-        others=letter.others(shown.machines),
-        read=not shown.count(State.NOT_KNOWN) and not shown.count(State.UNREAD),
-        retired=shown.count(State.RETIRED) == len(shown.machines),
-        contact=contact,
-        evidence=evidence,
-        anchors=_anchors(shown),
-    )
+
+    return to
 
 
 def plan(

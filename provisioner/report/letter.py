@@ -1,8 +1,9 @@
 """What a practice is asked to do, in words for people who never saw provisioner. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from types import MappingProxyType
 
 from provisioner.model import Role
@@ -11,6 +12,8 @@ from provisioner.report import words
 from provisioner.report.view import FindingRow, Kind, Machine, State
 
 _PRACTICE = "practice"
+# What ends that a practice can do something about.
+_HERS = (EndingKind.PASSWORD, EndingKind.STATEMENT)
 _SMARTCARD = "Log in to SystmOne on the gateway PC by smartcard once."
 _BLOCKED = "SystmOne blocks a user who has logged in by password for more than 30 days."
 # Kinds of errors that somebody who stands before the PC can do something about.
@@ -48,6 +51,17 @@ class Dates:
     ends: Sequence[Ending] = ()
     works: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
 
+    def ends_at(self, gateways: Collection[str]) -> list[Ending]:
+        """What ends at these gateways, in the order of all."""
+        return [self.ends[at] for at in sorted(at for name in gateways for at in self._at.get(name, ()))]
+
+    @cached_property
+    def _at(self) -> Mapping[str, Sequence[int]]:
+        found: dict[str, list[int]] = {}
+        for at, one in enumerate(self.ends):
+            found.setdefault(one.gateway, []).append(at)
+        return found
+
 
 NO_DATES = Dates()
 
@@ -57,7 +71,7 @@ def asked(machines: Sequence[Machine], dates: Dates = NO_DATES) -> tuple[Wish, .
     that is a candidate."""
     wanted = [machine for machine in machines if machine.gateway.role is not Role.CANDIDATE]
     found = [ask for machine in wanted for ask in _asked(machine, dates.works)]
-    found += _ends(wanted, dates.ends)
+    found += _ends(wanted, dates)
     return tuple(sorted(found, key=lambda ask: not ask.needed))
 
 
@@ -68,23 +82,23 @@ def coming(machines: Sequence[Machine], dates: Dates) -> tuple[str, ...]:
         EndingKind.WINDOWS: "The PC gets the last updates of its Windows on {}: before that we see to an upgrade.",
         EndingKind.CERTIFICATE: "What lets us look at the PC over the network ends on {}: before that we renew it.",
     }
-    ends = (one for one in dates.ends if one.gateway in here and one.kind in said)
+    ends = (one for one in dates.ends_at(here) if one.kind in said)
     return tuple(dict.fromkeys(said[one.kind].format(_day(one.on)) for one in ends))
 
 
-def _ends(machines: Sequence[Machine], ends: Iterable[Ending]) -> list[Wish]:
+def _ends(machines: Sequence[Machine], dates: Dates) -> list[Wish]:
     """What the practice has to do before something ends that is hers. What she told of all her gateways is asked once;
     and nothing of what is open anyway."""
     by_name = {machine.gateway.name: machine for machine in machines}
     found: dict[tuple[str, str, date], Wish] = {}
-    for one in (one for one in ends if one.gateway in by_name):
+    for one in (one for one in dates.ends_at(by_name) if one.kind in _HERS):
         machine = by_name[one.gateway]
         control = next((row.control for row in machine.rows if row.control.id == one.control), None)
         if control is None or control.owner != _PRACTICE or any(row.control is control for row in machine.open):
             continue
         if one.kind is EndingKind.PASSWORD:
             found[one.gateway, control.id, one.on] = _wish(one, machine, _SMARTCARD, _BLOCKED)
-        elif one.kind is EndingKind.STATEMENT:
+        else:
             what = f"Tell us whether it still holds what {one.owner} has told us."
             wish = _wish(one, machine, what, f"That counts until then. It is about this: {control.title}.")
             found.setdefault((one.owner, control.id, one.on), wish)

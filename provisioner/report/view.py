@@ -237,8 +237,14 @@ def not_by_a_plan(causes: Iterable[Cause]) -> dict[tuple[str, str], str]:
     }
 
 
-def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], practice: str = "") -> View:
-    """An audit, or what it says of one practice, as it is shown. Causes are those of the whole audit."""
+def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> View:
+    """An audit as it is shown."""
+    return views(audit, ready, causes)("")
+
+
+def views(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause]) -> Callable[[str], View]:
+    """What gives what the audit says of one practice, by its code, as it is shown ("": of all). Causes are those of the
+    whole audit; what is looked up in it is looked up once for all practices."""
     unanswered = {(gateway, cause.control) for cause in causes for gateway in cause.gateways}
     first = not_by_a_plan(causes)
     controls = {control.id: control for control in audit.controls}
@@ -268,14 +274,22 @@ def view(audit: Audit, ready: Mapping[str, bool], causes: Sequence[Cause], pract
 
         return Machine(gateway=gateway, state=state(gateway), evidence=evidence.get(name), rows_of=rows_of)
 
-    gateways = [gateway for gateway in audit.gateways if practice in ("", gateway.practice)]
-    return View(
-        audit=audit,
-        machines=Machines(gateways, made),
-        states=Counter(map(state, gateways)),
-        causes=tuple(causes),
-        part=words.part(audit, practice),
-    )
+    of: defaultdict[str, list[Gateway]] = defaultdict(list)
+    for gateway in audit.gateways:
+        of[gateway.practice].append(gateway)
+    left = Counter((audit.left_out or {}).values())
+
+    def shown(practice: str) -> View:
+        gateways = of.get(practice, ()) if practice else audit.gateways
+        return View(
+            audit=audit,
+            machines=Machines(gateways, made),
+            states=Counter(map(state, gateways)),
+            causes=tuple(causes),
+            part=words.part_of(gateways, left[practice], " of this practice") if practice else words.part(audit),
+        )
+
+    return shown
 
 
 def _weight(row: FindingRow) -> int:

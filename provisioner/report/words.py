@@ -2,12 +2,12 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from provisioner.model import Audit, Cause, Control, Result, Status, Step
+from provisioner.model import Audit, Cause, Control, Gateway, Result, Status, Step
 
 OWNERS: Mapping[str, str] = MappingProxyType(
     {
@@ -125,11 +125,14 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def part(audit: Audit, practice: str = "") -> str:
-    """Of how many of the fleet's gateways an audit is, or of one practice's: `5 of 26 gateways`; "" where of all."""
-    left = sum(practice in ("", its) for its in (audit.left_out or {}).values())
-    asked = sum(one.known and practice in ("", one.practice) for one in audit.gateways)
-    where = " of this practice" if practice else ""
+def part(audit: Audit) -> str:
+    """Of how many of the fleet's gateways an audit is: `5 of 26 gateways`; "" where of all."""
+    return part_of(audit.gateways, len(audit.left_out or {}))
+
+
+def part_of(gateways: Iterable[Gateway], left: int, where: str = "") -> str:
+    """The same of these gateways, where so many more were left out."""
+    asked = sum(one.known for one in gateways)
     return f"{asked:,} of {counted(asked + left, 'gateway')}{where}" if left else ""
 
 

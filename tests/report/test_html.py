@@ -27,10 +27,10 @@ PAGES = {
     "hostile": lambda: html.audit(*hostile()),
     "at size": lambda: html.audit(*estate(), "x-facts"),
     "hostile at size": lambda: html.audit(*hostile(), "x-facts"),
-    "practice": lambda: html.practice(estate()[0], "A84005", *estate()[1:]),
-    "practice with evidence": lambda: html.practice(estate()[0], "A84005", *estate()[1:], evidence=True),
-    "hostile practice": lambda: html.practice(hostile()[0], "A81001", *hostile()[1:], NASTIEST),
-    "hostile evidence": lambda: html.practice(hostile()[0], "A81001", *hostile()[1:], NASTIEST, evidence=True),
+    "practice": lambda: html.letters(*estate())("A84005"),
+    "practice with evidence": lambda: html.letters(*estate(), evidence=True)("A84005"),
+    "hostile practice": lambda: html.letters(*hostile(), NASTIEST)("A81001"),
+    "hostile evidence": lambda: html.letters(*hostile(), NASTIEST, evidence=True)("A81001"),
     "plan": lambda: html.plan(plan(), PRACTICES),
     "timed plan": lambda: html.plan(plan(), PRACTICES, {}, TIMING, CONTACT),
     "hostile plan": lambda: html.plan(hostile_plan(), {"A84002": NASTY[0]}),
@@ -142,7 +142,7 @@ def test_a_statement_that_stands_is_told_from_an_open_question() -> None:
 def test_a_practice_page_shows_nobody_else() -> None:
     audit, ready, causes = estate()
     for code, name in PRACTICES.items():
-        words = Page(html.practice(audit, code, ready, causes, evidence=True)).words
+        words = Page(html.letters(audit, ready, causes, evidence=True)(code)).words
         assert f"{name} · practice {code}" in words
         for other in audit.gateways:
             if other.practice != code:
@@ -152,7 +152,7 @@ def test_a_practice_page_shows_nobody_else() -> None:
 
 def letter(code: str, *, evidence: bool = False, dates: Dates = NO_DATES) -> str:
     audit, ready, causes = estate()
-    return Page(html.practice(audit, code, ready, causes, CONTACT, evidence=evidence, dates=dates)).words
+    return Page(html.letters(audit, ready, causes, CONTACT, evidence=evidence, dates=dates)(code)).words
 
 
 def test_a_letter_asks_the_practice_in_numbered_words() -> None:
@@ -163,21 +163,21 @@ def test_a_letter_asks_the_practice_in_numbered_words() -> None:
     assert words.index("What we ask of you Please") < asked < advised < words.index("What others see to")
     assert "please tell GP IT service desk, telephone 01670 123456, gp-it@example.nhs.uk." in words
     assert "Nothing to do" not in words
-    assert "<ol" in html.practice(estate()[0], "A84006", *estate()[1:])
+    assert "<ol" in html.letters(*estate())("A84006")
 
 
 def test_a_letter_to_who_has_nothing_to_do_says_so() -> None:
     words = letter("A84007")
     assert "Nothing to do" in words and "What we ask of you" not in words
     assert "please tell GP IT service desk" in words
-    assert "please tell your IT team before" in Page(html.practice(estate()[0], "A84007", *estate()[1:])).words
+    assert "please tell your IT team before" in Page(html.letters(*estate())("A84007")).words
 
 
 def test_a_letter_has_no_raw_evidence_unless_it_is_asked_for() -> None:
-    text = html.practice(estate()[0], "A84005", *estate()[1:])
+    text = html.letters(*estate())("A84005")
     for raw in ("logical_cores", "policy_digest", "sha256:", "<pre>", "5CG", "198.51.100."):
         assert raw not in text
-    assert "logical_cores" in html.practice(estate()[0], "A84005", *estate()[1:], evidence=True)
+    assert "logical_cores" in html.letters(*estate(), evidence=True)("A84005")
 
 
 def test_a_letter_asks_to_look_at_a_pc_that_cannot_be_reached() -> None:
@@ -206,10 +206,10 @@ def test_a_retired_gateway_is_not_called_ready() -> None:
     """A84007 has nothing open, A84008 has."""
     words = Page(html.audit(*retired("A84007"))).words
     assert "4 of 23 gateways are ready" in words and "1 retired, nothing is left" in words
-    words = Page(html.practice(retired("A84007")[0], "A84007", *retired("A84007")[1:], evidence=True)).words
+    words = Page(html.letters(*retired("A84007"), evidence=True)("A84007")).words
     assert "The gateway is retired, and nothing of the Connector is left" in words and "Nothing is open here." in words
     assert "may be used for something else" in words and "keep the PC on" not in words
-    words = Page(html.practice(retired("A84008")[0], "A84008", *retired("A84008")[1:], evidence=True)).words
+    words = Page(html.letters(*retired("A84008"), evidence=True)("A84008")).words
     assert "The gateway is retired, and something of the Connector is left" in words
     assert "GW-A84008 retired, something is left" in words
 
@@ -228,7 +228,7 @@ def test_what_is_taken_away_is_told_from_what_is_brought() -> None:
 def test_a_practice_that_was_not_read_is_an_error() -> None:
     audit, ready, causes = estate()
     with pytest.raises(InputError, match="has no practice B86001"):
-        html.practice(audit, "B86001", ready, causes)
+        html.letters(audit, ready, causes)("B86001")
 
 
 def test_a_plan_is_the_change_request() -> None:

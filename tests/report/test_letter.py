@@ -11,7 +11,7 @@ from provisioner.model.ending import Ending, EndingKind
 from provisioner.plan.requests import works
 from provisioner.report import html, letter
 from provisioner.report.letter import Dates
-from provisioner.report.view import Machine, view
+from provisioner.report.view import Machine, views
 from tests.fixtures.documents import Page
 from tests.fixtures.reports import CONTACT, estate, plan
 from tests.worlds.memory import fleet, gateway
@@ -34,12 +34,12 @@ def ends(kind: EndingKind, name: str = "GW-A84007", on: date = DAY) -> Ending:
 def words(code: str, *its: Ending, **dates: datetime) -> str:
     audit, ready, causes = estate()
     known = Dates(ends=its, works={name.replace("_", "-"): at for name, at in dates.items()})
-    return Page(html.practice(audit, code, ready, causes, CONTACT, dates=known)).words
+    return Page(html.letters(audit, ready, causes, CONTACT, dates=known)(code)).words
 
 
 def machines(code: str) -> Sequence[Machine]:
     audit, ready, causes = estate()
-    return view(audit, ready, causes, code).machines
+    return views(audit, ready, causes)(code).machines
 
 
 def test_no_date_is_named_where_none_is_known() -> None:

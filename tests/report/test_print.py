@@ -85,6 +85,6 @@ def test_a_printed_audit_is_headline_causes_and_a_line_for_each_practice(tmp_pat
 def test_a_printed_letter_is_one_sheet(tmp_path: Path) -> None:
     audit, ready, causes = estate()
     for code in ("A84006", "A84007", "A84016", "A84619"):
-        (sheet,) = printed(html.practice(audit, code, ready, causes, CONTACT), tmp_path)
+        (sheet,) = printed(html.letters(audit, ready, causes, CONTACT)(code), tmp_path)
         assert PRACTICES[code] in sheet and "01670 123456" in sheet
         assert ("1. " in sheet and "What we ask of you" in sheet) or "Nothing to do" in sheet

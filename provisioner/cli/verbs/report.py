@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -96,9 +96,8 @@ def command(id_: str | None, as_: str | None, output: Path | None, per_practice:
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
-        pages = practice_pages(found, fleet, evidence=evidence, dates=asked_by)
-        write_pages(output, pages)
-        say(f"{len(pages)} pages in {output}")
+        number = write_pages(output, practice_pages(found, fleet, evidence=evidence, dates=asked_by))
+        say(f"{number} pages in {output}")
         return 0
     if isinstance(found, Audit) and as_ == "html" and output is not None and len(found.evidence) > _IN_ONE_PAGE:
         say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet, past)}")
@@ -164,23 +163,29 @@ def write_at_size(output: Path, audit: Audit, fleet: Fleet, past: Trend | None =
     return folder
 
 
-def practice_pages(audit: Audit, fleet: Fleet, *, evidence: bool = False, dates: Dates = NO_DATES) -> dict[str, str]:
-    """A letter to each practice that was audited, by its code."""
+def practice_pages(
+    audit: Audit, fleet: Fleet, *, evidence: bool = False, dates: Dates = NO_DATES
+) -> Iterator[tuple[str, str]]:
+    """A letter to each practice that was audited, after its code; one at a time, for all of them are large."""
     ready, found = readiness(audit), causes(audit, fleet)
     read = {one.gateway for one in audit.evidence}
     codes = dict.fromkeys(gateway.practice for gateway in audit.gateways if gateway.name in read)
-    contact = fleet.settings.contact
-    return {code: html.practice(audit, code, ready, found, contact, evidence=evidence, dates=dates) for code in codes}
+    letter = html.letters(audit, ready, found, fleet.settings.contact, evidence=evidence, dates=dates)
+    return ((code, letter(code)) for code in codes)
 
 
-def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
-    """Pages by their practice's code, in one folder, which is made if need be. Errors: InputError."""
+def write_pages(folder: Path, pages: Iterable[tuple[str, str]]) -> int:
+    """Write pages by their practice's code into one folder, which is made if need be; how many they were. Errors:
+    InputError."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}.", "Give another --output.") from error
-    for code, page in pages.items():
+    written = 0
+    for code, page in pages:
         write(folder / f"{code}.html", page)
+        written += 1
+    return written
 
 
 def write(path: Path, text: str | Iterable[str]) -> None:

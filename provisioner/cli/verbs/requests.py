@@ -126,9 +126,9 @@ def _asked(
 
 def _letters(audit: Audit | None, found: Sequence[Cause], fleet: Fleet, dates: Dates) -> Callable[[str], str]:
     """What gives the letter to a practice, by its code."""
-    ready = readiness(audit) if audit else {}
-    contact = fleet.settings.contact
-    return lambda code: html.practice(audit, code, ready, found, contact, dates=dates) if audit else ""
+    if audit is None:
+        return lambda _: ""
+    return html.letters(audit, readiness(audit), found, fleet.settings.contact, dates=dates)
 
 
 def _of_request(
