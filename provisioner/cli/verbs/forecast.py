@@ -72,7 +72,7 @@ def _readings(journal: Journal, fleet: Fleet) -> Iterator[tuple[str, Evidence]]:
     for id_ in journal.kept("audit")[:_AUDITS]:
         if not wanted:
             return
-        audit = journal.load(id_)
+        audit = journal.load(id_, only=wanted)
         if not isinstance(audit, Audit) or not is_of(audit, fleet):
             continue
         places = {row.name: row.address for row in audit.gateways}
