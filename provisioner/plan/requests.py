@@ -30,27 +30,28 @@ _REACHED = "We try again to read each gateway. It is done when each answers."
 
 
 def requests(
-    plan: Plan,
+    gaps: Iterable[Gap],
     audit: Audit,
     causes: Sequence[Cause],
     fleet: Fleet,
     source: str,
     dates: letter.Dates = letter.NO_DATES,
 ) -> tuple[Request, ...]:
-    """What each owner of a gap of that plan is asked, the practices last, each by itself; the audit is the one that the
-    plan was made of, with its causes. `source` says from which computer gateways are read, `dates` what ends when.
+    """What each owner of one of these gaps of a plan is asked, the practices last, each by itself; the audit is the one
+    that the plan was made of, with its causes. `source` says from which computer gateways are read, `dates` what ends
+    when.
 
     What many practices have at once goes to those who look at it first, too (audit/causes.py).
     """
     maker = _Maker(audit, fleet, source)
     found: dict[str, dict[tuple[str, str], list[Gap]]] = {}
-    for gap in plan.gaps:
+    for gap in gaps:
         if gap.owner != _PRACTICE:
             found.setdefault(gap.owner, {}).setdefault((gap.control, gap.ask), []).append(gap)
-    asks = {owner: [maker.of_gaps(gaps) for gaps in its.values()] for owner, its in found.items()}
+    asks = {owner: [maker.of_gaps(alike) for alike in its.values()] for owner, its in found.items()}
+    names = {gateway.name for gateway in audit.gateways}
     for cause in causes:
-        here = any(gateway.name in cause.gateways for gateway in audit.gateways)
-        if cause.headline and here and cause.owner != _PRACTICE:
+        if cause.headline and cause.owner != _PRACTICE and not names.isdisjoint(cause.gateways):
             asks.setdefault(cause.owner, []).insert(0, maker.of_many(cause))
     teams = (Request(owner=owner, asks=tuple(its)) for owner, its in sorted(asks.items()))
     return (*teams, *_practices(audit, causes, maker, dates))

@@ -92,6 +92,13 @@ def make(
     )
 
 
+def left_to_others(audit: Audit, fleet: Fleet, at: datetime) -> tuple[Gap, ...]:
+    """What a plan of all remedies that is made now would leave to others."""
+    index, asked = of_audit(audit, fleet, at, {}), frozenset(offered.order())
+    found = (lack for gateway in audit.gateways for lack in _due(index, gateway, asked)[1])
+    return tuple(sorted(found, key=_not_identity))
+
+
 def _not_identity(lack: Gap) -> bool:
     """A PC that is not the one it should be comes first: all else that is said of it is about another PC."""
     return lack.control != IDENTITY

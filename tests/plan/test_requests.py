@@ -55,7 +55,7 @@ def of(owner: str, found: tuple[Request, ...]) -> Request:
 def test_gaps_of_which_the_same_is_asked_are_one_request() -> None:
     asked = control("net", "endpoints.reachable", "network")
     made, audit = with_gaps(("net", "network", "A84002"), ("net", "network", "A84005"), control_=asked)
-    (ask,) = of("network", requests(made, audit, (), fleet(), HERE)).asks
+    (ask,) = of("network", requests(made.gaps, audit, (), fleet(), HERE)).asks
     assert [site.gateway for site in ask.places] == ["GW-A84002", "GW-A84005"]
     assert {site.source for site in ask.places} == {"198.51.100.10", "198.51.100.11"}
     assert all((site.destinations, site.port, site.path) == (ENDPOINTS, 443, "") for site in ask.places)
@@ -65,11 +65,11 @@ def test_gaps_of_which_the_same_is_asked_are_one_request() -> None:
 def test_an_exclusion_names_what_fleet_yml_has_excluded_and_where_it_is_from() -> None:
     asked = control("av", "antivirus.management", "antivirus")
     made, audit = with_gaps(("av", "antivirus", "A84002"), control_=asked)
-    (ask,) = of("antivirus", requests(made, audit, (), fleet(), HERE)).asks
+    (ask,) = of("antivirus", requests(made.gaps, audit, (), fleet(), HERE)).asks
     assert ask.places[0].path.endswith("\\java.exe") and ask.places[0].destinations == ()
     assert "Java package 17, signed by Example Ltd, SHA-256 " + "a" * 64 in ask.package
     whole = fleet(replace(SETTINGS, antivirus=Antivirus(exclude="folder"), packages={}))
-    (ask,) = of("antivirus", requests(made, audit, (), whole, HERE)).asks
+    (ask,) = of("antivirus", requests(made.gaps, audit, (), whole, HERE)).asks
     assert ask.places[0].path == "C:\\iPlato" and "no SHA-256 is known" in ask.package
 
 
@@ -78,19 +78,19 @@ def test_what_many_have_at_once_goes_to_those_who_can_see_what_they_share() -> N
     names = tuple(f"GW-{code}" for code in list(PRACTICES)[:6])
     unread = Cause(text="6 practices cannot be reached.", control="", status=Status.ERROR, owner="network", remedy="",
                    gateways=names, headline=True)  # fmt: skip
-    (ask,) = of("network", requests(made, audit, (unread,), fleet(), HERE)).asks
+    (ask,) = of("network", requests(made.gaps, audit, (unread,), fleet(), HERE)).asks
     assert ask.what == unread.text
     assert {(site.source, site.port) for site in ask.places} == {(HERE, 5986)}
     assert ask.places[0].destinations == ("198.51.100.10",)
     out = replace(unread, control="R2-logged-in", owner="tpp", text="Nobody is logged in at 6 practices.")
-    (ask,) = of("tpp", requests(made, audit, (out,), fleet(), HERE)).asks
+    (ask,) = of("tpp", requests(made.gaps, audit, (out,), fleet(), HERE)).asks
     assert len(ask.places) == 6 and ask.places[0].source == "198.51.100.10"
-    assert requests(made, replace(audit, gateways=()), (unread,), fleet(), HERE) == ()
+    assert requests(made.gaps, replace(audit, gateways=()), (unread,), fleet(), HERE) == ()
 
 
 def test_a_practice_is_asked_only_for_what_its_gateway_cannot_be_ready_without() -> None:
     made, audit = with_gaps()
-    found = {one.practice: one for one in requests(made, audit, (), fleet(), HERE) if one.owner == "practice"}
+    found = {one.practice: one for one in requests(made.gaps, audit, (), fleet(), HERE) if one.owner == "practice"}
     assert "A84619" in found and "Tell us which PC" in found["A84619"].asks[0].what
     assert "A84007" not in found
     for one in found.values():

@@ -4,10 +4,11 @@ import json
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import click
@@ -36,6 +37,8 @@ from provisioner.report import html, mail, words
 from provisioner.report import requests as papers
 from provisioner.report.letter import NO_DATES, Dates
 from provisioner.report.requests import Letterhead
+
+Emails = Callable[[str], Mapping[str, str]]
 
 _SECURITY = "security"
 # An existing folder is taken only where it is empty: a person may have written into what we wrote.
@@ -67,16 +70,17 @@ def command(id_: str | None, output: Path) -> int:
     told = notice(plan, fleet, timing(plan, fleet, datetime.now(UTC), os.cpu_count() or 1), source) if plan else None
     told = told if told and told.places else None
     of = f"plan {plan.id}" if plan else f"audit {audit.id}" if audit else ""
+    emails = _emails(fleet)
     if not asked and told is None:
-        _print(output, of, [], None, {}, fleet)
+        _print(output, of, [], None, {}, emails)
         return 0
     head = Letterhead(of=of, at=audit.at if audit else datetime.now(UTC), contact=fleet.settings.contact)
     letters = _letters(audit, found, fleet, dates)
-    written = {name: text for request in asked for name, text in _of_request(request, head, letters, fleet)}
+    written = {name: text for request in asked for name, text in _of_request(request, head, letters, emails)}
     if told:
-        written |= dict(_of_notice(told, replace(head, at=datetime.now(UTC)), fleet))
+        written |= dict(_of_notice(told, replace(head, at=datetime.now(UTC)), emails))
     _write(output, written)
-    _print(output, of, asked, told, written, fleet)
+    _print(output, of, asked, told, written, emails)
     return 0
 
 
@@ -120,8 +124,8 @@ def _asked(
     """What each owner is asked; of an audit, by a plan that would be made of it now."""
     if audit is None:
         return ()
-    of = plan or planning.make(audit, fleet, at=datetime.now(UTC), plan_id="none")
-    return requests(of, audit, found, fleet, source, dates)
+    gaps = plan.gaps if plan else planning.left_to_others(audit, fleet, datetime.now(UTC))
+    return requests(gaps, audit, found, fleet, source, dates)
 
 
 def _letters(audit: Audit | None, found: Sequence[Cause], fleet: Fleet, dates: Dates) -> Callable[[str], str]:
@@ -132,30 +136,32 @@ def _letters(audit: Audit | None, found: Sequence[Cause], fleet: Fleet, dates: D
 
 
 def _of_request(
-    request: Request, head: Letterhead, letters: Callable[[str], str], fleet: Fleet
+    request: Request, head: Letterhead, letters: Callable[[str], str], emails: Emails
 ) -> Iterator[tuple[str, bytes]]:
     """The files of one owner's requests: text, page, CSV, and a draft for each address."""
     page = letters(request.practice) if request.practice else papers.page(request, head)
     yield f"{request.name}.txt", papers.text(request, head).encode()
     yield f"{request.name}.html", page.encode("utf-8", "replace")
     yield f"{request.name}.csv", papers.table(request, head).encode()
-    emails = _emails(request.owner, fleet)
-    addresses = dict.fromkeys(emails[name] for name in request.gateways if name in emails)
-    for number, address in enumerate(addresses, 1):
-        part = _part(request, {name for name, its in emails.items() if its == address})
+    known, addresses = emails(request.owner), dict[str, set[str]]()
+    for name in request.gateways:
+        if name in known:
+            addresses.setdefault(known[name], set()).add(name)
+    for number, (address, gateways) in enumerate(addresses.items(), 1):
+        part = _part(request, gateways)
         name = f"{request.name}{f'-{number}' if len(addresses) > 1 else ''}"
         attached = [(f"{request.name}.csv", "csv", papers.table(part, head))]
         yield f"{name}.eml", mail.draft(address, papers.title(part), papers.text(part, head), attached)
 
 
-def _of_notice(told: Notice, head: Letterhead, fleet: Fleet) -> Iterator[tuple[str, bytes]]:
+def _of_notice(told: Notice, head: Letterhead, emails: Emails) -> Iterator[tuple[str, bytes]]:
     """The files of what the security team is told; whoever has its address hears of the whole run."""
     text, table = papers.notice_text(told, head), papers.notice_table(told)
     yield f"{_SECURITY}.txt", text.encode()
     yield f"{_SECURITY}.html", papers.notice_page(told, head).encode("utf-8", "replace")
     yield f"{_SECURITY}.csv", table.encode()
-    emails = _emails(_SECURITY, fleet)
-    addresses = dict.fromkeys(emails[place.gateway] for place in told.places if place.gateway in emails)
+    known = emails(_SECURITY)
+    addresses = dict.fromkeys(known[place.gateway] for place in told.places if place.gateway in known)
     for number, address in enumerate(addresses, 1):
         name = f"{_SECURITY}{f'-{number}' if len(addresses) > 1 else ''}"
         subject = papers.notice_title(told)
@@ -172,11 +178,17 @@ def _at(places: Sequence[Site], gateways: set[str]) -> tuple[Site, ...]:
     return tuple(place for place in places if place.gateway in gateways)
 
 
-def _emails(owner: str, fleet: Fleet) -> dict[str, str]:
-    """Where that owner is written to, by gateway: the column OWNER_email of practices.csv."""
-    column = f"{owner.replace('-', '_')}{EMAIL}"
-    given = ((row.name or row.practice, row.variables.get(column, "")) for row in fleet.gateways)
-    return {name: email for name, email in given if email and not why_not_email(email)}
+def _emails(fleet: Fleet) -> Emails:
+    """What gives where an owner is written to, by gateway: the column OWNER_email of practices.csv."""
+
+    # Each practice that is asked something has a paper of its own.
+    @cache
+    def of(owner: str) -> Mapping[str, str]:
+        column = f"{owner.replace('-', '_')}{EMAIL}"
+        given = ((row.name or row.practice, row.variables.get(column, "")) for row in fleet.gateways)
+        return {name: email for name, email in given if email and not why_not_email(email)}
+
+    return of
 
 
 def _source(fleet: Fleet) -> str:
@@ -205,7 +217,7 @@ def _print(
     asked: Sequence[Request],
     told: Notice | None,
     written: dict[str, bytes],
-    fleet: Fleet,
+    emails: Emails,
 ) -> None:
     """What was written for whom, and for whom there is no draft."""
     if as_json():
@@ -232,19 +244,19 @@ def _print(
     drafts = sum(name.endswith(".eml") for name in written)
     mails = f", and {words.counted(drafts, 'draft')} of a mail (.eml)" if drafts else ""
     out(f"{output}: each as .txt, .html and .csv{mails}.")
-    _undrafted(asked, told, fleet)
+    _undrafted(asked, told, emails)
     if not told:
         out("Next: put each into a ticket of its owner.")
         folded("Before a run, for the security team: provisioner requests PLAN --output FOLDER")
 
 
-def _undrafted(asked: Sequence[Request], told: Notice | None, fleet: Fleet) -> None:
+def _undrafted(asked: Sequence[Request], told: Notice | None, emails: Emails) -> None:
     """For whom no draft was written, because a row has no address."""
     lacking: Counter[str] = Counter()
     for one in asked:
-        emails = _emails(one.owner, fleet)
-        lacking[one.owner] += sum(name not in emails for name in one.gateways)
-    if told and not _emails(_SECURITY, fleet):
+        known = emails(one.owner)
+        lacking[one.owner] += sum(name not in known for name in one.gateways)
+    if told and not emails(_SECURITY):
         lacking[_SECURITY] = len(told.places)
     missing = [f"{owner.replace('-', '_')}{EMAIL} ({count})" for owner, count in lacking.items() if count]
     if missing:
