@@ -82,9 +82,10 @@ def decode(data: bytes) -> str:
     return text
 
 
-def write(path: Path, data: bytes | Iterable[bytes]) -> None:
+def write(path: Path, data: bytes | Iterable[bytes], *, lasting: bool = True) -> None:
     """Put a file there in one step: until it is whole, what was there stays. A pipe or a device is written to. What
-    comes in pieces is never held as one.
+    comes in pieces is never held as one. One of thousands that are made again with one command is not `lasting`: the
+    disk is not waited for, and after a power cut it may be empty.
 
     Errors: OSError.
     """
@@ -104,8 +105,9 @@ def write(path: Path, data: bytes | Iterable[bytes]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         Path(name).chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
         Path(name).replace(path)
     finally:

@@ -183,15 +183,16 @@ def write_pages(folder: Path, pages: Iterable[tuple[str, str]]) -> int:
         raise InputError(f"{folder} cannot be made: {error.strerror}.", "Give another --output.") from error
     written = 0
     for code, page in pages:
-        write(folder / f"{code}.html", page)
+        write(folder / f"{code}.html", page, lasting=False)
         written += 1
     return written
 
 
-def write(path: Path, text: str | Iterable[str]) -> None:
-    """A file in a folder that is there, whole or not at all. Errors: InputError where it cannot be written."""
+def write(path: Path, text: str | Iterable[str], *, lasting: bool = True) -> None:
+    """A file in a folder that is there, whole or not at all, as `files.write`. Errors: InputError where it cannot be
+    written."""
     pieces = (text,) if isinstance(text, str) else text
     try:
-        files.write(path, (piece.encode("utf-8", "replace") for piece in pieces))
+        files.write(path, (piece.encode("utf-8", "replace") for piece in pieces), lasting=lasting)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.", "Give another --output.") from error
