@@ -331,7 +331,7 @@ def readiness(audit: Audit) -> dict[str, bool]:
     required = _required(audit.controls)
     return {
         one.gateway: one.error is None
-        and bool(audit.verdicts(one.gateway)[1])
+        and audit.judged(one.gateway)
         and _nothing_open(audit.some(one.gateway, *OPEN), required)
         for one in audit.evidence
     }

@@ -236,6 +236,12 @@ class Audit:
             return self.findings.came_to(control)
         return {finding.gateway: finding.status for finding in self.findings if finding.control == control}
 
+    def judged(self, gateway: str) -> bool:
+        """Whether that gateway has findings."""
+        if isinstance(self.findings, Findings):
+            return bool(self.findings.verdicts(gateway)[1])
+        return gateway in self._by_gateway
+
     def verdicts(self, gateway: str) -> tuple[str, Sequence[Verdict]]:
         """That gateway's practice, and its findings but for whose they are; "" and none where it has none."""
         if isinstance(self.findings, Findings):
