@@ -8,11 +8,16 @@ import pytest
 
 from provisioner.audit.forecasting import Latest, endings
 from provisioner.audit.shipped import open_policy
-from provisioner.model import Evidence, Fleet, Waiver
+from provisioner.cli.verbs.forecast import _readings as readings
+from provisioner.journal import Journal
+from provisioner.model import Evidence, Fleet, Problem, Waiver, packed
 from provisioner.model.ending import Ending
 from tests.fixtures.lab import NOW as LAB_NOW
 from tests.fixtures.lab import one, section
-from tests.worlds.memory import fleet, gateway, only_connector
+from tests.journal.journals import journal
+from tests.worlds.memory import AT, World, fleet, gateway, only_connector
+
+__all__ = ["journal"]  # fixtures
 
 NOW = datetime(2026, 8, 1, 9, tzinfo=UTC)
 POLICY = open_policy()
@@ -95,3 +100,27 @@ def test_what_is_not_known_is_not_forecast() -> None:
     old = replace(reading("B84001", **TEN), taken_at=NOW - timedelta(days=8))
     latest = Latest(evidence={"B84001": old})
     assert (latest.old(ROWS.known, NOW), latest.never(ROWS.known)) == (["B84001"], ["B84002"])
+
+
+def test_of_one_that_was_not_read_last_the_reading_before_counts_and_alone_is_taken_apart(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"B840{at}" for at in range(10, 40)]
+    world = World(fleet(*map(gateway, names)))
+    first, gone = world.audit(), Problem(kind="Unreachable", message="away", hint="Is it on?")
+    at, last = AT + timedelta(days=1), []
+    for its in first.evidence:
+        failed = replace(its, sections={}, section_errors={}, section_seconds={}, error=gone)
+        last.append(replace(failed if its.gateway == names[7] else its, taken_at=at))
+    journal.save(first)
+    journal.save(replace(first, id="audit-2", at=at, evidence=tuple(last)))
+    opened, apart = list[str](), packed.apart
+
+    def noted(evidence: Evidence, *rest: Any) -> Any:
+        opened.append(evidence.gateway)
+        return apart(evidence, *rest)
+
+    monkeypatch.setattr(packed, "apart", noted)
+    when = {name: one.taken_at for name, one in readings(journal, world.fleet)}
+    assert when == {**dict.fromkeys(names, at), names[7]: AT}
+    assert opened == [*names, names[7]]
