@@ -102,7 +102,7 @@ class Auditor:
 
         yield from judged(gateways, observe)
         # Two rows may lead to one PC, and the first was judged before the other was read.
-        if late := {rows[name].practice for name in memory.claims.late()}:
+        if late := {rows[name].practice for name in memory.identities.late()}:
             yield from judged([row for row in gateways if row.practice in late], unobserved)
         memory.keep()
 
@@ -153,7 +153,7 @@ class Auditor:
 
         def derived(one: Evidence) -> Mapping[str, Fact]:
             settings, lifecycle, of = self.fleet.settings, self.policy.lifecycle, self.fleet.templates
-            elsewhere = memory.claims.elsewhere(row, one, seen)
+            elsewhere = memory.identities.elsewhere(row, one, seen)
             return facts.derive(one, row, settings, lifecycle, at, seen, of, elsewhere)
 
         try:

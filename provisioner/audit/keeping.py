@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from provisioner.audit import evaluate
-from provisioner.audit.claims import Claims
+from provisioner.audit.identities import Identities
 from provisioner.journal import Journal
 from provisioner.journal.known import Held, held
 from provisioner.model import Evidence, Fact, Gateway, Status, packed
@@ -40,13 +40,13 @@ class Kept:
 
 class Memory:
     """What the next reading of these `rows` is held against: `seen`, the identities as last seen, and endpoints as
-    measured, kept only of PCs that are the ones they should be; and `claims`, which row takes which PC."""
+    measured, kept only of PCs that are the ones they should be; and `identities`, which row takes which PC."""
 
     def __init__(self, journal: Journal, rows: Iterable[Gateway]) -> None:
         self._journal = journal
-        self.seen, self._claimed = journal.seen(), journal.seen("claim")
-        self.claims = Claims(rows, self.seen, self._claimed)
-        self._claims: dict[str, dict[str, str]] = {}
+        self.seen, self._taken = journal.seen(), journal.seen("taken")
+        self.identities = Identities(rows, self.seen, self._taken)
+        self._taking: dict[str, dict[str, str]] = {}
         self._new: dict[str, dict[str, str]] = {}
         self._measured: dict[str, tuple[datetime, Held]] = {}
 
@@ -61,16 +61,16 @@ class Memory:
                 identity = {key: str(one.sections["identity"][key] or "") for key in IDENTITY_KEYS}
                 if right and seen != identity:
                     self._new[one.gateway] = seen = identity
-                claim = identity if self.claims.claims(one.gateway) else {}
-                if claim != self._claimed.get(one.gateway, seen):
-                    self._claims[one.gateway] = claim
+                taken = identity if self.identities.takes(one.gateway) else {}
+                if taken != self._taken.get(one.gateway, seen):
+                    self._taking[one.gateway] = taken
             if right and "endpoints" in one.sections:
                 self._measured[one.gateway] = (one.taken_at, held(one.sections["endpoints"]))
 
     def keep(self) -> None:
         """Write down what was noted."""
         self._journal.see(self._new, datetime.now(UTC))
-        self._journal.see(self._claims, datetime.now(UTC), "claim")
+        self._journal.see(self._taking, datetime.now(UTC), "taken")
         self._journal.keep_endpoints(self._measured)
 
 

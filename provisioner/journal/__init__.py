@@ -362,7 +362,7 @@ class Journal:
         self._file.compact()
 
     def seen(self, what: known.Identity = "identity") -> dict[str, dict[str, str]]:
-        """The identity last seen at each gateway: computer_name, serial, machine_guid. As "claim" the one that its row
+        """The identity last seen at each gateway: computer_name, serial, machine_guid. As "taken" the one that its row
         last took for it, be it right or not; {} where it took none."""
         with self._file.read() as connection:
             return {gateway: body.plain for gateway, (_, body) in known.every(connection, what).items()}

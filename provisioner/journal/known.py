@@ -12,7 +12,7 @@ from provisioner.journal import file
 
 # So many of a remedy say what it takes now.
 _NEWEST = 200
-Identity = Literal["identity", "claim"]
+Identity = Literal["identity", "taken"]
 Bodies = Mapping[str, tuple[datetime, Mapping[str, Any]]]
 
 

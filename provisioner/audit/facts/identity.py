@@ -64,8 +64,8 @@ def names(row: Gateway) -> str:
     return row.variables.get("computer", "").strip()
 
 
-def claimed(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -> bool:
-    """Whether the row and its own past take the PC that answers for its gateway, or do not speak against it."""
+def fits(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -> bool:
+    """Whether the row and its own past take that PC for its gateway, or do not speak against it."""
     try:
         return _own(row, now, seen) == OK
     except CannotTell:

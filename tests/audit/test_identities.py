@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.audit.claims import Claims
+from provisioner.audit.identities import Identities
 from provisioner.journal import Journal
 from provisioner.lab.process.client import Handle
 from provisioner.model import Evidence, Gateway, Role
@@ -33,12 +33,12 @@ def read(name: str, marks: Marks) -> Evidence:
 
 def told(rows: Sequence[Gateway], answers: Sequence[Marks], seen: Mapping[str, Marks]) -> dict[str, str]:
     """What is said of each row once all have answered, in that order."""
-    claims = Claims(rows, seen, {})
+    identities = Identities(rows, seen, {})
     for one, marks in zip(rows, answers, strict=True):
-        claims.elsewhere(one, read(one.name, marks), seen.get(one.name))
-    late = set(claims.late())
+        identities.elsewhere(one, read(one.name, marks), seen.get(one.name))
+    late = set(identities.late())
     again = {
-        one.name: claims.elsewhere(one, read(one.name, marks), seen.get(one.name))
+        one.name: identities.elsewhere(one, read(one.name, marks), seen.get(one.name))
         for one, marks in zip(rows, answers, strict=True)
     }
     assert late == {name for name in late if again[name]}

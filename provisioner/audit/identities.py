@@ -14,22 +14,22 @@ from provisioner.model import Evidence, Gateway, Role
 _MOST = 4
 
 
-class Claims:
-    """The PC of each of a fleet's `rows`, as far as it is known: as last claimed (`before`), as last seen there
-    (`seen`), and as this reading finds it. A candidate, on which nothing is ever done, claims none."""
+class Identities:
+    """The PC of each of a fleet's `rows`, as far as it is known: as it last took one (`before`), as last seen there
+    (`seen`), and as this reading finds it. A candidate, on which nothing is ever done, takes none."""
 
     def __init__(
         self, rows: Iterable[Gateway], seen: Mapping[str, Mapping[str, str]], before: Mapping[str, Mapping[str, str]]
     ) -> None:
-        claiming = [row for row in rows if row.role is not Role.CANDIDATE]
-        self._named = {row.name: bool(identity.names(row)) for row in claiming}
+        taking = [row for row in rows if row.role is not Role.CANDIDATE]
+        self._named = {row.name: bool(identity.names(row)) for row in taking}
         self._of: dict[str, identity.Marks] = {}
         self._at: dict[int, tuple[str, ...]] = {}
-        self._told: dict[str, str] = {}
-        self._asked: dict[str, tuple[Gateway, identity.Marks]] = {}
+        # What was read of each row, and what was said of it.
+        self._told: dict[str, tuple[Gateway, identity.Marks, str]] = {}
         for name in self._named:
             if last := before.get(name, seen.get(name)):
-                self._claim(name, identity.marks(last))
+                self._take(name, identity.marks(last))
 
     def elsewhere(self, row: Gateway, read: Evidence, seen: Mapping[str, str] | None) -> str:
         """The gateways of other rows that are this PC, in words; "" for none. Where a person has written its name into
@@ -39,20 +39,19 @@ class Claims:
             return ""
         self._drop(row.name)
         marks = identity.marks(now)
-        if row.name in self._named and identity.claimed(row, now, seen):
-            self._claim(row.name, marks)
-        self._asked[row.name] = row, marks
+        if row.name in self._named and identity.fits(row, now, seen):
+            self._take(row.name, marks)
         found = self._others(row, marks)
-        self._told |= {row.name: found} if found or row.name in self._told else {}
+        self._told[row.name] = row, marks, found
         return found
 
-    def claims(self, name: str) -> bool:
+    def takes(self, name: str) -> bool:
         """Whether that row takes a PC for its gateway."""
         return name in self._of
 
     def late(self) -> list[str]:
         """The gateways of which something else would be said now than was when they were read."""
-        return [name for name, asked in self._asked.items() if self._others(*asked) != self._told.get(name, "")]
+        return [name for name, (row, marks, found) in self._told.items() if self._others(row, marks) != found]
 
     def _others(self, row: Gateway, marks: identity.Marks) -> str:
         near = {name for key in _keys(marks) for name in self._at.get(key, ())} - {row.name}
@@ -60,7 +59,7 @@ class Claims:
         same = (name for name in near if identity.one_pc(self._of[name], marks) and (self._named[name] or not written))
         return _words(sorted(same))
 
-    def _claim(self, name: str, marks: identity.Marks) -> None:
+    def _take(self, name: str, marks: identity.Marks) -> None:
         self._of[name] = marks
         for key in _keys(marks):
             self._at[key] = (*self._at.get(key, ()), name)
