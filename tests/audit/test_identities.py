@@ -34,14 +34,17 @@ def read(name: str, marks: Marks) -> Evidence:
 def told(rows: Sequence[Gateway], answers: Sequence[Marks], seen: Mapping[str, Marks]) -> dict[str, str]:
     """What is said of each row once all have answered, in that order."""
     identities = Identities(rows, seen, {})
-    for one, marks in zip(rows, answers, strict=True):
-        identities.elsewhere(one, read(one.name, marks), seen.get(one.name))
-    late = set(identities.late())
-    again = {
-        one.name: identities.elsewhere(one, read(one.name, marks), seen.get(one.name))
-        for one, marks in zip(rows, answers, strict=True)
-    }
-    assert late == {name for name in late if again[name]}
+
+    def read_all() -> dict[str, str]:
+        return {
+            one.name: identities.elsewhere(one, read(one.name, marks), seen.get(one.name))
+            for one, marks in zip(rows, answers, strict=True)
+        }
+
+    first, late = read_all(), set(identities.late())
+    again = read_all()
+    assert late == {name for name in again if again[name] != first[name]}
+    assert identities.late() == []
     return again
 
 
