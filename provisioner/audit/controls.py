@@ -1,9 +1,10 @@
 """An entry of gateway.yml -> Control: every key that does not exist and every value of the wrong kind, at once."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import CoreConfig, SchemaValidator, ValidationError
+from pydantic_core import core_schema as core
 
 from provisioner import remedies
 from provisioner.errors import suggest
@@ -13,33 +14,36 @@ from provisioner.model import Control, Impact, Role
 OWNERS = frozenset({"practice", "icb-it", "desktop", "network", "antivirus", "vendor", "tpp"})
 OPERATORS = ("is", "at_least", "at_most", "one_of")
 
-_Filled = Annotated[str, StringConstraints(pattern=r"\S")]
-_Text = Annotated[_Filled, AfterValidator(lambda text: " ".join(text.split()))]
-_Operand = bool | int | float | Annotated[str, Field(min_length=1)]
-
-
-class ControlEntry(BaseModel):
-    """A control as it is written in gateway.yml, value by value."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    id: _Text
-    requirement: Annotated[str, StringConstraints(pattern="^(R([1-9]|1[0-7])|ours)$")]
-    title: _Text
-    impact: Annotated[Impact, Field(strict=False)]
-    fact: _Text
-    wants: _Text
-    failed: _Text
-    remedy: _Text = ""
-    owner: _Text = ""
-    shows: _Text = ""
-    ask: _Text = ""
-    undo: _Text = ""
-    applies_when: dict[_Filled, Annotated[list[_Filled], Field(min_length=1)]] = Field({}, min_length=1)
-    is_: _Operand = Field("", alias="is")
-    at_least: int | float = 0
-    at_most: int | float = 0
-    one_of: list[_Operand] = Field([], min_length=1)
+# How a control is written in gateway.yml, value by value.
+_FILLED = core.str_schema(pattern=r"\S")
+_TEXT = core.no_info_after_validator_function(lambda text: " ".join(text.split()), _FILLED)
+_NUMBER = core.union_schema([core.int_schema(), core.float_schema()])
+_OPERAND = core.union_schema(
+    [core.bool_schema(), core.int_schema(), core.float_schema(), core.str_schema(min_length=1)]
+)
+_NEEDED = {
+    "id": _TEXT,
+    "requirement": core.str_schema(pattern="^(R([1-9]|1[0-7])|ours)$"),
+    "title": _TEXT,
+    "impact": core.enum_schema(Impact, list(Impact), sub_type="str", strict=False),
+    "fact": _TEXT,
+    "wants": _TEXT,
+    "failed": _TEXT,
+}
+_MORE = {
+    **dict.fromkeys(("remedy", "owner", "shows", "ask", "undo"), _TEXT),
+    "applies_when": core.dict_schema(_FILLED, core.list_schema(_FILLED, min_length=1), min_length=1),
+    "is": _OPERAND,
+    "at_least": _NUMBER,
+    "at_most": _NUMBER,
+    "one_of": core.list_schema(_OPERAND, min_length=1),
+}
+_ENTRY = SchemaValidator(
+    core.typed_dict_schema(
+        {key: core.typed_dict_field(kind, required=key in _NEEDED) for key, kind in (_NEEDED | _MORE).items()},
+        config=CoreConfig(strict=True, extra_fields_behavior="forbid"),
+    )
+)
 
 
 def read_control(entry: Any, fact_names: Collection[str]) -> tuple[Control | None, list[tuple[str, str]]]:
@@ -51,7 +55,7 @@ def read_control(entry: Any, fact_names: Collection[str]) -> tuple[Control | Non
         return None, [("a control is a mapping with id, title, fact ...", "")]
     complaints = list(_rules(entry, fact_names))
     try:
-        values = ControlEntry.model_validate(entry).model_dump(by_alias=True, exclude_unset=True)
+        values = _ENTRY.validate_python(entry)
     except ValidationError as error:
         complaints += (_words(entry, wrong["loc"], wrong["type"]) for wrong in error.errors(include_url=False))
     if complaints:
@@ -87,11 +91,10 @@ def _rules(entry: Mapping[str, Any], fact_names: Collection[str]) -> Iterator[tu
 
 
 def _words(entry: Mapping[str, Any], place: tuple[int | str, ...], kind: str) -> tuple[str, str]:
-    """Message and hint for one error of pydantic's."""
+    """Message and hint for one error of pydantic's core."""
     key, value = str(place[0]), entry.get(str(place[0]))
     if kind == "extra_forbidden":
-        known = (field.alias or name for name, field in ControlEntry.model_fields.items())
-        return f"there is no key {key!r}.", suggest(key, known)
+        return f"there is no key {key!r}.", suggest(key, _NEEDED | _MORE)
     if key in OPERATORS:
         return f"{key} compares with nothing: {value!r}.", ""
     if key == "impact":
@@ -101,7 +104,7 @@ def _words(entry: Mapping[str, Any], place: tuple[int | str, ...], kind: str) ->
     if key == "applies_when":
         return "applies_when is empty; without it the control holds everywhere.", ""
     if value is None or not str(value).strip():
-        return f"{key} is {'missing' if ControlEntry.model_fields[key].is_required() else 'empty'}.", ""
+        return f"{key} is {'missing' if key in _NEEDED else 'empty'}.", ""
     if key == "requirement":
         return f"requirement {value} is neither R1 to R17 nor 'ours'.", ""
     return f"{key} is {value!r}, and must be a text.", "Put it in quotes."

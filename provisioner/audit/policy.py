@@ -86,7 +86,7 @@ def _controls(document: Document, folder: Path, fact_names: Collection[str]) -> 
         return (), []
     if not isinstance(document.data, list) or not document.data:
         return (), [Fault(document.name, 1, "this is no list of controls.")]
-    # Its shape is one of pydantic's, which a verb that is only asked for its --help does not load.
+    # Its shape is pydantic's core's, which a verb that is only asked for its --help does not load.
     from provisioner.audit.controls import read_control
 
     controls, faults, lines = list[Control](), list[Fault](), dict[str, int | None]()

@@ -41,7 +41,7 @@ _PLACEHOLDERS: dict[Place, Any] = {("version",): VERSION, ("endpoints",): []}
 
 
 class Wrong(TypedDict):
-    """What pydantic says of one place, as far as it is used here."""
+    """What pydantic's core says of one place, as far as it is used here."""
 
     loc: Place
     type: str
@@ -156,7 +156,7 @@ def _report(document: Document, error: Wrong, wrong: set[Place]) -> None:
 
 
 def _words(document: Document, place: Place, error: Wrong, is_key: bool) -> tuple[str, str]:
-    """Message and hint for one error of pydantic's."""
+    """Message and hint for one error of pydantic's core."""
     name, where = str(place[-1]), dotted(place[:-1])
     if error["type"] == "missing":
         return f"{dotted(place)} is missing.", _missing_hint(place)

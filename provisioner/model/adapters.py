@@ -1,7 +1,7 @@
 """What reads and writes a type of the model as JSON.
 
-pydantic is loaded here, when something is first read or written: with what it imports then it takes 60 ms, and a verb's
-`--help`, or one that asks the journal for a list, wants none of it.
+pydantic's core is loaded here, when something is first read or written: it takes 15 ms, and a verb's `--help`, or one
+that asks the journal for a list, wants none of it.
 """
 
 import json
@@ -10,25 +10,25 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_MADE: dict[type[Any], Any] = {}
+_READERS, _WRITERS = dict[type[Any], Any](), dict[type[Any], Any]()
 
 
 def read(of: type[T], document: Any) -> T:
     """One of that type, of plain data. Errors: ValueError."""
-    found: T = _adapter(of).validate_python(document)
+    found: T = _reader(of).validate_python(document)
     return found
 
 
 def parse(of: type[T], text: str | bytes, *, strict: bool = False) -> T:
     """One of that type, of JSON. Errors: ValueError."""
-    found: T = _adapter(of).validate_json(text, strict=strict)
+    found: T = _reader(of).validate_json(text, strict=strict)
     return found
 
 
 def wrong(of: type[Any], text: str) -> list[Any]:
-    """All for which strictly read JSON is none of that type, each as pydantic's `loc`, `type` and `msg`; empty where it
+    """All for which strictly read JSON is none of that type, each as its core's `loc`, `type` and `msg`; empty where it
     is one."""
-    from pydantic import ValidationError
+    from pydantic_core import ValidationError
 
     try:
         parse(of, text, strict=True)
@@ -39,12 +39,12 @@ def wrong(of: type[Any], text: str) -> list[Any]:
 
 def plain(of: type[T], value: T) -> Any:
     """One of that type as plain data, of which JSON can be made."""
-    return _adapter(of).dump_python(value, mode="json")
+    return _writer(of).to_python(value, mode="json")
 
 
 def written(of: type[T], value: T) -> bytes:
     """One of that type as JSON."""
-    found: bytes = _adapter(of).dump_json(value)
+    found: bytes = _writer(of).to_json(value)
     return found
 
 
@@ -60,10 +60,18 @@ def compact(value: Any, other: Callable[[Any], Any]) -> bytes:
         return json.dumps(value, separators=(",", ":"), default=other).encode()
 
 
-def _adapter(of: type[Any]) -> Any:
-    # Made when it is first wanted: making one takes some milliseconds, and most commands want none.
-    if of not in _MADE:
-        from pydantic import TypeAdapter
+def _reader(of: type[Any]) -> Any:
+    # Made when it is first wanted: that takes a millisecond, and most commands want few or none.
+    if of not in _READERS:
+        from provisioner.model import shapes
 
-        _MADE[of] = TypeAdapter(of)
-    return _MADE[of]
+        _READERS[of] = shapes.reader(of)
+    return _READERS[of]
+
+
+def _writer(of: type[Any]) -> Any:
+    if of not in _WRITERS:
+        from provisioner.model import shapes
+
+        _WRITERS[of] = shapes.writer(of)
+    return _WRITERS[of]
