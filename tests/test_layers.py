@@ -268,11 +268,24 @@ def test_help_loads_nothing_that_builds_shapes(verb: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("validate",), ("show", "latest")])
-def test_what_is_read_is_read_without_pydantic_itself(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_what_is_read_is_read_without_pydantic_itself(arguments: tuple[str, ...], planned_fleet: Path) -> None:
     """Of it the core is enough, and takes a quarter of the time to be loaded."""
+    loaded = _loaded_by(["pydantic", "pydantic_core"], "--fleet", str(planned_fleet), *arguments)
+    assert loaded == ["pydantic_core"]
+
+
+def test_a_plan_is_shown_without_what_judges_and_plans(planned_fleet: Path) -> None:
+    """All that is told of it, the journal has."""
+    modules = ("provisioner.audit.evaluate", "provisioner.audit.facts", "provisioner.plan", "provisioner.remedies")
+    assert not _loaded_by((*modules, "provisioner.report.view"), "--fleet", str(planned_fleet), "show", "latest")
+
+
+@pytest.fixture
+def planned_fleet(tmp_path: Path) -> Path:
+    """A right fleet folder, of whose journal a plan is the newest."""
     with Journal.of(right(write(tmp_path, {}))) as journal:
         journal.save(planned(), "planned")
-    assert _loaded_by(["pydantic", "pydantic_core"], "--fleet", str(tmp_path), *arguments) == ["pydantic_core"]
+    return tmp_path
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,39 @@
-"""What a person is asked to do while a run waits for it: once, with whom to ring, and how it is said to be done."""
+"""What a person is asked: whether a plan is to be done, and what to do while a run waits for it: once, with whom to
+ring, and how it is said to be done."""
 
 from collections.abc import Iterable, Sequence
 
+from provisioner.cli.console import confirm, say
+from provisioner.cli.lookup import narrowed
+from provisioner.cli.options import common
+from provisioner.execute import budget
+from provisioner.journal import Journal, standing
 from provisioner.migration.stand import confirm_command
 from provisioner.model import Fleet, Outcome, Plan, Reason, Step
-from provisioner.report.words import owner
+from provisioner.report.words import counted, owner
 
 # The columns of practices.csv that hold a practice's number.
 _TELEPHONE = frozenset({"telephone", "phone", "tel"})
 _NAMED = 6
+
+
+def ask(plan: Plan, journal: Journal) -> None:
+    """Say what is done already and when the plan stops by itself, and go on only with a person's yes. Where all is done
+    nothing is asked: it is only looked at again."""
+    left = {step.id for step in standing.open_steps(journal, plan)}
+    done = len(plan.steps) - len(left)
+    if done:
+        again = "they are looked at again, and what is not so any more is done again"
+        are = "is" if done == 1 else "are"
+        say(f"{done} of {counted(len(plan.steps), 'step')} {are} done already: {again}.")
+    if not left:
+        return
+    say(budget.words(plan.budget, len(plan.places)))
+    if common().yes:
+        return
+    rest = narrowed(plan, lambda step: step.id in left)
+    counts = (counted(len(rest.places), "gateway"), counted(len(rest.waves), "wave"), counted(len(left), "step"))
+    confirm("Change {} in {}, {}?".format(*counts))
 
 
 def instructions(plan: Plan, fleet: Fleet, steps: Sequence[Step], words: str, since: str = "") -> list[str]:

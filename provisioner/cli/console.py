@@ -10,7 +10,7 @@ from typing import TextIO
 import click
 
 from provisioner.cli.commands import givable
-from provisioner.cli.options import common
+from provisioner.cli.options import common, refuse_idle
 from provisioner.errors import Fault, InputError
 
 
@@ -86,6 +86,11 @@ def as_json() -> bool:
 def fleet_folder() -> Path:
     """The fleet folder: `--fleet`, PROVISIONER_FLEET, or this folder."""
     return Path(os.path.realpath(common().fleet or Path()))
+
+
+def refuse_all_as_json(whole: bool) -> None:
+    """Errors: InputError where both are asked for."""
+    refuse_idle("--all", "with --format json, which has all", whole and as_json())
 
 
 def confirm(question: str) -> None:

@@ -11,37 +11,15 @@ import click
 
 from provisioner.audit.auditor import Auditor
 from provisioner.cli.asking import still_asked
-from provisioner.cli.console import as_json, confirm, folded, follows, lines, out, room, say
-from provisioner.cli.lookup import narrowed
-from provisioner.cli.options import common
+from provisioner.cli.console import as_json, folded, follows, lines, out, room, say
 from provisioner.cli.watch import Screen, Watch
-from provisioner.execute import budget, by_ansible, engine
+from provisioner.execute import by_ansible, engine
 from provisioner.execute.admission import Asked
 from provisioner.execute.by_ansible import Stopping
 from provisioner.journal import Journal, standing
 from provisioner.model import FINISHED, Fleet, Plan, Reason, Result
-from provisioner.report.words import counted
 
 _BLINK = 0.2
-
-
-def ask(plan: Plan, journal: Journal) -> None:
-    """Say what is done already and when the plan stops by itself, and go on only with a person's yes. Where all is done
-    nothing is asked: it is only looked at again."""
-    left = {step.id for step in standing.open_steps(journal, plan)}
-    done = len(plan.steps) - len(left)
-    if done:
-        again = "they are looked at again, and what is not so any more is done again"
-        are = "is" if done == 1 else "are"
-        say(f"{done} of {counted(len(plan.steps), 'step')} {are} done already: {again}.")
-    if not left:
-        return
-    say(budget.words(plan.budget, len(plan.places)))
-    if common().yes:
-        return
-    rest = narrowed(plan, lambda step: step.id in left)
-    counts = (counted(len(rest.places), "gateway"), counted(len(rest.waves), "wave"), counted(len(left), "step"))
-    confirm("Change {} in {}, {}?".format(*counts))
 
 
 class Interrupts:

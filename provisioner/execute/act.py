@@ -7,10 +7,10 @@ from functools import partial
 
 from provisioner import journal as journals
 from provisioner.ansible.results import StepResult
-from provisioner.execute import events, failpoints, judge, schedule
+from provisioner.execute import admission, events, failpoints, judge, schedule
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.ports import applied
-from provisioner.execute.run import Run, held_by
+from provisioner.execute.run import Run
 from provisioner.execute.shards import in_shards, limits
 from provisioner.journal import Lease
 from provisioner.model import Result, Step
@@ -85,7 +85,7 @@ def _late(run: Run, steps: Sequence[Step]) -> dict[str, StepResult]:
 
 def _lost(run: Run, steps: Sequence[Step], lost: Mapping[str, Lease | None]) -> dict[str, StepResult]:
     """Those that may not be done, because a lease was taken from this run; where it is one of its own, none may."""
-    holders = {name: held_by(lease) if lease else "and nobody holds it now" for name, lease in lost.items()}
+    holders = {name: admission.held_by(lease) if lease else "and nobody holds it now" for name, lease in lost.items()}
     if own := next((id_ for id_ in run.leased if id_ in lost), ""):
         run.stopped = f"{own} was taken from this run: {holders[own]}"
     why = {step.gateway: own or step.gateway for step in steps if own or step.gateway in lost}

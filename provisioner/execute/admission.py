@@ -1,12 +1,14 @@
 """Whether a plan may be run at all: by this fleet, this policy, this person, this journal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from provisioner.errors import JournalError, PlanRefused, ReadOnlyFleet
-from provisioner.execute import judge
-from provisioner.journal import Journal, standing
-from provisioner.model import Fleet, Plan
+from provisioner import processes
+from provisioner.errors import JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
+from provisioner.journal import Journal, Lease, standing
+from provisioner.model import Fleet, Gateway, Plan
+from provisioner.report import words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ def refuse(
     if plan.policy_digest != policy_digest and barred:
         raise PlanRefused(f"{plan.id} was made by another policy than the one of now.", "Audit and plan again.")
     rows = {gateway.name: gateway for gateway in fleet.gateways}
-    why = {gateway: judge.why_stale(plan, rows.get(gateway), gateway) for gateway in plan.places}
+    why = {gateway: why_stale(plan, rows.get(gateway), gateway) for gateway in plan.places}
     if why and all(why.values()):
         first = next(iter(why))
         raise PlanRefused(f"{plan.id} is not for this fleet: {first}: {why[first]}.", "Audit and plan again.")
@@ -77,3 +79,39 @@ def refuse_over(plan: Plan, practice: str, journal: Journal) -> None:
         raise PlanRefused(f"{practice}: another migration is open: {open_}.", f"{hint}; finish or undo that one first.")
     if not open_ and (plan.of or standing.was_opened(journal, ours)):
         raise PlanRefused(f"{practice}: the migration {ours} is over, finished or undone.", f"{hint}; or begin anew.")
+
+
+def why_stale(plan: Plan, row: Gateway | None, gateway: str) -> str:
+    """Why a plan's steps are not for this row any more; "" where they are."""
+    if row is None:
+        return "it is not in the fleet any more"
+    if tuple(plan.places[gateway]) != (row.practice, row.address):
+        was = " at ".join(plan.places[gateway])
+        return f"it was planned as {was}, and is {row.practice} at {row.address or 'no address'} now"
+    planned = plan.roles.get(gateway, row.role)
+    return "" if row.role is planned else f"it was planned as {planned}, and is {row.role} now"
+
+
+def refuse_running(journal: Journal, plan: Plan, now: datetime) -> None:
+    """What another process does just now is not told as if it were over, and nobody is asked about it. Errors:
+    LeaseHeld."""
+    refuse_held(journal.kept_by(leased(plan), processes.this(), now))
+
+
+def leased(plan: Plan) -> list[str]:
+    """What a run of the plan holds: the plan, the one that it belongs to, and all of a practice's migrations."""
+    practice = f"migration-{plan.move.practice}" if plan.move else ""
+    return [id_ for id_ in (plan.id, plan.of, practice) if id_]
+
+
+def refuse_held(held: Mapping[str, Lease]) -> None:
+    """Errors: LeaseHeld where another run holds any of these."""
+    if held:
+        id_, lease = next(iter(held.items()))
+        raise LeaseHeld(f"{id_} is being applied: {held_by(lease)}.", "Wait until it is through.")
+
+
+def held_by(lease: Lease) -> str:
+    """Who holds a lease, in words."""
+    span = f"since {words.short(lease.since)} ({lease.why}), until {words.short(lease.until)} at most"
+    return f"{lease.holder} works on it {span}"

@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from provisioner import files, processes
+from provisioner import processes
 from provisioner.errors import InputError, PlanRefused
 from provisioner.execute.admission import Asked
 from provisioner.journal import Event, Journal, standing
 from provisioner.model import Fleet, Plan
 from provisioner.model.settings import Approver
 from provisioner.record import approval as approvals
-from provisioner.record import chain, signing
+from provisioner.record import chain
 from provisioner.record.approval import Approval, Proof
 from provisioner.report import approval as shown
 from provisioner.report import words
@@ -220,9 +219,12 @@ class _Case:
             yield f"{given.name} made the plan, and cannot approve it too"
 
     def _signed(self, given: Approval, proof: Proof, named: Approver) -> Iterator[str]:
+        # Here, because where nobody has a key nothing that signs is loaded.
+        from provisioner.execute import keys
+
         if not proof.signature:
             yield f"{given.name} has a key in fleet.yml, and the approval is not signed"
-        elif not signing.right(proof.text.encode(), proof.signature, public_key(self.fleet, named), named.key):
+        elif not keys.signed(self.fleet, named, proof):
             changed = "or the text was changed after it was signed, if only in the ends of its lines"
             yield f"the signature of its approval is damaged, or not by the key of {given.name}, {changed}"
 
@@ -240,28 +242,6 @@ def hours(fleet: Fleet, plan: Plan) -> dict[str, str]:
     """When each of a plan's gateways may be touched, as practices.csv has it now."""
     rows = {row.name: row for row in fleet.gateways}
     return {name: rows[name].hours if name in rows else "" for name in plan.places}
-
-
-def public_key(fleet: Fleet, named: Approver) -> str:
-    """An approver's public key, in PEM. Errors: InputError where the file holds none."""
-    path = Path(fleet.folder, named.key)
-    try:
-        text = files.decode(files.read(path, files.SECRET))
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read: {why}.", "rollout.approvers of fleet.yml names it.") from error
-    signing.fingerprint(text, str(path))
-    return text
-
-
-def by_key(fleet: Fleet, public: str) -> Approver:
-    """Whose public key that is. Errors: PlanRefused where it is nobody's that may approve."""
-    print_ = signing.fingerprint(public, "the key")
-    for one in fleet.settings.rollout.approvers:
-        if one.key and signing.fingerprint(public_key(fleet, one), one.key) == print_:
-            return one
-    hint = "`key:` of rollout.approvers in fleet.yml names each one's public key."
-    raise PlanRefused(f"That key ({print_[:16]}...) is nobody's who may approve.", hint)
 
 
 def waiting(journal: Journal, fresh: Plan) -> Plan:

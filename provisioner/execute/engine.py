@@ -7,21 +7,20 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from provisioner import processes
 from provisioner.ansible.results import StepResult
-from provisioner.errors import JournalError, LeaseHeld
+from provisioner.errors import JournalError
 from provisioner.execute import budget as budgets
 from provisioner.execute import events, failpoints, recovery, retry, schedule
 from provisioner.execute import wave as waves
-from provisioner.execute.admission import Asked, at_home, refuse, refuse_over
+from provisioner.execute.admission import Asked, at_home, leased, refuse, refuse_held, refuse_over
 from provisioner.execute.approving import granted
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.ports import Apply, Ports
-from provisioner.execute.run import LEASE, Run, held_by
+from provisioner.execute.run import LEASE, Run
 from provisioner.execute.shards import in_shards, limits
-from provisioner.journal import Event, Journal, Lease, standing
+from provisioner.journal import Event, Journal, standing
 from provisioner.model import FINISHED, Fleet, Outcome, Plan, Reason, Result, Step, Wave
 from provisioner.model.results import Stands
 from provisioner.plan.guards import START
@@ -109,31 +108,14 @@ def _not_written(run: Run) -> str:
     return f"Begun, and how it ended is not in the journal: {budgets.names(begun)}. {rest}"
 
 
-def refuse_running(journal: Journal, plan: Plan, now: datetime) -> None:
-    """What another process does just now is not told as if it were over, and nobody is asked about it. Errors:
-    LeaseHeld."""
-    _refuse_held(journal.kept_by(_leased(plan), processes.this(), now))
-
-
 def _lease(run: Run) -> None:
     """One run of a plan at a time, and none of its way back meanwhile: the other's children look like a dead run's. Of
     a practice's migrations one at a time, to wherever they lead. Errors: LeaseHeld."""
-    now, run.leased = run.ports.now(), _leased(run.plan)
+    now, run.leased = run.ports.now(), leased(run.plan)
     held = run.journal.take(run.leased, run.me, "apply", now, now + LEASE)
     if held:
         run.journal.release(run.leased, run.me)
-    _refuse_held(held)
-
-
-def _leased(plan: Plan) -> list[str]:
-    practice = f"migration-{plan.move.practice}" if plan.move else ""
-    return [id_ for id_ in (plan.id, plan.of, practice) if id_]
-
-
-def _refuse_held(held: Mapping[str, Lease]) -> None:
-    if held:
-        id_, lease = next(iter(held.items()))
-        raise LeaseHeld(f"{id_} is being applied: {held_by(lease)}.", "Wait until it is through.")
+    refuse_held(held)
 
 
 def _know(run: Run) -> None:

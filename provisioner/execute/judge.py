@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.ansible.results import StepResult
-from provisioner.model import Evidence, Finding, Gateway, Plan, Reason, Result, Status, Step
+from provisioner.model import Evidence, Finding, Gateway, Reason, Result, Status, Step
 from provisioner.model.controls import IDENTITY, WORKING
 from provisioner.plan import proof
 from provisioner.plan.guards import START, going, strangers
@@ -135,17 +135,6 @@ class Observation:
             for control in step.proves
             if control not in findings or findings[control].status not in _SETTLED
         )
-
-
-def why_stale(plan: Plan, row: Gateway | None, gateway: str) -> str:
-    """Why a plan's steps are not for this row any more; "" where they are."""
-    if row is None:
-        return "it is not in the fleet any more"
-    if tuple(plan.places[gateway]) != (row.practice, row.address):
-        was = " at ".join(plan.places[gateway])
-        return f"it was planned as {was}, and is {row.practice} at {row.address or 'no address'} now"
-    planned = plan.roles.get(gateway, row.role)
-    return "" if row.role is planned else f"it was planned as {planned}, and is {row.role} now"
 
 
 def marked_by_others(evidence: Evidence, names: Collection[str]) -> str:

@@ -11,14 +11,13 @@ from provisioner.ansible.results import StepResult
 from provisioner.execute import budget as budgets
 from provisioner.execute import events, judge
 from provisioner.execute.ports import Ports
-from provisioner.journal import Journal, Lease, Progress
+from provisioner.journal import Journal, Progress
 from provisioner.model import FINISHED, Fleet, Gateway, Outcome, Plan, Reason, Result, Step, Wave
 from provisioner.model.results import Stands
 from provisioner.plan.guards import stated_off
 from provisioner.plan.index import by_practice
 from provisioner.plan.statements import StatementsInForce
 from provisioner.record.approval import Approval
-from provisioner.report import words
 
 # Longer than any wave; a lease is made longer with each.
 LEASE = timedelta(hours=4)
@@ -187,9 +186,3 @@ class Run:
         """Say what happens; one thing at a time, whichever thread it is."""
         with self._notify_lock:
             self.ports.notify(happening)
-
-
-def held_by(lease: Lease) -> str:
-    """Who holds a lease, in words."""
-    span = f"since {words.short(lease.since)} ({lease.why}), until {words.short(lease.until)} at most"
-    return f"{lease.holder} works on it {span}"

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from provisioner.execute import act, events, failpoints, judge, manual, rows, schedule, start
+from provisioner.execute import act, admission, events, failpoints, judge, manual, rows, schedule, start
 from provisioner.execute.failpoints import Failpoint
-from provisioner.execute.run import LEASE, Run, held_by
+from provisioner.execute.run import LEASE, Run
 from provisioner.journal import Lease, standing
 from provisioner.model import Result, Step, Wave
 from provisioner.model.controls import IDENTITY
@@ -37,7 +37,7 @@ def hold(run: Run) -> bool:
     """Make the run's own leases longer. False, and it stops, where somebody has taken one from it."""
     now = run.ports.now()
     for id_, lease in run.journal.take(run.leased, run.me, "apply", now, now + LEASE).items():
-        run.stopped = f"{id_} was taken from this run: {held_by(lease)}"
+        run.stopped = f"{id_} was taken from this run: {admission.held_by(lease)}"
     return not run.stopped
 
 
@@ -88,12 +88,12 @@ def _do_leased(run: Run, wave: Wave, held: Mapping[str, Lease]) -> None:
 def _not_now(run: Run, step: Step, held: Mapping[str, Lease]) -> judge.Verdict | None:
     """Why a step is not even looked at now; None where it is."""
     row = run.rows.get(step.gateway)
-    if why := judge.why_stale(run.plan, row, step.gateway):
+    if why := admission.why_stale(run.plan, row, step.gateway):
         return Result.STALE, why
     assert row is not None
     by_whom = [held[peer.name] for peer in run.practice(step.gateway) if peer.name in held]
     if step.gateway in held or (_takes_practice(run, step) and by_whom):
-        return Result.WAITING, held_by(held.get(step.gateway) or by_whom[0])
+        return Result.WAITING, admission.held_by(held.get(step.gateway) or by_whom[0])
     if other := run.moving.get(row.practice):
         return Result.WAITING, f"a migration of this practice is open ({other}): provisioner migrate status"
     run.postponed.discard(step.id)

@@ -34,7 +34,7 @@ from provisioner.model.controls import (
     SWITCHED_OFF,
     WORKING,
 )
-from provisioner.model.plan import GATEWAY_ENDED, STOP
+from provisioner.model.plan import GATEWAY_ENDED, GATEWAY_STARTED, STOP
 from provisioner.plan import gaps, guards, undo
 from provisioner.plan import rollout as planning
 from provisioner.plan.guards import START
@@ -42,11 +42,8 @@ from provisioner.plan.statements import StatementsInForce
 from provisioner.plan.stopping import stop
 from provisioner.remedies import carry, service
 
-CARRY = carry.REMEDY.name
 # Nothing may go wrong in a migration: the next stage would stand on it.
 _BUDGET = Budget(failed=0, unreachable=0, refused=0, unknown=0)
-
-GATEWAY_STARTED = "gateway-started"
 # What persons do, by the name under which `migrate confirm` knows it: whose job, what, and what shows it.
 _PERSONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     GATEWAY_ENDED: (

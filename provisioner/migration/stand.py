@@ -11,8 +11,8 @@ from provisioner import processes
 from provisioner.errors import InputError, suggest
 from provisioner.fleet import codes
 from provisioner.journal import Event, Journal, standing
-from provisioner.migration import stages
 from provisioner.model import Plan, Result, Step
+from provisioner.model.plan import CARRY, GATEWAY_STARTED
 from provisioner.model.results import Stands
 
 _START = "provisioner migrate start PRACTICE --to GATEWAY begins one"
@@ -85,9 +85,7 @@ def _waiting(journal: Journal, plan: Plan) -> str:
     """Which steps wait for a person, those whose time it is first."""
     open_, outcomes = standing.open_steps(journal, plan), journal.progress(plan.id).outcomes
     # Files are brought by hand only where the old PC is off; what the run said of them says which it is.
-    by_hand = {
-        id_ for id_, one in outcomes.items() if one.result is Result.WAITING and id_.endswith(f"-{stages.CARRY}")
-    }
+    by_hand = {id_ for id_, one in outcomes.items() if one.result is Result.WAITING and id_.endswith(f"-{CARRY}")}
     persons = [step for step in open_ if step.kind == "person" or step.id in by_hand]
     ours = next((number for number, step in enumerate(open_) if step not in persons), len(open_))
     now = [f"{step.remedy} ({step.words or outcomes[step.id].message})" for step in persons if step in open_[:ours]]
@@ -102,7 +100,7 @@ def confirm(journal: Journal, practice: str, step: str, *, by: str, words: str =
     Errors: InputError where there is no such step, nobody is named, it is done already, or it is not the time for it.
     """
     plan = running_now(journal, practice)
-    persons = {each.remedy: each for each in plan.steps if each.kind == "person" or each.remedy == stages.CARRY}
+    persons = {each.remedy: each for each in plan.steps if each.kind == "person" or each.remedy == CARRY}
     if not step:
         raise InputError(f"Which step of {practice}'s migration is done?", _waiting(journal, plan))
     if step not in persons:
@@ -122,7 +120,7 @@ def gateways_started(journal: Journal, since: datetime) -> dict[str, datetime]:
     """When a person started SystmOne's Gateway on a PC because a migration or its way back asked for it, since then."""
     found: dict[str, datetime] = {}
     for event in journal.events(kinds=("step_ended",), since=since):
-        if event.body.get("result") in (Result.DONE, Result.UNCHANGED) and event.step.endswith(stages.GATEWAY_STARTED):
+        if event.body.get("result") in (Result.DONE, Result.UNCHANGED) and event.step.endswith(GATEWAY_STARTED):
             # Looked at again it is the same start: the first end counts.
             found.setdefault(event.gateway, event.at)
     return found

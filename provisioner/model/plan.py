@@ -7,9 +7,12 @@ from typing import Any
 
 from provisioner.model.fleet import Role
 
-# Steps of a migration that a run knows by name: the old Connector is stopped, and its person has ended the Gateway.
+# Steps of a migration that others know by name too: the old Connector is stopped; its person has ended the Gateway, and
+# the new one's has started it; files are carried from the one to the other.
 STOP = "stop"
 GATEWAY_ENDED = "gateway-ended"
+GATEWAY_STARTED = "gateway-started"
+CARRY = "carry"
 
 
 @dataclass(frozen=True, kw_only=True)

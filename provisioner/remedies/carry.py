@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioner.model import Evidence, Fleet, Gateway, Step
+from provisioner.model.plan import CARRY
 from provisioner.remedies import alarms
 from provisioner.remedies.remedy import KEEP, Back, Remedy, Risk, Sections, Values, all_comes_back
 
@@ -40,7 +41,7 @@ def _shown(sections: Sections, values: Values) -> Any:
 
 
 REMEDY = Remedy(
-    name="carry",
+    name=CARRY,
     role="carry",
     values=_values,
     needs=None,

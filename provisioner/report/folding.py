@@ -14,6 +14,8 @@ _GOES_ON = " \\"
 # What a path with blanks stands in; between the two a blank is none that a line may end at.
 _QUOTED = re.compile(r"""(?<=\s)(?:'[^']+'|"[^"]+")""")
 _GLUE = "\0"
+# From so many columns on a line has room for a practice's name.
+WIDE = 110
 
 
 def said(line: str, width: int) -> list[str]:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 from provisioner.model import Gap, Plan, Step
 from provisioner.report import words
-from provisioner.report.folding import flat, folded, hanging, pad
-from provisioner.report.screen import WIDE, brief
+from provisioner.report.folding import WIDE, flat, folded, hanging, pad
 
 
 def plan(plan: Plan, names: Mapping[str, str], width: int) -> list[str]:
@@ -57,5 +56,5 @@ def _gaps(plan: Plan, width: int) -> list[str]:
         # One that is not known yet has no name.
         gateways = len({(gap.practice, gap.gateway) for gap in gaps})
         named = ", ".join(f"{control} ({count})" for control, count in controls.most_common())
-        lines += folded(f"  {brief(words.owner(owner))} at {gateways:,}: {named}", width)
+        lines += folded(f"  {words.brief(words.owner(owner))} at {gateways:,}: {named}", width)
     return lines

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from provisioner.model import Cause, Role, Status
 from provisioner.report import words
-from provisioner.report.folding import cut, flat, hanging, pad, said, wrapped
+from provisioner.report.folding import WIDE, cut, flat, hanging, pad, said, wrapped
 from provisioner.report.view import LOOKS, PLAN, STATES, FindingRow, Kind, Machine, State, View
 
 # A small fleet's audit fits one screen of 45 lines, any other's one and a half of 40.
@@ -15,7 +15,7 @@ _SMALL, _LINES_OF_SMALL, _LINES = 26, 45, 60
 # Of the causes at least so many are shown (of many gateways more), however many are not ready, and at most so many.
 _LEAST_CAUSES, _LEAST_OF_MANY, _MOST_CAUSES = 5, 10, 12
 # From here on there is room for the names of practices.
-WIDE, _NAME = 110, 26
+_NAME = 26
 # With less room than that beside it, what a cause says stands below its beginning, whole.
 _LEAST_ROOM = 20
 _BESIDE: Mapping[State, tuple[str, str]] = {
@@ -78,11 +78,6 @@ def next_(command: str, width: int) -> list[str]:
     return said(f"Next: {command}", width)
 
 
-def brief(owner: str) -> str:
-    """A team in a column: `network` for the network team."""
-    return owner.removeprefix("a ").removeprefix("the ").removesuffix(" team")
-
-
 def missing(machine: Machine, room: int = 0) -> str:
     """What keeps a gateway from being ready, by whose job it is, a plan's last; why it could not be read; or else
     where it stands. Where `room` is given and too small, groups are only counted, from the last on."""
@@ -91,12 +86,13 @@ def missing(machine: Machine, room: int = 0) -> str:
     if not (groups := machine.missing):
         return machine.standing
     told = [(whose, _named(whose, rows)) for whose, rows in sorted(groups.items(), key=lambda item: item[0] == PLAN)]
-    text = "; ".join(f"{brief(whose)}: {', '.join(names)}" for whose, names in told)
+    text = "; ".join(f"{words.brief(whose)}: {', '.join(names)}" for whose, names in told)
     for number in range(len(told), 0, -1):
         if not room or cell_len(text) <= room:
             break
         parts = [
-            f"{brief(whose)}: {', '.join(names) if place < number - 1 or len(names) == 1 else _only(whose, names)}"
+            f"{words.brief(whose)}: "
+            + (", ".join(names) if place < number - 1 or len(names) == 1 else _only(whose, names))
             for place, (whose, names) in enumerate(told)
         ]
         text = "; ".join(parts)
@@ -177,7 +173,7 @@ def causes(found: Sequence[Cause], width: int, most: int, whole: bool = False, r
     if not found:
         return []
     taken, left = found[:most], len(found) - most
-    whose = [brief(words.owner(one.owner) if not one.remedy else PLAN) for one in taken]
+    whose = [words.brief(words.owner(one.owner) if not one.remedy else PLAN) for one in taken]
     column, ids = min(max(map(len, whose)), 12), max(len(one.control) for one in taken)
     lines: list[str] = []
     for one, who in zip(taken, whose, strict=True):

@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from provisioner.report import words
 from provisioner.report.folding import flat
-from provisioner.report.screen import brief
 from provisioner.report.view import PLAN, Kind, Machine, State, View
-from provisioner.report.words import cell
 
 COLUMNS = (
     "practice", "gateway", "name", "role", "state", "plan", "others", "cannot_tell", "advice", "error", "audit", "part"
@@ -23,7 +22,7 @@ def audit(shown: View) -> Iterator[str]:
     """
     yield "\t".join(COLUMNS)
     for machine in shown.machines:
-        yield "\t".join(cell(flat(one)) for one in (*_cells(machine), shown.audit.id, shown.part))
+        yield "\t".join(words.cell(flat(one)) for one in (*_cells(machine), shown.audit.id, shown.part))
 
 
 def _cells(machine: Machine) -> tuple[str, ...]:
@@ -31,7 +30,7 @@ def _cells(machine: Machine) -> tuple[str, ...]:
     error = machine.evidence.error if machine.evidence and machine.state is State.UNREAD else None
     remedies = dict.fromkeys(row.control.remedy for row in machine.missing.get(PLAN, ()))
     others = "; ".join(
-        f"{brief(whose)}: {', '.join(row.control.id + '?' * (row.kind is Kind.ASK) for row in rows)}"
+        f"{words.brief(whose)}: {', '.join(row.control.id + '?' * (row.kind is Kind.ASK) for row in rows)}"
         for whose, rows in machine.missing.items()
         if whose != PLAN
     )

@@ -73,6 +73,11 @@ def owner(name: str) -> str:
     return OWNERS.get(name, name)
 
 
+def brief(owner: str) -> str:
+    """A team in a column: `network` for the network team."""
+    return owner.removeprefix("a ").removeprefix("the ").removesuffix(" team")
+
+
 def whose(item: Control | Cause) -> str:
     """Whose job it is, in words."""
     return f"a plan ({item.remedy})" if item.remedy else owner(item.owner)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from provisioner.cli import lookup, moves, progress, provisioner, runs
+from provisioner.cli import asking, lookup, moves, progress, provisioner, runs
 from provisioner.cli.options import Common
 from provisioner.cli.watch import Screen, Watch
 from provisioner.errors import InputError
@@ -73,12 +73,12 @@ def test_of_a_done_plan_nothing_is_asked_and_it_is_said_to_be_done(
     world.machines["B84001"].online = False
     apply(world, planned, journal)
     with within(), pytest.raises(InputError, match="Change 1 gateway in 1 wave, 1 step"):
-        runs.ask(planned, journal)
+        asking.ask(planned, journal)
     world.machines["B84001"].online = True
     apply(world, planned, journal)
     capsys.readouterr()
     with within():
-        runs.ask(planned, journal)
+        asking.ask(planned, journal)
     assert capsys.readouterr().err.startswith("2 of 2 steps are done already")
 
 

@@ -26,6 +26,7 @@ from provisioner.fleet import rewrite
 from provisioner.journal import Event, Journal, standing
 from provisioner.migration import stages
 from provisioner.model import FINISHED, Audit, Gateway, Plan, Result, Step
+from provisioner.model.plan import CARRY
 from provisioner.plan import rollout as planning
 from provisioner.plan import undo
 from tests.worlds import judge
@@ -208,7 +209,7 @@ class Team:
         for _ in range(self.chance.randrange(1, 8)):
             ended = self._run(journal, plan)
             waiting = {outcome.step for outcome in ended.outcomes if outcome.result is Result.WAITING}
-            by_hand = [step for step in plan.steps if step.kind == "person" or step.remedy == stages.CARRY]
+            by_hand = [step for step in plan.steps if step.kind == "person" or step.remedy == CARRY]
             asked = [step for step in by_hand if step.id in waiting and not step.proves]
             for step in asked:
                 body = {"step": step.remedy, "by": "B. Person", "words": "seen"}

@@ -1,31 +1,20 @@
 """`provisioner apply PLAN`: do exactly what a plan says; again: go on where it stopped."""
 
-import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
 
 from provisioner import fleet as fleets
-from provisioner.ansible.results import StepResult
-from provisioner.audit.auditor import Auditor
 from provisioner.audit.shipped import open_policy
-from provisioner.cli import progress, runs
+from provisioner.cli import asking, plans
 from provisioner.cli.commands import narrowing
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, out, say
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import narrowed, open_journal, reason, wanted_plan
 from provisioner.cli.options import common, moment, refuse_idle
-from provisioner.cli.verbs import plan as plans
-from provisioner.cli.watch import Screen, Watch
-from provisioner.execute import admission, approving, by_ansible, engine, judge
-from provisioner.execute.by_ansible import Stopping
+from provisioner.execute import admission, approving
 from provisioner.journal import standing
 from provisioner.model import Fleet, Plan, Step
-from provisioner.plan.guards import START
-from provisioner.report import differences
-from provisioner.report.words import counted
 
 
 @click.command("apply")
@@ -72,12 +61,16 @@ def command(
         if not dry_run:
             admission.at_home(journal)
             approving.granted(journal, fleet, found, asked, datetime.now(UTC))
+            admission.refuse_running(journal, found, datetime.now(UTC))
+            asking.ask(found, journal)
+        # Only here: nobody who is refused, or asked, waits for what reads and acts, which takes as long as all before.
+        from provisioner.cli import progress, rehearsing, runs
+
         auditor = progress.auditor(fleet, policy, journal)
         if dry_run:
             approved = standing.was_approved(journal, found.id)
-            return _rehearse(found, auditor, plans.following(found, fleet, approved=approved, part=narrowing()))
-        engine.refuse_running(journal, found, datetime.now(UTC))
-        runs.ask(found, journal)
+            then = plans.following(found, fleet, approved=approved, part=narrowing())
+            return rehearsing.rehearse(found, auditor, then)
         ended = runs.run(found, auditor, asked, unsure or "")
         runs.show(
             found, ended, fleet, journal, again=f"provisioner apply {found.id}{narrowing()}", then="provisioner audit"
@@ -94,59 +87,3 @@ def _chosen(plan: Plan, fleet: Fleet) -> Plan:
         return (gateways is None or step.gateway in gateways) and (not asked or step.remedy in asked)
 
     return narrowed(plan, wanted)
-
-
-def _rehearse(plan: Plan, auditor: Auditor, then: str) -> int:
-    rows = {gateway.name: gateway for gateway in auditor.fleet.gateways}
-    moved = {name: why for name in plan.places if (why := judge.why_stale(plan, rows.get(name), name))}
-    for name, why in moved.items():
-        say(f"{name}: left out: {why}")
-    gateways = [rows[name] for name in plan.places if name not in moved]
-    # Read first: the login guard keeps a wrong password from being tried by Ansible on every gateway.
-    lost = {
-        evidence.gateway: evidence.error
-        for evidence in auditor.look(gateways, measure=False).evidence
-        if evidence.error
-    }
-    for name, problem in lost.items():
-        say(f"{name}: {problem}")
-    interrupts = runs.Interrupts()
-    with interrupts.caught(), Screen() as screen, Watch(plan, auditor.fleet, screen) as watch:
-        found = by_ansible.rehearse(
-            narrowed(plan, lambda step: step.gateway not in lost and step.gateway not in moved),
-            auditor,
-            on_task=watch.task,
-            stopping=Stopping(begin_nothing=interrupts.once),
-        )
-    if as_json():
-        steps = [_rehearsed(step, acted) for step, acted in found.items()]
-        out(json.dumps({"version": 1, "plan": plan.id, "steps": steps}, indent=2))
-    else:
-        for step, acted in found.items():
-            _show_rehearsed(step, acted)
-        for start in (step for step in plan.steps if step.remedy == START):
-            out(f"{start.id}: not rehearsed: there is nothing to start until the rest is there")
-        out(f"{counted(len(found), 'step')} rehearsed; nothing was changed.")
-        out(then)
-    return 3 if lost or moved or any(acted.result != "ok" for acted in found.values()) else 0
-
-
-def _rehearsed(step: str, acted: StepResult) -> dict[str, object]:
-    return {
-        "id": step,
-        "result": acted.result,
-        "changed": acted.changed,
-        "message": acted.message,
-        "differences": [asdict(difference) for difference in acted.differences],
-    }
-
-
-def _show_rehearsed(step: str, acted: StepResult) -> None:
-    if acted.result != "ok":
-        out(f"{step}: {acted.result}: {acted.message}")
-        return
-    out(f"{step}: {'would change' if acted.changed else 'nothing to change'}")
-    for difference in acted.differences:
-        out(f"  {difference.task}")
-        for mark, line in differences.lines(difference.before, difference.after):
-            out(f"    {mark} {line}")

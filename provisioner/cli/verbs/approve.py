@@ -18,7 +18,7 @@ from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import any_plan, open_journal
 from provisioner.cli.options import moment
 from provisioner.errors import InputError, PlanRefused
-from provisioner.execute import admission, approving
+from provisioner.execute import admission, approving, keys
 from provisioner.execute.approving import Wanted
 from provisioner.journal import Journal
 from provisioner.migration.stand import again
@@ -110,7 +110,7 @@ def _own(journal: Journal, fleet: Fleet, plan: Plan, wanted: Wanted, key: Path |
     """The approval of the person at this keyboard, who has seen what it is. Errors: PlanRefused, InputError."""
     pem = read_private(key, "your private key in PEM") if key else ""
     public = signing.public_half(pem, str(key)) if pem else ""
-    by = approving.by_key(fleet, public) if pem else approving.approver(fleet, approving.this_account())
+    by = keys.by_key(fleet, public) if pem else approving.approver(fleet, approving.this_account())
     given = _stated(journal, fleet, plan, by, wanted)
     text = approvals.text(given)
     proof = Proof(
@@ -160,7 +160,7 @@ def _signed(journal: Journal, fleet: Fleet, plan: Plan, path: Path) -> Proof:
             f"{path} cannot be read: {why}.", "provisioner approve PLAN --output FILE wrote it."
         ) from error
     by = approving.approver(fleet, given.account)
-    key = approving.public_key(fleet, by) if by.key else ""
+    key = keys.public_key(fleet, by) if by.key else ""
     proof = Proof(
         text=text.decode(), signature=signature, key=key, by=str(processes.this()), accounts=processes.accounts()
     )  # fmt: skip

@@ -5,10 +5,10 @@ import click
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.scope import is_of
 from provisioner.cli.commands import givable
-from provisioner.cli.console import as_json, for_a_person, lines, out, say, width
+from provisioner.cli.console import as_json, for_a_person, lines, out, refuse_all_as_json, say, width
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import open_journal
-from provisioner.cli.options import common, refuse_idle
+from provisioner.cli.options import common
 from provisioner.model import Audit, Fleet, Impact, Role, Status
 from provisioner.plan.causes import causes
 from provisioner.report.view import State, View, view
@@ -38,11 +38,6 @@ def command(whole: bool) -> int:
         audit = progress.auditor(fleet, policy, journal).audit(common().only)
     show(audit, fleet, whole)
     return exit_code(audit)
-
-
-def refuse_all_as_json(whole: bool) -> None:
-    """Errors: InputError where both are asked for."""
-    refuse_idle("--all", "with --format json, which has all", whole and as_json())
 
 
 def show(audit: Audit, fleet: Fleet, whole: bool = False) -> None:

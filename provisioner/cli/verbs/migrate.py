@@ -19,7 +19,7 @@ from provisioner.cli.fleets import fleet_on_paper, whole_fleet
 from provisioner.cli.lookup import look_into, open_journal, reason
 from provisioner.cli.options import add_common_options, common, refuse_idle
 from provisioner.errors import Fault, InputError, PlanRefused
-from provisioner.execute import admission, approving, engine
+from provisioner.execute import admission, approving
 from provisioner.execute.admission import Asked
 from provisioner.fleet import codes
 from provisioner.fleet.moves import moves as moves_of
@@ -188,7 +188,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
         admission.trusted(journal, datetime.now(UTC))
         admission.at_home(journal)
         migration = open_migration(journal, practice)
-        engine.refuse_running(journal, migration, datetime.now(UTC))
+        admission.refuse_running(journal, migration, datetime.now(UTC))
         auditor = progress.auditor(fleet, policy, journal)
         planned = plan_of(auditor, migration)
         if planned.new:

@@ -1,21 +1,19 @@
 """`provisioner plan`: what would be changed, in waves."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 
 import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, follows, lines, out, say, width
+from provisioner.cli.console import as_json, follows, out, say
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import open_journal, practice_names, wanted_audit
 from provisioner.cli.options import common
+from provisioner.cli.plans import following, show
 from provisioner.journal import Journal, new_id
 from provisioner.model import Audit, Fleet, Plan
-from provisioner.model.results import Stands
 from provisioner.plan import rollout as planning
 from provisioner.report.words import counted, part
 
@@ -41,16 +39,6 @@ def command(audit: str | None) -> int:
     if not as_json():
         _then(made, fleet)
     return 0
-
-
-def following(made: Plan, fleet: Fleet, *, approved: bool, part: str = "") -> str:
-    """The line with the command that does a plan, or that has to be given before it can be done. `part`: the options
-    that name a part of it."""
-    if fleet.settings.read_only:
-        return f"Next: provisioner apply {made.id}{part} --dry-run"
-    if fleet.settings.rollout.approval and not approved:
-        return f"Next, by a second person: provisioner approve {made.id}"
-    return f"Next: provisioner apply {made.id}{part}"
 
 
 def _then(made: Plan, fleet: Fleet) -> None:
@@ -87,13 +75,3 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
     whence = f"{audit.id} (only {some})" if some else audit.id
     journal.save(made, f"{counted(len(made.steps), 'step')} on {counted(len(made.places), 'gateway')}, from {whence}")
     return made
-
-
-def show(made: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = MappingProxyType({})) -> None:
-    """A plan on stdout, in the format asked for; as JSON with what stands of its steps."""
-    from provisioner.report import json, planned
-
-    if as_json():
-        out(json.plan(made, stands))
-    else:
-        lines(planned.plan(made, names, width()))

@@ -4,14 +4,13 @@ from collections.abc import Collection, Mapping
 
 import click
 
+from provisioner.cli import plans
 from provisioner.cli.columns import listed
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, for_a_person, lines, width
+from provisioner.cli.console import as_json, for_a_person, lines, refuse_all_as_json, width
 from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import look_into, lookup, practice_names
 from provisioner.cli.options import refuse_idle
-from provisioner.cli.verbs import audit as audits
-from provisioner.cli.verbs import plan as plans
 from provisioner.journal import Journal, standing
 from provisioner.migration.stand import after, again, newest
 from provisioner.model import Audit, Fleet, Plan
@@ -25,7 +24,7 @@ from provisioner.report import standing as standings
 @click.option("--all", "whole", is_flag=True, help="Of an audit: every gateway and cause, with all its words.")
 def command(id_: str, whole: bool) -> int:
     """An audit, or a plan with what became of its steps. No gateway is touched. In a pipe: rows with tabs."""
-    audits.refuse_all_as_json(whole)
+    refuse_all_as_json(whole)
     fleet = fleet_on_paper()
     with look_into(fleet) as journal:
         found = lookup(journal, id_, fleet)
@@ -37,6 +36,9 @@ def command(id_: str, whole: bool) -> int:
 def show(found: Audit | Plan, fleet: Fleet, journal: Journal, whole: bool = False) -> None:
     """An audit or a plan on stdout, in the format asked for; of a plan also what became of its steps."""
     if isinstance(found, Audit):
+        # Here, because a plan's screen needs nothing of what judges.
+        from provisioner.cli.verbs import audit as audits
+
         audits.show(found, fleet, whole)
         return
     stands = standing.stands(journal, found.id)

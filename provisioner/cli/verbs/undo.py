@@ -6,15 +6,15 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.audit.shipped import open_policy
-from provisioner.cli import progress, runs
+from provisioner.cli import asking
 from provisioner.cli.commands import narrowing
 from provisioner.cli.completion import ids
 from provisioner.cli.console import as_json, out, say
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import narrowed, open_journal, practice_names, wanted_plan
 from provisioner.cli.options import common
-from provisioner.cli.verbs.plan import show as show_plan
-from provisioner.execute import approving, engine
+from provisioner.cli.plans import show as show_plan
+from provisioner.execute import admission, approving
 from provisioner.execute.admission import Asked, at_home, refuse, trusted
 from provisioner.execute.undoing import keep, way_back
 from provisioner.model import Fleet, Plan
@@ -36,7 +36,7 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         trusted(journal, datetime.now(UTC))
         at_home(journal)
         done = wanted_plan(journal, plan)
-        engine.refuse_running(journal, done, datetime.now(UTC))
+        admission.refuse_running(journal, done, datetime.now(UTC))
         back = approving.waiting(journal, way_back(journal, done, _chosen(done, fleet)))
         if not back.steps and not back.gaps:
             out(f"{done.id}: nothing was done yet that could be undone.")
@@ -50,8 +50,11 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         if back.steps and fleet.settings.rollout.approval:
             keep(journal, done, back)
             approving.granted_or_asked(journal, fleet, back, asked, datetime.now(UTC))
-        runs.ask(back, journal)
+        asking.ask(back, journal)
         keep(journal, done, back)
+        # Only here: nobody who is refused, or asked, waits for what reads and acts.
+        from provisioner.cli import progress, runs
+
         ended = runs.run(back, progress.auditor(fleet, policy, journal), asked)
         runs.show(
             back, ended, fleet, journal, again=f"provisioner undo {done.id}{narrowing()}", then="provisioner audit"
