@@ -4,7 +4,6 @@ Layer 0: what journal, playbook and execute share. Reads /proc where there is on
 elsewhere nothing can be told of other processes, and nothing is ended.
 """
 
-import ctypes
 import getpass
 import hashlib
 import os
@@ -39,6 +38,9 @@ def one_heap() -> None:
     glibc gives threads up to eight heaps a core, for speed that Python's lock leaves no use for; what 200 threads leave
     behind in each was 20 MB of an audit's 165.
     """
+    # Here, because only what reads many gateways asks for it.
+    import ctypes
+
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
         library.mallopt(_M_ARENA_MAX, 1)
 

@@ -282,12 +282,14 @@ class File:
                 connection.execute(schema.insert(), {"version": number + 1, "at": datetime.now(UTC).isoformat()})
 
     def _version(self, connection: sa.Connection) -> int:
-        tables = sa.inspect(connection).get_table_names()
-        if schema.name not in tables:
+        try:
+            version = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar_one() or 0
+        except sa.exc.OperationalError:  # to ask for the tables takes long
+            if schema.name in (tables := sa.inspect(connection).get_table_names()):
+                raise
             if tables:
-                raise JournalError(f"{self.path} is a database, but not a journal of provisioner.", WHERE)
+                raise JournalError(f"{self.path} is a database, but not a journal of provisioner.", WHERE) from None
             return 0
-        version = int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(schema.c.version), 0))).scalar_one())
         if version > len(MIGRATIONS):
             raise JournalError(
                 f"{self.path}: the journal is of version {version}; this provisioner knows {len(MIGRATIONS)}.",

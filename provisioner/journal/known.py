@@ -1,7 +1,6 @@
 """What was last known of gateways and remedies, kept beside the chain: of each only the newest counts."""
 
 import json
-import statistics
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -70,6 +69,9 @@ def keep(connection: sa.Connection, what: str, bodies: Bodies) -> None:
 
 def medians(connection: sa.Connection) -> dict[str, float]:
     """What each remedy took on a gateway, in seconds: the median of the newest that were measured."""
+    # Here, because it loads all that reckons with fractions, and most verbs ask for no median.
+    import statistics
+
     c = file.durations.c
     found: dict[str, float] = {}
     # From each remedy to the next one by the index: years have thousands of each.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from provisioner.report import words
-from provisioner.report.json import VERSION, document
+from provisioner.report.envelope import VERSION, document
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from provisioner.record import chain, signing
 from provisioner.record.approval import Proof
 from provisioner.record.chain import Link
 from provisioner.report import standing, words
-from provisioner.report.json import VERSION, document
+from provisioner.report.envelope import VERSION, document
 
 MADE_BY = f"provisioner {__version__}"
 

@@ -15,7 +15,7 @@ from provisioner.record import chain, document, signing
 from provisioner.record import page as record_page
 from provisioner.record.approval import Proof
 from provisioner.record.chain import Link
-from provisioner.report.json import VERSION
+from provisioner.report.envelope import VERSION
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"

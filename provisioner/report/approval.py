@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from provisioner import remedies
 from provisioner.model import Plan
 from provisioner.report import words
 
@@ -75,6 +74,9 @@ def _seconds(plan: Plan) -> float:
 
 def _back(plan: Plan) -> dict[str, str]:
     """The way back of each kind of change, in words."""
+    # Here, because of an approval that is there only the places are looked at.
+    from provisioner import remedies
+
     known = remedies.known()
     found: dict[str, str] = {}
     for step in plan.steps:

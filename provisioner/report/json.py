@@ -12,8 +12,7 @@ from typing import Any
 from provisioner.model import Audit, Outcome, Plan, Step
 from provisioner.model.results import Stands
 from provisioner.report import standing, words
-
-VERSION = 1
+from provisioner.report.envelope import document, plain
 
 
 def audit(audit: Audit, ready: Mapping[str, bool]) -> str:
@@ -51,7 +50,7 @@ def pieces(audit: Audit, ready: Mapping[str, bool]) -> Iterator[str]:
                 for finding in audit.of(gateway.name)
             ],
         }
-        yield (",\n    " if number else "") + json.dumps(told, indent=2, default=_plain).replace("\n", "\n    ")
+        yield (",\n    " if number else "") + json.dumps(told, indent=2, default=plain).replace("\n", "\n    ")
     yield f"\n{after}"
 
 
@@ -109,17 +108,3 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "before": dict(outcome.before),
         "seconds": outcome.seconds,
     }
-
-
-def document(body: Mapping[str, Any]) -> str:
-    """One document, with the version of all of them."""
-    return json.dumps({"version": VERSION, **body}, indent=2, default=_plain)
-
-
-def _plain(value: object) -> Any:
-    """Frozen mappings and sets, which values may hold, as JSON has them."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    return str(value)
