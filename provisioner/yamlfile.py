@@ -66,7 +66,8 @@ def is_missing(path: Path) -> bool:
 
 def read(path: Path, *, ours: bool = False) -> Document:
     """The document of a YAML file; one that is missing, broken or no mapping or list has faults and no data. `ours`:
-    it came with provisioner, so that it is right, and what a quicker parser says of wrong ones does not matter."""
+    it came with provisioner, so that it is right: what a quicker parser says of wrong ones does not matter, and nobody
+    has made it so that it takes long."""
     document = Document(path.name)
     try:
         text = files.decode(files.read(path, files.SETTINGS))
@@ -78,7 +79,8 @@ def read(path: Path, *, ours: bool = False) -> Document:
         document.faults.append(Fault(path.name, None, str(error), "Save it as text in UTF-8."))
         return document
     try:
-        _parse(text, document, _QUICK if ours else yaml.SafeLoader)
+        if ours or _simple(text, document):
+            _parse(text, document, _QUICK if ours else yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(part for part in (error.context, error.problem) if part)
@@ -92,9 +94,11 @@ def read(path: Path, *, ours: bool = False) -> Document:
     return document
 
 
-def _parse(text: str, document: Document, loading: Any) -> None:
+def _simple(text: str, document: Document) -> bool:
+    """Whether the text is nested no deeper than can be read, and has no alias; that it has one is a fault. Errors:
+    RecursionError, yaml.YAMLError."""
     depth = 0
-    for event in yaml.parse(text, loading):
+    for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
             raise RecursionError
@@ -105,7 +109,11 @@ def _parse(text: str, document: Document, loading: Any) -> None:
             document.faults.append(
                 Fault(document.name, mark.line + 1 if mark else None, message, "Write the value out.")
             )
-            return
+            return False
+    return True
+
+
+def _parse(text: str, document: Document, loading: Any) -> None:
     loader = loading(text)
     try:
         node = loader.get_single_node()

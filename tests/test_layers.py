@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.audit.shipped import open_policy
 from provisioner.journal import Journal
 from tests.fixtures.fleets import right, write
 from tests.fixtures.records import planned
@@ -235,7 +237,7 @@ for verb in verbs:
     if not os.fork():
         sys.modules |= dict.fromkeys(blocked)
         try:
-            __import__(f"provisioner.cli.verbs.{verb}")
+            __import__(f"provisioner.cli.{verb}")
             print(json.dumps([verb, "", [one for one in readers if one in sys.modules]]))
         except ImportError as error:
             print(json.dumps([verb, str(error), []]))
@@ -256,8 +258,8 @@ def loaded(verbs: Sequence[str], *, blocked: Sequence[str] = (), readers: Sequen
 
 def test_no_verb_needs_ansible_to_be_there() -> None:
     """A Windows laptop has none, and audits. Only what acts on gateways starts it, once it acts."""
-    verbs = [path.stem for path in (PACKAGE / "cli" / "verbs").glob("[a-z]*.py")]
-    found = loaded(verbs, blocked=("ansible", "ansible_runner"))
+    verbs = [f"verbs.{path.stem}" for path in (PACKAGE / "cli" / "verbs").glob("[a-z]*.py")]
+    found = loaded([*verbs, "rehearsing", "runs"], blocked=("ansible", "ansible_runner"))
     assert {verb: error for verb, (error, _) in found.items() if error} == {}
 
 
@@ -280,11 +282,26 @@ def test_a_plan_is_shown_without_what_judges_and_plans(planned_fleet: Path) -> N
     assert not _loaded_by((*modules, "provisioner.report.view"), "--fleet", str(planned_fleet), "show", "latest")
 
 
+# What reads gateways and acts on them: to load it takes as long as all before.
+_ACTS = ("winrm", "spnego", "requests", "cryptography", "pydantic", "provisioner.ansible", "provisioner.execute.run")
+
+
+def test_what_acts_is_loaded_after_the_question(planned_fleet: Path) -> None:
+    """Nobody who is refused, or asked, waits for it."""
+    assert not _loaded_by(_ACTS, "--fleet", str(planned_fleet), "apply", "latest", refused="Nobody can be asked here")
+
+
+@pytest.mark.parametrize("verb", ["apply", "undo"])
+def test_nobody_waits_for_what_acts_to_be_told_what_a_verb_does(verb: str) -> None:
+    assert not _loaded_by(_ACTS, verb, "--help")
+
+
 @pytest.fixture
 def planned_fleet(tmp_path: Path) -> Path:
     """A right fleet folder, of whose journal a plan is the newest."""
+    made = replace(planned(), policy_digest=open_policy().digest, places={"GW-A81002": ("A81002", "10.1.2.3")})
     with Journal.of(right(write(tmp_path, {}))) as journal:
-        journal.save(planned(), "planned")
+        journal.save(made, "planned")
     return tmp_path
 
 
@@ -318,19 +335,27 @@ def test_what_a_verb_makes_is_looked_through_as_ever(verb: str) -> None:
     assert ran.stdout.split() == ["True", "True"]
 
 
-def _loaded_by(modules: Collection[str], *arguments: str) -> list[str]:
-    """Which of these a command has loaded when it ends."""
+def _loaded_by(modules: Collection[str], *arguments: str, refused: str = "") -> list[str]:
+    """Which of these a command has loaded when it ends: well, or `refused` in those words."""
     code = (
         "import sys\nfrom provisioner.cli import main\n"
         f"try:\n    main({arguments!r})\nfinally:\n"
         f"    print(*(one for one in {[*modules]!r} if one in sys.modules), file=sys.stderr)\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    assert ran.returncode == (2 if refused else 0) and refused in ran.stderr, ran.stderr
     return ran.stderr.splitlines()[-1].split()
 
 
 # Those that only tell of what is in the journal or in the fleet's folder.
-_TELL = ("compare", "forecast", "history", "journal", "lease", "plan", "report", "requests", "show", "validate", "why")
+_TELL = tuple(
+    f"verbs.{verb}"
+    for verb in (
+        "compare", "forecast", "history", "journal", "lease", "plan", "report", "requests", "show", "validate", "why",
+    )
+)  # fmt: skip
 
 
 def test_a_verb_that_only_tells_loads_nothing_of_what_reads_gateways() -> None:
