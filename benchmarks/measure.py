@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ _, status, used = os.wait4(pid, 0)
 took = begun, time.monotonic(), used.ru_utime + used.ru_stime, used.ru_maxrss, os.waitstatus_to_exitcode(status)
 os.write(int(sys.argv[1]), " ".join(map(str, took)).encode())
 """
-# Findings, gateways that could not be read: an audit that did its work.
-_WELL = (0, 1, 3)
+# Findings, gateways that could not be read: an audit that did its work; and a question, with nobody to be asked.
+WELL, NOBODY_ASKED = (0, 1, 3), (2,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +69,20 @@ def on_terminal(command: Sequence[str | Path]) -> Cost:
 
 
 def cost(
-    command: Sequence[str | Path], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    well: Collection[int] = WELL,
 ) -> Cost:
-    """Run a command to its end, in a folder. What it starts counts too, once it has been waited for. Errors:
-    RuntimeError where it did not do its work."""
+    """Run a command to its end, in a folder, with nobody to be asked. What it starts counts too, once it has been
+    waited for. Errors: RuntimeError where it did not do its work: it ended otherwise than `well`."""
     first, last, silent = 0.0, "", subprocess.DEVNULL
-    with _started(command, cwd=folder, env=environment, stdout=silent, stderr=subprocess.PIPE, text=True) as said:
+    streams = {"stdin": silent, "stdout": silent, "stderr": subprocess.PIPE}
+    with _started(command, cwd=folder, env=environment, text=True, **streams) as said:
         for line in said.child.stderr or ():
             first, last = first or time.monotonic(), line
-    return _ended(said, command, first, last)
+    return _ended(said, command, first, last, well)
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,11 @@ def _started(command: Sequence[str | Path], **given: Any) -> Iterator[_Said]:
     child.wait()
 
 
-def _ended(said: _Said, command: Sequence[str | Path], first: float, last: str) -> Cost:
+def _ended(said: _Said, command: Sequence[str | Path], first: float, last: str, well: Collection[int] = WELL) -> Cost:
     """What it cost, once it has ended."""
     with os.fdopen(said.pipe, encoding="utf-8") as took:
         begun, ended, cpu, memory, code = map(float, took.read().split() or (0, 0, 0, 0, said.child.returncode))
-    if int(code) not in _WELL:
+    if int(code) not in well:
         raise RuntimeError(f"{' '.join(map(str, command))} ended with {int(code)}: {last}")
     # Linux counts kB, macOS bytes.
     scale = 1024 if sys.platform == "linux" else 1024**2
