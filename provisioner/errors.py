@@ -20,7 +20,6 @@ A message says what was tried and what came back; a hint says the likeliest caus
 Neither ever holds a secret.
 """
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -135,6 +134,9 @@ class NotTried(GatewayError):
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """A hint with the known word that was likely meant, whatever its case; "" where none is near."""
+    # Here, because most commands are given rightly.
+    import difflib
+
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), by_lower, 1)
     return f"Did you mean {by_lower[near[0]]}?" if near else ""
