@@ -4,7 +4,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-# What a reading takes: its connection and, for a moment, a second one or a ticket's file; its thread and its answer.
+# What a reading takes: its connection and, for a moment, a second one or a ticket's file; its messages, its answer, and
+# where its log-in asks a domain controller a thread.
 _DESCRIPTORS, _READING = 2, 2**20
 # What is open beside: the journal, the terminal, libraries.
 _OTHERS = 64

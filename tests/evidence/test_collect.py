@@ -17,7 +17,7 @@ from provisioner.evidence.collect import collect
 from provisioner.evidence.question import LARGEST_SCRIPT, script
 from provisioner.model import Evidence, Gateway, Role
 from provisioner.record import chain
-from provisioner.transport import winrm
+from provisioner.transport import waiting, winrm
 
 NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 
@@ -192,7 +192,7 @@ def test_leaving_early_waits_for_nobody() -> None:
 
     def ask(one: Gateway) -> bytes:
         if one.name == "hung":
-            hung.wait(60)
+            waiting.aside(lambda: hung.wait(60))
         return answer({})
 
     reading = collect([gateway("hung"), gateway("quick"), gateway("never")], ask, at_once=2)
