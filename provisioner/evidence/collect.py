@@ -35,7 +35,8 @@ def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int, lines: Lines | 
         return
     try:
         for _ in gateways:
-            said = reading.said.get()
+            if (said := reading.said.get()) is None:
+                raise RuntimeError("the thread that reads the gateways has ended")
             # Only now, as an answer that is taken apart is three times as large.
             yield _evidence(said)
             reading.judged()
@@ -51,7 +52,8 @@ class _Reading:
     """
 
     def __init__(self, gateways: Sequence[Gateway], ask: Ask, at_once: int, lines: Lines) -> None:
-        self.said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
+        # None: whatever it was, nothing more will come.
+        self.said: queue.SimpleQueue[_Said | None] = queue.SimpleQueue()
         self._ask, self._room, self._lines = ask, at_once, lines
         # Those that are still to be asked, those that share the same lines in one row each.
         self._rows: dict[object, deque[Gateway]] = {}
@@ -61,10 +63,16 @@ class _Reading:
         self._loop.tell(self._go_on)
         try:
             # A daemon, so that an impatient operator is not held by a gateway that does not answer.
-            threading.Thread(target=self._loop.run, daemon=True).start()
+            threading.Thread(target=self._run, daemon=True).start()
         except RuntimeError:
             self._loop.close()
             raise
+
+    def _run(self) -> None:
+        try:
+            self._loop.run()
+        finally:
+            self.said.put(None)
 
     def judged(self) -> None:
         """One that was said is dealt with. Of any thread."""

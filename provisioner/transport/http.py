@@ -131,7 +131,7 @@ class HttpConnection:
         return heard.answer
 
     def _send(self, sock: socket.socket, head: bytes, body: bytes) -> None:
-        # In one piece, but for the script: in hundreds of threads each copy of it counts.
+        # In one piece, but for the script: of hundreds at a time each copy of it counts.
         for piece in (head + body,) if len(body) < _SHORT else (head, body):
             view = memoryview(piece)
             while view:

@@ -85,8 +85,8 @@ class Loop:
 
     def ready(self, sock: socket.socket, seconds: float, event: int) -> bool:
         """As the function below, for the conversation that calls it."""
-        self._waiting[sock] = (getcurrent(), time.monotonic() + seconds)
         self._sockets.register(sock, event)
+        self._waiting[sock] = (getcurrent(), time.monotonic() + seconds)
         return bool(self.hand_on())
 
     def _wait(self) -> None:

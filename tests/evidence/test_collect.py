@@ -201,5 +201,17 @@ def test_leaving_early_waits_for_nobody() -> None:
     hung.set()
 
 
+def test_what_ends_the_thread_that_reads_is_no_wait_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: ended.set())
+
+    def ask(one: Gateway) -> bytes:
+        raise GeneratorExit
+
+    with pytest.raises(RuntimeError, match="the thread that reads the gateways has ended"):
+        list(collect([gateway("one"), gateway("two")], ask, at_once=1))
+    assert ended.wait(10)
+
+
 def test_the_script_as_sent_is_ascii_and_fits_one_envelope() -> None:
     assert len(script().encode("ascii")) < LARGEST_SCRIPT
