@@ -4,8 +4,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-# What a reading takes: its connection and, for a moment, a second one or a ticket's file; its thread and its answer.
+# What a reading takes: its connection and, for a moment, a second one or a ticket's file; its messages, its answer, and
+# where its log-in asks a domain controller a thread.
 _DESCRIPTORS, _READING = 2, 2**20
+# For how many sockets one can wait on Windows, as Python is built there (FD_SETSIZE of its select module).
+_SELECTED = 512
 # What is open beside: the journal, the terminal, libraries.
 _OTHERS = 64
 # What one of Ansible's workers has to itself, with its part of what leads them.
@@ -25,9 +28,9 @@ def workers() -> int:
 
 
 def _descriptors() -> int:
-    """How many files this process may have open."""
+    """How many files this process may have open, or wait for at the same time."""
     if sys.platform == "win32":
-        return sys.maxsize
+        return _SELECTED
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -28,22 +28,6 @@ _NOBODY = 2**32 - 1
 # The runs of this process that are under way.
 _RUNS: set[str] = set()
 
-# glibc's malloc.h: how many heaps threads may have.
-_M_ARENA_MAX = -8
-
-
-def one_heap() -> None:
-    """Let all threads that are begun from now on take memory from one heap, where the C library can be told so.
-
-    glibc gives threads up to eight heaps a core, for speed that Python's lock leaves no use for; what 200 threads leave
-    behind in each was 20 MB of an audit's 165.
-    """
-    # Here, because only what reads many gateways asks for it.
-    import ctypes
-
-    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
-        library.mallopt(_M_ARENA_MAX, 1)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Process:

@@ -48,6 +48,7 @@ LAB_IS_KNOWN_BY = {"cli.verbs.lab", "cli.verbs.demo"}
 ONLY_IMPORTERS = {
     "winrm": {"transport"},
     "httptools": {"transport.heard"},
+    "greenlet": {"transport.waiting"},
     "spnego": {"transport", "lab"},
     "bonsai": {"directory.ldap"},
     "dns": {"directory.discovery"},

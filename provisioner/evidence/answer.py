@@ -90,7 +90,7 @@ def _check(name: str, section: Any) -> None:
 
 
 def _compiled(name: str, *, in_detail: bool) -> Callable[[Any], Any]:
-    # It takes some ms: without the lock, each of 200 threads would do it when the first answers come.
+    # It takes some ms: without the lock, each of those who read at the same time would do it.
     with _compiling:
         return _compile(name, in_detail)
 

@@ -7,16 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
-from provisioner import foreign, processes
+from provisioner import foreign
 from provisioner.errors import GatewayError
 from provisioner.evidence.answer import parse
 from provisioner.model import Evidence, Gateway, Problem
 from provisioner.model.lines import Lines
+from provisioner.transport.waiting import Loop
 
-# How many readings are taken apart and wait to be judged: who judges is slower than hundreds who read, and taken apart
-# an answer is three times as large.
-_WAITING = 16
 Ask = Callable[[Gateway], bytes]
 
 
@@ -24,85 +23,94 @@ def collect(gateways: Sequence[Gateway], ask: Ask, at_once: int, lines: Lines | 
     """Ask every gateway, `at_once` at the same time and no more than `lines` have room for, and give each one's
     Evidence as soon as it is there.
 
-    `ask` runs the script on one gateway and gives what it printed; what it raises becomes that gateway's Problem.
-    Leaving the loop early (Ctrl-C) does not wait for the gateways that are still being asked.
+    `ask` runs the script on one gateway and gives what it printed; what it raises becomes that gateway's Problem. All
+    are asked in one thread beside the caller's, so `ask` must wait by transport/waiting.py. Leaving the loop early
+    (Ctrl-C) does not wait for the gateways that are still being asked.
     """
-    waiting = _Waiting(gateways, lines or Lines((), {}))
-    done: queue.Queue[Evidence] = queue.Queue()
-    room = threading.Semaphore(_WAITING)
-    threads = [
-        # Daemons, so that an impatient operator is not held by a gateway that does not answer.
-        threading.Thread(target=_work, args=(waiting, ask, room, done), daemon=True)
-        for _ in range(min(at_once, len(gateways)))
-    ]
-    processes.one_heap()
-    started = _begin(threads)
+    try:
+        reading = _Reading(gateways, ask, at_once, lines or Lines((), {}))
+    except (OSError, RuntimeError):
+        # This computer has no file descriptor or no thread left.
+        yield from (one(gateway, ask) for gateway in gateways)
+        return
     try:
         for _ in gateways:
-            if not started and (gateway := waiting.next()):
-                found = one(gateway, ask)
-                waiting.over(gateway)
-            else:
-                found = done.get()
-                room.release()
-            yield found
+            if (said := reading.said.get()) is None:
+                raise RuntimeError("the thread that reads the gateways has ended")
+            # Only now, as an answer that is taken apart is three times as large.
+            yield _evidence(said)
+            reading.judged()
     finally:
-        waiting.clear()
+        reading.leave()
 
 
-class _Waiting:
-    """The gateways that are still to be asked, those that share the same lines in one row each."""
+class _Reading:
+    """Gateways that are asked in a thread of its own. So many are asked or have answered and wait to be judged, at the
+    most, as may be asked at once: who judges can be slower than hundreds who answer.
 
-    def __init__(self, gateways: Sequence[Gateway], lines: Lines) -> None:
-        self._lines = lines
-        self._changed = threading.Condition()
+    Errors: OSError, RuntimeError where this computer has no room for that.
+    """
+
+    def __init__(self, gateways: Sequence[Gateway], ask: Ask, at_once: int, lines: Lines) -> None:
+        # None: whatever it was, nothing more will come.
+        self.said: queue.SimpleQueue[_Said | None] = queue.SimpleQueue()
+        self._ask, self._room, self._lines = ask, at_once, lines
+        # Those that are still to be asked, those that share the same lines in one row each.
         self._rows: dict[object, deque[Gateway]] = {}
         for gateway in gateways:
             self._rows.setdefault(lines.of(gateway.name), deque()).append(gateway)
+        self._loop = Loop()
+        self._loop.tell(self._go_on)
+        try:
+            # A daemon, so that an impatient operator is not held by a gateway that does not answer.
+            threading.Thread(target=self._run, daemon=True).start()
+        except RuntimeError:
+            self._loop.close()
+            raise
 
-    def next(self) -> Gateway | None:
-        """The next one for which there is room, waited for, and from now on at work; None when all had their turn."""
-        with self._changed:
-            while self._rows:
-                for key, row in self._rows.items():
-                    if self._lines.free(row[0].name):
-                        gateway = row.popleft()
-                        if not row:
-                            del self._rows[key]
-                        self._lines.begin(gateway.name)
-                        return gateway
-                self._changed.wait()
+    def _run(self) -> None:
+        try:
+            self._loop.run()
+        finally:
+            self.said.put(None)
+
+    def judged(self) -> None:
+        """One that was said is dealt with. Of any thread."""
+        self._loop.tell(self._one_more)
+
+    def leave(self) -> None:
+        """Nobody further is asked. Of any thread."""
+        self._loop.tell(self._end)
+
+    def _one_more(self) -> None:
+        self._room += 1
+        self._go_on()
+
+    def _end(self) -> None:
+        self._rows.clear()
+        self._loop.end()
+
+    def _go_on(self) -> None:
+        """Ask those for which there is room."""
+        while self._room and (gateway := self._next()):
+            self._room -= 1
+            self._loop.begin(partial(self._talk, gateway))
+
+    def _next(self) -> Gateway | None:
+        """The next one for which its lines have room, and which is at work from now on."""
+        for key, row in self._rows.items():
+            if self._lines.free(row[0].name):
+                gateway = row.popleft()
+                if not row:
+                    del self._rows[key]
+                self._lines.begin(gateway.name)
+                return gateway
         return None
 
-    def over(self, gateway: Gateway) -> None:
-        """That one is not at work any more."""
-        with self._changed:
-            self._lines.end(gateway.name)
-            self._changed.notify_all()
-
-    def clear(self) -> None:
-        """Nobody further is asked."""
-        with self._changed:
-            self._rows.clear()
-            self._changed.notify_all()
-
-
-def _begin(threads: Sequence[threading.Thread]) -> int:
-    """Start as many as this computer lets us. How many those are."""
-    for number, thread in enumerate(threads):
-        try:
-            thread.start()
-        except RuntimeError:
-            return number
-    return len(threads)
-
-
-def _work(waiting: _Waiting, ask: Ask, room: threading.Semaphore, done: "queue.Queue[Evidence]") -> None:
-    while gateway := waiting.next():
-        said = _asked(gateway, ask)
-        waiting.over(gateway)
-        room.acquire()
-        done.put(_evidence(said))
+    def _talk(self, gateway: Gateway) -> None:
+        self.said.put(_asked(gateway, self._ask))
+        self._lines.end(gateway.name)
+        self._go_on()
 
 
 def one(gateway: Gateway, ask: Ask) -> Evidence:

@@ -11,7 +11,7 @@ from provisioner.errors import InputError
 from provisioner.evidence import collect, question
 from provisioner.model import Evidence, Fleet, Gateway
 from provisioner.model.lines import Lines
-from provisioner.transport import credentials, winrm
+from provisioner.transport import credentials, waiting, winrm
 from provisioner.transport.credentials import SECRET, USER, LoginGuard, OwnAccounts
 from provisioner.transport.session import Login
 from provisioner.transport.ticket import Ticket, of_the_person
@@ -102,8 +102,8 @@ class Reader:
         login = replace(self._caller.login, turn=lambda: self._guard.turn(gateway.name))
         if self.ticket is not None:
             return replace(login, user=self.ticket.who)
-        if self._laps is not None:
-            own = self._own(self._laps, gateway)
+        if (domain := self._laps) is not None:
+            own = waiting.aside(lambda: self._own(domain, gateway))
             return replace(login, user=own.user, password=own.password)
         return login
 

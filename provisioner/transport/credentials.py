@@ -7,6 +7,7 @@ import os
 import shlex
 import stat
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from provisioner import files
 from provisioner.errors import InputError, NotTried, Refused
 from provisioner.model.settings import Connection
+from provisioner.transport import waiting
 from provisioner.transport.ticket import Ticket, by_keytab, by_password, of_the_person
 
 _VARIABLE = "PROVISIONER_PASSWORD"
@@ -145,7 +147,8 @@ class LoginGuard:
     after_success = 5
 
     def __init__(self) -> None:
-        self._state = threading.Condition()
+        self._lock = threading.Lock()
+        self._waiting: deque[waiting.Signal] = deque()
         self._trying = 0
         self._succeeded = False
         self._refused, self._in_all = 0, 0
@@ -153,18 +156,13 @@ class LoginGuard:
 
     def check(self, gateway: str) -> None:
         """Errors: NotTried where a log-in at this gateway would not be let try."""
-        with self._state:
+        with self._lock:
             self._check(gateway)
 
     @contextmanager
     def turn(self, gateway: str = "") -> Iterator[None]:
         """Around one log-in at a gateway. Errors: NotTried when no further log-in may be tried, or not there."""
-        with self._state:
-            self._check(gateway)
-            self._state.wait_for(lambda: self._closed or self._trying < self._room)
-            self._check(gateway)
-            self._trying += 1
-            before = self._in_all
+        before = self._begun(gateway)
         outcome: bool | None = None
         try:
             yield
@@ -175,10 +173,39 @@ class LoginGuard:
         finally:
             self._note(gateway, outcome, before)
 
+    def _begun(self, gateway: str) -> int:
+        """Begin a log-in as soon as there is room for it; how many had been refused in all by then."""
+        while True:
+            with self._lock:
+                self._check(gateway)
+                if self._trying < self._room:
+                    self._trying += 1
+                    return self._in_all
+                signal = waiting.Signal()
+                self._waiting.append(signal)
+            try:
+                signal.wait()
+            except BaseException:
+                self._leave(signal)
+                raise
+
+    def _leave(self, signal: waiting.Signal) -> None:
+        """Wait no longer, as by Ctrl-C. A turn that was given meanwhile is the next one's."""
+        with self._lock:
+            if signal in self._waiting:
+                self._waiting.remove(signal)
+            else:
+                self._wake(1)
+
+    def _wake(self, number: int) -> None:
+        """Have so many of those look again who wait for their turn."""
+        for _ in range(min(number, len(self._waiting))):
+            self._waiting.popleft().give()
+
     def _check(self, gateway: str) -> None:
         if gateway and gateway in self._refusers:
             # Whoever waited for nothing lets the next one try.
-            self._state.notify()
+            self._wake(1)
             raise NotTried(
                 "no log-in was tried again: this gateway has refused it before", "Find out why, by hand, before more."
             )
@@ -204,7 +231,7 @@ class LoginGuard:
     def _note(self, gateway: str, outcome: bool | None, before: int) -> None:
         """A log-in ended: accepted, refused, or (None) neither, because the line broke. `before`: how many had been
         refused in all when it began."""
-        with self._state:
+        with self._lock:
             self._trying -= 1
             # Once five were refused the guard stays shut: a success on the way does not open it again. Nor does one
             # count against refusals that came while it was under way: the password may have been changed in between.
@@ -214,10 +241,7 @@ class LoginGuard:
                 self._refused += 1
                 self._in_all += 1
                 self._refusers.add(gateway)
-            if self._closed:
-                self._state.notify_all()
-            else:
-                self._state.notify(max(self._room - self._trying, 0))
+            self._wake(len(self._waiting) if self._closed else max(self._room - self._trying, 0))
 
 
 class OwnAccounts:

@@ -2,17 +2,17 @@
 
 import errno
 import http.client
-import select
+import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from provisioner.errors import GatewayError
-from provisioner.transport import diagnosis
+from provisioner.transport import diagnosis, waiting
 from provisioner.transport.heard import Answer, Heard, TooMuch
 
 # What is read at once, and what is sent in one piece with its head.
@@ -52,23 +52,21 @@ class HttpConnection:
 
     def open(self) -> None:
         """Connect, with TLS where the place has it."""
-        self._sock = sock = self._connected()
+        self._sock = self._connected()
         if self.place.tls is not None:
             # From here on something has accepted: whatever goes wrong, that PC is on.
             try:
-                sock.settimeout(min(CONNECT_SECONDS, self._left()))
-                self._sock = self.place.tls.wrap_socket(sock, server_hostname=self.place.host)
+                with self.within(CONNECT_SECONDS):
+                    self._secure(self.place.tls)
             except (OSError, ValueError) as error:
+                self.close()
                 raise diagnosis.securing(error, self.place.host, self.place.port) from error
-        # A socket's own time-out is for one piece, and an answer can come a byte at a time for ever: so each piece is
-        # waited for here, for what is left of the whole.
-        self._sock.setblocking(False)
 
     def _connected(self) -> socket.socket:
         """A connection to the first of its addresses that accepts one. Absent is what none of them answers for."""
         place, errors = self.place, list[GatewayError]()
         try:
-            found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+            found = _addresses(place.host, place.port)
         except (OSError, UnicodeError) as error:
             raise diagnosis.connecting(error, place.host, place.port) from error
         try:
@@ -81,6 +79,18 @@ class HttpConnection:
             except OSError as error:
                 errors.append(diagnosis.connecting(error, place.host, place.port))
         raise min(errors, key=lambda error: error.absent)
+
+    def _secure(self, tls: ssl.SSLContext) -> None:
+        """Put TLS on the connection. Errors: OSError, ValueError."""
+        assert self._sock is not None
+        self._sock = sock = tls.wrap_socket(self._sock, server_hostname=self.place.host, do_handshake_on_connect=False)
+        while True:
+            try:
+                return sock.do_handshake()
+            except ssl.SSLWantReadError:
+                self._wait(sock)
+            except ssl.SSLWantWriteError:
+                self._wait(sock, writing=True)
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -121,7 +131,7 @@ class HttpConnection:
         return heard.answer
 
     def _send(self, sock: socket.socket, head: bytes, body: bytes) -> None:
-        # In one piece, but for the script: in hundreds of threads each copy of it counts.
+        # In one piece, but for the script: of hundreds at a time each copy of it counts.
         for piece in (head + body,) if len(body) < _SHORT else (head, body):
             view = memoryview(piece)
             while view:
@@ -147,7 +157,7 @@ class HttpConnection:
 
     def _wait(self, sock: socket.socket, *, writing: bool = False) -> None:
         """Until something can be read (or written), or the time is over."""
-        while not _ready(sock, self._left(), writing):
+        while not waiting.ready(sock, self._left(), writing=writing):
             pass
 
     def certificate(self) -> bytes | None:
@@ -164,15 +174,6 @@ class HttpConnection:
         if self._until < self.deadline:
             return diagnosis.trickling(self._seconds) if said else diagnosis.silent(self._seconds)
         return diagnosis.late()
-
-
-def _ready(sock: socket.socket, seconds: float, writing: bool) -> bool:
-    """Whether it can be read (or written) within so many seconds."""
-    if not hasattr(select, "poll"):  # Windows
-        return any(select.select([] if writing else [sock], [sock] if writing else [], [], seconds))
-    poll = select.poll()
-    poll.register(sock, select.POLLOUT if writing else select.POLLIN)
-    return bool(poll.poll(1000 * seconds))
 
 
 def _request(place: Endpoint, headers: dict[str, str], length: int) -> bytes:
@@ -196,11 +197,26 @@ def _host(place: Endpoint) -> str:
     return f"[{name}]:{place.port}" if ":" in name else f"{name}:{place.port}"
 
 
-def _to(sock: socket.socket, address: Any, seconds: float) -> socket.socket:
-    """The socket, connected. Errors: OSError, and it is closed."""
+def _addresses(host: str, port: int) -> Sequence[Any]:
+    """What a host is reached by, as getaddrinfo(3) has it. Errors: OSError, UnicodeError."""
     try:
-        sock.settimeout(seconds)
-        sock.connect(address)
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return waiting.aside(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def _to(sock: socket.socket, address: Any, seconds: float) -> socket.socket:
+    """The socket, connected; none of its calls waits. Errors: OSError, and it is closed."""
+    try:
+        # A socket's own time-out is for one piece, and an answer can come a byte at a time for ever: so each piece is
+        # waited for by us, for what is left of the whole.
+        sock.setblocking(False)
+        with suppress(BlockingIOError):
+            sock.connect(address)
+        if not waiting.ready(sock, seconds, writing=True):
+            raise TimeoutError
+        if failed := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(failed, os.strerror(failed))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
         sock.close()

@@ -73,7 +73,7 @@ class Conversation:
 
     def _tell(self, act: _Act, *given: bytes) -> bytes:
         put = {**self._names, _ID: (_id(),), _ENCODED: given}
-        # As bytes, which the session takes too: in hundreds of threads each copy of 100 kB counts.
+        # As bytes, which the session takes too: of hundreds at a time each copy of 100 kB counts.
         said = b"".join([piece for part in _parts(act) for piece in (put[part] if isinstance(part, str) else (part,))])
         return self._protocol.send_message(cast(str, said))
 
@@ -82,7 +82,7 @@ class Conversation:
 
 
 def _id() -> bytes:
-    # No secret, so not by uuid4: that asks the system, around which hundreds of threads hand on Python's lock.
+    # No secret, so not by uuid4: that asks the system, around which threads hand on Python's lock.
     return f"uuid:{UUID(int=random.getrandbits(128), version=4)}".encode()
 
 

@@ -24,7 +24,7 @@ from spnego._ntlm_raw.crypto import ntowfv1
 from winrm.exceptions import WinRMTransportError
 
 from provisioner.errors import BadAnswer, GatewayError, Unreachable
-from provisioner.transport import diagnosis
+from provisioner.transport import diagnosis, waiting
 from provisioner.transport.heard import Answer
 from provisioner.transport.http import IDENTIFY, Endpoint, HttpConnection
 
@@ -165,7 +165,8 @@ class Session:
             self._taken(self._line.exchange(IDENTIFY, {"Authorization": self._basic}))
             return
         if self._login.transport == "kerberos":
-            context = self._log_in_by_ticket()
+            # The library asks the domain controller, and waits for it.
+            context = waiting.aside(self._log_in_by_ticket)
         else:
             context = self._handshake(context or self._context(), token)
         if not context.complete:

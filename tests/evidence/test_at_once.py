@@ -21,7 +21,7 @@ from provisioner.fleet import check
 from provisioner.lab.process.client import Handle
 from provisioner.model import Gateway, Role, Step
 from provisioner.model.lines import Lines
-from provisioner.transport import winrm
+from provisioner.transport import waiting, winrm
 
 CODES = [f"A8100{number}" for number in range(8)]
 # The first six share two sites, the last two nothing.
@@ -106,7 +106,7 @@ def test_a_line_that_is_full_keeps_nobody_else_waiting(lab: Callable[..., Handle
     def ask(one: Gateway) -> bytes:
         if one.name == CODES[0]:
             for _ in range(2):
-                assert others.acquire(timeout=60)
+                assert waiting.aside(lambda: others.acquire(timeout=60))
         elif one.name in CODES[6:]:
             others.release()
         raise RuntimeError("enough")

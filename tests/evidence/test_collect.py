@@ -17,7 +17,7 @@ from provisioner.evidence.collect import collect
 from provisioner.evidence.question import LARGEST_SCRIPT, script
 from provisioner.model import Evidence, Gateway, Role
 from provisioner.record import chain
-from provisioner.transport import winrm
+from provisioner.transport import waiting, winrm
 
 NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 
@@ -192,13 +192,25 @@ def test_leaving_early_waits_for_nobody() -> None:
 
     def ask(one: Gateway) -> bytes:
         if one.name == "hung":
-            hung.wait(60)
+            waiting.aside(lambda: hung.wait(60))
         return answer({})
 
     reading = collect([gateway("hung"), gateway("quick"), gateway("never")], ask, at_once=2)
     assert next(reading).gateway == "quick"
     reading.close()  # type: ignore[attr-defined]
     hung.set()
+
+
+def test_what_ends_the_thread_that_reads_is_no_wait_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: ended.set())
+
+    def ask(one: Gateway) -> bytes:
+        raise GeneratorExit
+
+    with pytest.raises(RuntimeError, match="the thread that reads the gateways has ended"):
+        list(collect([gateway("one"), gateway("two")], ask, at_once=1))
+    assert ended.wait(10)
 
 
 def test_the_script_as_sent_is_ascii_and_fits_one_envelope() -> None:

@@ -2,16 +2,18 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from provisioner.errors import InputError, NotTried, Refused, Unreachable
 from provisioner.model.settings import Connection
-from provisioner.transport import credentials
+from provisioner.transport import credentials, waiting
 from provisioner.transport.credentials import Credential, LoginGuard
 
 
@@ -60,8 +62,8 @@ def test_after_a_success_only_five_refusals_in_a_row_end_it() -> None:
 
 @dataclass
 class Account:
-    """An account behind a guard, tried by as many threads as there are gateways, each of which waits at the door until
-    all that are let in at the same time stand there: so that what could happen at once does."""
+    """An account behind a guard, tried by as many threads as there are gateways, or conversations of one loop: so that
+    what could happen at once does."""
 
     guard: LoginGuard = field(default_factory=LoginGuard)
     tried: list[int] = field(default_factory=list)
@@ -70,12 +72,22 @@ class Account:
     most: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    in_one_thread: bool = False
+
     def log_in(self, gateways: int, refuses: Callable[[int], bool]) -> None:
-        threads = [threading.Thread(target=self._one, args=(number, refuses)) for number in range(gateways)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
+        each = [partial(self._one, number, refuses) for number in range(gateways)]
+        if self.in_one_thread:
+            loop = waiting.Loop()
+            for one in each:
+                loop.tell(partial(loop.begin, one))
+            loop.tell(loop.end)
+            loop.run()
+        else:
+            threads = [threading.Thread(target=one) for one in each]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
         assert len(self.tried) + len(self.kept_out) == gateways
 
     def _one(self, number: int, refuses: Callable[[int], bool]) -> None:
@@ -86,7 +98,8 @@ class Account:
                     self.most = max(self.most, self.under_way)
                     self.tried.append(number)
                     refused = refuses(len(self.tried))
-                os.sched_yield()
+                # The others' turn.
+                waiting.aside(os.sched_yield)
                 with self._lock:
                     self.under_way -= 1
                 if refused:
@@ -96,28 +109,35 @@ class Account:
                 self.kept_out.append(number)
 
 
-def test_two_hundred_threads_with_a_wrong_password_try_it_twice() -> None:
-    account = Account()
+TOGETHER = pytest.mark.parametrize("in_one_thread", [False, True], ids=["threads", "one loop"])
+
+
+@TOGETHER
+def test_two_hundred_with_a_wrong_password_try_it_twice(in_one_thread: bool) -> None:
+    account = Account(in_one_thread=in_one_thread)
     account.log_in(200, lambda number: True)
     assert (len(account.tried), len(account.kept_out), account.most) == (2, 198, 1)
 
 
-def test_one_success_and_then_refusals_at_once_are_five_at_most() -> None:
+@TOGETHER
+def test_one_success_and_then_refusals_at_once_are_five_at_most(in_one_thread: bool) -> None:
     """The first gateway may take what no other takes: the other 199 must not all find out at the same time."""
-    account = Account()
+    account = Account(in_one_thread=in_one_thread)
     account.log_in(200, lambda number: number > 1)
     assert len(account.tried) == 6
     assert account.most <= 5
 
 
-def test_a_password_that_is_changed_in_the_middle_is_refused_five_times_at_most() -> None:
-    account = Account()
+@TOGETHER
+def test_a_password_that_is_changed_in_the_middle_is_refused_five_times_at_most(in_one_thread: bool) -> None:
+    account = Account(in_one_thread=in_one_thread)
     account.log_in(200, lambda number: number > 80)
     assert len(account.tried) == 85
 
 
-def test_a_right_password_gets_everybody_in() -> None:
-    account = Account()
+@TOGETHER
+def test_a_right_password_gets_everybody_in(in_one_thread: bool) -> None:
+    account = Account(in_one_thread=in_one_thread)
     account.log_in(200, lambda number: number % 3 == 2)
     assert account.kept_out == []
 
@@ -132,6 +152,30 @@ def test_a_success_that_began_before_a_refusal_does_not_wipe_it_out() -> None:
     refused(guard)
     with pytest.raises(NotTried, match="5 others were refused"):
         attempt(guard, None)
+
+
+def test_who_waits_no_longer_leaves_the_turn_to_the_next() -> None:
+    """Ctrl-C, while two wait for the turn of a third."""
+    guard, let_in = LoginGuard(), threading.Event()
+
+    class Impatient(BaseException):
+        pass
+
+    def waits(patient: bool) -> None:
+        with pytest.MonkeyPatch.context() as patch, suppress(Impatient):
+            if not patient:
+                patch.setattr(waiting.Signal, "wait", gives_up)
+            with guard.turn("patient"):
+                let_in.set()
+
+    def gives_up(signal: waiting.Signal) -> None:
+        raise Impatient
+
+    with guard.turn("first"):
+        waits(patient=False)
+        threading.Thread(target=waits, args=(True,), daemon=True).start()
+        time.sleep(0.1)
+    assert let_in.wait(10)
 
 
 def test_who_hangs_in_a_log_in_does_not_keep_the_others_out_once_one_was_let_in() -> None:
