@@ -26,18 +26,21 @@ _BLINK = 0.2
 
 
 def ask(plan: Plan, journal: Journal) -> None:
-    """Say what is done already and when the plan stops by itself, and go on only with a person's yes. Where all is done
-    nothing is asked: it is only looked at again."""
+    """Say what is done already and when the plan stops by itself, and go on only with a person's yes: where all is done
+    too, because what is not so any more is done again."""
     left = {step.id for step in standing.open_steps(journal, plan)}
     done = len(plan.steps) - len(left)
     if done:
+        back = standing.put_back_since(journal, plan)
+        since = f", and {back} has put it back since" if back else ""
         again = "they are looked at again, and what is not so any more is done again"
-        are = "is" if done == 1 else "are"
-        say(f"{done} of {counted(len(plan.steps), 'step')} {are} done already: {again}.")
-    if not left:
-        return
+        are = "was" if done == 1 else "were"
+        say(f"{done} of {counted(len(plan.steps), 'step')} {are} done already{since}: {again}.")
     say(budget.words(plan.budget, len(plan.places)))
     if common().yes:
+        return
+    if not left:
+        confirm(f"Look at {counted(len(plan.places), 'gateway')} again, and do again what is not so any more?")
         return
     rest = narrowed(plan, lambda step: step.id in left)
     counts = (counted(len(rest.places), "gateway"), counted(len(rest.waves), "wave"), counted(len(left), "step"))

@@ -34,6 +34,13 @@ def was_begun(journal: Journal, plan: str) -> bool:
     return bool(journal.events(plan, kinds=("run_started",)))
 
 
+def put_back_since(journal: Journal, plan: Plan) -> str:
+    """The way back from a plan that was begun after that plan was last run; "" for none."""
+    begun = [event for one in journal.family(plan) for event in journal.events(one.id, kinds=("run_started",))]
+    last = max(begun, key=lambda event: event.at, default=None)
+    return last.plan if last and last.plan != plan.id else ""
+
+
 def was_opened(journal: Journal, plan: str) -> bool:
     """Whether that plan's migration was ever opened, and may be closed by now."""
     return bool(journal.events(plan, kinds=("migration_opened",)))

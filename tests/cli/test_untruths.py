@@ -13,8 +13,9 @@ from provisioner.cli import lookup, moves, progress, provisioner, runs
 from provisioner.cli.options import Common
 from provisioner.cli.watch import Screen, Watch
 from provisioner.errors import InputError
+from provisioner.execute import undoing
 from provisioner.execute.events import PersonAwaited, StepEnded
-from provisioner.journal import Event, Journal
+from provisioner.journal import Event, Journal, standing
 from provisioner.migration import stand
 from provisioner.model import Outcome, Plan, Reason, Result
 from provisioner.plan.causes import causes
@@ -65,11 +66,10 @@ def test_where_nothing_is_planned_at_all_the_audit_says_what_comes_first() -> No
     assert texts and texts[0].endswith("(no plan does it before R5-identity is settled)")
 
 
-def test_of_a_done_plan_nothing_is_asked_and_it_is_said_to_be_done(
-    journal: Journal, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_is_done_again_without_a_persons_yes(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
     world = World(fleet(gateway("B84000"), gateway("B84001")))
     planned = world.plan(remedies=["firewall"])
+    journal.save(planned, "a plan")
     world.machines["B84001"].online = False
     apply(world, planned, journal)
     with within(), pytest.raises(InputError, match="Change 1 gateway in 1 wave, 1 step"):
@@ -77,9 +77,28 @@ def test_of_a_done_plan_nothing_is_asked_and_it_is_said_to_be_done(
     world.machines["B84001"].online = True
     apply(world, planned, journal)
     capsys.readouterr()
-    with within():
+    with within(), pytest.raises(InputError, match="do again"):
         runs.ask(planned, journal)
-    assert capsys.readouterr().err.startswith("2 of 2 steps are done already")
+    told = capsys.readouterr().err
+    assert told.startswith("2 of 2 steps were done already")
+    assert "put it back" not in told
+
+
+def test_what_was_put_back_since_is_not_only_called_done(
+    journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(fleet(gateway("B84000")))
+    planned = world.plan(remedies=["firewall"])
+    for document in (world.audit(), planned):
+        journal.save(document, "before")
+    apply(world, planned, journal)
+    back = replace(undoing.way_back(journal, planned), at=AT)
+    undoing.keep(journal, planned, back)
+    assert standing.put_back_since(journal, planned) == ""
+    journal.append([Event(at=datetime.now(UTC) + timedelta(hours=1), kind="run_started", plan=back.id)])
+    with within(), pytest.raises(InputError, match="do again"):
+        runs.ask(planned, journal)
+    assert f"{back.id} has put it back since" in " ".join(capsys.readouterr().err.split())
 
 
 def test_what_a_clock_that_was_ahead_has_made_is_not_taken_for_the_newest_in_silence(
