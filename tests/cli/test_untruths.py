@@ -84,9 +84,7 @@ def test_nothing_is_done_again_without_a_persons_yes(journal: Journal, capsys: p
     assert "put it back" not in told
 
 
-def test_what_was_put_back_since_is_not_only_called_done(
-    journal: Journal, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_was_put_back_since_is_not_only_called_done(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
     world = World(fleet(gateway("B84000")))
     planned = world.plan(remedies=["firewall"])
     for document in (world.audit(), planned):

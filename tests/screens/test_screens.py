@@ -120,6 +120,6 @@ def test_a_run_leaves_only_its_end_behind(lab: Handle) -> None:
     assert any("running" in line for picture in seen.pictures for line in picture)
     assert "running" not in seen.text
     assert unfolded(seen.text).splitlines()[-1] == f"Next: {told('audit', lab.folder)}"
-    again = shown("apply", "latest", fleet=lab.folder)
-    # Nothing is asked of what is done; and it is said before anything else.
-    assert "done already" in again.text.splitlines()[0] and "[y/N]" not in again.text
+    again = shown("apply", "latest", fleet=lab.folder, answers={"[y/N]": "n\n"})
+    # What is done is said before anything else, and nothing is done again without a yes.
+    assert "done already" in again.text.splitlines()[0] and "Stopped." in again.text

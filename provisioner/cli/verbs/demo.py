@@ -14,7 +14,7 @@ from provisioner import fleet, resources
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
-from provisioner.cli.console import lines, out, width
+from provisioner.cli.console import folded, lines, out, width
 from provisioner.cli.lookup import open_journal
 from provisioner.cli.options import common
 from provisioner.cli.verbs import plan
@@ -74,8 +74,8 @@ def _road(estate: Fleet, folder: Path) -> int:
         write(folder / name, document(after, as_, estate))
     write_pages(folder / "practices", practice_pages(after, estate))
     _proved(before, after, made, ended.outcomes)
-    out(f"   The report: {folder / 'audit.html'}")
-    out(f"   The change request: {folder / 'change-request.html'}; a page for each practice: {folder / 'practices'}")
+    folded(f"   The report: {folder / 'audit.html'}")
+    folded(f"   The change request: {folder / 'change-request.html'}; a page for each practice: {folder / 'practices'}")
     return 0 if not ended.stopped else ended.exit_code
 
 
@@ -102,7 +102,7 @@ def _proved(before: Audit, after: Audit, made: Plan, outcomes: tuple[object, ...
         f"Ready: {sum(readiness(before).values())} gateways before, {sum(ready.values())} of {len(ready)} now."
     )
     left = [name for name, fit in ready.items() if not fit]
-    out(f"   The other {len(left)} say why, and whose job it is: {', '.join(left)}." if left else "   None is left.")
+    folded(f"   The other {len(left)} say why, and whose job it is: {', '.join(left)}." if left else "   None is left.")
 
 
 def _make_room(folder: Path) -> None:
@@ -134,4 +134,5 @@ def _ending_well() -> Iterator[None]:
 
 
 def _say(words: str) -> None:
-    out(f"\n{words}")
+    out("")
+    folded(words)

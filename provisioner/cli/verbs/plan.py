@@ -9,7 +9,7 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, follows, lines, out, say, width
+from provisioner.cli.console import as_json, folded, follows, lines, out, say, width
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import open_journal, practice_names, wanted_audit
 from provisioner.cli.options import common
@@ -57,7 +57,8 @@ def _then(made: Plan, fleet: Fleet) -> None:
     """The commands that follow."""
     out("")
     if not made.steps:
-        out(f"{made.id}: nothing to do.")
+        folded(f"{made.id}: nothing to do.")
+        follows(f"Next: provisioner show {made.audit}")
         return
     follows(f"The change request: provisioner report {made.id} --as html --output change.html")
     follows(following(made, fleet, approved=False))
