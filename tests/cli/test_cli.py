@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from provisioner import fleet, processes
-from provisioner.cli import VERBS, main
+from provisioner.cli import VERBS
 from provisioner.cli import provisioner as verbs
 from provisioner.cli.verbs import report
 from provisioner.errors import PlanRefused
@@ -145,23 +144,6 @@ def test_a_damaged_journal_is_never_mended_silently(example: Path, provisioner: 
     before = journal.read_bytes()
     refused(provisioner("history", fleet=example), "journal.db")
     assert journal.read_bytes() == before
-
-
-def test_a_locked_journal_says_so(
-    lab: Lab, provisioner: Command, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    handle = lab("A84002", state="ready")
-    assert provisioner("audit", fleet=handle.folder).code == 0
-    other = sqlite3.connect(handle.folder / ".provisioner" / "journal.db")
-    other.execute("BEGIN EXCLUSIVE")
-    # It is waited for for half a minute.
-    monkeypatch.setitem(vars(Journal)["open"].__func__.__kwdefaults__, "patience", 0.1)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            main(["--fleet", str(handle.folder), "audit"])
-    finally:
-        other.close()
-    refused(Ran(int(ended.value.code or 0), *capfd.readouterr()), "journal.db: the journal is locked")
 
 
 def test_a_read_only_fleet_is_audited_and_not_changed(lab: Lab, provisioner: Command) -> None:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from provisioner import fleet
 from provisioner.cli import provisioner
-from provisioner.errors import InputError
+from provisioner.errors import InputError, suggest
 from provisioner.journal.named import named
 from provisioner.model import Fleet, Role, settings
 from provisioner.resources import root
