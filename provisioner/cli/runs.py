@@ -28,6 +28,8 @@ _BLINK = 0.2
 def ask(plan: Plan, journal: Journal) -> None:
     """Say what is done already and when the plan stops by itself, and go on only with a person's yes: where all is done
     too, because what is not so any more is done again."""
+    if not plan.steps:
+        return
     left = {step.id for step in standing.open_steps(journal, plan)}
     done = len(plan.steps) - len(left)
     if done:

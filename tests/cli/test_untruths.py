@@ -11,6 +11,7 @@ import pytest
 
 from provisioner.cli import lookup, moves, progress, provisioner, runs
 from provisioner.cli.options import Common
+from provisioner.cli.verbs import plan as plans
 from provisioner.cli.watch import Screen, Watch
 from provisioner.errors import InputError
 from provisioner.execute import undoing
@@ -82,6 +83,15 @@ def test_nothing_is_done_again_without_a_persons_yes(journal: Journal, capsys: p
     told = capsys.readouterr().err
     assert told.startswith("2 of 2 steps were done already")
     assert "put it back" not in told
+
+
+def test_a_plan_of_nothing_asks_nothing_and_is_not_what_comes_next(journal: Journal) -> None:
+    world = World(fleet(gateway("B84000")), B84000=Machine(right_pc=False))
+    planned = world.plan()
+    with within():
+        runs.ask(planned, journal)
+    then = plans.following(planned, world.fleet, approved=False)
+    assert planned.audit in then and "apply" not in then
 
 
 def test_what_was_put_back_since_is_not_only_called_done(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from provisioner.cli.options import common
 from provisioner.cli.verbs import plan
 from provisioner.cli.verbs.report import document, practice_pages, write, write_pages
 from provisioner.errors import InputError
-from provisioner.model import Audit, Fleet, Plan, Result
+from provisioner.model import Audit, Fleet, Outcome, Plan, Result
 from provisioner.plan.causes import causes
 
 
@@ -52,6 +52,7 @@ def command(folder: Path, seed: int) -> int:
         common().fleet = folder / "fleet"
         code = _road(fleet.load(folder / "fleet"), folder)
     _say(f"The lab is down again. This took {time.monotonic() - begun:.0f} seconds.")
+    folded("Next: open the report; then the same by hand, on a lab that stays up: README.md, the ten-minute tour.")
     return code
 
 
@@ -92,10 +93,10 @@ def _counted(made: Plan) -> str:
     return f"{len(made.steps)} steps on {len(made.places)} gateways in {len(made.waves)} waves ({words})"
 
 
-def _proved(before: Audit, after: Audit, made: Plan, outcomes: tuple[object, ...]) -> None:
+def _proved(before: Audit, after: Audit, made: Plan, outcomes: Iterable[Outcome]) -> None:
     """What was shown, and whose job the rest is."""
     ready = readiness(after)
-    results = Counter(getattr(outcome, "result", Result.UNKNOWN) for outcome in outcomes)
+    results = Counter(outcome.result for outcome in outcomes)
     good = results[Result.DONE] + results[Result.UNCHANGED]
     _say(
         f"5. Proved: {good} of {len(made.steps)} steps, each by a new reading. "

@@ -45,7 +45,9 @@ def command(audit: str | None) -> int:
 
 def following(made: Plan, fleet: Fleet, *, approved: bool, part: str = "") -> str:
     """The line with the command that does a plan, or that has to be given before it can be done. `part`: the options
-    that name a part of it."""
+    that name a part of it. Where nothing is to be done the audit says what else there is."""
+    if not made.steps:
+        return f"Next: provisioner show {made.audit}"
     if fleet.settings.read_only:
         return f"Next: provisioner apply {made.id}{part} --dry-run"
     if fleet.settings.rollout.approval and not approved:
@@ -58,9 +60,8 @@ def _then(made: Plan, fleet: Fleet) -> None:
     out("")
     if not made.steps:
         folded(f"{made.id}: nothing to do.")
-        follows(f"Next: provisioner show {made.audit}")
-        return
-    follows(f"The change request: provisioner report {made.id} --as html --output change.html")
+    else:
+        follows(f"The change request: provisioner report {made.id} --as html --output change.html")
     follows(following(made, fleet, approved=False))
 
 
