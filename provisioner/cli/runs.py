@@ -30,14 +30,16 @@ def ask(plan: Plan, journal: Journal) -> None:
     too, because what is not so any more is done again."""
     if not plan.steps:
         return
-    left = {step.id for step in standing.open_steps(journal, plan)}
+    back = standing.put_back(journal, plan)
+    left = {step.id for step in standing.open_steps(journal, plan)} | back.keys()
     done = len(plan.steps) - len(left)
     if done:
-        back = standing.put_back_since(journal, plan)
-        since = f", and {back} has put it back since" if back else ""
         again = "they are looked at again, and what is not so any more is done again"
         are = "was" if done == 1 else "were"
-        say(f"{done} of {counted(len(plan.steps), 'step')} {are} done already{since}: {again}.")
+        say(f"{done} of {counted(len(plan.steps), 'step')} {are} done already: {again}.")
+    if back:
+        by = ", ".join(dict.fromkeys(back.values()))
+        say(f"{counted(len(back), 'step')} that this plan had done, put back since by {by}: to be done again.")
     say(budget.words(plan.budget, len(plan.places)))
     if common().yes:
         return

@@ -34,11 +34,22 @@ def was_begun(journal: Journal, plan: str) -> bool:
     return bool(journal.events(plan, kinds=("run_started",)))
 
 
-def put_back_since(journal: Journal, plan: Plan) -> str:
-    """The way back from a plan that was begun after that plan was last run; "" for none."""
-    begun = [event for one in journal.family(plan) for event in journal.events(one.id, kinds=("run_started",))]
-    last = max(begun, key=lambda event: event.at, default=None)
-    return last.plan if last and last.plan != plan.id else ""
+def put_back(journal: Journal, plan: Plan) -> dict[str, str]:
+    """By step the way back that began to put it back after it last ended: it was done, and is not there any more."""
+    ended = {event.step: event.at for event in journal.events(plan.id, kinds=("step_ended",))}
+    found: dict[str, str] = {}
+    for back in journal.family(plan)[1:]:
+        places = {step.id: (step.gateway, step.role) for step in back.steps if back.kind == "undo"}
+        begun = {
+            places[event.step]: event.at
+            for event in journal.events(back.id, kinds=("step_started",))
+            if event.step in places
+        }
+        for step in plan.steps:
+            at = begun.get((step.gateway, step.role))
+            if at and step.id in ended and ended[step.id] < at:
+                found[step.id] = back.id
+    return found
 
 
 def was_opened(journal: Journal, plan: str) -> bool:
