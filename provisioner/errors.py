@@ -20,12 +20,16 @@ A message says what was tried and what came back; a hint says the likeliest caus
 Neither ever holds a secret.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from provisioner import foreign
 
 _LONGEST = 2000
+# Letters that people type and read for digits.
+LOOKS_LIKE = str.maketrans("OQILSBZ", "0011582")
+# With more than these a hint is a list.
+_MOST_MEANT = 3
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,28 @@ class NotTried(GatewayError):
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known word that was likely meant, whatever its case; "" where none is near."""
+    """A hint with the known word that was likely meant, whatever its case; "" where none is near. Of words with digits,
+    such as practices' codes, all that are as near: one of them alone would be taken for the right one."""
+    by_lower = {name.lower(): name for name in known}
+    near = _nearest(word.lower(), by_lower)
+    return f"Did you mean {' or '.join(by_lower[name] for name in near)}?" if near else ""
+
+
+def _nearest(word: str, known: Collection[str]) -> list[str]:
     # Here, because most commands are given rightly.
     import difflib
 
-    by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, 1)
-    return f"Did you mean {by_lower[near[0]]}?" if near else ""
+    if not any(map(str.isdigit, word)):
+        return difflib.get_close_matches(word, known, 1)
+    alike = [name for name in known if _looks(name) == _looks(word)]
+    swapped = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
+    if sure := alike or [name for name in known if name in swapped]:
+        return sure[:_MOST_MEANT]
+    near = difflib.get_close_matches(word, known, _MOST_MEANT + 1)
+    likeness = [difflib.SequenceMatcher(None, name, word).ratio() for name in near]
+    best = [name for name, ratio in zip(near, likeness, strict=True) if ratio == max(likeness)]
+    return best if len(best) <= _MOST_MEANT else []
+
+
+def _looks(word: str) -> str:
+    return word.upper().translate(LOOKS_LIKE)

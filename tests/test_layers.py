@@ -189,6 +189,17 @@ def test_only_the_command_prints_and_exits() -> None:
         assert not called & {"print", "sys.exit", "exit", "input"}, name
 
 
+def test_words_for_a_person_are_folded() -> None:
+    """`out` prints a document as it is. A sentence or a command that it printed would break in the middle of a word."""
+    for name, path in files().items():
+        if room(name) != "cli" or name == "cli.console":
+            continue
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "out":
+                (given,) = node.args
+                assert isinstance(given, ast.Call) or ast.unparse(given) == "''", f"{name}: {ast.unparse(node)}"
+
+
 def test_a_class_name_is_used_once() -> None:
     """Two classes of one name make a reader look at both. The lab is another world, with words of its own."""
     names = Counter(

@@ -156,6 +156,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = provisioner.main(arguments, standalone_mode=False, obj=given)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.MissingParameter) and error.ctx and (such := examples.first(error.ctx.command_path)):
+            click.echo(f"  Such as: {such}", err=True)
         return error.exit_code
     except ProvisionerError as error:
         _explain(error, given)

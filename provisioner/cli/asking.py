@@ -18,14 +18,18 @@ _NAMED = 6
 
 
 def ask(plan: Plan, journal: Journal) -> None:
-    """Say what is done already and when the plan stops by itself, and go on only with a person's yes. Where all is done
-    nothing is asked: it is only looked at again."""
-    left = {step.id for step in standing.open_steps(journal, plan)}
+    """Say what is done already and when the plan stops by itself, and go on only with a person's yes. Where all is
+    done, and nothing of it was put back since, nothing is asked: it is only looked at again."""
+    back = standing.put_back(journal, plan)
+    left = {step.id for step in standing.open_steps(journal, plan)} | back.keys()
     done = len(plan.steps) - len(left)
     if done:
         again = "they are looked at again, and what is not so any more is done again"
-        are = "is" if done == 1 else "are"
-        say(f"{done} of {counted(len(plan.steps), 'step')} {are} done already: {again}.")
+        were = "was" if done == 1 else "were"
+        say(f"{done} of {counted(len(plan.steps), 'step')} {were} done already: {again}.")
+    if back:
+        by = ", ".join(dict.fromkeys(back.values()))
+        say(f"{counted(len(back), 'step')} that this plan had done, put back since by {by}: to be done again.")
     if not left:
         return
     say(budget.words(plan.budget, len(plan.places)))

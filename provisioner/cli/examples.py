@@ -56,13 +56,24 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def first(path: str) -> str:
+    """How the verb of that path (`provisioner lease break`) is given, for who left something out; "" where no example
+    is kept."""
+    of_verb = EXAMPLES.get(path.partition(" ")[2], ())
+    return _whole(of_verb[0]) if of_verb else ""
+
+
+def _whole(line: str) -> str:
+    return line if "provisioner" in line else f"provisioner {line}"
+
+
 def shown(command: click.Command, verb: str) -> click.Command:
     """The verb, and those of a group, with examples at the end of their help."""
     if isinstance(command, click.Group):
         for name, each in command.commands.items():
             shown(each, f"{verb} {name}")
     elif verb in EXAMPLES and not command.epilog:
-        lines = [line if "provisioner" in line else f"provisioner {line}" for line in EXAMPLES[verb]]
+        lines = map(_whole, EXAMPLES[verb])
         # \b keeps click from filling the lines up.
         command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
     return command

@@ -11,8 +11,8 @@ from provisioner.fleet import Listed
 from provisioner.model import Fleet, Gateway
 
 
-def as_only(found: Fleet) -> Fleet:
-    """The fleet as `--only` narrows it. Errors: InputError where nothing is left."""
+def asked_for(found: Fleet) -> Fleet:
+    """The part of the fleet that `--only` names, or all of it. Errors: InputError where nothing is left."""
     return fleet.only(found, common().only) if common().only else found
 
 
@@ -28,7 +28,7 @@ def whole_fleet(controls: Collection[str] | None = None, *, credentials: bool = 
     folder = fleet_folder()
     found, faults = fleet.check(folder, practices=_national_list, controls=controls, credentials=credentials)
     if found is None:
-        raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
+        raise fleet.not_right(folder, faults)
     if warnings:
         warn(faults)
     return found

@@ -8,7 +8,7 @@ from provisioner.audit.auditor import Auditor
 from provisioner.cli import runs
 from provisioner.cli.asking import instructions
 from provisioner.cli.commands import givable
-from provisioner.cli.console import as_json, out, say
+from provisioner.cli.console import as_json, folded, say
 from provisioner.cli.watch import Screen
 from provisioner.execute import engine, many
 from provisioner.execute.admission import Asked
@@ -50,7 +50,7 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
 
 def _ended(auditor: Auditor, plan: Plan, ended: engine.Ended) -> None:
     if ended.exit_code == 0 and plan.move and not as_json():
-        out(f"{plan.move.practice} has moved to {plan.move.new}.")
+        folded(f"{plan.move.practice} has moved to {plan.move.new}.")
     runs.show(plan, ended, auditor.fleet, auditor.journal, again=again(plan), then=after(plan))
 
 

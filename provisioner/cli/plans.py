@@ -20,7 +20,9 @@ def show(made: Plan, names: Mapping[str, str], stands: Mapping[str, Stands] = Ma
 
 def following(made: Plan, fleet: Fleet, *, approved: bool, part: str = "") -> str:
     """The line with the command that does a plan, or that has to be given before it can be done. `part`: the options
-    that name a part of it."""
+    that name a part of it. Where nothing is to be done the audit says what else there is."""
+    if not made.steps:
+        return f"Next: provisioner show {made.audit}"
     if fleet.settings.read_only:
         return f"Next: provisioner apply {made.id}{part} --dry-run"
     if fleet.settings.rollout.approval and not approved:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from provisioner.ansible.results import StepResult
 from provisioner.audit.auditor import Auditor
-from provisioner.cli.console import as_json, out, say
+from provisioner.cli.console import as_json, folded, follows, out, say
 from provisioner.cli.lookup import narrowed
 from provisioner.cli.runs import Interrupts
 from provisioner.cli.watch import Screen, Watch
@@ -47,9 +47,9 @@ def rehearse(plan: Plan, auditor: Auditor, then: str) -> int:
         for step, acted in found.items():
             _show_rehearsed(step, acted)
         for start in (step for step in plan.steps if step.remedy == START):
-            out(f"{start.id}: not rehearsed: there is nothing to start until the rest is there")
-        out(f"{counted(len(found), 'step')} rehearsed; nothing was changed.")
-        out(then)
+            folded(f"{start.id}: not rehearsed: there is nothing to start until the rest is there")
+        folded(f"{counted(len(found), 'step')} rehearsed; nothing was changed.")
+        follows(then)
     return 3 if lost or moved or any(acted.result != "ok" for acted in found.values()) else 0
 
 
@@ -65,10 +65,10 @@ def _rehearsed(step: str, acted: StepResult) -> dict[str, object]:
 
 def _show_rehearsed(step: str, acted: StepResult) -> None:
     if acted.result != "ok":
-        out(f"{step}: {acted.result}: {acted.message}")
+        folded(f"{step}: {acted.result}: {acted.message}")
         return
-    out(f"{step}: {'would change' if acted.changed else 'nothing to change'}")
+    folded(f"{step}: {'would change' if acted.changed else 'nothing to change'}")
     for difference in acted.differences:
-        out(f"  {difference.task}")
+        folded(f"  {difference.task}")
         for mark, line in differences.lines(difference.before, difference.after):
-            out(f"    {mark} {line}")
+            folded(f"    {mark} {line}")

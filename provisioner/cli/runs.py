@@ -118,13 +118,13 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
         out(documents.outcomes(plan.id, ended.outcomes, stands))
         return
     if not plan.steps:
-        out(f"{plan.id}: nothing to do.")
+        folded(f"{plan.id}: nothing to do.")
         return
     practice = f"{plan.move.practice}: " if plan.move else ""
     folded(f"{practice}{plan.id}, {ending.counted(ended.outcomes)}")
     unchanged = {outcome.step for outcome in ended.outcomes if outcome.result is Result.UNCHANGED}
     for line in standings.who(replace(stands[id_], again=None) for id_ in unchanged & stands.keys()):
-        out(f"Before this run: {line[0].lower()}{line[1:]}")
+        folded(f"Before this run: {line[0].lower()}{line[1:]}")
     # What persons were asked is said as an instruction; in a migration all that follows waits for it.
     told = [
         one
@@ -138,7 +138,7 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
     # What was not begun says why with it.
     if ended.stopped and not (plan.move and asked) and not any(one.reason is Reason.NOT_BEGUN for one in told):
         folded(f"Stopped: {ended.stopped}.")
-    out(_verdict(ended))
+    folded(_verdict(ended))
     follows(f"Next: {again if _goes_on_by_itself(ended) else then}")
 
 

@@ -39,9 +39,10 @@ def approver(fleet: Fleet, account: str) -> Approver:
     for one in fleet.settings.rollout.approvers:
         if one.account == account:
             return one
-    names = ", ".join(one.called for one in fleet.settings.rollout.approvers) or "nobody"
+    names = ", ".join(one.called for one in fleet.settings.rollout.approvers)
     raise PlanRefused(
-        f"{account} may not approve: rollout.approvers of fleet.yml names {names}.", "One of these has to."
+        f"{account} may not approve: rollout.approvers of fleet.yml names {names or 'nobody'}.",
+        "One of these has to." if names else 'Name there who may: docs/operations.md, "Approval".',
     )
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from provisioner.errors import Fault, InputError, suggest
 from provisioner.fleet import addresses, checks, schema, templates
+from provisioner.fleet.practices import FILE as PRACTICES
 from provisioner.fleet.practices import Listed, Rows, rows
 from provisioner.fleet.statements import Known, statements, waivers
 from provisioner.model import FileTemplate, Fleet, Gateway, adapters
 from provisioner.model.settings import FILE, VERSION, Connection, Settings
 from provisioner.yamlfile import Document, Place, is_file
 
-__all__ = ["Listed", "check", "load", "only", "starter"]
+__all__ = ["Listed", "check", "load", "not_right", "only", "starter"]
 
 _STARTER = Path(__file__).parent / "starter"
 
@@ -30,8 +31,17 @@ def load(folder: Path, practices: Reader | None = None) -> Fleet:
     """The fleet of a folder. Errors: InputError with every fault."""
     fleet, faults = check(folder, practices=practices)
     if fleet is None:
-        raise InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
+        raise not_right(folder, faults)
     return fleet
+
+
+def not_right(folder: Path, faults: Sequence[Fault]) -> InputError:
+    """What to say of a folder from which no fleet can be made: with all that is wrong in it, or that it is none."""
+    if (folder / FILE).exists() or (folder / PRACTICES).exists():
+        return InputError(f"{folder} is not a right fleet folder.", "Mend these; see provisioner validate.", faults)
+    why = f"it has neither {FILE} nor {PRACTICES}" if folder.is_dir() else "there is no such folder"
+    hint = "Stand in the fleet folder, or name it: --fleet DIR or PROVISIONER_FLEET. `provisioner init DIR` writes one."
+    return InputError(f"{folder} is no fleet folder: {why}.", hint)
 
 
 def check(

@@ -4,11 +4,22 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9_-])?")
+_NETBIOS = 15
 # Names that mean something else to Ansible.
 _TAKEN = frozenset({"all", "ungrouped", "localhost", "_meta"})
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 # As the system's own look-up takes a number too: 0x7f000001 is 127.0.0.1 to it.
 _NUMBERS = re.compile(r"[0-9.]+|(.*\.)?0x[0-9a-f]*\.?", re.I)
+
+
+def short(name: str) -> str:
+    """A PC's name without its domain, in small letters."""
+    return name.strip().partition(".")[0].lower()
+
+
+def netbios(name: str) -> str:
+    """A PC's name as it gives it itself: a longer one is cut [docs/windows.md, "identity"]."""
+    return short(name)[:_NETBIOS]
 
 
 def why_not_name(name: str) -> str:

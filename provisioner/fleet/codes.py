@@ -6,13 +6,14 @@ Sources: the ODS guide of NHS England and the validators of NHS programmes, gath
 
 import re
 
+from provisioner.errors import LOOKS_LIKE
+
 _SHAPE = r"(?:[A-HJ-NP-WY][0-9]{5}|(?:ALD|GUE|JER)[0-9]{3})"
 _PRACTICE = re.compile(_SHAPE)
 _BRANCH = re.compile(_SHAPE + r"[A-Z0-9]{3}")
 _DOCTOR = re.compile(r"G[0-9]{7}")
 _COMMISSIONER = re.compile(r"[0-9]{2}[A-Z]|[A-Z][0-9][A-Z][0-9][A-Z]|Q[A-Z0-9]{2}")
 _DUMMIES = frozenset({"V81997", "V81998", "V81999"})
-_LOOKS_LIKE = str.maketrans("OQILSBZ", "0011582")
 
 
 def normal(code: str) -> str:
@@ -35,7 +36,7 @@ def why_not_practice(code: str) -> str:
     if _COMMISSIONER.fullmatch(code):
         return f"{code} is a commissioner's code: give the practice's, such as A81001."
     for letters in (1, 3):
-        repaired = code[:letters] + code[letters:].translate(_LOOKS_LIKE)
+        repaired = code[:letters] + code[letters:].translate(LOOKS_LIKE)
         if _PRACTICE.fullmatch(repaired):
             return f"{code} has a letter where a digit belongs: is it {repaired}?"
     return f"{_shown(code)} is not a practice code: one letter and five digits, such as A81001."

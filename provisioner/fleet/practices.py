@@ -122,6 +122,7 @@ class _Rows:
         # Where the port and the path of a row stand in a fleet.yml that cannot be read, nothing is known of two rows.
         if self._lab_known:
             self._same_address(found)
+        self._same_computer(found)
         self._actives(found)
 
     def _columns(self) -> None:
@@ -254,6 +255,18 @@ class _Rows:
             if other is not gateway:
                 message = f"{gateway.name} has the address {gateway.address}, as {other.name} in line {other.line} has."
                 self._warn(gateway.line, message, "Two rows of one PC? Then remove one.")
+
+    def _same_computer(self, found: Iterable[Gateway]) -> None:
+        """Within a practice only: outside a domain two practices may call their PCs the same."""
+        first: dict[tuple[str, str], Gateway] = {}
+        for gateway in found:
+            computer = addresses.netbios(gateway.variables.get("computer", ""))
+            other = first.setdefault((gateway.practice, computer), gateway) if computer else gateway
+            if other is not gateway:
+                message = (
+                    f"{gateway.name} is on the computer {computer.upper()}, as {other.name} in line {other.line} is."
+                )
+                self._warn(gateway.line, message, "Two rows of one PC? Then remove one, else mend it.")
 
     def _actives(self, found: Iterable[Gateway]) -> None:
         by_practice: defaultdict[str, list[Gateway]] = defaultdict(list)

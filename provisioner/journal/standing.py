@@ -34,6 +34,24 @@ def was_begun(journal: Journal, plan: str) -> bool:
     return bool(journal.events(plan, kinds=("run_started",)))
 
 
+def put_back(journal: Journal, plan: Plan) -> dict[str, str]:
+    """By step the way back that began to put it back after it last ended: it was done, and is not there any more."""
+    ended = {event.step: event.at for event in journal.events(plan.id, kinds=("step_ended",))}
+    found: dict[str, str] = {}
+    for back in journal.family(plan)[1:]:
+        places = {step.id: (step.gateway, step.role) for step in back.steps if back.kind == "undo"}
+        begun = {
+            places[event.step]: event.at
+            for event in journal.events(back.id, kinds=("step_started",))
+            if event.step in places
+        }
+        for step in plan.steps:
+            at = begun.get((step.gateway, step.role))
+            if at and step.id in ended and ended[step.id] < at:
+                found[step.id] = back.id
+    return found
+
+
 def was_opened(journal: Journal, plan: str) -> bool:
     """Whether that plan's migration was ever opened, and may be closed by now."""
     return bool(journal.events(plan, kinds=("migration_opened",)))

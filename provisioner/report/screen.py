@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from provisioner.errors import NotTried
 from provisioner.model import Cause, Role, Status
 from provisioner.report import words
 from provisioner.report.folding import WIDE, cut, flat, hanging, pad, said, wrapped
@@ -102,7 +103,8 @@ def missing(machine: Machine, room: int = 0) -> str:
 @dataclass(frozen=True, kw_only=True)
 class _Listed:
     """One gateway's line, and at which place of all it stands: what it lacks is thousands of rows, made when its line
-    is. `rank`: those that wait for somebody come before those that a plan mends."""
+    is. `rank`: what could not be read comes first, and of that last what was not tried because of others; those that
+    wait for somebody come before those that a plan mends."""
 
     rank: int
     who: str
@@ -123,10 +125,11 @@ def _rows(shown: View, whole: bool) -> list[_Listed]:
 
 def _rank(machine: Machine) -> int:
     if machine.state is State.UNREAD:
-        return 0
+        error = machine.evidence.error if machine.evidence else None
+        return 1 if error and error.kind == NotTried.__name__ else 0
     if machine.state is State.UNREADY:
-        return 2 if set(machine.missing) <= {PLAN} and machine.gateway.role is not Role.RETIRED else 1
-    return 3 + list(STATES).index(machine.state)
+        return 3 if set(machine.missing) <= {PLAN} and machine.gateway.role is not Role.RETIRED else 2
+    return 4 + list(STATES).index(machine.state)
 
 
 def _named(whose: str, rows: Iterable[FindingRow]) -> list[str]:

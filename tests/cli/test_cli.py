@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +10,12 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from provisioner import processes
-from provisioner.cli import VERBS, main
+from provisioner import fleet, processes
+from provisioner.cli import VERBS
 from provisioner.cli import provisioner as verbs
 from provisioner.cli.verbs import report
+from provisioner.errors import PlanRefused
+from provisioner.execute import approving
 from provisioner.journal import Journal
 from provisioner.lab.process.client import Handle
 from tests.conftest import ROOT, Command, Ran
@@ -91,8 +92,44 @@ def test_a_wrong_practices_csv(old: str, new: str, words: tuple[str, ...], examp
     refused(provisioner("audit", fleet=example), *words)
 
 
-def test_no_fleet_at_all(tmp_path: Path, provisioner: Command) -> None:
-    refused(provisioner("audit", fleet=tmp_path), "fleet.yml", "provisioner init")
+@pytest.mark.parametrize("name", ["", "nowhere"])
+def test_no_fleet_at_all(name: str, tmp_path: Path, provisioner: Command) -> None:
+    for verb in ("audit", "history"):
+        ran = provisioner(verb, fleet=tmp_path / name)
+        refused(ran, "no fleet folder", "--fleet", "PROVISIONER_FLEET", "provisioner init")
+        assert "Mend these" not in ran.err
+    assert ("no such folder" in ran.err) == bool(name)
+
+
+@pytest.mark.parametrize("verb", ["show", "apply", "lease break", "migrate finish"])
+def test_what_was_left_out_is_shown_by_an_example(verb: str, example: Path, provisioner: Command) -> None:
+    ran = provisioner(*verb.split(), fleet=example)
+    assert ran.code == 2 and f"provisioner {verb} " in ran.err.splitlines()[-1]
+
+
+def test_a_folder_that_is_typed_counts_before_the_environment_s(example: Path, provisioner: Command) -> None:
+    """`init` says to validate the folder that it made, also to who works with another one."""
+    ran = provisioner("validate", example, env={"PROVISIONER_FLEET": str(example.parent)})
+    assert ran.code == 0 and str(example) in ran.out
+    refused(provisioner("validate", example, fleet=example.parent), "Which of the two")
+
+
+def test_where_nobody_may_approve_it_is_said_where_to_name_one(example: Path) -> None:
+    with pytest.raises(PlanRefused) as caught:
+        approving.approver(fleet.load(example), "root")
+    assert "One of these" not in caught.value.hint and "docs/operations.md" in caught.value.hint
+
+
+def test_a_refused_password_is_not_tried_again_at_all_gateways(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002", "A84005", "A84006", "A84007", state="ready")
+    handle.set("*", "refuses_login")
+    ran = provisioner("audit", "--format", "table", fleet=handle.folder)
+    refused(ran, "None of 4", code=3)
+    rows = [line for line in ran.out.splitlines() if line.startswith("  A84")]
+    tried = [line for line in rows if "no log-in was tried" not in line]
+    assert rows[: len(tried)] == tried and len(tried) < 4
+    asked = ran.out.partition("Next: ")[2].split()
+    assert asked[-3:-1] == ["ping", "--only"] and asked[-1] in {row.split()[0] for row in tried}
 
 
 @pytest.mark.parametrize("verb", ABSENT)
@@ -107,23 +144,6 @@ def test_a_damaged_journal_is_never_mended_silently(example: Path, provisioner: 
     before = journal.read_bytes()
     refused(provisioner("history", fleet=example), "journal.db")
     assert journal.read_bytes() == before
-
-
-def test_a_locked_journal_says_so(
-    lab: Lab, provisioner: Command, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    handle = lab("A84002", state="ready")
-    assert provisioner("audit", fleet=handle.folder).code == 0
-    other = sqlite3.connect(handle.folder / ".provisioner" / "journal.db")
-    other.execute("BEGIN EXCLUSIVE")
-    # It is waited for for half a minute.
-    monkeypatch.setitem(vars(Journal)["open"].__func__.__kwdefaults__, "patience", 0.1)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            main(["--fleet", str(handle.folder), "audit"])
-    finally:
-        other.close()
-    refused(Ran(int(ended.value.code or 0), *capfd.readouterr()), "journal.db: the journal is locked")
 
 
 def test_a_read_only_fleet_is_audited_and_not_changed(lab: Lab, provisioner: Command) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 import pytest
 
-from provisioner.cli import asking, lookup, moves, progress, provisioner, runs
+from provisioner.cli import asking, lookup, moves, plans, progress, provisioner, runs
 from provisioner.cli.options import Common
 from provisioner.cli.watch import Screen, Watch
 from provisioner.errors import InputError
+from provisioner.execute import undoing
 from provisioner.execute.events import PersonAwaited, StepEnded
-from provisioner.journal import Event, Journal
+from provisioner.journal import Event, Journal, standing
 from provisioner.migration import stand
 from provisioner.model import Outcome, Plan, Reason, Result
 from provisioner.plan.causes import causes
@@ -70,6 +71,7 @@ def test_of_a_done_plan_nothing_is_asked_and_it_is_said_to_be_done(
 ) -> None:
     world = World(fleet(gateway("B84000"), gateway("B84001")))
     planned = world.plan(remedies=["firewall"])
+    journal.save(planned, "a plan")
     world.machines["B84001"].online = False
     apply(world, planned, journal)
     with within(), pytest.raises(InputError, match="Change 1 gateway in 1 wave, 1 step"):
@@ -79,7 +81,37 @@ def test_of_a_done_plan_nothing_is_asked_and_it_is_said_to_be_done(
     capsys.readouterr()
     with within():
         asking.ask(planned, journal)
-    assert capsys.readouterr().err.startswith("2 of 2 steps are done already")
+    told = capsys.readouterr().err
+    assert told.startswith("2 of 2 steps were done already")
+    assert "put back" not in told
+
+
+def test_a_plan_of_nothing_asks_nothing_and_is_not_what_comes_next(journal: Journal) -> None:
+    world = World(fleet(gateway("B84000")), B84000=Machine(right_pc=False))
+    planned = world.plan()
+    with within():
+        asking.ask(planned, journal)
+    then = plans.following(planned, world.fleet, approved=False)
+    assert planned.audit in then and "apply" not in then
+
+
+def test_what_was_put_back_since_is_not_called_done(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    world = World(fleet(gateway("B84000"), gateway("B84001")))
+    planned = world.plan(remedies=["firewall"])
+    for document in (world.audit(), planned):
+        journal.save(document, "before")
+    apply(world, planned, journal)
+    back = undoing.way_back(journal, planned)
+    undoing.keep(journal, planned, back)
+    assert standing.put_back(journal, planned) == {}
+    # Of the two only the first was begun to be put back; a plan that is begun again has not done it by that.
+    later = datetime.now(UTC) + timedelta(hours=1)
+    begun = Event(at=later, kind="step_started", plan=back.id, step=back.steps[0].id, gateway=back.steps[0].gateway)
+    journal.append([begun, Event(at=later, kind="run_started", plan=planned.id)])
+    with within(), pytest.raises(InputError, match="Change 1 gateway in 1 wave, 1 step"):
+        asking.ask(planned, journal)
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith("1 of 2 steps was done already") and f"put back since by {back.id}" in told
 
 
 def test_what_a_clock_that_was_ahead_has_made_is_not_taken_for_the_newest_in_silence(

@@ -302,6 +302,20 @@ def test_what_only_follows_from_a_fault_is_not_told(tmp_path: Path) -> None:
     assert ["Two rows of one PC" in fault.hint for fault in faults] == [True]
 
 
+def test_one_computer_in_two_rows_of_a_practice(tmp_path: Path) -> None:
+    """However its name is written. Another practice's PC may have the same name, outside a domain; and a row that
+    names none is held against none."""
+    rows = (
+        "A81001,,GW1,10.0.0.1,active,GATEWAY-PC-000001.gp.example\nA81001,,GW2,10.0.0.2,standby,gateway-pc-00000\n"
+        "A81002,,GW3,10.0.0.3,active,GATEWAY-PC-000001\nA81003,,GW4,10.0.0.4,active,\nA81003,,GW5,10.0.0.5,standby,\n"
+    )
+    found, faults = check(write(tmp_path, {"fleet.yml": FLEET, "practices.csv": f"{HEADER},computer\n{rows}"}))
+    assert [(fault.line, fault.warning, "GW1" in fault.message) for fault in faults if "computer" in fault.message] == [
+        (3, True, True)
+    ]
+    assert found is not None and len(found.gateways) == 5
+
+
 def test_a_file_of_another_kind_is_not_written_by_init(tmp_path: Path) -> None:
     for read in (moves.moves, listing.entries, matching.pairings):
         with pytest.raises(InputError) as told:

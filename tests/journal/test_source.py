@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,12 +32,14 @@ def happened(journal: Journal, kind: str) -> None:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Path:
-    """A fleet whose journal anybody may read, and only its owner write."""
-    folder = write(tmp_path / "fleet", {})
-    with Journal.open(folder / ".provisioner" / "journal.db") as journal:
-        happened(journal, "run_started")
-    return folder
+def fleet() -> Iterator[Path]:
+    """A fleet whose journal anybody may read, and only its owner write. Not in pytest's folder, which another pytest
+    that begins just now closes to other accounts."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = write(Path(name) / "fleet", {})
+        with Journal.open(folder / ".provisioner" / "journal.db") as journal:
+            happened(journal, "run_started")
+        yield folder
 
 
 def readable(folder: Path) -> None:
@@ -80,8 +82,8 @@ def test_what_is_written_just_now_is_seen(fleet: Path) -> None:
         assert ran.code == 0 and f'"event": {journal.head()[0]}' in ran.out
 
 
-def test_what_was_written_last_is_seen_in_a_copy_without_what_sqlite_shares(fleet: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
+def test_what_was_written_last_is_seen_in_a_copy_without_what_sqlite_shares(fleet: Path) -> None:
+    copy = fleet.parent / "copy"
     with Journal.open(fleet / ".provisioner" / "journal.db") as journal:
         happened(journal, "undo_started")
         newest, _ = journal.head()

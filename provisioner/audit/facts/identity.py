@@ -6,12 +6,11 @@ from typing import Any
 
 from provisioner.audit.facts.context import OK, CannotTell, FactContext, FactOf
 from provisioner.evidence import serials
+from provisioner.fleet.addresses import netbios, short
 from provisioner.model import Gateway
 
 # Serial number, Windows installation, name, each "" where it is not given.
 Marks = tuple[str, str, str]
-
-_NETBIOS = 15
 
 
 class _Held(Enum):
@@ -49,13 +48,13 @@ def _same(reading: FactContext) -> str | list[str]:
 def _own(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -> str | list[str]:
     """The same by the row and its own past alone."""
     named = names(row)
-    if named and _netbios(named) != _netbios(now["computer_name"]):
+    if named and netbios(named) != netbios(now["computer_name"]):
         return [f"the PC at this address is {now['computer_name']}, and the row names {named}"]
     if not seen:
         return OK
     serial = _held(serials.number(seen.get("serial")), serials.number(now["serial"]))
     windows = _held(serials.guid(seen.get("machine_guid")), serials.guid(now["machine_guid"]))
-    name = _Held.SAME if named else _held(_short(seen.get("computer_name") or ""), _short(now["computer_name"]))
+    name = _Held.SAME if named else _held(short(seen.get("computer_name") or ""), short(now["computer_name"]))
     return _judged(seen, str(now["computer_name"]), serial, windows, name)
 
 
@@ -74,7 +73,7 @@ def fits(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -
 
 def marks(identity: Mapping[str, Any]) -> Marks:
     """What a PC tells of which one it is."""
-    name = _short(identity.get("computer_name") or "")
+    name = short(identity.get("computer_name") or "")
     return serials.number(identity.get("serial")), serials.guid(identity.get("machine_guid")), name
 
 
@@ -106,15 +105,6 @@ def _held(old: str, new: str) -> _Held:
     if not (old and new):
         return _Held.SILENT
     return _Held.SAME if old == new else _Held.OTHER
-
-
-def _short(name: str) -> str:
-    return name.strip().partition(".")[0].lower()
-
-
-def _netbios(name: str) -> str:
-    """A PC's name as it gives it itself: a longer one is cut [docs/windows.md, "identity"]."""
-    return _short(name)[:_NETBIOS]
 
 
 FACTS: dict[str, FactOf] = {

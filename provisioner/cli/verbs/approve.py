@@ -13,7 +13,7 @@ from provisioner import files, processes
 from provisioner.cli.columns import width, wrapped
 from provisioner.cli.commands import word
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, confirm, follows, out, say
+from provisioner.cli.console import as_json, confirm, folded, follows, out, say
 from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import any_plan, open_journal
 from provisioner.cli.options import moment
@@ -205,7 +205,7 @@ def _told(plan: Plan, given: Approval, proof: Proof) -> None:
         }
         out(json.dumps(body, indent=2))
         return
-    out(f"{given.plan} is approved by {given.name}, until {words.when(given.ends)}.")
+    folded(f"{given.plan} is approved by {given.name}, until {words.when(given.ends)}.")
     follows(f"Next, by somebody else: {_next(plan)}")
 
 

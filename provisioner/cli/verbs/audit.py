@@ -9,9 +9,10 @@ from provisioner.cli.console import as_json, for_a_person, lines, out, refuse_al
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import open_journal
 from provisioner.cli.options import common
+from provisioner.errors import Refused
 from provisioner.model import Audit, Fleet, Impact, Role, Status
 from provisioner.plan.causes import causes
-from provisioner.report.view import State, View, view
+from provisioner.report.view import Machine, State, View, view
 
 # So many gateways are named in a command that asks for them alone.
 _NAMED = 3
@@ -66,7 +67,11 @@ def following(shown: View, fleet: Fleet) -> str:
         return "provisioner migrate status"
     if any(cause.remedy and cause.status is Status.FAILED for cause in shown.causes):
         return f"provisioner plan {audit.id}"
-    unread = [one.gateway.name for one in shown.machines if one.state is State.UNREAD]
+    unread = {one.gateway.name: _kind(one) for one in shown.machines if one.state is State.UNREAD}
+    refused = [name for name, kind in unread.items() if kind == Refused.__name__]
+    if refused:
+        # Each command tries a refused password twice: at many gateways only to say so again would lock the account.
+        return f"provisioner ping --only {refused[0]}"
     if unread:
         only = "".join(f" --only {name}" for name in unread) if len(unread) <= _NAMED else ""
         return f"provisioner ping{only}"
@@ -75,6 +80,11 @@ def following(shown: View, fleet: Fleet) -> str:
     if shown.count(State.NOT_KNOWN):
         return "provisioner find --directory"
     return "nothing is to be done; provisioner audit looks again"
+
+
+def _kind(machine: Machine) -> str:
+    """The kind of error for which a gateway could not be read."""
+    return machine.evidence.error.kind if machine.evidence and machine.evidence.error else ""
 
 
 def exit_code(audit: Audit) -> int:

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from provisioner.cli.console import out
+from provisioner.cli.console import document
 
 _VARIABLE = "_PROVISIONER_COMPLETE"
 
@@ -20,4 +20,4 @@ def command(context: click.Context, shell: str) -> None:
     assert kind is not None
     # The same words as click's own, without the question of how old the bash is, which costs a process.
     source = kind(context.find_root().command, {}, "provisioner", _VARIABLE)
-    out(source.source_template % source.source_vars())
+    document(source.source_template % source.source_vars())

@@ -4,7 +4,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from provisioner import fleet, resources
 from provisioner.audit.evaluate import readiness
 from provisioner.audit.shipped import open_policy
 from provisioner.cli import progress, runs
-from provisioner.cli.console import lines, out, width
+from provisioner.cli.console import folded, lines, out, width
 from provisioner.cli.lookup import open_journal
 from provisioner.cli.options import common
 from provisioner.cli.verbs import plan
 from provisioner.cli.verbs.report import document, practice_pages, write, write_pages
 from provisioner.errors import InputError
-from provisioner.model import Audit, Fleet, Plan, Result
+from provisioner.model import Audit, Fleet, Outcome, Plan, Result
 from provisioner.plan.causes import causes
 
 
@@ -52,6 +52,7 @@ def command(folder: Path, seed: int) -> int:
         common().fleet = folder / "fleet"
         code = _road(fleet.load(folder / "fleet"), folder)
     _say(f"The lab is down again. This took {time.monotonic() - begun:.0f} seconds.")
+    folded("Next: open the report; then the same by hand, on a lab that stays up: README.md, the ten-minute tour.")
     return code
 
 
@@ -74,8 +75,8 @@ def _road(estate: Fleet, folder: Path) -> int:
         write(folder / name, document(after, as_, estate))
     write_pages(folder / "practices", practice_pages(after, estate))
     _proved(before, after, made, ended.outcomes)
-    out(f"   The report: {folder / 'audit.html'}")
-    out(f"   The change request: {folder / 'change-request.html'}; a page for each practice: {folder / 'practices'}")
+    folded(f"   The report: {folder / 'audit.html'}")
+    folded(f"   The change request: {folder / 'change-request.html'}; a page for each practice: {folder / 'practices'}")
     return 0 if not ended.stopped else ended.exit_code
 
 
@@ -92,17 +93,17 @@ def _counted(made: Plan) -> str:
     return f"{len(made.steps)} steps on {len(made.places)} gateways in {len(made.waves)} waves ({words})"
 
 
-def _proved(before: Audit, after: Audit, made: Plan, outcomes: tuple[object, ...]) -> None:
+def _proved(before: Audit, after: Audit, made: Plan, outcomes: Iterable[Outcome]) -> None:
     """What was shown, and whose job the rest is."""
     ready = readiness(after)
-    results = Counter(getattr(outcome, "result", Result.UNKNOWN) for outcome in outcomes)
+    results = Counter(outcome.result for outcome in outcomes)
     good = results[Result.DONE] + results[Result.UNCHANGED]
     _say(
         f"5. Proved: {good} of {len(made.steps)} steps, each by a new reading. "
         f"Ready: {sum(readiness(before).values())} gateways before, {sum(ready.values())} of {len(ready)} now."
     )
     left = [name for name, fit in ready.items() if not fit]
-    out(f"   The other {len(left)} say why, and whose job it is: {', '.join(left)}." if left else "   None is left.")
+    folded(f"   The other {len(left)} say why, and whose job it is: {', '.join(left)}." if left else "   None is left.")
 
 
 def _make_room(folder: Path) -> None:
@@ -134,4 +135,5 @@ def _ending_well() -> Iterator[None]:
 
 
 def _say(words: str) -> None:
-    out(f"\n{words}")
+    out("")
+    folded(words)

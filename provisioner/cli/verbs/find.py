@@ -10,7 +10,7 @@ import click
 
 from provisioner.cli.columns import listed, width, wrapped
 from provisioner.cli.console import as_json, ask_password, out, say
-from provisioner.cli.fleets import as_only, whole_fleet
+from provisioner.cli.fleets import asked_for, whole_fleet
 from provisioner.cli.options import common
 from provisioner.evidence.reader import Reader, directory
 from provisioner.find import looking, rows
@@ -58,7 +58,7 @@ def command(
     if addresses is not None and (ou or name):
         raise click.UsageError("--ou and --name go with --directory.")
     fleet = whole_fleet(warnings=False)
-    wanted = looking.practices(as_only(fleet))
+    wanted = looking.practices(asked_for(fleet))
     if output is not None:
         rows.check(output, Path(fleet.folder))
     matcher = Matcher(looking.practices(fleet), pairings(pairs) if pairs else ())

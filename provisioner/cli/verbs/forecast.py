@@ -12,7 +12,7 @@ from provisioner.audit.scope import is_of
 from provisioner.audit.shipped import open_policy
 from provisioner.cli.columns import listed, some, width, wrapped
 from provisioner.cli.console import as_json, out, say
-from provisioner.cli.fleets import as_only, fleet_on_paper
+from provisioner.cli.fleets import asked_for, fleet_on_paper
 from provisioner.cli.lookup import look_into
 from provisioner.journal import Journal
 from provisioner.migration.stand import gateways_started
@@ -37,7 +37,7 @@ def command(days: int) -> int:
     with tabs.
     """
     policy, now = open_policy(), datetime.now(UTC)
-    fleet = as_only(fleet_on_paper(policy.ids))
+    fleet = asked_for(fleet_on_paper(policy.ids))
     with look_into(fleet) as journal:
         latest = Latest(evidence=dict(_readings(journal, fleet)))
         started = gateways_started(journal, now - forecasting.BY_PASSWORD)

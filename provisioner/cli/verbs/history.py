@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from provisioner import processes
-from provisioner.cli.console import as_json, confirm, lines, out, say, width
+from provisioner.cli.console import as_json, confirm, folded, lines, out, say, width
 from provisioner.cli.lookup import look_into, open_journal
 from provisioner.cli.options import common, is_typed, refuse_idle
 from provisioner.errors import JournalError
@@ -61,7 +61,7 @@ def _prune(journal: Journal, days: int) -> int:
         out(json.dumps({"version": 1, "before": before.isoformat(), "removed": asdict(removed)}, indent=2))
     else:
         none = f"Nothing that is older than {before:%d %B %Y} may go."
-        out(none if removed == Pruned() else f"Removed: {_counted(removed)}.")
+        folded(none if removed == Pruned() else f"Removed: {_counted(removed)}.")
     try:
         journal.compact()
     except JournalError as error:

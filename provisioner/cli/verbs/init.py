@@ -6,7 +6,7 @@ import click
 
 from provisioner import fleet
 from provisioner.cli.commands import word
-from provisioner.cli.console import out, say
+from provisioner.cli.console import folded, say
 from provisioner.errors import InputError
 
 
@@ -32,7 +32,7 @@ def command(folder: Path) -> int:
         if not isinstance(error, OSError):
             raise
         raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another folder.") from error
-    out(f"{folder}: {', '.join(files)}")
+    folded(f"{folder}: {', '.join(files)}")
     _, faults = fleet.check(folder)
     if faults:
         say("To be filled in:")

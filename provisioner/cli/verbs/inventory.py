@@ -6,7 +6,7 @@ import click
 
 from provisioner.ansible import inventory
 from provisioner.cli.console import out
-from provisioner.cli.fleets import as_only, fleet_on_paper
+from provisioner.cli.fleets import asked_for, fleet_on_paper
 
 
 @click.command("inventory")
@@ -16,5 +16,5 @@ def command(list_: bool) -> int:
 
     `ansible-playbook -i inventory/provisioner.yml` does not need this: it has a plugin of its own.
     """
-    out(json.dumps(inventory.of_fleet(as_only(fleet_on_paper())), indent=2))
+    out(json.dumps(inventory.of_fleet(asked_for(fleet_on_paper())), indent=2))
     return 0

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from provisioner import processes
-from provisioner.cli.console import as_json, confirm, out, say
+from provisioner.cli.console import as_json, confirm, folded, out, say
 from provisioner.cli.lookup import journal_path, look_into
 from provisioner.cli.options import add_common_options
 from provisioner.journal import Journal
@@ -36,9 +36,9 @@ def adopt() -> None:
     if as_json():
         out(json.dumps({"version": 1, "journal": new, "was": id_}, indent=2))
     elif home is None:
-        out(f"{kept.path} is at home where it lies; nothing was changed.")
+        folded(f"{kept.path} is at home where it lies; nothing was changed.")
     else:
-        out(f"{kept.path} is a journal of its own now: {new}. It was {id_}, at {home}.")
+        folded(f"{kept.path} is a journal of its own now: {new}. It was {id_}, at {home}.")
 
 
 @journal.command("verify")
@@ -60,7 +60,7 @@ def verify() -> int:
     if as_json():
         out(json.dumps({"version": 1, "event": newest, "wrong": wrong, "behind": behind}, indent=2))
     elif not wrong:
-        out(f"{kept.path} is as it was written, up to event {newest}, with all audits, plans and readings.")
+        folded(f"{kept.path} is as it was written, up to event {newest}, with all audits, plans and readings.")
     if wrong:
         say(f"The journal cannot be trusted: {wrong}. Put a backup back.")
     return 2 if wrong else 0

@@ -11,7 +11,7 @@ import click
 from provisioner import processes
 from provisioner.cli.columns import listed, width, wrapped
 from provisioner.cli.completion import gateways
-from provisioner.cli.console import as_json, confirm, out
+from provisioner.cli.console import as_json, confirm, folded, out
 from provisioner.cli.lookup import look_into, open_journal
 from provisioner.cli.options import add_common_options, common
 from provisioner.errors import InputError
@@ -87,7 +87,7 @@ def break_(gateway: str, because: str) -> None:
     if as_json():
         out(json.dumps({"version": 1, "broken": _document(held)}, indent=2))
     else:
-        out(f"{held.gateway}: the lease of {held.holder} is broken; the journal says who did so, and why.")
+        folded(f"{held.gateway}: the lease of {held.holder} is broken; the journal says who did so, and why.")
 
 
 def _wanted(held: list[Lease], name: str) -> Lease:

@@ -139,7 +139,7 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
     fleet = fleet_on_paper()
     with open_journal(fleet) as journal:
         plan = note(journal, practice, step, by=by, words=words)
-    out(f"{practice}: {step} is confirmed by {by.strip()}.")
+    folded(f"{practice}: {step} is confirmed by {by.strip()}.")
     follows(f"Next: {again(plan)}")
     return 0
 
@@ -160,7 +160,7 @@ def status(practice: str | None) -> int:
         for one in stands:
             folded(moves.text(one, fleet))
         if not stands:
-            out("No migration is open.")
+            folded("No migration is open.")
     return 4 if stands else 0
 
 

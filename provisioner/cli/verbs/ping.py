@@ -7,7 +7,7 @@ import click
 
 from provisioner.cli.columns import listed, width, wrapped
 from provisioner.cli.console import as_json, ask_password, out
-from provisioner.cli.fleets import as_only, whole_fleet
+from provisioner.cli.fleets import asked_for, whole_fleet
 from provisioner.evidence.reader import Reader
 from provisioner.model import Evidence, Fleet
 from provisioner.report.words import counted
@@ -21,7 +21,7 @@ def command() -> int:
 
     Changes nothing. In a pipe: rows with tabs. Exit 3 when one cannot be got into.
     """
-    fleet = as_only(whole_fleet(warnings=False))
+    fleet = asked_for(whole_fleet(warnings=False))
     answers: list[dict[str, object]] = []
     came = _answers(fleet, answers)
     if as_json():

@@ -7,7 +7,7 @@ import click
 
 from provisioner import fleet as fleets
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, follows, out, say
+from provisioner.cli.console import as_json, folded, follows, out, say
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import open_journal, practice_names, wanted_audit
 from provisioner.cli.options import common
@@ -45,9 +45,9 @@ def _then(made: Plan, fleet: Fleet) -> None:
     """The commands that follow."""
     out("")
     if not made.steps:
-        out(f"{made.id}: nothing to do.")
-        return
-    follows(f"The change request: provisioner report {made.id} --as html --output change.html")
+        folded(f"{made.id}: nothing to do.")
+    else:
+        follows(f"The change request: provisioner report {made.id} --as html --output change.html")
     follows(following(made, fleet, approved=False))
 
 

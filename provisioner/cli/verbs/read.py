@@ -8,8 +8,8 @@ import click
 
 from provisioner import files
 from provisioner.cli.completion import gateways
-from provisioner.cli.console import as_json, ask_password, out, say
-from provisioner.cli.fleets import as_only, one_gateway, whole_fleet
+from provisioner.cli.console import as_json, ask_password, folded, out, say
+from provisioner.cli.fleets import asked_for, one_gateway, whole_fleet
 from provisioner.cli.options import common, refuse_idle
 from provisioner.errors import InputError
 from provisioner.evidence import redact
@@ -32,7 +32,7 @@ def command(gateway: str, sections: tuple[str, ...], output: Path | None) -> int
     Changes nothing on it. Exit 3 when it cannot be read.
     """
     refuse_idle("--format", "with --output", output and common().typed & {"format"})
-    fleet = as_only(whole_fleet(warnings=False))
+    fleet = asked_for(whole_fleet(warnings=False))
     row = one_gateway(fleet, gateway)
     wanted = sections or SECTIONS
     evidence = next(iter(Reader(fleet, ask_password).read([row], lambda _: wanted)))
@@ -76,12 +76,13 @@ def _print(evidence: Evidence) -> None:
     import yaml
 
     there = sum(evidence.section_seconds.values())
-    out(f"{evidence.gateway}, read in {evidence.seconds:.1f} s, of which its sections took {there:.1f} s")
+    folded(f"{evidence.gateway}, read in {evidence.seconds:.1f} s, of which its sections took {there:.1f} s")
     for name in (*evidence.sections, *evidence.section_errors):
         seconds = evidence.section_seconds.get(name)
-        out(f"\n{name}" + (f"  ({seconds:.3f} s)" if seconds is not None else ""))
+        out("")
+        folded(name + (f"  ({seconds:.3f} s)" if seconds is not None else ""))
         if name in evidence.section_errors:
-            out(f"  error: {evidence.section_errors[name]}")
+            folded(f"  error: {evidence.section_errors[name]}")
             continue
         text = yaml.safe_dump(dict(evidence.sections[name]), sort_keys=False, allow_unicode=True, width=110)
         out("\n".join(f"  {line}" for line in text.splitlines()))

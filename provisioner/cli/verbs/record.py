@@ -69,7 +69,7 @@ def _record(plan_id: str, output: Path, key: Path | None) -> int:
         body = {"version": 1, "plan": plan.id, "folder": str(folder), "practices": practices, "signed_by": signed}
         out(json.dumps(body, indent=2))
     else:
-        out(f"{folder}: the record of {plan.id}, {counted(practices, 'practice')}, {'' if pem else 'not '}signed.")
+        folded(f"{folder}: the record of {plan.id}, {counted(practices, 'practice')}, {'' if pem else 'not '}signed.")
         folded(f"To hold it against itself: provisioner record --verify {word(output)}")
     return 0
 
@@ -206,11 +206,11 @@ def _verify(folder: Path, public_key: Path | None) -> int:
         out(json.dumps({**body, "vouched": bool(given) and bool(signed) and not wrong, "faults": told}, indent=2))
         return int(wrong)
     for fault in faults:
-        out(f"{'warning: ' if fault.warning else ''}{fault}")
+        folded(f"{'warning: ' if fault.warning else ''}{fault}")
     if wrong:
-        out(f"{folder} is WRONG.")
+        folded(f"{folder} is WRONG.")
         return 1
-    out(f"{folder} is right: the record of {plan}, {counted(len(listed['files']), 'file')}.")
+    folded(f"{folder} is right: the record of {plan}, {counted(len(listed['files']), 'file')}.")
     say(_vouched(signed, given))
     return 0
 

@@ -229,24 +229,24 @@ def _print(
         out(json.dumps({**body, "security": bool(told), "files": sorted(written)}, indent=2))
         return
     if not written:
-        out(f"Nothing to ask of anybody, by {of}: nothing is written.")
+        folded(f"Nothing to ask of anybody, by {of}: nothing is written.")
         return
     teams = [one for one in asked if not one.practice]
     for one in teams:
-        out(
+        folded(
             f"{one.owner:<10} {words.counted(len(one.asks), 'request')}, {_gateways(len(one.gateways))}: {one.name}.txt"
         )
     if letters := [one for one in asked if one.practice]:
         more = " and so on" if len(letters) > 1 else ""
-        out(f"{'practice':<10} {words.counted(len(letters), 'letter')}: {letters[0].name}.txt{more}")
+        folded(f"{'practice':<10} {words.counted(len(letters), 'letter')}: {letters[0].name}.txt{more}")
     if told:
-        out(f"{_SECURITY:<10} {_gateways(len(told.places))}, before the run: {_SECURITY}.txt")
+        folded(f"{_SECURITY:<10} {_gateways(len(told.places))}, before the run: {_SECURITY}.txt")
     drafts = sum(name.endswith(".eml") for name in written)
     mails = f", and {words.counted(drafts, 'draft')} of a mail (.eml)" if drafts else ""
-    out(f"{output}: each as .txt, .html and .csv{mails}.")
+    folded(f"{output}: each as .txt, .html and .csv{mails}.")
     _undrafted(asked, told, emails)
     if not told:
-        out("Next: put each into a ticket of its owner.")
+        folded("Next: put each into a ticket of its owner.")
         folded("Before a run, for the security team: provisioner requests PLAN --output FOLDER")
 
 

@@ -50,6 +50,8 @@ def show(found: Audit | Plan, fleet: Fleet, journal: Journal, whole: bool = Fals
         for one in journal.family(found)[1:]
         if (its := standing.stands(journal, one.id))
     ]
+    if back := standing.put_back(journal, found):
+        since.append(f"Put back since, and not done again: {words.counted(len(back), 'step')} of {len(found.steps)}.")
     below = [*since, _next(found, fleet, journal)]
     unended = journal.progress(found.id).unended
     unheard = standings.unheard(found, unended)

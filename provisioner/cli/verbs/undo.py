@@ -9,7 +9,7 @@ from provisioner.audit.shipped import open_policy
 from provisioner.cli import asking
 from provisioner.cli.commands import narrowing
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, out, say
+from provisioner.cli.console import as_json, folded, say
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import narrowed, open_journal, practice_names, wanted_plan
 from provisioner.cli.options import common
@@ -39,7 +39,7 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         admission.refuse_running(journal, done, datetime.now(UTC))
         back = approving.waiting(journal, way_back(journal, done, _chosen(done, fleet)))
         if not back.steps and not back.gaps:
-            out(f"{done.id}: nothing was done yet that could be undone.")
+            folded(f"{done.id}: nothing was done yet that could be undone.")
             return 0
         asked = Asked(approved_by=approved_by, ticket=ticket)
         refuse(back, fleet, policy.digest)

@@ -23,7 +23,7 @@ def command(folder: Path | None) -> int:
 
     Exit 0: it can be used, warnings or not; 2: it cannot.
     """
-    if folder is not None and common().fleet not in (None, folder):
+    if folder is not None and "fleet" in common().typed and common().fleet != folder:
         raise InputError(f"Which of the two: {folder} or {common().fleet}?", "Give one.")
     folder = folder.resolve() if folder is not None else fleet_folder()
     found, faults = fleet.check(folder, practices=ods.read, controls=_controls(), credentials=False)
