@@ -195,8 +195,10 @@ def _nothing_said(code: int, errors: str) -> BadAnswer:
     Sources: the names of PowerShell's errors in public issue threads (for one clong/DetectionLab 623: Defender and
     Ansible); not seen on a gateway.
     """
-    text = " ".join(errors.split())[:300]
-    if "ScriptContainedMaliciousContent" in errors or "blocked by your antivirus" in errors:
+    whole = " ".join(errors.split())
+    text = whole[:300]
+    # PowerShell breaks its lines at the width of a console that nobody sees.
+    if "ScriptContainedMaliciousContent" in "".join(errors.split()) or "blocked by your antivirus" in whole:
         return BadAnswer(
             "an antivirus on the gateway took the script for malicious and blocked it (AMSI)",
             "Give the security team the script (the files of provisioner/evidence/script, sent as one) and the time; "

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import spnego.exceptions
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -239,6 +240,12 @@ ABSENT = [
     ("WinRM's own configuration there is damaged", False),
     ("WinRM or the PC is being stopped", False),
     ("without saying why", False),
+    ("its disk, or its registry, is damaged", False),
+    ("a policy there blocks the program in which WinRM works (AppLocker, WDAC, software restriction)", False),
+    ("an antivirus there takes what WinRM starts for malicious", False),
+    ("Windows has no account here that the domain knows", False),
+    ("the account is not known there", False),
+    ("the account's domain is not trusted for that PC", False),
 ]  # fmt: skip
 
 
@@ -262,6 +269,12 @@ def untrusted(code: int) -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, "x")
     error.verify_code, error.verify_message = code, "x"
     return error
+
+
+def diagnose_windows_kerberos() -> None:
+    for number in range(0x80090300, 0x80090360):
+        under = spnego.exceptions.NativeError("x", winerror=number)
+        diagnosis.kerberos(spnego.exceptions.SpnegoError(base_error=under), "who")
 
 
 def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,6 +310,7 @@ def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(230):
         diagnosis.kerberos(GssError(number), "who")
         diagnosis.kerberos(GssError(number), "who", "192.0.2.1")
+    diagnose_windows_kerberos()
     for transport in ("ntlm", "basic", "kerberos"):
         diagnosis.refused(transport, "who", None)
     for made in (diagnosis.late, diagnosis.too_much, diagnosis.waited):
