@@ -49,19 +49,21 @@ class Process:
 
     @property
     def near(self) -> bool:
-        """Whether we would see it if it lived: the same host, started at the same time, and the same processes."""
+        """Whether we would see it if it lived: the same host, started at the same time, and the same processes, of
+        which none is hidden from us."""
         same = (self.host, self.machine, self.space) == (socket.gethostname(), machine(), _space())
-        return bool(self.started) and same and self._boot == boot()
+        return bool(self._boot) and same and self._boot == boot() and not _hidden(self.pid)
 
     @property
     def dead(self) -> bool:
         """Whether it certainly ended. False where that cannot be told, as of a process of another machine, of one with
-        the same name, or of another container; or of another process' run while that process lives."""
+        the same name, of another container, or of another user where those are hidden; or of another process' run while
+        that process lives."""
         if self.near:
             return _started(self.pid) != self.started or self._over
         again = bool(self.machine) and (self.host, self.machine) == (socket.gethostname(), machine())
         # This very machine, started anew since then.
-        return again and bool(self.started) and self._boot != boot()
+        return again and "" not in (self._boot, boot()) and self._boot != boot()
 
     @property
     def _over(self) -> bool:
@@ -170,12 +172,31 @@ def _space() -> str:
 
 def _started(pid: int) -> str:
     """Boot and start time of a living process; "" where there is none, it is a zombie, or cannot be told."""
+    fields = _stat(pid)
+    return "" if fields is None or fields[0] in "ZX" else f"{boot()}:{fields[19]}"
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What /proc tells of a process, from its state on (proc(5)); None where it tells nothing."""
     try:
         # The command's name may hold blanks and brackets: the fields that count come after the last bracket.
-        fields = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else f"{boot()}:{fields[19]}"
+        return None
+
+
+def _hidden(pid: int) -> bool:
+    """Whether there is a process of that number of which /proc tells us nothing, as of another user's where it is
+    mounted with hidepid (proc(5))."""
+    if _stat(pid) is not None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def tagged(run_tag: str) -> list[int]:

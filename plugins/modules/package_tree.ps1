@@ -127,6 +127,10 @@ function Expand-Package($Package) {
             $target = Join-Path $staging $one.path
             $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($target))
             [System.IO.Compression.ZipFileExtensions]::ExtractToFile($one.entry, $target, $false)
+            # .NET hands on what is encrypted as it is.
+            if ((New-Object System.IO.FileInfo $target).Length -ne $one.entry.Length) {
+                throw (New-Object System.IO.InvalidDataException "$($one.path) is not as long as the package says: it is encrypted, or damaged")
+            }
             $content = $one.entry.Open()
             try { @{ path = $one.path; size = $one.entry.Length; sha256 = (Get-StreamSha256 $content) } } finally { $content.Dispose() }
         }

@@ -36,7 +36,10 @@ def parse(answer: bytes) -> tuple[dict[str, Mapping[str, Any]], dict[str, str], 
     begin, end = answer.find(_BEGIN), answer.rfind(_END)
     if begin < 0:
         said = answer[mode.end() :] if mode else answer
-        raise BadAnswer(f"the answer is not evidence: {_start(said)}", "Is this PC what it should be?")
+        hint = "Is this PC what it should be?"
+        if mode is None:
+            hint += " Nothing of it is PowerShell's: does cmd's AutoRun there end cmd, or is it no Windows?"
+        raise BadAnswer(f"the answer is not evidence: {_start(said)}", hint)
     if end < begin:
         raise BadAnswer("the answer is cut off", "The line or the PC went away in the middle. Try again.")
     try:

@@ -8,22 +8,19 @@ import string
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from provisioner.fleet import approvers, contact, domain, endpoints, hours, ranges
+from provisioner.fleet import approvers, contact, domain, endpoints, hours, packages, ranges
+from provisioner.fleet.places import inside, relative, why_not_folder
 from provisioner.model.product import PRODUCT
-from provisioner.model.settings import Connection, Package, Settings
+from provisioner.model.settings import Connection, Settings
 from provisioner.yamlfile import Place, is_file
 
 CREDENTIAL_FILE: Place = ("connection", "credential_file")
 # What is held against the way of logging in.
 OF_LOGIN: frozenset[Place] = frozenset({("connection", "user"), ("connection", "credential"), CREDENTIAL_FILE})
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VERSION = re.compile(r"[0-9]+(?:[._+-][0-9A-Za-z]+)*")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()-]{0,79}")
-_WINDOWS_PATH = re.compile(r"[A-Za-z]:(?:\\[^\\/:*?\"<>|\x00-\x1f]+)+")
-_WINDOWS_NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f]+(?:\\[^\\/:*?\"<>|\x00-\x1f]+)*")
 # The Connector's folder gets closed rights and may be excluded from the antivirus: never one that others live in.
 _NOT_OURS = ("c:\\windows", "c:\\program files", "c:\\program files (x86)", "c:\\programdata", "c:\\users")
 
@@ -46,21 +43,6 @@ def complaints(settings: Settings, folder: Path) -> Iterator[Complaint]:
     """All that is wrong in these settings of that fleet folder."""
     for rule in _RULES:
         yield from rule(settings, folder)
-
-
-def why_not_folder(path: str) -> str:
-    """Why this cannot be an absolute path on a gateway's own disk; "" where it can."""
-    if path.startswith("\\\\"):
-        return f"{path} is on another computer, which a session over WinRM cannot reach."
-    parts = path.split("\\")
-    if not _WINDOWS_PATH.fullmatch(path) or any(part in {".", ".."} or part != part.strip(" .") for part in parts[1:]):
-        return f"{path!r} is not a whole Windows path, such as {PRODUCT.folder}."
-    return ""
-
-
-def inside(path: str, folder: str) -> bool:
-    """Whether a Windows path lies below a folder."""
-    return path.lower().startswith(folder.lower().rstrip("\\") + "\\")
 
 
 def _version(settings: Settings, folder: Path) -> Iterator[Complaint]:
@@ -190,74 +172,11 @@ def _credential_file(connection: Connection, folder: Path) -> Iterator[Complaint
 
 def _packages(settings: Settings, folder: Path) -> Iterator[Complaint]:
     for name, package in settings.packages.items():
-        for key, message, hint in (
-            *_package_source(package, settings, folder),
-            *_package_kind(name, package),
-        ):
+        for key, message, hint in packages.complaints(name, package, folder, lab=settings.lab):
             yield Complaint(("packages", name, key) if key else ("packages", name), message, hint)
     if "procrun" in settings.packages and not settings.service.name:
         message = "procrun makes a service, and service.name does not say how it is called."
         yield Complaint(("packages", "procrun"), message, "Set service.name.")
-
-
-def _package_source(package: Package, settings: Settings, folder: Path) -> Iterator[tuple[str, str, str]]:
-    given = [key for key in ("url", "path", "push") if getattr(package, key)]
-    if len(given) != 1:
-        said = " and ".join(given) or "none of them"
-        hint = "url: the gateway fetches it; path: it lies on the gateway already; push: this computer sends it."
-        yield "", f"exactly one of url, path and push is to be given; here: {said}.", hint
-    if package.url:
-        yield from _url(package.url, settings.lab)
-    if package.path and why_not_folder(package.path):
-        yield "path", why_not_folder(package.path), "It is the file's place on the gateway."
-    if package.push and not is_file(folder / package.push):
-        yield "push", f"there is no file {package.push} beside fleet.yml.", "Its place is seen from the fleet folder."
-    if package.sha256 and not _SHA256.fullmatch(package.sha256):
-        hint = "64 characters, 0 to 9 and a to f: `sha256sum FILE`, or `certutil -hashfile FILE SHA256`."
-        yield "sha256", f"{package.sha256!r} is no SHA-256.", hint
-    if not package.sha256:
-        yield "sha256", "sha256 is empty.", "`sha256sum FILE`, or `certutil -hashfile FILE SHA256`."
-    if package.size < 0:
-        yield "size", f"{package.size} bytes cannot be.", "Leave it out where it is not known."
-
-
-def _url(url: str, lab: bool) -> Iterator[tuple[str, str, str]]:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError as error:
-        yield "url", f"{url!r} is no URL: {error}.", ""
-        return
-    if not host or parts.scheme not in {"http", "https"} or re.search(r"[\s\x00-\x1f]", url):
-        yield "url", f"{url!r} is no whole URL.", "Such as https://packages.example.nhs.uk/connector.zip"
-    elif parts.scheme == "http" and not lab:
-        yield "url", f"{url} is not HTTPS: on its way it could be replaced.", "Serve it over HTTPS; only a lab may not."
-    if parts.username or parts.password:
-        yield "url", "the URL has a user or a password in it.", "This file is no place for secrets: serve it without."
-
-
-def _package_kind(name: str, package: Package) -> Iterator[tuple[str, str, str]]:
-    if name == "procrun":
-        if package.kind == "msi":
-            yield "kind", "procrun comes as a zip, or as its one exe.", ""
-        needed: tuple[str, ...] = ()
-        useless: tuple[str, ...] = ("arguments", "product_id")
-    else:
-        needed = {"zip": (), "msi": ("product_id",), "exe": ("product_id", "arguments")}[package.kind]
-        useless = ("arguments", "product_id") if package.kind == "zip" else ("root",)
-    meaning = {"product_id": "What Windows lists once it is installed.", "arguments": "Those of a silent installation."}
-    for key in needed:
-        if not getattr(package, key):
-            yield "", f"an {package.kind} needs {key}.", f"{meaning[key]} Ask the vendor."
-    for key in useless:
-        if getattr(package, key):
-            yield key, f"{key} means nothing for {name} as {package.kind}.", "Leave it out, or mend kind."
-    if package.root and not _relative(package.root.replace("/", "\\")):
-        yield "root", f"{package.root!r} is no folder inside a zip.", "Such as connector-2.1"
-
-
-def _relative(path: str) -> bool:
-    return bool(_WINDOWS_NAME.fullmatch(path)) and not {".", ".."} & set(path.split("\\"))
 
 
 def _connector(settings: Settings, folder: Path) -> Iterator[Complaint]:
@@ -296,7 +215,7 @@ def _files(settings: Settings, folder: Path) -> Iterator[Complaint]:
     seen: dict[str, int] = {}
     for index, file in enumerate(settings.connector.files):
         place = ("connector", "files", index)
-        if not _relative(file.path.replace("/", "\\")):
+        if not relative(file.path.replace("/", "\\")):
             hint = "It is seen from connector.folder, such as conf\\connector.properties"
             yield Complaint((*place, "path"), f"{file.path!r} is no place in the Connector's folder.", hint)
         if seen.setdefault(file.path.lower().replace("/", "\\"), index) != index:
@@ -306,7 +225,7 @@ def _files(settings: Settings, folder: Path) -> Iterator[Complaint]:
             yield Complaint((*place, "template"), message, "Its place is seen from the fleet folder.")
         yield from _secrets(file.secrets, (*place, "secrets"))
     for index, path in enumerate(settings.connector.carry):
-        if not _relative(path.replace("/", "\\")):
+        if not relative(path.replace("/", "\\")):
             hint = "It is seen from connector.folder, such as data\\device.dat"
             yield Complaint(("connector", "carry", index), f"{path!r} is no place in the Connector's folder.", hint)
         elif path.lower().replace("/", "\\") in seen:

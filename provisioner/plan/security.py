@@ -29,6 +29,8 @@ SETS = {
     "service_account": "The service's account",
     "connector_folder": "The Connector's folder, written to",
     "java_home": "The Java runtime's folder, written to",
+    "power_sleep_seconds": "Seconds on mains power until it sleeps (0: never)",
+    "power_hibernate_seconds": "Seconds on mains power until it hibernates (0: never)",
 }
 
 
@@ -86,8 +88,14 @@ def _sets(acts: list[Step]) -> Iterator[tuple[str, str]]:
         for step in acts:
             value = step.values.get(key)
             # A start is told of all that its service is, and sets none of it.
-            if value and (step.role != "service" or key.startswith("service_")):
-                yield said, ", ".join(value) if isinstance(value, list | tuple) else str(value)
+            if value not in (None, "", [], ()) and (step.role != "service" or key.startswith("service_")):
+                yield _done(step) + said, ", ".join(value) if isinstance(value, list | tuple) else str(value)
+
+
+def _done(step: Step) -> str:
+    if step.restores:
+        return "Put back as it was: "
+    return "Taken away: " if step.removes else ""
 
 
 def _afterwards(acts: list[Step], fleet: Fleet) -> Iterator[tuple[str, str]]:

@@ -173,7 +173,7 @@ def _output(said: Conversation, deadline: Callable[[], float]) -> bytes:
             raise BadAnswer(f"an answer of more than {LARGEST_ANSWER // 2**20} MiB", "Is this PC what it should be?")
     answer = b"".join(out)
     if _said_nothing(answer, begun_well=code == 0 and not b"".join(errors).strip()):
-        raise _nothing_said(code, b"".join(errors).decode("utf-8", "replace"))
+        raise _nothing_said(code, b"".join(errors).decode("utf-8", "replace"), begun=_MODE.search(answer) is not None)
     return answer
 
 
@@ -185,18 +185,25 @@ def _said_nothing(answer: bytes, *, begun_well: bool) -> bool:
     return mode[1] == b"FullLanguage" and not answer[mode.end() :].strip()
 
 
+# cmd begins with what its AutoRun names, which may read what is meant for PowerShell, or end it all.
+_AUTORUN = (
+    "Does cmd's AutoRun there read its input, or end cmd? "
+    'reg query "HKLM\\Software\\Microsoft\\Command Processor" /v AutoRun, and the same of HKCU.'
+)
 # What cmd.exe ends with where it finds no such program.
 _NOT_FOUND = 9009
 
 
-def _nothing_said(code: int, errors: str) -> BadAnswer:
-    """Why the script printed nothing, by what is known of it in any language of Windows.
+def _nothing_said(code: int, errors: str, *, begun: bool) -> BadAnswer:
+    """Why the script printed nothing, by what is known of it in any language of Windows. `begun`: PowerShell was.
 
     Sources: the names of PowerShell's errors in public issue threads (for one clong/DetectionLab 623: Defender and
     Ansible); not seen on a gateway.
     """
-    text = " ".join(errors.split())[:300]
-    if "ScriptContainedMaliciousContent" in errors or "blocked by your antivirus" in errors:
+    whole = " ".join(errors.split())
+    text = whole[:300]
+    # PowerShell breaks its lines at the width of a console that nobody sees.
+    if "ScriptContainedMaliciousContent" in "".join(errors.split()) or "blocked by your antivirus" in whole:
         return BadAnswer(
             "an antivirus on the gateway took the script for malicious and blocked it (AMSI)",
             "Give the security team the script (the files of provisioner/evidence/script, sent as one) and the time; "
@@ -212,6 +219,9 @@ def _nothing_said(code: int, errors: str) -> BadAnswer:
             f"powershell.exe was not found there (code {code})" + (f": {text}" if text else ""),
             "Is it in the PATH of all users, or taken out? Look at the gateway.",
         )
+    if code == 0 and not whole:
+        what = "PowerShell was begun, and the script did not come to it" if begun else "PowerShell was never begun"
+        return BadAnswer(f"{what}, though nothing failed (code 0)", _AUTORUN)
     return BadAnswer(
         f"PowerShell ended with code {code} and said nothing" + (f" but: {text}" if text else ""),
         "Blocked by AppLocker, WDAC or an antivirus? Look at its event log.",

@@ -166,6 +166,24 @@ def test_a_good_answer_is_taken_whatever_cmd_prints_before_it(noise: str) -> Non
     assert set(parse(winrm._output(said, lambda: math.inf))[0]) == {"disk"}
 
 
+@pytest.mark.parametrize(
+    ("out", "words"), [(FULL, "the script did not come to it"), (b"", "never begun"), (b" \r\n", "never begun")]
+)
+def test_what_cmd_does_before_powershell_is_a_cause_of_its_own(out: bytes, words: str) -> None:
+    """An AutoRun that reads standard input, and one that ends cmd: nothing fails, and nothing is said."""
+    said: Any = Said(out, b"", 0)
+    with pytest.raises(BadAnswer, match=words) as caught:
+        parse(winrm._output(said, lambda: math.inf))
+    assert "AutoRun" in caught.value.hint
+
+
+def test_an_answer_without_a_line_of_powershells_is_asked_after_what_cmd_begins_with() -> None:
+    said: Any = Said(NOISE["english"], b"", 0)
+    with pytest.raises(BadAnswer, match="not evidence") as caught:
+        parse(winrm._output(said, lambda: math.inf))
+    assert "AutoRun" in caught.value.hint
+
+
 def test_every_gateway_has_one_evidence_whatever_happens() -> None:
     def ask(one: Gateway) -> bytes:
         if one.name == "slow":

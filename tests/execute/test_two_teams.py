@@ -235,6 +235,25 @@ def test_two_hosts_of_one_name_never_take_each_other_for_dead() -> None:
     assert not replace(me, host="elsewhere", pid=2**22 + 1).dead
 
 
+def test_a_process_that_the_system_hides_is_never_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As with hidepid (proc(5)), where another user's processes are not in /proc.
+    me = processes.this()
+    for known in ("sys/kernel/random", "self/ns"):
+        (tmp_path / known).mkdir(parents=True)
+    (tmp_path / "sys/kernel/random/boot_id").write_text(processes.boot(), "ascii")
+    (tmp_path / "self/ns/pid").symlink_to(me.space)
+    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    assert (me.near, me.dead) == (False, False)
+    for gone in (2**22 + 1, 2**40):
+        assert (replace(me, pid=gone).near, replace(me, pid=gone).dead) == (True, True)
+    # Nor where it does not say when it was started.
+    (tmp_path / "sys/kernel/random/boot_id").unlink()
+    assert (me.near, me.dead) == (False, False)
+    assert not replace(me, started=":1").dead
+
+
 # A journal that was copied
 
 

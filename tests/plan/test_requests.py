@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import yaml
+
 from provisioner import remedies
 from provisioner.audit.controls import OWNERS
 from provisioner.fleet import contact
-from provisioner.model import Audit, Cause, Control, Fleet, Gap, Impact, Plan, Status
+from provisioner.model import Audit, Cause, Control, Fleet, Gap, Impact, Plan, Role, Status, Step, Timing
 from provisioner.model.request import Request
 from provisioner.model.settings import Antivirus, Package, Settings
 from provisioner.plan import security
@@ -14,6 +16,7 @@ from provisioner.remedies import alarms
 from provisioner.report import words
 from tests.conftest import ROOT
 from tests.fixtures.reports import PRACTICES, estate, plan
+from tests.worlds.memory import gateway
 
 ENDPOINTS = ("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16")
 HERE = "controller (192.0.2.1)"
@@ -106,6 +109,49 @@ def test_each_owner_that_a_policy_can_name_can_have_an_address() -> None:
 def test_what_is_told_of_what_is_set_is_what_roles_are_told() -> None:
     specs = "".join(path.read_text("utf-8") for path in (ROOT / "roles").glob("*/meta/argument_specs.yml"))
     assert not [name for name in security.SETS if f"      {name}:" not in specs]
+
+
+# What a role is told and a security team is not: how it is done, and what is told in another place (packages, the
+# folder of replaced files, the Connector's folder).
+UNTOLD = {
+    "carry_from", "carry_paths", "connector_closed", "connector_files", "connector_keep", "connector_package",
+    "connector_restart", "connector_service", "firewall_group", "java_package", "marker_stays", "provisioner_plan",
+    "service_arguments", "service_directory", "service_display_name", "service_procrun", "service_procrun_path",
+    "service_restart_after", "service_run", "service_settle_delay", "service_settle_tries", "service_start_mode",
+}  # fmt: skip
+
+
+def test_of_each_variable_of_a_role_it_is_known_whether_a_security_team_is_told() -> None:
+    for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
+        told = set(yaml.safe_load(path.read_text("utf-8"))["argument_specs"]["main"]["options"])
+        role = path.parents[1].name
+        assert told - set(security.SETS) - UNTOLD <= {f"{role}_state", f"{role}_before"}, role
+    for remedy in remedies.REMEDIES:
+        path = ROOT / "roles" / remedy.role / "meta" / "argument_specs.yml"
+        assert [name for name in security.SETS if f"      {name}:" in path.read_text("utf-8")], remedy.name
+
+
+def told(step: Step) -> dict[str, str]:
+    made = plan()
+    one = replace(made, waves=(replace(made.waves[0], steps=(step,)),))
+    return dict(security.notice(one, fleet(), Timing(seconds=1, hours={}), HERE).sets)
+
+
+def test_what_is_set_to_nought_is_told_too() -> None:
+    power, where = remedies.known()["power"], fleet()
+    row = gateway("A84002")
+    found = told(power.step(row, power.values(where, row)))
+    assert [value for said, value in found.items() if "sleeps" in said] == ["0"]
+
+
+def test_what_is_taken_away_is_not_told_as_set() -> None:
+    firewall, where = remedies.known()["firewall"], fleet()
+    row = gateway("A84002", Role.RETIRED)
+    step = firewall.step(row, firewall.values(where, row))
+    assert step.removes
+    assert [said.partition(":")[0] for said in told(step) if "Firewall rule" in said] == ["Taken away"]
+    back = replace(step, restores=True, values={**step.values, "firewall_state": "restored"})
+    assert [said.partition(":")[0] for said in told(back) if "Firewall rule" in said] == ["Put back as it was"]
 
 
 def test_each_alarm_says_where_it_is_from() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.web import web, zipped
+from tests.fixtures.web import encrypted, web, zipped
 from tests.fixtures.windows import RIGHTS, RIGHTS_KEPT, Engine, doubled, windows_home, wine_engine
 from tests.roles.modules import CHECK, Job
 
@@ -65,11 +65,13 @@ def test_package_tree_unpacks_what_it_verified_and_nothing_else(wine_engine: Eng
     (jre / "bin" / "java.exe").write_text("bad")
     (jre / "theirs.txt").write_text("not of the package")
     (jre / "conf.ini").write_text("ours")
-    mended, newer, refused, gone = wine_engine.run(
+    closed = encrypted(folder / "closed.zip", "jdk/release", "18")
+    mended, newer, refused, unread, gone = wine_engine.run(
         [
             tree("one.zip", first),
             tree("two.zip", second, skip=["C:\\iPlato\\jre\\conf.ini"]),
             tree("evil.zip", evil, destination="C:\\iPlato\\evil"),
+            tree("closed.zip", closed, skip=["C:\\iPlato\\jre\\conf.ini"]),
             ("package_tree", {"destination": "C:\\iPlato\\jre", "state": "absent"}),
         ]
     )
@@ -79,6 +81,8 @@ def test_package_tree_unpacks_what_it_verified_and_nothing_else(wine_engine: Eng
     assert refused["failed"]
     assert "leads out of its folder" in refused["msg"]
     assert not list(drive.rglob("evil.txt"))
+    assert "encrypted" in unread["msg"]
+    assert unread["before"]["sha256"] == second
     assert gone["changed"]
     assert sorted(path.name for path in jre.rglob("*")) == ["conf.ini", "theirs.txt"]
     assert (jre / "conf.ini").read_text() == "ours"

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from provisioner.lab.windows.package import BadName, members, names_fault
+from provisioner.lab.windows.package import BadName, BadPackage, members, names_fault
 from tests.conftest import ROOT
 from tests.fixtures.lab import zipped
+from tests.fixtures.web import encrypted
 from tests.fixtures.windows import Engine, doubled
 
 pytestmark = pytest.mark.engine
@@ -108,6 +109,12 @@ def test_the_lab_unpacks_no_such_package(name: str) -> None:
         members(content, "jdk")
     # A member that is asked for alone is asked after alone.
     assert len(members(content, "jdk", "ok.txt")) == 1
+
+
+def test_the_lab_unpacks_nothing_that_is_encrypted(tmp_path: Path) -> None:
+    encrypted(tmp_path / "closed.zip", "jdk/release", "17")
+    with pytest.raises(BadPackage, match="encrypted"):
+        members((tmp_path / "closed.zip").read_bytes(), "jdk")
 
 
 _GET = """

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import spnego.exceptions
 
 from provisioner.errors import BadAnswer, GatewayError, Refused, TimedOut, Unreachable
 from provisioner.transport import diagnosis
@@ -81,6 +82,16 @@ def test_nothing_of_a_header_or_a_fault_reaches_a_terminal_raw() -> None:
         ((0x80338111, None), "", BadAnswer, "no message of that size"),
         ((0x80338048, None), "w:EncodingLimit", BadAnswer, "no message of that size"),
         ((112, None), "", Unreachable, "disk is full"),
+        ((1392, None), "", Unreachable, "damaged"),
+        ((225, None), "", BadAnswer, "antivirus"),
+        # A policy's block says nothing of the account: the guard must not count it.
+        ((1260, None), "", BadAnswer, "a policy there blocks"),
+        ((4551, None), "", BadAnswer, "a policy there blocks"),
+        ((1067, None), "", Unreachable, "what ran for us there was ended"),
+        ((1312, None), "", Unreachable, "our shell there was ended"),
+        ((1380, None), "", Refused, "may not log on over the network"),
+        ((1935, None), "", Refused, "not trusted"),
+        ((0x80041003, None), "", Refused, "no rights"),
         ((121, None), "", TimedOut, "gave up waiting"),
         ((0x80338190, None), "", BadAnswer, "configuration"),
         ((1355, None), "", Unreachable, "domain controller"),
@@ -139,6 +150,32 @@ def test_a_domain_that_is_away_is_no_refusal(kind: Callable[[int], Exception], n
         said = diagnosis.kerberos(error, "who")
         assert (type(said), said.absent) == (Unreachable, False)
         assert "no domain controller answers" in said.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (0x80090311, Unreachable, "no domain controller answers"),
+        (0x80090350, Unreachable, "no domain controller answers"),
+        (0x80090303, Unreachable, "does not know this gateway's name"),
+        (0x80090322, Unreachable, "another computer answers"),
+        (0x80090324, Refused, "clocks"),
+        (0x80090342, Refused, "no encryption"),
+        (0x8009030C, Refused, "the name or the password is wrong"),
+        (0x8009030E, Refused, "no account here"),
+        (0x80090317, Refused, "ticket has expired"),
+        (0x80070775, Refused, "locked"),
+        (1330, Refused, "password has expired"),
+    ],
+)
+def test_windows_own_kerberos_is_told_by_its_status(status: int, kind: type[GatewayError], words: str) -> None:
+    # With a sign, as Windows hands it to Python, and without; as pyspnego wraps it.
+    for number in (status, status - 2**32 if status >= 2**31 else status):
+        under = spnego.exceptions.NativeError("In der Sprache dieses Windows", winerror=number)
+        error = spnego.exceptions.SpnegoError(base_error=under, context_msg="Getting SSPI credential")
+        said = diagnosis.kerberos(error, "who", "gw.example")
+        assert (type(said), said.absent) == (kind, False)
+        assert words in said.message
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,9 @@ def test_a_script_that_was_changed_on_its_way_is_named(send: Send) -> None:
 BLOCKED = (
     "This script contains malicious content and has been blocked by your antivirus software.",
     "Dieses Skript enthaelt schaedliche Inhalte.\n    + FullyQualifiedErrorId : ScriptContainedMaliciousContent",
+    # As PowerShell breaks them at the width of its console.
+    "This script contains malicious content and has been blocked by your\nantivirus software.",
+    "Dieses Skript enthaelt schaedliche Inhalte.\n    + FullyQualifiedErrorId : ScriptContainedMalicious\n   Content",
 )
 
 

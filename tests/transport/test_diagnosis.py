@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import spnego.exceptions
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,6 +26,7 @@ from provisioner.errors import BadAnswer, GatewayError, TimedOut, Unreachable
 from provisioner.transport import diagnosis
 from provisioner.transport import http as line
 from provisioner.transport.diagnosis import Diagnosis
+from tests.transport.absent import ABSENT
 from tests.transport.gss import GssError
 
 
@@ -154,94 +156,6 @@ def test_no_connection_says_where_to_and_why(error: Exception, words: str) -> No
     assert said.hint
 
 
-# Whether nothing accepted a connection, by the words of every trouble that there is. Where it is True, a person's
-# statement that the PC is switched off fences its Connector: a new trouble must be thought about before it is here.
-ABSENT = [
-    ("", False),  # an error of the system by its own words
-    ("", False),  # a line that broke
-    ("", False),  # an error of Kerberos by its own words
-    ("a wrong password, or an account that is locked, disabled or of a domain (Basic takes local ones only)", False),
-    ("a wrong password, or an account that is locked, disabled, expired or not allowed there (NTLM does not say "
-     "which)", False),
-    ("another computer answers than the one that the domain knows by this name", False),
-    ("its TLS is too old or too weak for this computer", False),
-    ("its WinRM has no command shell to offer", False),
-    ("its WinRM takes no message of that size", False),
-    ("its certificate has expired", False),
-    ("its certificate is for another name", False),
-    ("its certificate is not trusted", False),
-    ("its certificate is not valid yet", False),
-    ("its certificate was revoked", False),
-    ("its disk is full", False),
-    ("its domain controller does not answer it", False),
-    ("it closed the connection at the first word of TLS", False),
-    ("it began to answer, and did not come to an end within ", False),
-    ("it hung up at once", False),
-    ("it hung up at our first word", False),
-    ("it speaks TLS there", False),
-    ("it took the connection, and said nothing in TLS", False),
-    ("it took the connection, and then said nothing for ", False),
-    ("its answer is longer than any answer of WinRM's", False),
-    ("logged in, but the account has no rights there", False),
-    ("no TLS there", False),
-    ("no answer", True),
-    ("no domain controller answers", False),
-    ("no name server answers", False),
-    ("no way there", True),
-    ("no whole answer before the deadline", False),
-    ("our shell there was ended", False),
-    ("refused", False),  # a packet came back: that PC is on
-    ("remote shells are not allowed there", False),
-    ("so WinRM is being started or stopped there", False),
-    ("so a proxy is in between that does not get through", False),
-    ("so a proxy is in between that wants a log-in", False),
-    ("so it takes no message of that size", False),
-    ("so nothing is at that path", False),
-    ("the PC has lost its trust with the domain", False),
-    ("the PC has no memory left", False),
-    ("the account has expired", False),
-    ("the account is disabled", False),
-    ("the account is locked", False),
-    ("the account is locked, disabled or expired, or may not log on at this hour (Kerberos does not say which)", False),
-    ("the account is restricted there", False),
-    ("the account may not log on at this hour", False),
-    ("the account may not log on over the network there", False),
-    ("the clocks are too far apart", False),
-    ("the domain does not know the account", False),
-    ("the domain does not know this gateway's name", False),
-    ("the domain's policy forbids it", False),
-    ("the gateway does not take our ticket", False),
-    ("the name has no address", False),
-    ("the name is not known", False),  # one that no name server can be asked for
-    ("the name is not known", True),
-    ("the name or the password is wrong", False),
-    ("the password has expired", False),
-    ("the password is wrong, or the keytab's key is an older one", False),
-    ("the realm is another one", False),
-    ("the ticket has expired", False),
-    ("there is no encryption that both take", False),
-    ("the keytab cannot be read", False),
-    ("the keytab has no key of that account", False),
-    ("the ticket cache cannot be read", False),
-    ("there is no ticket of that account", False),
-    ("this computer does not know where that realm's domain controllers are", False),
-    ("it is given by its address, and Kerberos knows computers by their names", False),
-    ("this computer has no connection left", False),
-    ("this computer's Kerberos is not set up", False),
-    ("what ran for us there was ended", False),
-    ("what it says is no HTTP", False),
-    ("which WinRM never says", False),
-    ("which is how Windows answers what it cannot open", False),
-    ("which is not WinRM", False),
-    ("WinRM cannot start its host process there", False),
-    ("WinRM gave up waiting for itself", False),
-    ("WinRM has no room", False),
-    ("WinRM's own configuration there is damaged", False),
-    ("WinRM or the PC is being stopped", False),
-    ("without saying why", False),
-]  # fmt: skip
-
-
 def every_trouble() -> set[Diagnosis]:
     """All there are, in tables and beside them."""
     found = set()
@@ -262,6 +176,12 @@ def untrusted(code: int) -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, "x")
     error.verify_code, error.verify_message = code, "x"
     return error
+
+
+def diagnose_windows_kerberos() -> None:
+    for number in range(0x80090300, 0x80090360):
+        under = spnego.exceptions.NativeError("x", winerror=number)
+        diagnosis.kerberos(spnego.exceptions.SpnegoError(base_error=under), "who")
 
 
 def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,6 +217,7 @@ def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(230):
         diagnosis.kerberos(GssError(number), "who")
         diagnosis.kerberos(GssError(number), "who", "192.0.2.1")
+    diagnose_windows_kerberos()
     for transport in ("ntlm", "basic", "kerberos"):
         diagnosis.refused(transport, "who", None)
     for made in (diagnosis.late, diagnosis.too_much, diagnosis.waited):

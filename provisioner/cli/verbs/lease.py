@@ -24,7 +24,7 @@ _STATES: Mapping[bool | None, str] = MappingProxyType(
     {
         True: "its process is dead, and whoever comes next takes these over",
         False: "its process lives",
-        None: "another machine's",
+        None: "another machine's, or hidden from us",
     }
 )
 

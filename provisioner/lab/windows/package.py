@@ -19,8 +19,12 @@ _OURS = re.compile(r"\.provisioner-(new|old|package\.json)", re.I)
 _NO_CHARACTER = re.compile(r'[\x00-\x1f\x7f"*<>?|]')
 
 
+# Of an entry's general purpose bits (APPNOTE.TXT, 4.4.4).
+_ENCRYPTED = 1
+
+
 class BadPackage(Exception):
-    """Not a zip."""
+    """Not a zip, or not one that can be unpacked."""
 
 
 class BadName(BadPackage):
@@ -44,7 +48,11 @@ def members(content: bytes, root: str, member: str = "", folder: str = "") -> tu
                     continue
                 path = name[len(start) :]
                 if not member or plain(path).lower() == plain(member).lower():
+                    if entry.flag_bits & _ENCRYPTED:
+                        raise BadPackage(f"{path} is not as long as the package says: it is encrypted, or damaged")
                     found.append((path.replace("/", "\\"), archive.read(entry)))
+    except NotImplementedError as error:
+        raise BadPackage(str(error)) from None
     except zipfile.BadZipFile:
         raise BadPackage("End of Central Directory record could not be found.") from None
     if fault := names_fault([path for path, _ in found], folder):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from provisioner.errors import BadAnswer, GatewayError, Refused, TimedOut
-from provisioner.transport.diagnosis.shape import ACCOUNT, CLOCKS_APART, PASSWORD_EXPIRED, Diagnosis
+from provisioner.transport.diagnosis.shape import ACCOUNTS, CLOCKS_APART, Diagnosis, windows
 
 _LONGEST_REASON = 300
 
@@ -16,13 +16,6 @@ _NO_RIGHTS = Diagnosis(
     "The account must be an administrator of that PC, and a local one must not be filtered over the network [R15].",
     Refused,
 )
-_NOT_GRANTED = Diagnosis(
-    "the account may not log on over the network there",
-    'Policy: "Access this computer from the network", or a "Deny" beside it that names local accounts.',
-    Refused,
-)
-_LOCKED = Diagnosis("the account is locked", f"{ACCOUNT} Who else uses it with an old password?", Refused)
-_DISABLED = Diagnosis("the account is disabled", ACCOUNT, Refused)
 _ENDING = Diagnosis("WinRM or the PC is being stopped", "Try again in some minutes.")
 _ENDED = Diagnosis(
     "what ran for us there was ended",
@@ -36,6 +29,20 @@ _NO_HOST = Diagnosis(
 )
 _NO_MEMORY = Diagnosis("the PC has no memory left", "A restart helps, by somebody there.")
 _NO_DISK = Diagnosis("its disk is full", "Have room made on drive C, by somebody there.")
+_DAMAGED = Diagnosis(
+    "its disk, or its registry, is damaged",
+    "Have the disk looked at before anything else is done there (chkdsk, its maker's test).",
+)
+_BLOCKED = Diagnosis(
+    "a policy there blocks the program in which WinRM works (AppLocker, WDAC, software restriction)",
+    "Ask the desktop team to allow winrshost.exe, cmd.exe and powershell.exe for this administrator account.",
+    BadAnswer,
+)
+_TAKEN_FOR_A_VIRUS = Diagnosis(
+    "an antivirus there takes what WinRM starts for malicious",
+    "Give the security team the time and the gateway; they can allow it.",
+    BadAnswer,
+)
 _WAITED = Diagnosis("WinRM gave up waiting for itself", "A very busy PC? Try again.", TimedOut)
 _TOO_LARGE = Diagnosis(
     "its WinRM takes no message of that size", "Is MaxEnvelopeSizekb there smaller than 150?", BadAnswer
@@ -50,8 +57,6 @@ _MISCONFIGURED = Diagnosis(
     "See it with winrm get winrm/config there; winrm invoke Restore winrm/config puts Windows' own back.",
     BadAnswer,
 )
-_WRONG_PAIR = Diagnosis("the name or the password is wrong", ACCOUNT, Refused)
-_RESTRICTED = Diagnosis("the account is restricted there", ACCOUNT, Refused)
 _ITS_DOMAIN = Diagnosis("its domain controller does not answer it", "A matter of its network, or of its domain.")
 _NO_TRUST = Diagnosis("the PC has lost its trust with the domain", "The desktop team must join it again.", Refused)
 _NOT_ALLOWED = Diagnosis(
@@ -63,36 +68,33 @@ _NOT_ALLOWED = Diagnosis(
 # By number: of WS-Management (0x8033....), of COM or security (0x8008...., 0x8009....), of Windows, or of Windows in an
 # HRESULT (0x8007....).
 _FAULTS: Mapping[int, Diagnosis] = {
+    **ACCOUNTS,
     **dict.fromkeys((0x8033803F, *range(0x803381A5, 0x803381A9), 0x803381AB, *range(0x803381E4, 0x803381EB)), _NO_ROOM),
     **dict.fromkeys((0x80338026, 0x80338047, 0x80338048, 0x80338049, 0x8033806E, 0x8033806F, 0x80338111), _TOO_LARGE),
     **dict.fromkeys((0x80338000, 0x80338001, 0x80338002, 0x80338013, 0x8033803B, 0x8033815B), _NO_SHELL),
     **dict.fromkeys((0x80338003, 0x80338083, 0x8033809A), _NO_HOST),
     **dict.fromkeys((0x80338088, 0x80338190, 0x803381C3), _MISCONFIGURED),
-    **dict.fromkeys((0x8033805B, 0x803381C4, 0x803381DE), _SHELL_ENDED),
+    **dict.fromkeys((0x8033805B, 0x803381C4, 0x803381DE, 1312), _SHELL_ENDED),
     **dict.fromkeys((0x80338029, 0x80338126, 0x803381DC, 121, 258, 1460), _WAITED),
     **dict.fromkeys((0x803381AC, 0x803381E3), _NOT_ALLOWED),
     0x803381CC: _ENDED,
-    **dict.fromkeys((109, 232, 233, 995, 1223), _ENDED),
+    **dict.fromkeys((109, 232, 233, 995, 1067, 1223), _ENDED),
     # A file or module that is not there, a registry key that was marked for deletion, a service that does not start or
     # answer, and COM: server execution failed, class not registered.
-    **dict.fromkeys((2, 3, 126, 127, 193, 1018, 1053, 1058, 1068, 1069, 1722, 1723, 1726, 1727), _NO_HOST),
+    **dict.fromkeys((2, 3, 126, 127, 193, 1018, 1053, 1058, 1068, 1069, 1722, 1723, 1726, 1727, 1753, 14001), _NO_HOST),
     **dict.fromkeys((0x80080005, 0x80040154), _NO_HOST),
-    **dict.fromkeys((8, 14, 1450, 1455, 1816), _NO_MEMORY),
+    **dict.fromkeys((8, 14, 1130, 1450, 1455, 1816), _NO_MEMORY),
     **dict.fromkeys((39, 112), _NO_DISK),
+    **dict.fromkeys((23, 1009, 1015, 1016, 1117, 1392, 1393), _DAMAGED),
+    **dict.fromkeys((225, 226), _TAKEN_FOR_A_VIRUS),
+    # Of a policy for software, of code integrity, of an application control policy.
+    **dict.fromkeys((577, 1260, 4551), _BLOCKED),
     **dict.fromkeys((1062, 1115, 1717), _ENDING),
-    **dict.fromkeys((5, 1314), _NO_RIGHTS),
+    **dict.fromkeys((5, 1314, 0x80041003), _NO_RIGHTS),
     **dict.fromkeys((1311, 1355, 1908, 0x80090311), _ITS_DOMAIN),
-    **dict.fromkeys((1326, 0x8009030C, 0x80338036), _WRONG_PAIR),
-    **dict.fromkeys((1327, 1329), _RESTRICTED),
-    1328: Diagnosis("the account may not log on at this hour", ACCOUNT, Refused),
-    1330: PASSWORD_EXPIRED,
-    1331: _DISABLED,
-    1385: _NOT_GRANTED,
+    **dict.fromkeys((0x8009030C, 0x80338036), ACCOUNTS[1326]),
     **dict.fromkeys((1398, 0x80090324), CLOCKS_APART),
     **dict.fromkeys((1786, 1787, 1788, 1789), _NO_TRUST),
-    1793: Diagnosis("the account has expired", ACCOUNT, Refused),
-    1907: PASSWORD_EXPIRED,
-    1909: _LOCKED,
 }
 # By a fault's subcode, where no number is known.
 _SUBCODES: Mapping[str, Diagnosis] = {
@@ -112,17 +114,11 @@ def fault(numbers: Iterable[int | None], subcode: str, reason: str) -> GatewayEr
     """What a fault of WS-Management means, by its numbers and subcode; its words are shown."""
     said = " ".join(reason.split())[:_LONGEST_REASON]
     all_ = [*(number for number in numbers if number), *(int(one, 16) for one in _HRESULT.findall(said))]
-    found = (_FAULTS.get(_windows(number)) for number in all_)
+    found = (_FAULTS.get(windows(number)) for number in all_)
     trouble = next(filter(None, found), _SUBCODES.get(subcode.rpartition(":")[2]))
     if trouble is not None:
         return trouble.after("", f": {said}")
     return BadAnswer(f"WinRM says: {said}", "See the gateway's WinRM event log.")
-
-
-def _windows(number: int) -> int:
-    """Windows' own number in an HRESULT; any other as it is, without a sign."""
-    number &= 0xFFFFFFFF
-    return number & 0xFFFF if number >> 16 == 0x8007 else number
 
 
 def waited() -> GatewayError:

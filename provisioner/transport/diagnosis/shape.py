@@ -1,5 +1,6 @@
 """What a diagnosis is, and the words and diagnoses that several tables have."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provisioner.errors import GatewayError, Refused, Unreachable
@@ -42,3 +43,34 @@ CLOCK = "Look at the clock there, and at this computer's own."
 ACCOUNT = "Look at the account in Active Directory (or on the PC, for a local one) before anything is tried again."
 PASSWORD_EXPIRED = Diagnosis("the password has expired", "Set a new one; then give it to provisioner.", Refused)
 CLOCKS_APART = Diagnosis("the clocks are too far apart", CLOCK, Refused)
+_RESTRICTED = Diagnosis("the account is restricted there", ACCOUNT, Refused)
+_MUST_EXIST = Diagnosis("the account is not known there", ACCOUNT, Refused)
+_NOT_GRANTED = Diagnosis(
+    "the account may not log on over the network there",
+    'Policy: "Access this computer from the network", or a "Deny" beside it that names local accounts.',
+    Refused,
+)
+# What Windows says of an account, by its own numbers (winerror.h), whoever it says it to.
+ACCOUNTS: Mapping[int, Diagnosis] = {
+    **dict.fromkeys((1317, 1332), _MUST_EXIST),
+    1326: Diagnosis("the name or the password is wrong", ACCOUNT, Refused),
+    **dict.fromkeys((1327, 1329), _RESTRICTED),
+    1328: Diagnosis("the account may not log on at this hour", ACCOUNT, Refused),
+    1330: PASSWORD_EXPIRED,
+    1331: Diagnosis("the account is disabled", ACCOUNT, Refused),
+    **dict.fromkeys((1380, 1385), _NOT_GRANTED),
+    1793: Diagnosis("the account has expired", ACCOUNT, Refused),
+    1907: PASSWORD_EXPIRED,
+    1909: Diagnosis("the account is locked", f"{ACCOUNT} Who else uses it with an old password?", Refused),
+    1935: Diagnosis(
+        "the account's domain is not trusted for that PC",
+        "Selective authentication: the account must be allowed to authenticate at that computer.",
+        Refused,
+    ),
+}
+
+
+def windows(number: int) -> int:
+    """Windows' own number in an HRESULT; any other as it is, without a sign."""
+    number &= 0xFFFFFFFF
+    return number & 0xFFFF if number >> 16 == 0x8007 else number

@@ -8,12 +8,14 @@ from datetime import datetime
 from provisioner.errors import GatewayError, Refused
 from provisioner.transport.diagnosis.shape import (
     ACCOUNT,
+    ACCOUNTS,
     CLOCKS_APART,
     LARGEST_SKEW,
     PASSWORD_EXPIRED,
     Diagnosis,
     plain,
     skewed,
+    windows,
 )
 
 # Kerberos: below 128 the protocol's own numbers (RFC 4120, 7.5.9), from there on those of the library (krb5_err.et).
@@ -35,6 +37,11 @@ _NO_KEY = Diagnosis(
 )
 _NO_KEYTAB = Diagnosis(
     "the keytab cannot be read", "klist -k FILE shows whether it is one; have it made anew (ktpass, ktutil).", Refused
+)
+_NO_LOGON = Diagnosis(
+    "Windows has no account here that the domain knows",
+    "Log on to this computer with an account of the domain (klist shows its tickets), or set connection.user.",
+    Refused,
 )
 _TICKET_EXPIRED = Diagnosis("the ticket has expired", "Get a new one (kinit), for longer than the run takes.", Refused)
 _NO_DOMAIN = Diagnosis(
@@ -101,6 +108,20 @@ _KERBEROS: Mapping[int, Diagnosis] = {
 }
 # By GSSAPI's own number (RFC 2744, 3.9.1: the routine error of a major status), where the library's says nothing.
 _GSSAPI: Mapping[int, Diagnosis] = {7: _NO_TICKET, 11: _TICKET_EXPIRED}
+# Windows' own Kerberos (SSPI), by its status (winerror.h, SEC_E_...): it has no numbers of the library's.
+_SSPI: Mapping[int, Diagnosis] = {
+    **dict.fromkeys((0x8009030D, 0x8009030E), _NO_LOGON),
+    # No authority could be contacted, no address of a domain controller, no domain controller (its newer words).
+    **dict.fromkeys((0x80090311, 0x80090335, 0x80090350), _NO_DOMAIN),
+    0x8009030C: ACCOUNTS[1326],
+    # The target is unknown; its realm cannot be told.
+    **dict.fromkeys((0x80090303, 0x80090341), _NAME_IN_DOMAIN),
+    0x80090317: _TICKET_EXPIRED,
+    0x80090322: _ANOTHER_COMPUTER,
+    0x80090324: CLOCKS_APART,
+    **dict.fromkeys((0x80090331, 0x80090342), _NO_CIPHER),
+    **ACCOUNTS,
+}
 _NO_KERBEROS = Diagnosis("", "Is there a ticket (klist)? Is the gateway given by its full name?", Refused)
 _DEEPEST = 8
 _KRB5_WORDS = re.compile(r"-1765328\d{3}\b")
@@ -132,6 +153,7 @@ def kerberos(error: Exception, who: str, host: str = "", apart: float | None = N
         return Refused(f"{tried}this computer has not what it needs", 'Install it: docs/operations.md, "Kerberos".')
     found = [_KERBEROS.get(number - _KRB5) for number in _minor(error)]
     found += [_GSSAPI.get(number >> 16 & 0xFF) for number in _numbers(error, "maj_code")]
+    found += [_SSPI.get(windows(number)) for number in _numbers(error, "winerror")]
     trouble = next(filter(None, found), _NO_KERBEROS)
     if trouble is _NAME_IN_DOMAIN and _is_address(host):
         trouble = _AN_ADDRESS
