@@ -94,11 +94,17 @@ def test_a_wrong_practices_csv(old: str, new: str, words: tuple[str, ...], examp
 
 @pytest.mark.parametrize("name", ["", "nowhere"])
 def test_no_fleet_at_all(name: str, tmp_path: Path, provisioner: Command) -> None:
-    for verb in ("audit", "history"):
+    for verb in ("audit", "history", "validate"):
         ran = provisioner(verb, fleet=tmp_path / name)
         refused(ran, "no fleet folder", "--fleet", "PROVISIONER_FLEET", "provisioner init")
         assert "Mend these" not in ran.err
     assert ("no such folder" in ran.err) == bool(name)
+
+
+def test_a_fleet_without_practices_gets_some_next(tmp_path: Path, provisioner: Command) -> None:
+    assert provisioner("init", tmp_path / "new").code == 0
+    ran = provisioner("audit", fleet=tmp_path / "new")
+    assert ran.code == 0 and "practices.csv" in ran.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("verb", ["show", "apply", "lease break", "migrate finish"])

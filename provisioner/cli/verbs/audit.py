@@ -61,6 +61,8 @@ def show(audit: Audit, fleet: Fleet, whole: bool = False) -> None:
 def following(shown: View, fleet: Fleet) -> str:
     """The command to give after an audit: a plan where one would do something now, else what finds out more."""
     audit = shown.audit
+    if not fleet.gateways:
+        return "rows for practices.csv, as provisioner practices writes them"
     if not is_of(audit, fleet) or any(cause.control == "" and not shown.total for cause in shown.causes):
         return "provisioner audit"
     if audit.purpose:

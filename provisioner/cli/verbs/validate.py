@@ -29,6 +29,8 @@ def command(folder: Path | None) -> int:
     found, faults = fleet.check(folder, practices=ods.read, controls=_controls(), credentials=False)
     if as_json():
         out(json.dumps(document(folder, found, faults), indent=2))
+    elif found is None and not (wrong := fleet.not_right(folder, faults)).faults:
+        raise wrong
     else:
         for fault in faults:
             folded(f"{'warning: ' if fault.warning else ''}{fault}")
