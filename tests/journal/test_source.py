@@ -123,10 +123,10 @@ def test_nothing_is_kept_in_a_copy_of_ours_either(fleet: Path, monkeypatch: pyte
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Journal.open(path) as journal:
         happened(journal, "undo_started")
-        (fleet / ".provisioner" / "journal.db-shm").rename(tmp_path / "shm")
+        shutil.move(fleet / ".provisioner" / "journal.db-shm", tmp_path / "shm")
         with Journal.open(path, read_only=True) as closed:
             assert len(list(tmp_path.glob("provisioner-*"))) == 1
             with pytest.raises(JournalError, match="read-only"):
                 happened(closed, "undo_started")
         assert list(tmp_path.glob("provisioner-*")) == []
-        (tmp_path / "shm").rename(fleet / ".provisioner" / "journal.db-shm")
+        shutil.move(tmp_path / "shm", fleet / ".provisioner" / "journal.db-shm")

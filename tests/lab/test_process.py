@@ -202,7 +202,7 @@ def test_a_fault_that_is_not_one_is_refused(words: list[str], message: str, hint
 
 def test_the_lab_itself_refuses_too(lab: Handle) -> None:
     before = lab.events()
-    for gateway, word in (("A81001", "ofline"), ("A81009", "offline")):
+    for gateway, word in (("A81001", "ofline"), ("A81O01", "offline")):
         with pytest.raises(LabError) as raised:
             lab.set(gateway, word)
         assert "Did you mean" in raised.value.hint
