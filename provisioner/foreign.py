@@ -1,4 +1,4 @@
-"""What comes from a gateway, made fit to be kept and to be shown, once, where it comes in. Pure.
+"""What comes from a gateway, or is typed, made fit to be kept and to be shown, once, where it comes in. Pure.
 
 A name that somebody gave a PC, a driver's description, an HTTP header: any of these may hold what a database, JSON, XML
 or a terminal cannot take, or obeys.
@@ -20,6 +20,15 @@ _LARGEST = 2**64
 
 class Unfit(ValueError):
     """A value that cannot be kept, in words."""
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be kept and printed: a name of a file need not be UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def readable(text: str) -> str:

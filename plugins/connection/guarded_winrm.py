@@ -39,6 +39,11 @@ options:
     type: str
     vars:
       - name: inventory_hostname
+  longest:
+    description: For how many seconds one command there is waited for, such as a module. It may go on without us.
+    type: float
+    vars:
+      - name: provisioner_longest
 """
 
 # Longer than a log-in takes, and than waiting for one's turn behind some that hang.
@@ -49,6 +54,9 @@ _MARGIN = 10.0
 
 class Connection(winrm.Connection):  # type: ignore[misc]
     """The connection `guarded_winrm`."""
+
+    # Until when (time.monotonic) the command that runs is waited for.
+    _until = float("inf")
 
     @property
     def extras_prefix(self) -> str:
@@ -64,6 +72,7 @@ class Connection(winrm.Connection):  # type: ignore[misc]
         if self._winrm_connection_timeout:
             protocol.operation_timeout_sec = self._winrm_connection_timeout
         session.seconds = protocol.operation_timeout_sec + _MARGIN
+        session.until = self._until
         try:
             with in_words():
                 self.shell_id = self.shell_id or protocol.open_shell(codepage=65001)
@@ -98,10 +107,20 @@ class Connection(winrm.Connection):  # type: ignore[misc]
     def _winrm_exec(self, *args: Any, **options: Any) -> Any:
         # No AnsibleConnectionFailure: after one Ansible does nothing more on the gateway, not even what has to be
         # done always, such as starting again what was stopped. provisioner tells this failure by its mark.
+        self._wait_at_most(self.get_option("longest"))
         try:
             return super()._winrm_exec(*args, **options)
         except GatewayError as error:
+            if time.monotonic() >= self._until:
+                raise AnsibleError(f"{BROKE}{_hangs(self.get_option('longest'))}") from error
             raise AnsibleError(f"{BROKE}the connection broke in the middle of a task: {error.message}") from error
+
+    def _wait_at_most(self, seconds: float | None) -> None:
+        """From now on. A PC on which a command hangs would else hold the whole run, for it says each time that there
+        is nothing to say yet."""
+        self._until = time.monotonic() + (float("inf") if seconds is None else seconds)
+        if self.protocol and isinstance(self.protocol.transport, _Session):
+            self.protocol.transport.until = self._until
 
     def close(self) -> None:
         """Close the shell and the connection; one that broke is closed already."""
@@ -111,14 +130,22 @@ class Connection(winrm.Connection):  # type: ignore[misc]
             self.shell_id, self.protocol, self._connected = None, None, False
 
 
-class _Session(Session):
-    """A Session in which each message has its own time, in seconds: how many there are, the task decides."""
+def _hangs(seconds: float) -> str:
+    return (
+        f"what it was told to do did not come to an end within {seconds / 60:.0f} minutes, and may still run. Does "
+        "something hang on that PC?"
+    )
 
-    seconds = 0.0
+
+class _Session(Session):
+    """A Session in which each message has its own time, in seconds: how many there are, the task decides, and `until`
+    (time.monotonic) all of them have to be over."""
+
+    seconds, until = 0.0, float("inf")
 
     def send_message(self, message: str | bytes) -> bytes:
         """One request and its answer. The name is pywinrm's."""
-        self.allow(self.seconds)
+        self.allow(min(self.seconds, self.until - time.monotonic()))
         return super().send_message(message)
 
 

@@ -21,6 +21,9 @@ _ASKED = {
 }
 # Ansible's own way to a gateway, and ours, which is the same with the login guard around each log-in.
 _WINRM, _GUARDED = "winrm", "guarded_winrm"
+# For so many seconds one command on a gateway is waited for, and at least so many times as long as all that is done
+# there is thought to take: far more than any takes, for what is waited for no longer may go on without us.
+_LONGEST, _TIMES = 1800.0, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +135,8 @@ def of_run(
         own = {name: Evaluated(one) if one == _ASKED.get(name) else one for name, one in given.items()}
         if guarded and own.get("ansible_connection") == _WINRM:
             own["ansible_connection"] = _GUARDED
+            thought = sum(step.seconds for step in steps if gateway in (step.gateway, step.values.get("carry_from")))
+            own.setdefault("provisioner_longest", max(_LONGEST, _TIMES * thought))
         found[gateway] = {**own, "provisioner_roles": []}
     for step in steps:
         variables = found[step.gateway]

@@ -1,9 +1,11 @@
 """One playbook on some gateways -> what Ansible says of each step. The only importer of ansible_runner."""
 
+import math
 import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -96,16 +98,26 @@ def _prefix(run_tag: str) -> str:
 def _keeper(
     events: list[Mapping[str, Any]], on_task: Callable[[str, str, str], None]
 ) -> Callable[[Mapping[str, Any]], bool]:
+    begun = time.monotonic()
+
     def keep(event: Mapping[str, Any]) -> bool:
         if "host" in (event.get("event_data") or {}):
             events.append(event)
             data = event["event_data"]
+            if "duration" in data:
+                data["duration"] = _as_long(data["duration"], time.monotonic() - begun)
             if event["event"] == "runner_on_start" and data.get("role"):
                 on_task(data["host"], data["role"], data.get("task", ""))
         # ansible-runner throws away what is not answered with True, and with an OSError everything.
         return True
 
     return keep
+
+
+def _as_long(told: object, most: float) -> float:
+    """What a task took. ansible-runner tells it by the clock, which may have been set meanwhile: it is no less than
+    nothing, and no more than what all of the play has taken."""
+    return max(0.0, min(told, most)) if isinstance(told, int | float) and math.isfinite(told) else 0.0
 
 
 def _play(

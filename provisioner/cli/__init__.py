@@ -13,7 +13,7 @@ import click
 
 from provisioner import __version__
 from provisioner.cli import examples, streams
-from provisioner.cli.options import Common, add_common_options, refusing
+from provisioner.cli.options import Common, add_common_options, refuse_unwritable, refusing
 from provisioner.errors import InputError, ProvisionerError, suggest
 
 # The verbs in the order in which a person meets them, each with the line that `--help` shows.
@@ -153,6 +153,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     """One command, with every error that it can end in said. Its exit code."""
     given = Common()
     try:
+        refuse_unwritable(sys.argv[1:] if arguments is None else arguments)
         code = provisioner.main(arguments, standalone_mode=False, obj=given)
     except click.ClickException as error:
         error.show()

@@ -9,6 +9,7 @@ from typing import TextIO
 
 import click
 
+from provisioner import foreign
 from provisioner.cli.commands import givable
 from provisioner.cli.options import common, refuse_idle
 from provisioner.errors import Fault, InputError
@@ -84,8 +85,11 @@ def as_json() -> bool:
 
 
 def fleet_folder() -> Path:
-    """The fleet folder: `--fleet`, PROVISIONER_FLEET, or this folder."""
-    return Path(os.path.realpath(common().fleet or Path()))
+    """The fleet folder: `--fleet`, PROVISIONER_FLEET, or this folder. Errors: InputError for a name that is no text."""
+    folder = Path(os.path.realpath(common().fleet or Path()))
+    if not foreign.is_text(str(folder)):
+        raise InputError(f"{foreign.readable(str(folder))}: a part of this name is no text.", "Rename the folder.")
+    return folder
 
 
 def refuse_all_as_json(whole: bool) -> None:

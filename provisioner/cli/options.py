@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from provisioner import foreign
 from provisioner.errors import InputError
 
 LONDON = ZoneInfo("Europe/London")
@@ -166,6 +167,12 @@ def refuse_idle(option: str, where: str, given: object = True) -> None:
     """Errors: InputError where an option is given that would do nothing there."""
     if given:
         raise InputError(f"{option} does nothing {where}.", "Leave it out.")
+
+
+def refuse_unwritable(words: Sequence[str]) -> None:
+    """Errors: InputError for a word of a command that is no text: no journal could keep it, and no message name it."""
+    if found := next((word for word in words if not foreign.is_text(word)), None):
+        raise InputError(f"{foreign.readable(found)}: a part of this is no text.", "Type it anew; or rename the file.")
 
 
 def is_typed(parameter: str) -> bool:

@@ -160,5 +160,6 @@ def _act(run: Run, steps: Sequence[Step]) -> None:
         verdicts = [(step, judge.decide_after(step, acted[step.id], reading)) for step in done]
         act.record(run, [(step, verdict, acted[step.id], begun[step.id]) for step, verdict in verdicts])
         measured = [step for step in done if acted[step.id].result == "ok" and not step.removes]
-        run.journal.took([(step.remedy, acted[step.id].seconds) for step in measured])
+        took = [(step.remedy, seconds) for step in measured if (seconds := acted[step.id].seconds) > 0]
+        run.journal.took(took)
         left = [step for step in left if step.id not in acted]

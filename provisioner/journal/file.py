@@ -208,7 +208,7 @@ class File:
         self.path, self._source = source.path, source
         # In a copy of ours nothing is kept either.
         read_only = source.mode != "rw" or source.file != source.path
-        self._engine = _engine(source.file, source.mode, read_only, patience)
+        self._engine = _engine(source.url, read_only, patience)
 
     @classmethod
     def open(cls, path: Path, *, create: bool, read_only: bool, patience: float) -> Self:
@@ -353,8 +353,7 @@ def _explained(path: Path, said: str) -> JournalError:
     return JournalError(f"{path}: the journal cannot be used: {readable}", DAMAGED)
 
 
-def _engine(path: Path, mode: str, read_only: bool, patience: float) -> sa.Engine:
-    url = f"sqlite+pysqlite:///file:{path.as_posix()}?mode={mode}&uri=true"
+def _engine(url: sa.URL, read_only: bool, patience: float) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": patience})
 
     @sa.event.listens_for(engine, "connect")

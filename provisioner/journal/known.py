@@ -68,7 +68,8 @@ def keep(connection: sa.Connection, what: str, bodies: Bodies) -> None:
 
 
 def medians(connection: sa.Connection) -> dict[str, float]:
-    """What each remedy took on a gateway, in seconds: the median of the newest that were measured."""
+    """What each remedy took on a gateway, in seconds: the median of the newest that were measured. Where the clock was
+    set back meanwhile, nothing was."""
     # Here, because it loads all that reckons with fractions, and most verbs ask for no median.
     import statistics
 
@@ -77,7 +78,8 @@ def medians(connection: sa.Connection) -> dict[str, float]:
     # From each remedy to the next one by the index: years have thousands of each.
     remedy = connection.execute(sa.select(sa.func.min(c.remedy))).scalar_one()
     while remedy is not None:
-        newest = sa.select(c.seconds).where(c.remedy == remedy).order_by(c.number.desc()).limit(_NEWEST)
-        found[remedy] = statistics.median(connection.execute(newest).scalars())
+        newest = sa.select(c.seconds).where(c.remedy == remedy, c.seconds > 0).order_by(c.number.desc()).limit(_NEWEST)
+        if measured := connection.execute(newest).scalars().all():
+            found[remedy] = statistics.median(measured)
         remedy = connection.execute(sa.select(sa.func.min(c.remedy)).where(c.remedy > remedy)).scalar_one()
     return found

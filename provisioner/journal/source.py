@@ -14,6 +14,9 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
 
 from provisioner.errors import JournalError
 
@@ -33,6 +36,13 @@ class JournalSource:
     mode: str
     stamp: Stamp = ()
     folder: "tempfile.TemporaryDirectory[str] | None" = field(default=None, repr=False)
+
+    @property
+    def url(self) -> sa.URL:
+        """What SQLite is asked to open."""
+        # As a URI: "#", "?" and "%41" in its name would lead to another file.
+        named = f"file:{quote(self.file.as_posix())}"
+        return sa.URL.create("sqlite+pysqlite", database=named, query={"mode": self.mode, "uri": "true"})
 
     def still(self) -> None:
         """Errors: JournalError where the file was written to since it was opened, and what was read may be of both."""

@@ -7,7 +7,9 @@ import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,18 @@ def test_what_ansible_said_has_an_end() -> None:
     assert len(output) == 200
     assert max(map(len, output)) <= 600
     assert (output[0][:5], output[100], output[-1][:7]) == ("ok: 0", "... 301 lines are left out", "ok: 499")
+
+
+@pytest.mark.parametrize("told", [-3600.0, 3600.0, float("nan"), None, "1"])
+def test_a_clock_that_is_set_while_a_task_runs_makes_it_no_longer(told: Any) -> None:
+    """What remedies are thought to take is what was measured: a plan said that it takes less than nothing, or an hour
+    too much, and was begun, or was not, by that."""
+    events = list[Mapping[str, Any]]()
+    keep = playbook._keeper(events, lambda *_: None)
+    data = {"host": "B84001", "role": "quiet", "task": "Say what was there", "duration": told, "res": {}}
+    assert keep({"event": "runner_on_ok", "event_data": data})
+    took = results.by_step([step("B84001", "quiet")], events, "", False)["B84001-quiet"].seconds
+    assert 0 <= took < 5
 
 
 def test_a_check_changes_nothing_and_shows_the_difference(root: Path, tmp_path: Path) -> None:

@@ -139,3 +139,29 @@ def test_a_reader_that_takes_only_the_first_lines(place: dict[str, str]) -> None
         running.stdout.close()
         said = running.stderr.read()
         assert (running.wait(60), said) == (0, b"")
+
+
+BYTES = "GP-\udcff"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files in bytes")
+def test_a_word_that_is_no_text_is_refused_before_anything_is_done(place: dict[str, str], tmp_path: Path) -> None:
+    """The journal could not keep it, and was called damaged."""
+    folder = tmp_path / BYTES
+    assert subprocess.run(command("init", tmp_path / "fleet"), env=environment(), timeout=60).returncode == 0
+    (tmp_path / "fleet").rename(folder)
+    fleet, by_name = Path(place["FLEET"]), environment({"PROVISIONER_FLEET": str(folder)})
+    for words, env in (
+        (command("show", BYTES, fleet=fleet), environment()),
+        (command("apply", place["PLAN"], "--now", "--because", BYTES, "--yes", fleet=fleet), environment()),
+        (command("lease", "break", "A84002", "--because", BYTES, "--yes", fleet=fleet), environment()),
+        (command("audit", fleet=folder), environment()),
+        (command("audit"), by_name),
+        (command("history"), by_name),
+    ):
+        ran = subprocess.run(words, capture_output=True, timeout=60, env=env)
+        assert ran.returncode == 2, ran.stderr
+        assert b"is no text" in ran.stderr, ran.stderr
+        assert b"Traceback" not in ran.stderr
+        assert b"journal" not in ran.stderr
+    assert not (folder / ".provisioner").exists()

@@ -249,3 +249,32 @@ def test_what_sqlite_cannot_make_beside_it_is_told_by_trying(
     finally:
         sa.event.remove(sa.pool.Pool, "checkout", broken)
     assert tried == [journal.path.parent]
+
+
+NAMES = (
+    "GP #1",
+    "what?",
+    "50%41x",
+    "%zz",
+    "a&mode=ro",
+    "it's",
+    "two\nlines",
+    "Tŷ",
+    "a:b",
+    "a;b",
+    " ",
+    "~",
+    "$HOME",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_the_file_that_is_named_and_no_other(name: str, tmp_path: Path) -> None:
+    """A name is no part of a URI: what SQLite takes for one leads to another file, and two fleets to the same."""
+    path = tmp_path / name / name
+    with Journal.open(path) as made:
+        made.append([Event(at=AT, kind="one")])
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert path.read_bytes()[:6] == b"SQLite"
+    with Journal.open(path, read_only=True) as read:
+        assert [event.kind for event in read.events()] == ["one"]

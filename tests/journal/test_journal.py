@@ -178,3 +178,6 @@ def test_durations_are_medians(journal: Journal) -> None:
     assert journal.durations() == {}
     journal.took([("firewall", 1.0), ("firewall", 2.0), ("firewall", 90.0), ("java", 4.0)])
     assert journal.durations() == {"firewall": 2.0, "java": 4.0}
+    # As an older provisioner kept them when the clock was set back: nothing was measured.
+    journal.took([("firewall", -3600.0)] * 9 + [("power", 0.0)])
+    assert journal.durations() == {"firewall": 2.0, "java": 4.0}

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,34 @@ def test_a_line_that_breaks_breaks_at_the_work_and_not_at_its_marker(lab: Callab
     assert "the connection broke in the middle of a task" in acted["A81001-firewall"].message
     assert len(pretend.state()["A81001"]["firewall"]["rules"]) == 1
     assert there(pretend, "A81001") is None
+
+
+def test_a_pc_on_which_the_work_hangs_is_not_waited_for_for_ever(
+    lab: Callable[..., Handle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers each time that there is nothing to say yet; and its marker is what says that it may still be at it."""
+    pretend = lab("A81001", "A81002")
+    monkeypatch.setattr(inventory, "_LONGEST", 3.0)
+    pretend.set("A81001", "slow=600")
+    begun = time.monotonic()
+    acted = act(pretend, work(pretend, "firewall"), turn=LoginGuard().turn)
+    assert time.monotonic() - begun < 30
+    assert results(acted) == {"A81001-firewall": ("unreachable", False), "A81002-firewall": ("ok", True)}
+    assert "did not come to an end within" in acted["A81001-firewall"].message
+
+
+def test_who_is_given_much_to_do_is_waited_for_longer() -> None:
+    hosts = {"GW": {"ansible_connection": "winrm"}}
+    steps = [replace(playbooks.step("GW", role), seconds=3600.0) for role in ("java", "connector")]
+
+    def waits(steps: Sequence[Step], *, guarded: bool) -> object:
+        (host,) = inventory.of_run(steps, hosts, None, guarded=guarded)["all"]["hosts"].values()
+        return host.get("provisioner_longest")
+
+    assert waits(steps, guarded=True) == 6 * 7200
+    assert waits([replace(step, seconds=5.0) for step in steps], guarded=True) == 1800
+    # What Ansible's own connection does not know is not said to it.
+    assert waits(steps, guarded=False) is None
 
 
 def test_nobody_changes_another_pc_than_the_row_names_or_one_on_which_another_team_works(
