@@ -136,6 +136,11 @@ def part_of(gateways: Iterable[Gateway], left: int, where: str = "") -> str:
     return f"{asked:,} of {counted(asked + left, 'gateway')}{where}" if left else ""
 
 
+def only(part: str) -> str:
+    """How a sentence about a part begins; "" where it is about all."""
+    return f"Only a part, {part}: " if part else ""
+
+
 # Of a hundred thousand findings of seventeen cells each, nearly all say what others do.
 @functools.lru_cache(maxsize=4096)
 def cell(text: str) -> str:
