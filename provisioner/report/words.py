@@ -90,6 +90,14 @@ def when(at: datetime, *, seconds: bool = False) -> str:
     return there.strftime(f"%A {there.day} %B %Y, {clock} %Z")
 
 
+def until(at: datetime, now: datetime, *, seconds: bool = False) -> str:
+    """A time that is waited for, as that clock shows it: 22:00 GMT; with its day where that is another: Tue 1 Dec,
+    06:00 GMT."""
+    there = _there(at)
+    day = "" if there.date() == _there(now).date() else f"{there:%a} {there.day} {there:%b}, "
+    return f"{day}{there.strftime('%H:%M:%S %Z' if seconds else '%H:%M %Z')}"
+
+
 def short(at: datetime) -> str:
     """The same in a table: 23 Nov 2026 20:15:07."""
     return f"{_there(at):%d %b %Y %H:%M:%S}"
