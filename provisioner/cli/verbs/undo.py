@@ -1,5 +1,6 @@
 """`provisioner undo PLAN`: put back what was there before a plan, and prove it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
@@ -18,6 +19,8 @@ from provisioner.execute import approving, engine
 from provisioner.execute.admission import Asked, at_home, refuse, trusted
 from provisioner.execute.undoing import keep, way_back
 from provisioner.model import Fleet, Plan
+from provisioner.report import json
+from provisioner.report.words import part_of
 
 
 @click.command("undo")
@@ -39,7 +42,9 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         engine.refuse_running(journal, done, datetime.now(UTC))
         back = approving.waiting(journal, way_back(journal, done, _chosen(done, fleet)))
         if not back.steps and not back.gaps:
-            out(f"{done.id}: nothing was done yet that could be undone.")
+            (say if as_json() else out)(f"{done.id}: nothing was done yet that could be undone.")
+            if as_json():
+                out(json.outcomes(done.id, ()))
             return 0
         asked = Asked(approved_by=approved_by, ticket=ticket)
         refuse(back, fleet, policy.digest)
@@ -63,5 +68,7 @@ def _chosen(done: Plan, fleet: Fleet) -> Plan:
     """The plan's steps at the gateways that `--only` names."""
     if not common().only:
         return done
-    names = {gateway.name for gateway in fleets.only(fleet, common().only).known}
-    return narrowed(done, lambda step: step.gateway in names)
+    chosen = fleets.only(fleet, common().only).known
+    names = {gateway.name for gateway in chosen}
+    some = narrowed(done, lambda step: step.gateway in names)
+    return replace(some, part=part_of(chosen, len({row.name for row in fleet.known} - names)))
