@@ -113,7 +113,8 @@ class Connection(winrm.Connection):  # type: ignore[misc]
         except GatewayError as error:
             if time.monotonic() >= self._until:
                 raise AnsibleError(f"{BROKE}{_hangs(self.get_option('longest'))}") from error
-            raise AnsibleError(f"{BROKE}the connection broke in the middle of a task: {error.message}") from error
+            words = f"the connection broke in the middle of a task: {_first(error).message}"
+            raise AnsibleError(f"{BROKE}{words}") from error
 
     def _wait_at_most(self, seconds: float | None) -> None:
         """From now on. A PC on which a command hangs would else hold the whole run, for it says each time that there
@@ -128,6 +129,15 @@ class Connection(winrm.Connection):  # type: ignore[misc]
             super().close()
         except GatewayError:
             self.shell_id, self.protocol, self._connected = None, None, False
+
+
+def _first(error: GatewayError) -> GatewayError:
+    """What went wrong first: after it nothing can be cleaned up over that line, and that is no cause."""
+    found, before = error, error.__context__
+    while before is not None:
+        found = before if isinstance(before, GatewayError) else found
+        before = before.__context__
+    return found
 
 
 def _hangs(seconds: float) -> str:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -17,7 +18,7 @@ from provisioner.execute.estimate import Begun, Costs, Under, UnderWay, learned,
 from provisioner.model import Outcome, Plan, Reason, Result, Step
 from provisioner.plan.guards import START
 from provisioner.report.folding import flat, folded
-from provisioner.report.words import change, counted
+from provisioner.report.words import change, counted, until
 
 _ENDED = (Result.DONE, Result.UNCHANGED, Result.UNDONE)
 # What did not end well, the worst first, in the words of a row.
@@ -130,7 +131,8 @@ class Board:
                 self._stands = happening.number > len(self._plan.waves)
             case events.Queued():
                 self._stands = True
-                self._wave = f"waiting until {happening.until.astimezone():%H:%M} for gateways that are away"
+                said = until(happening.until, datetime.now(UTC))
+                self._wave = f"waiting until {said} for gateways that are away"
 
     def task(self, gateway: str, role: str) -> None:
         """Ansible is at that role there: what comes before it is through."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -17,7 +18,7 @@ from provisioner.cli.options import common
 from provisioner.cli.progress import live
 from provisioner.execute import events
 from provisioner.model import Fleet, Plan, Result, Step
-from provisioner.report.words import counted
+from provisioner.report.words import counted, until
 
 
 class Screen:
@@ -154,10 +155,10 @@ def _words(happening: events.Happening, plan: Plan, asked: Mapping[str, str]) ->
             because = f"  {message}" if message else ""
             return f"  {outcome.result:<11} {outcome.gateway:<16} {remedy:<10}{because}".rstrip()
         case events.Settling():
-            until = f"{happening.until.astimezone():%H:%M:%S}"
-            return f"  nothing starts before {until}: work may still be under way on {some(happening.gateways)}"
+            said = until(happening.until, datetime.now(UTC), seconds=True)
+            return f"  nothing starts before {said}: work may still be under way on {some(happening.gateways)}"
         case events.Queued():
-            return f"waiting until {happening.until.astimezone():%H:%M} for {some(happening.gateways)}"
+            return f"waiting until {until(happening.until, datetime.now(UTC))} for {some(happening.gateways)}"
         case events.RunEnded(stopped=stopped) if stopped:
             return f"stopped: {stopped}"
     return ""

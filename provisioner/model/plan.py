@@ -116,7 +116,8 @@ class Plan:
 
     `kind`: rollout, migration, finish (of a migration) or undo. `places` maps each gateway to its practice and address
     as planned, `roles` (a rollout's) to the role for which its steps were made; `of` is the plan that an undo or a
-    finish belongs to, `move` what a migration moves.
+    finish belongs to, `move` what a migration moves; `part` is of how many gateways, and of which remedies alone,
+    it was made, "" where of all.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Plan:
     roles: Mapping[str, Role] = field(default_factory=dict)
     of: str = ""
     move: Move | None = None
+    part: str = ""
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -56,6 +56,7 @@ def make(plan: Plan, audit: Audit, acted: Mapping[str, Attempts], *, at: datetim
         budget=plan.budget,
         gaps=tuple(gaps),
         of=plan.id,
+        part=plan.part,
     )
 
 

@@ -43,6 +43,8 @@ def _lines(plan: Plan, hours: Mapping[str, str], maker: str) -> Iterator[str]:
     gateways = dict.fromkeys(step.gateway for step in plan.steps)
     waves = ", ".join(str(len({step.gateway for step in wave.steps})) for wave in plan.waves)
     by_persons = f", {words.counted(persons, 'of them')} a person's" if persons else ""
+    if plan.part:
+        yield f"Only a part: {plan.part}"
     yield (
         f"How many: {words.counted(len(plan.steps), 'step')}{by_persons} on {words.counted(len(gateways), 'gateway')}, "
         f"in {words.counted(len(plan.waves), 'wave')} ({waves}); about {words.duration(_seconds(plan))} of work"

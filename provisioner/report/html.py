@@ -310,6 +310,7 @@ def _environment() -> Environment:
         duration=words.duration,
         size=words.size,
         counted=words.counted,
+        only=words.only,
         owner=words.owner,
         change=words.change,
         whose=_whose,

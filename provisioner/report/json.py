@@ -58,7 +58,7 @@ def plan(plan: Plan, stands: Mapping[str, Stands] = MappingProxyType({})) -> str
     """The waves with their steps, the gaps that no step mends, and what stands of the steps by now."""
     waves = [{"number": wave.number, "steps": [_step(step) for step in wave.steps]} for wave in plan.waves]
     gaps = [asdict(gap) for gap in plan.gaps]
-    body = {"plan": plan.id, "kind": plan.kind, "audit": plan.audit, "waves": waves, "gaps": gaps}
+    body = {"plan": plan.id, "kind": plan.kind, "audit": plan.audit, "part": plan.part, "waves": waves, "gaps": gaps}
     told = [
         {"step": step.id, "gateway": step.gateway, **standing.document(stands[step.id])}
         for step in plan.steps

@@ -11,8 +11,9 @@ from provisioner.report.folding import WIDE, flat, folded, hanging, pad
 def plan(plan: Plan, names: Mapping[str, str], width: int) -> list[str]:
     """Its lines, none wider than `width`: the steps at each gateway, and about how long; then what no step mends.
     `names` are those of the practices."""
+    part = words.only(plan.part)
     if not plan.steps:
-        return ["Nothing to change.", *_gaps(plan, width)]
+        return [*folded(f"{part}nothing to change." if part else "Nothing to change.", width), *_gaps(plan, width)]
     gateways = len({step.gateway for step in plan.steps})
     counts = (
         words.counted(len(plan.steps), "step"),
@@ -20,7 +21,7 @@ def plan(plan: Plan, names: Mapping[str, str], width: int) -> list[str]:
         words.counted(len(plan.waves), "wave"),
     )
     column = min(max(len(flat(step.gateway)) for step in plan.steps), max(width // 3, 8))
-    lines = folded("{} on {}, in {}.".format(*counts), width)
+    lines = folded(part + "{} on {}, in {}.".format(*counts), width)
     for wave in plan.waves:
         of: dict[str, list[Step]] = {}
         for step in wave.steps:

@@ -95,6 +95,14 @@ def when(at: datetime, *, seconds: bool = False) -> str:
     return there.strftime(f"%A {there.day} %B %Y, {clock} %Z")
 
 
+def until(at: datetime, now: datetime, *, seconds: bool = False) -> str:
+    """A time that is waited for, as that clock shows it: 22:00 GMT; with its day where that is another: Tue 1 Dec,
+    06:00 GMT."""
+    there = _there(at)
+    day = "" if there.date() == _there(now).date() else f"{there:%a} {there.day} {there:%b}, "
+    return f"{day}{there.strftime('%H:%M:%S %Z' if seconds else '%H:%M %Z')}"
+
+
 def short(at: datetime) -> str:
     """The same in a table: 23 Nov 2026 20:15:07."""
     return f"{_there(at):%d %b %Y %H:%M:%S}"
@@ -139,6 +147,11 @@ def part_of(gateways: Iterable[Gateway], left: int, where: str = "") -> str:
     """The same of these gateways, where so many more were left out."""
     asked = sum(one.known for one in gateways)
     return f"{asked:,} of {counted(asked + left, 'gateway')}{where}" if left else ""
+
+
+def only(part: str) -> str:
+    """How a sentence about a part begins; "" where it is about all."""
+    return f"Only a part, {part}: " if part else ""
 
 
 # Of a hundred thousand findings of seventeen cells each, nearly all say what others do.

@@ -104,7 +104,7 @@ class Ticket:
         ends = datetime.fromtimestamp(got.ends, UTC).astimezone()
         return (
             f"the Kerberos ticket of {got.principal!s} ends at {ends:%H:%M on %d %B} and this needs it until "
-            f"{until.astimezone():%H:%M}: it can begin as soon as there is a new one (kinit {got.principal!s})"
+            f"{until.astimezone():%H:%M on %d %B}: it can begin as soon as there is a new one (kinit {got.principal!s})"
         )
 
     def _held(self, until: float = 0.0) -> Got:

@@ -34,6 +34,8 @@ _MODE = re.compile(rb"#provisioner (\w+)")
 # One envelope, because pywinrm does not chunk: Windows takes 500 KB, older ones 150 KB, and base64 adds a third.
 LARGEST_INPUT = 96 * 1024
 LARGEST_ANSWER = 8 * 2**20
+# For so many seconds a gateway is told that we are through; it need not answer, for it ends by itself what is left.
+TIDYING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +78,14 @@ def run(gateway: Gateway, caller: Caller, script: bytes, settings: Mapping[str, 
         raise InputError(f"script and settings are {size} bytes, the most is {LARGEST_INPUT}.")
     deadline = time.monotonic() + caller.connection.deadline
     session = Session(_endpoint(gateway, caller, deadline), caller.login)
+
+    def through() -> None:
+        session.allow(min(TIDYING_SECONDS, session.deadline - time.monotonic()))
+
     try:
         with in_words():
             # Asked for anew each time: what was waited for one's turn to log in does not count.
-            return converse(over(session), (line, script), lambda: session.deadline)
+            return converse(over(session), (line, script), lambda: session.deadline, through)
     finally:
         session.close_session()
 
@@ -122,11 +128,16 @@ def over(session: Session) -> Protocol:
     return protocol  # type: ignore[no-any-return]
 
 
-def converse(protocol: Protocol, given: Sequence[bytes], deadline: Callable[[], float]) -> bytes:
+def converse(
+    protocol: Protocol,
+    given: Sequence[bytes],
+    deadline: Callable[[], float],
+    through: Callable[[], None] = lambda: None,
+) -> bytes:
     """Settings line and script over a Protocol that is set up: what the script printed, its first line too.
 
-    `given` is in pieces, as Conversation.send_input takes them; `deadline` gives one of time.monotonic(). Errors:
-    TimedOut, BadAnswer; whatever pywinrm raises.
+    `given` is in pieces, as Conversation.send_input takes them; `deadline` gives one of time.monotonic(); `through` is
+    called when only tidying up is left. Errors: TimedOut, BadAnswer; whatever pywinrm raises.
     """
     said = Conversation(protocol)
     said.open_shell()
@@ -136,8 +147,10 @@ def converse(protocol: Protocol, given: Sequence[bytes], deadline: Callable[[], 
             said.send_input(*given)
             answer = _output(said, deadline)
         except BaseException:
+            through()
             _tidy(said.end_command)
             raise
+        through()
         _tidy(said.end_command)
     except BaseException:
         _tidy(said.close_shell)

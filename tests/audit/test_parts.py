@@ -3,7 +3,8 @@
 import csv as csvs
 import io
 import json
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,8 +22,8 @@ from provisioner.audit.shipped import open_policy
 from provisioner.cli import provisioner
 from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal
-from provisioner.model import Audit, Evidence, Problem
-from provisioner.report import csv, html, junit
+from provisioner.model import Audit, Evidence, Plan, Problem
+from provisioner.report import approval, csv, html, junit
 from provisioner.report.view import view, views
 from provisioner.report.words import part
 from tests.conftest import told, unfolded
@@ -98,6 +99,41 @@ def test_a_part_is_named_in_every_form(folder: Path) -> None:
     # What is said of one practice counts its own gateways, and names nobody else's.
     mine = html.letters(some, ready, causes(some))("A81001")
     assert "1 of 2 gateways of this practice" in mine and "A81002" not in mine
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "is_part"),
+    [
+        (ALL, (), ""),
+        (ALL, ("--only", "A81002"), "1 of 3 gateways"),
+        (ALL, ("--remedy", "firewall"), "firewall alone"),
+        (
+            ALL,
+            ("--remedy", "java", "--remedy", "firewall", "--only", "A81001"),
+            "2 of 3 gateways; java, firewall alone",
+        ),
+        (ALL[:2], (), "2 of 3 gateways"),
+        (ALL[:2], ("--only", "GW-A81001"), "1 of 3 gateways"),
+    ],
+)
+def test_a_plan_of_a_part_is_named_as_one_in_every_form(
+    asked: Collection[str], options: Sequence[str], is_part: str, folder: Path
+) -> None:
+    """Nothing is to change in a part, or all that was planned is done: neither is so of the fleet."""
+    audited(folder, asked)
+    made = json.loads(run(folder, "plan", *options, "--format", "json").stdout)
+    assert made["part"] == is_part
+    words = f"Only a part, {is_part}: "
+    shown = run(folder, "show", made["plan"], "--format", "table").stdout
+    page = run(folder, "report", made["plan"], "--as", "html").stdout
+    titles = [one["title"] for one in json.loads(run(folder, "history", "--format", "json").stdout)["entries"]]
+    for text in (shown.splitlines()[0], re.findall("<h1>(.*?)</h1>", page)[0]):
+        assert text.startswith(words) == bool(is_part), text
+    assert (f"(only {is_part})" in titles[0]) == bool(is_part)
+    with Journal.open(folder.parent / "journal.db") as journal:
+        plan = journal.load(made["plan"])
+    assert isinstance(plan, Plan)
+    assert (f"Only a part: {is_part}" in approval.lines(plan, {}, "x")) == bool(is_part)
 
 
 def test_a_whole_audit_is_no_part(folder: Path) -> None:

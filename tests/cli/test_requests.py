@@ -267,3 +267,20 @@ def test_practices_whose_pc_is_not_known_are_told_apart(tmp_path: Path) -> None:
     assert "ALNWICK MEDICAL GROUP (PC not known yet)" in told and "PONTELAND" not in told
     ours = plain(tmp_path / "x" / "icb-it.txt")
     assert "ALNWICK MEDICAL GROUP" in ours and "PONTELAND MEDICAL GROUP" in ours and "(2 gateways)" in ours
+
+
+def test_papers_by_a_part_say_so(estate: Path, tmp_path: Path) -> None:
+    """Of what was not asked nothing is wanted of anybody: that is no news that all is well there."""
+    audit = json.loads(run(estate, "audit", "--only", "A84002", "--format", "json").out)["audit"]
+    plan = json.loads(run(estate, "plan", "--remedy", "firewall", "--format", "json").out)["plan"]
+    ways = {
+        "audit": ((audit,), "only a part: 1 of 5 gateways"),
+        "only": (("--only", "A84002"), "only a part: 1 of 5 gateways"),
+        "plan": ((plan,), "only a part: firewall alone"),
+        "all": ((), ""),
+    }
+    for name, (words, is_part) in ways.items():
+        ran = run(estate, "requests", *words, "--output", str(tmp_path / name))
+        assert ran.code == 0, ran.err
+        paper = " ".join((tmp_path / name / "network.txt").read_text("utf-8").split())
+        assert (is_part in paper) if is_part else ("a part" not in paper), paper[:300]

@@ -159,6 +159,24 @@ def test_a_folder_of_init_is_looked_at_by_every_verb(
         assert {gap["practice"] for gap in gaps} == set(practices)
 
 
+def test_where_there_is_nothing_it_is_said_and_a_document_is_one(provisioner: Command, tmp_path: Path) -> None:
+    """A pipe that asks for JSON gets JSON, and a person is not left with nothing at all."""
+    folder = tmp_path / "fleet"
+    assert provisioner("init", folder).code == 0
+    asked = provisioner("ping", fleet=folder)
+    assert "no practices yet" in asked.out + asked.err
+    for words in (
+        ("audit",),
+        ("plan",),
+        ("ping",),
+        ("undo", "latest"),
+        ("show", "latest"),
+        ("history",),
+        ("forecast",),
+    ):
+        run(provisioner, folder, *words)
+
+
 def test_practices_without_a_pc_keep_their_rows_beside_those_that_have_one(lab: Lab, provisioner: Command) -> None:
     """They all have the same name, none, and were taken for one row."""
     handle = lab("A84002", state="ready")

@@ -1,18 +1,22 @@
 """What a run is said to take still: by what runs, in shards and waves; never more for want of news, and nothing while
 somebody is waited for."""
 
+import io
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from provisioner.ansible.results import StepResult
+from provisioner.cli import watch
 from provisioner.cli.board import Board
 from provisioner.execute.estimate import Costs, Running, Under, UnderWay, learned, overdue, seconds_left
 from provisioner.execute.events import (
@@ -260,6 +264,31 @@ def test_what_this_run_measured_counts_for_the_rest() -> None:
     )  # fmt: skip
     # It took four times what was thought; of one shard alone not all is believed.
     assert board.left() == "0:40 of work, about 0:25 left"
+
+
+@pytest.mark.parametrize(
+    ("now", "until", "said"),
+    [
+        ("2026-11-30T20:00Z", "2026-11-30T22:30Z", "until 22:30 GMT for"),
+        ("2026-11-30T20:00Z", "2026-12-01T06:00Z", "until Tue 1 Dec, 06:00 GMT for"),
+        ("2026-11-30T20:00Z", "2026-12-03T06:00Z", "until Thu 3 Dec, 06:00 GMT for"),
+        # Of the practices' clock, on whatever computer: near midnight in summer it is another day there.
+        ("2026-07-01T22:30Z", "2026-07-01T23:30Z", "until Thu 2 Jul, 00:30 BST for"),
+        ("2026-07-01T23:10Z", "2026-07-01T23:30Z", "until 00:30 BST for"),
+        ("2026-07-01T22:30Z", "2026-07-02T23:30Z", "until Fri 3 Jul, 00:30 BST for"),
+    ],
+)
+def test_until_when_it_waits_is_said_with_its_day(now: str, until: str, said: str) -> None:
+    planned = plan([A])
+    queued = Queued(gateways=("a",), until=datetime.fromisoformat(until))
+    with time_machine.travel(datetime.fromisoformat(now), tick=False):
+        board = Board(planned, {}, 5, cores=1, clock=lambda: 0.0)
+        board.hear(queued)
+        console = Console(width=120, height=20, file=io.StringIO())
+        console.print(board)
+        assert isinstance(console.file, io.StringIO)
+        assert said in console.file.getvalue()
+        assert said in watch._words(queued, planned, {})
 
 
 def test_those_that_are_away_are_waited_for_and_no_work() -> None:

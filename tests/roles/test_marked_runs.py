@@ -126,7 +126,7 @@ def test_a_line_that_breaks_breaks_at_the_work_and_not_at_its_marker(lab: Callab
     pretend.set("A81001", "drops_midway=after")
     acted = act(pretend, work(pretend, "firewall"), turn=LoginGuard().turn)
     assert acted["A81001-firewall"].result == "unreachable"
-    assert "the connection broke in the middle of a task" in acted["A81001-firewall"].message
+    assert "the connection broke in the middle of a task: the connection broke" in acted["A81001-firewall"].message
     assert len(pretend.state()["A81001"]["firewall"]["rules"]) == 1
     assert there(pretend, "A81001") is None
 

@@ -229,6 +229,24 @@ def test_one_that_begins_to_drip_later_is_left_at_the_deadline(
     assert time.monotonic() - begun[0] < 3
 
 
+@pytest.mark.parametrize("act", ["end_command", "close_shell"])
+def test_one_that_drips_when_all_is_said_holds_nobody(
+    act: str, call: Call, shared: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has answered counts, and how old that is said to be does not grow."""
+    through = getattr(Conversation, act)
+
+    def meanwhile(self: Conversation) -> None:
+        shared.set("A84005", "drips=body")
+        through(self)
+
+    monkeypatch.setattr(winrm, "TIDYING_SECONDS", 0.5)
+    monkeypatch.setattr(Conversation, act, meanwhile)
+    begun = time.monotonic()
+    assert parse(call("A84005"))
+    assert time.monotonic() - begun < 5
+
+
 def _set_deadline(ours: session.Session, deadline: float) -> None:
     ours._line.deadline = deadline
 

@@ -59,6 +59,8 @@ def _row(answer: dict[str, object]) -> list[object]:
 
 def _not_asked(fleet: Fleet) -> list[str]:
     unknown = len(fleet.gateways) - len(fleet.known)
+    if not fleet.gateways:
+        return ["Nobody is asked: practices.csv has no practices yet."]
     return [f"Not asked, because which PC it is is not known yet: {counted(unknown, 'gateway')}."] if unknown else []
 
 

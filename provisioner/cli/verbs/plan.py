@@ -15,7 +15,7 @@ from provisioner.cli.plans import following, show
 from provisioner.journal import Journal, new_id
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.plan import rollout as planning
-from provisioner.report.words import counted, part
+from provisioner.report.words import counted, part, part_of
 
 # Older than this, an audit is said to be old: apply reads everything again anyway.
 OLD = timedelta(hours=24)
@@ -72,6 +72,14 @@ def make(fleet: Fleet, audit: Audit, journal: Journal) -> Plan:
         remedies=common().remedies or None,
         durations=journal.durations(),
     )
-    whence = f"{audit.id} (only {some})" if some else audit.id
+    made = replace(made, part=_part(audit, fleet))
+    whence = f"{audit.id} (only {made.part})" if made.part else audit.id
     journal.save(made, f"{counted(len(made.steps), 'step')} on {counted(len(made.places), 'gateway')}, from {whence}")
     return made
+
+
+def _part(audit: Audit, fleet: Fleet) -> str:
+    """Of how many gateways, and of which remedies alone, a plan is made; "" where of all."""
+    left_out = {gateway.name for gateway in fleet.known} - {gateway.name for gateway in audit.gateways}
+    alone = f"{', '.join(dict.fromkeys(common().remedies))} alone" if common().remedies else ""
+    return "; ".join(filter(None, (part_of(audit.gateways, len(left_out)), alone)))

@@ -37,6 +37,7 @@ from provisioner.report import html, mail, words
 from provisioner.report import requests as papers
 from provisioner.report.letter import NO_DATES, Dates
 from provisioner.report.requests import Letterhead
+from provisioner.report.words import part
 
 Emails = Callable[[str], Mapping[str, str]]
 
@@ -69,7 +70,7 @@ def command(id_: str | None, output: Path) -> int:
     asked = _asked(plan, audit, found, fleet, source, dates)
     told = notice(plan, fleet, timing(plan, fleet, datetime.now(UTC), os.cpu_count() or 1), source) if plan else None
     told = told if told and told.places else None
-    of = f"plan {plan.id}" if plan else f"audit {audit.id}" if audit else ""
+    of = _of(plan, audit)
     emails = _emails(fleet)
     if not asked and told is None:
         _print(output, of, [], None, {}, emails)
@@ -105,13 +106,21 @@ def _found(journal: Journal, id_: str | None, fleet: Fleet) -> tuple[Plan | None
     return found, None
 
 
+def _of(plan: Plan | None, audit: Audit | None) -> str:
+    """By what it is asked: a part of the fleet is named as one, for what is not in it is asked of nobody."""
+    is_part = (part(audit) if audit else "") or (plan.part if plan else "")
+    of = f"plan {plan.id}" if plan else f"audit {audit.id}" if audit else ""
+    return f"{of}, only a part: {is_part}" if is_part else of
+
+
 def _only(plan: Plan | None, audit: Audit | None, fleet: Fleet) -> tuple[Plan | None, Audit | None]:
     """Both as far as they are of the gateways that --only names."""
     # One whose PC is not known yet has no name of its own.
     chosen = {(gateway.practice, gateway.name) for gateway in fleets.only(fleet, common().only).gateways}
     if audit:
-        kept = (gateway for gateway in audit.gateways if (gateway.practice, gateway.name) in chosen)
-        audit = replace(audit, gateways=tuple(kept))
+        kept = tuple(gateway for gateway in audit.gateways if (gateway.practice, gateway.name) in chosen)
+        others = {row.name: row.practice for row in audit.gateways if row.known and row not in kept}
+        audit = replace(audit, gateways=kept, left_out={**(audit.left_out or {}), **others})
     if plan:
         gaps = tuple(gap for gap in plan.gaps if (gap.practice, gap.gateway) in chosen)
         plan = replace(narrowed(plan, lambda step: (step.practice, step.gateway) in chosen), gaps=gaps)

@@ -1,5 +1,6 @@
 """`provisioner undo PLAN`: put back what was there before a plan, and prove it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
@@ -9,7 +10,7 @@ from provisioner.audit.shipped import open_policy
 from provisioner.cli import asking
 from provisioner.cli.commands import narrowing
 from provisioner.cli.completion import ids
-from provisioner.cli.console import as_json, folded, say
+from provisioner.cli.console import as_json, folded, out, say
 from provisioner.cli.fleets import whole_fleet
 from provisioner.cli.lookup import narrowed, open_journal, practice_names, wanted_plan
 from provisioner.cli.options import common
@@ -18,6 +19,8 @@ from provisioner.execute import admission, approving
 from provisioner.execute.admission import Asked, at_home, refuse, trusted
 from provisioner.execute.undoing import keep, way_back
 from provisioner.model import Fleet, Plan
+from provisioner.report import json
+from provisioner.report.words import part_of
 
 
 @click.command("undo")
@@ -39,7 +42,12 @@ def command(plan: str, approved_by: str, ticket: str) -> int:
         admission.refuse_running(journal, done, datetime.now(UTC))
         back = approving.waiting(journal, way_back(journal, done, _chosen(done, fleet)))
         if not back.steps and not back.gaps:
-            folded(f"{done.id}: nothing was done yet that could be undone.")
+            nothing = f"{done.id}: nothing was done yet that could be undone."
+            if as_json():
+                say(nothing)
+                out(json.outcomes(done.id, ()))
+            else:
+                folded(nothing)
             return 0
         asked = Asked(approved_by=approved_by, ticket=ticket)
         refuse(back, fleet, policy.digest)
@@ -66,5 +74,7 @@ def _chosen(done: Plan, fleet: Fleet) -> Plan:
     """The plan's steps at the gateways that `--only` names."""
     if not common().only:
         return done
-    names = {gateway.name for gateway in fleets.only(fleet, common().only).known}
-    return narrowed(done, lambda step: step.gateway in names)
+    chosen = fleets.only(fleet, common().only).known
+    names = {gateway.name for gateway in chosen}
+    some = narrowed(done, lambda step: step.gateway in names)
+    return replace(some, part=part_of(chosen, len({row.name for row in fleet.known} - names)))
