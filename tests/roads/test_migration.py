@@ -48,6 +48,14 @@ def runs(lab: Handle) -> set[str]:
     return {name for name, one in lab.state().items() if any(each["state"] == "running" for each in one["services"])}
 
 
+def approved(lab: Handle, gateway: str) -> None:
+    """Wait until the lab's person has pressed Approve there: a migration that nobody watches looks once and ends."""
+    until = time.monotonic() + 60
+    while not any((event["gateway"], event["event"]) == (gateway, "approve_pressed") for event in lab.events()):
+        assert time.monotonic() < until, f"nobody has pressed Approve on {gateway}"
+        time.sleep(0.1)
+
+
 def never_two(lab: Handle) -> bool:
     return judge.two_at_once(lab.events(), {OLD: CODE, NEW: CODE}, [OLD]) == []
 
@@ -75,6 +83,7 @@ def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
     assert on.code == 4, on.out + on.err
     assert (runs(lab), roles(lab)) == ({NEW}, {OLD: "standby", NEW: "active"})
     both_were_marked(lab)
+    approved(lab, NEW)
     for step in ("online-record", "vendor-page"):
         said = provisioner("migrate", "confirm", CODE, step, "--by", "B. Person", fleet=fleet)
         assert said.code == 0, said.err
@@ -262,6 +271,7 @@ def test_many_move_and_one_that_was_stated_to_be_off_comes_back(
         for step in ("online-record", "vendor-page", *(("working",) if code == AWAY else ())):
             said = provisioner("migrate", "confirm", code, step, "--by", "B. Person", fleet=fleet)
             assert said.code == 0, said.err
+        approved(two, f"NEW-{code}")
     with Journal.open(fleet / ".provisioner" / "journal.db") as journal:
         somebody = processes.Process(user="alice", host="elsewhere", pid=3, started="x")
         now = datetime.now(UTC)
