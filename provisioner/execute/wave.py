@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from provisioner import remedies
 from provisioner.execute import act, admission, events, failpoints, judge, manual, rows, schedule, start
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.run import LEASE, Run
@@ -120,7 +121,18 @@ def _before_acting(run: Run, step: Step, reading: judge.Observation) -> judge.Ve
     )
     if step.remedy == START and run.unheard(step) and (two := start.beside_another(run, step)):
         return two
-    return verdict or _not_taken_over(run, step, reading)
+    return verdict or _not_given(run, step) or _not_taken_over(run, step, reading)
+
+
+def _not_given(run: Run, step: Step) -> judge.Verdict | None:
+    """Why a rollout's step is not done any more: fleet.yml has lost what it needs, and no reading could prove it; None
+    where it has all of it."""
+    remedy = remedies.known().get(step.remedy)
+    if remedy is None or run.plan.kind != "rollout":
+        return None
+    settings, row = run.fleet.settings, run.row(step.gateway)
+    lacks = next(filter(None, (remedy.lacks(settings, row, control) for control in step.because)), "")
+    return (Result.STALE, f"fleet.yml does not give {lacks} any more; plan again") if lacks else None
 
 
 def _not_taken_over(run: Run, step: Step, reading: judge.Observation) -> judge.Verdict | None:
