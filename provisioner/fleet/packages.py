@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+from provisioner.fleet import addresses
 from provisioner.fleet.places import relative, why_not_folder
 from provisioner.model.product import PackageName
 from provisioner.model.settings import Package, Settings
@@ -93,8 +94,14 @@ def _url(url: str, lab: bool) -> Iterator[tuple[str, str, str]]:
         return
     if not host or parts.scheme not in {"http", "https"} or re.search(r"[\s\x00-\x1f]", url):
         yield "url", f"{url!r} is no whole URL.", "Such as https://packages.example.nhs.uk/connector.zip"
-    elif parts.scheme == "http" and not lab:
-        yield "url", f"{url} is not HTTPS: on its way it could be replaced.", "Serve it over HTTPS; only a lab may not."
+    else:
+        if parts.scheme == "http" and not lab:
+            yield (
+                "url",
+                f"{url} is not HTTPS: on its way it could be replaced.",
+                "Serve it over HTTPS; only a lab may not.",
+            )
+        yield from _host(host, lab)
     if parts.username or parts.password:
         yield "url", "the URL has a user or a password in it.", "This file is no place for secrets: serve it without."
     if secret := sorted(name for name, _ in parse_qsl(parts.query) if name.lower() in _SECRETS):
@@ -103,6 +110,22 @@ def _url(url: str, lab: bool) -> Iterator[tuple[str, str, str]]:
             f"the URL has a secret in it ({secret[0]}=).",
             "This file is no place for secrets: serve it without.",
         )
+
+
+def _host(host: str, lab: bool) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with the server of a URL: it is the gateway that asks it."""
+    own = addresses.is_loopback(host) or host.rstrip(".").endswith(".localhost")
+    if own and not lab:
+        yield "url", f"{host} is the gateway itself, which cannot fetch from there.", "Name a server; or give path."
+        return
+    try:
+        # As name servers know a name of other letters.
+        asked = host if addresses.is_number(host) else host.encode("idna").decode()
+        why, hint = addresses.why_not_address(asked)
+    except UnicodeError:
+        why, hint = f"{host!r} is neither an IP address nor a computer's name.", "Look for stray characters."
+    if why:
+        yield "url", f"in the URL: {why}", hint
 
 
 def _kind(name: str, package: Package) -> Iterator[tuple[str, str, str]]:

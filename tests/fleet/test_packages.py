@@ -42,3 +42,32 @@ def test_what_is_wrong_in_a_package_is_no_warning_and_not_said_to_be_missing_too
     found, faults = check(write(tmp_path, {"fleet.yml": f"{FLEET}packages:\n  connector:\n{lines}"}))
     assert found is None
     assert [fault.warning for fault in faults] == [False], told(faults)
+
+
+# Servers that no gateway can fetch from, and why.
+SERVERS = {
+    "localhost": "the gateway itself", "LOCALHOST.": "the gateway itself", "127.0.0.1": "the gateway itself",
+    "127.9.9.9:8443": "the gateway itself", "[::1]": "the gateway itself", "[::ffff:127.0.0.1]": "the gateway itself",
+    "files.localhost": "the gateway itself", "127.1": "not a whole IPv4", "0x7f000001": "not a whole IPv4",
+    "2130706433": "not a whole IPv4", "0.0.0.0": "no computer's address", "224.0.0.1": "no computer's address",
+    "[fe80::1]": "link-local", "169.254.1.1": "link-local", "xn--": "neither an IP", "-a.nhs.uk": "neither an IP",
+    "a..nhs.uk": "neither an IP", f"{'a' * 64}.nhs.uk": "neither an IP", "files.5": "neither an IP",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_that_no_gateway_can_fetch_from(tmp_path: Path, server: str) -> None:
+    text = package(path="", url=f"https://{server}/c.zip")
+    found, faults = check(write(tmp_path, {"fleet.yml": text, "practices.csv": PRACTICES}))
+    assert found is None
+    (fault,) = [one for one in faults if not one.warning]
+    assert fault.line == 6 and SERVERS[server] in fault.message and fault.hint, told(faults)
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["files", "files.example.nhs.uk.", "192.0.2.7:8443", "[2001:db8::7]", "f\u00fc.example.org", "xn--f-xgb.org"],
+)
+def test_a_server_that_one_can_fetch_from(tmp_path: Path, server: str) -> None:
+    text = package(path="", url=f"https://{server}/c.zip")
+    assert check(write(tmp_path, {"fleet.yml": text, "practices.csv": PRACTICES}))[0] is not None
