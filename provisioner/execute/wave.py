@@ -127,11 +127,14 @@ def _before_acting(run: Run, step: Step, reading: judge.Observation) -> judge.Ve
 def _not_given(run: Run, step: Step) -> judge.Verdict | None:
     """Why a rollout's step is not done any more: fleet.yml has lost what it needs, and no reading could prove it; None
     where it has all of it."""
-    remedy = remedies.known().get(step.remedy)
-    if remedy is None or run.plan.kind != "rollout":
+    if run.plan.kind != "rollout":
         return None
-    settings, row = run.fleet.settings, run.row(step.gateway)
-    lacks = next(filter(None, (remedy.lacks(settings, row, control) for control in step.because)), "")
+    known, settings, row = remedies.known(), run.fleet.settings, run.row(step.gateway)
+    steps = [one for one in run.plan.steps if one.gateway == step.gateway]
+    # What is taken away last is that on which the others stand: it stays with them.
+    looked = steps[: steps.index(step) + 1] if step.removes else [step]
+    needs = ((known[one.remedy], control) for one in looked if one.remedy in known for control in one.because)
+    lacks = next(filter(None, (remedy.lacks(settings, row, control) for remedy, control in needs)), "")
     return (Result.STALE, f"fleet.yml does not give {lacks} any more; plan again") if lacks else None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.fleet import packages, templates
-from provisioner.model import Fleet, Gateway
+from provisioner.model import Fleet, Gateway, Role
 from provisioner.model.controls import FILES
 from provisioner.model.settings import ConnectorFile
 from provisioner.remedies import alarms
@@ -32,10 +32,17 @@ def _values(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
         **folders(fleet, gateway),
         "connector_state": state(gateway),
         "connector_package": package(fleet, "connector"),
-        "connector_files": [_file(fleet, gateway, file) for file in fleet.settings.connector.files],
+        "connector_files": [_file(fleet, gateway, file) for file in _files(fleet, gateway)],
         # The control `access` looks at it too. A Java that is not ours keeps its own rights.
         "connector_closed": [java.home] if packages.usable(fleet.settings, "jre") and not inside else [],
     }
+
+
+def _files(fleet: Fleet, gateway: Gateway) -> tuple[ConnectorFile, ...]:
+    """Those that the role looks after. Without a package only who may write to the folder is set; what was made for the
+    practice is kept where all of it goes."""
+    whole = gateway.role is Role.RETIRED or packages.usable(fleet.settings, "connector")
+    return fleet.settings.connector.files if whole else ()
 
 
 def _file(fleet: Fleet, gateway: Gateway, file: ConnectorFile) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What is planned where something is still to be asked of a package, and where nothing makes a service."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from provisioner.execute import engine
 from provisioner.execute.admission import Asked
 from provisioner.journal import Journal
-from provisioner.model import Evidence, Fleet, Result, Role
+from provisioner.model import Evidence, Fleet, Outcome, Plan, Result, Role
 from provisioner.model.settings import Package
 from provisioner.plan import gaps as planning
 from tests.worlds.memory import AT, Machine, World, fleet, gateway, no_connector, ports
@@ -97,17 +98,32 @@ def test_a_retired_gateway_keeps_what_stands_on_a_service_that_cannot_be_taken_a
     assert [step.remedy for step in World(closed, B84001=ready).plan().steps] == ["service", "firewall"]
 
 
-def test_a_plan_from_when_it_was_known_makes_no_service_now(tmp_path: Any) -> None:
+def run(world: World, plan: Plan, folder: Path) -> dict[str, Outcome]:
+    """What each step of a plan comes to."""
+    with Journal.open(folder / "journal.db") as journal:
+        journal.save(plan)
+        ended = engine.run(plan, world.fleet, journal, ports(world), policy_digest="p1", asked=Asked())
+    return {outcome.step: outcome for outcome in ended.outcomes}
+
+
+def test_a_plan_from_when_it_was_known_makes_no_service_now(tmp_path: Path) -> None:
     world = World(fleet(gateway("B84001")))
     plan = world.plan()
     world.fleet = having(world.fleet, procrun=replace(PROCRUN, sha256=""))
-    with Journal.open(tmp_path / "journal.db") as journal:
-        journal.save(plan)
-        ended = engine.run(plan, world.fleet, journal, ports(world), policy_digest="p1", asked=Asked())
-    found = {outcome.step: outcome for outcome in ended.outcomes}
+    found = run(world, plan, tmp_path)
     assert found["B84001-service"].result is Result.STALE
     assert "packages.procrun.sha256" in found["B84001-service"].message
     assert found["B84001-start"].result is not Result.DONE
     assert not world.machines["B84001"].service and not world.machines["B84001"].running
     # What does not need it is done.
     assert found["B84001-firewall"].result is Result.DONE
+
+
+def test_a_plan_from_when_it_was_known_takes_nothing_from_under_what_stays(tmp_path: Path) -> None:
+    closed = fleet(gateway("B84001", Role.RETIRED), statements=[no_connector("B84001")])
+    world = World(closed, B84001=Machine(rule=True, service=True))
+    plan = world.plan()
+    world.fleet = having(world.fleet, procrun=replace(PROCRUN, sha256=""))
+    found = run(world, plan, tmp_path)
+    assert {outcome.result for outcome in found.values()} == {Result.STALE}
+    assert world.machines["B84001"].rule and world.machines["B84001"].service

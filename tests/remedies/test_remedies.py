@@ -133,6 +133,11 @@ def test_files_of_a_practice_alone_install_no_connector() -> None:
     settings = replace(FULL, packages={})
     assert settings.connector.files
     assert remedies.known()["connector"].lacks(settings, gateway(), "R17-files") == "packages.connector"
+    # What a plan leaves to the vendor no step does beside who may write to the folder; and all that goes is kept.
+    for role, files in ((Role.ACTIVE, 0), (Role.STANDBY, 0), (Role.RETIRED, 1)):
+        values = remedies.values(fleet(settings=settings), gateway(role), "connector")[1]
+        assert len(values["connector_files"]) == files
+    assert remedies.values(fleet(), gateway(), "connector")[1]["connector_files"]
 
 
 @pytest.mark.parametrize("role", [Role.ACTIVE, Role.STANDBY, Role.RETIRED])
