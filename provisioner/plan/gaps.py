@@ -7,7 +7,7 @@ from provisioner.fleet import endpoints, packages
 from provisioner.model import Control, Evidence, Finding, Gap, Gateway, Impact, Role, Status
 from provisioner.model.controls import FILES, IDENTITY, ONE_ACTIVE, RUNNING, SERVICE_SET, WORKING
 from provisioner.model.settings import Package, Settings
-from provisioner.plan.guards import SERVICE, START, gap, why_not_remove, why_not_start
+from provisioner.plan.guards import SERVICE, START, gap, why_not_beside, why_not_remove, why_not_start
 from provisioner.plan.index import AuditIndex, others_of, place_of
 from provisioner.remedies import connector, firewall
 
@@ -60,7 +60,8 @@ def start_barred(
         if finding.control in needs
         and (finding.control in left or index.controls[finding.control].remedy not in coming)
     ]
-    if first:
+    # What runs there by hand ends first: rule and exclusion wait for that too.
+    if first and not why_not_beside(index.rows[gateway.name], index.said, index.evidence[gateway.name]):
         ask = "Have what is required first mended, or accept it by name in waivers.yml; then plan again."
         return gap(gateway, RUNNING, f"waits for {', '.join(first)}", "icb-it", ask)
     return why_not_start(
