@@ -7,6 +7,7 @@
 # signer.
 
 $ErrorActionPreference = 'Stop'
+Add-Type -AssemblyName System.IO.Compression.FileSystem
 
 # The most bytes of a package whose size fleet.yml does not give.
 $largest = 4GB
@@ -143,6 +144,104 @@ function Get-NamesFault($Paths, [string] $Folder) {
     ''
 }
 
+# A loop of PowerShell's over a Java runtime's bytes would take minutes.
+$digester = $null
+$digesting = @'
+public static class ProvisionerDigest
+{
+    private static readonly uint[] Table = Make();
+
+    private static uint[] Make()
+    {
+        var table = new uint[256];
+        for (uint at = 0; at < 256; at++)
+        {
+            uint value = at;
+            for (int bit = 0; bit < 8; bit++) { value = (value & 1) != 0 ? (value >> 1) ^ 0xEDB88320u : value >> 1; }
+            table[at] = value;
+        }
+        return table;
+    }
+
+    // The stream's CRC-32; the algorithm has its own digest of it then.
+    public static uint Read(System.IO.Stream stream, System.Security.Cryptography.HashAlgorithm algorithm)
+    {
+        var buffer = new byte[1 << 16];
+        uint crc = 0xFFFFFFFFu;
+        int count;
+        while ((count = stream.Read(buffer, 0, buffer.Length)) > 0)
+        {
+            for (int at = 0; at < count; at++) { crc = (crc >> 8) ^ Table[(byte)crc ^ buffer[at]]; }
+            algorithm.TransformBlock(buffer, 0, count, null, 0);
+        }
+        algorithm.TransformFinalBlock(buffer, 0, 0);
+        return crc ^ 0xFFFFFFFFu;
+    }
+}
+'@
+
+function Get-Digests($Stream) {
+    <# Of what is left of a stream: sha256, and crc32 as a zip has it. #>
+    if ($null -eq $digester) { $script:digester = @(Add-Type -TypeDefinition $digesting -PassThru)[0] }
+    $algorithm = [System.Security.Cryptography.SHA256]::Create()
+    try {
+        $crc32 = $digester::Read($Stream, $algorithm)
+        @{ crc32 = $crc32; sha256 = [System.BitConverter]::ToString($algorithm.Hash).Replace('-', '').ToLowerInvariant() }
+    }
+    finally { $algorithm.Dispose() }
+}
+
+function Get-ZipFacts($Package) {
+    <# Of each entry of a zip, in their order, what .NET Framework does not tell: its crc32, and why it is no file, "" for
+       one that is. APPNOTE.TXT, 4.3.12 to 4.3.16, 4.4.2 and 4.4.15; a UNIX mode's uppermost bits: 4 a
+       folder, 8 a file, 10 a link. #>
+    $reader = New-Object System.IO.BinaryReader $Package
+    $Package.Position = [Math]::Max(0, $Package.Length - 65557)
+    $tail = $reader.ReadBytes(65557)
+    $at = $tail.Length - 22
+    while ($at -gt 0 -and [System.BitConverter]::ToUInt32($tail, $at) -ne 0x06054b50) { $at-- }
+    $count = [long][System.BitConverter]::ToUInt16($tail, $at + 10)
+    $Package.Position = [System.BitConverter]::ToUInt32($tail, $at + 16)
+    # Where a number has no room in 16 or 32 bits.
+    $more = $count -eq [uint16]::MaxValue -or $Package.Position -eq [uint32]::MaxValue
+    if ($more -and $at -ge 20 -and [System.BitConverter]::ToUInt32($tail, $at - 20) -eq 0x07064b50) {
+        $Package.Position = [System.BitConverter]::ToInt64($tail, $at - 12)
+        $zip64 = $reader.ReadBytes(56)
+        $count = [System.BitConverter]::ToInt64($zip64, 32)
+        $Package.Position = [System.BitConverter]::ToInt64($zip64, 48)
+    }
+    for ($number = 0; $number -lt $count; $number++) {
+        $head = $reader.ReadBytes(46)
+        if ($head.Length -ne 46 -or [System.BitConverter]::ToUInt32($head, 0) -ne 0x02014b50) {
+            throw (New-Object System.IO.InvalidDataException 'its list of files is damaged')
+        }
+        $kind = if ($head[5] -in 3, 19) { [System.BitConverter]::ToUInt32($head, 38) -shr 28 } else { 0 }
+        $fault = if ($kind -eq 10) { 'it is a link, and no file' } elseif ($kind -notin 0, 4, 8) { 'it is a device, and no file' } else { '' }
+        @{ crc32 = [System.BitConverter]::ToUInt32($head, 16); fault = $fault }
+        foreach ($place in 28, 30, 32) { $Package.Position += [System.BitConverter]::ToUInt16($head, $place) }
+    }
+}
+
+function Expand-Entry($Entry, [string] $Target, [string] $Path, $Crc32) {
+    <# Unpack one file of a zip, which is $Path in words; its sha256, by what the package holds and not by what lies on the
+       disk. #>
+    try { [System.IO.Compression.ZipFileExtensions]::ExtractToFile($Entry, $Target, $false) }
+    catch [System.IO.InvalidDataException] {
+        throw (New-Object System.IO.InvalidDataException "$Path is damaged, or packed in a way that Windows does not know: $(Get-Cause $_)")
+    }
+    # .NET hands on what is encrypted as it is.
+    if ((New-Object System.IO.FileInfo $Target).Length -ne $Entry.Length) {
+        throw (New-Object System.IO.InvalidDataException "$Path is not as long as the package says: it is encrypted, or damaged")
+    }
+    $content = $Entry.Open()
+    try { $digests = Get-Digests $content } finally { $content.Dispose() }
+    # .NET Framework does not compare them.
+    if ($digests.crc32 -ne $Crc32) {
+        throw (New-Object System.IO.InvalidDataException "$Path is damaged: it has another CRC-32 than the package says. Ask whoever made the package for a whole one")
+    }
+    $digests.sha256
+}
+
 function Assert-Signer($Module, [string[]] $Paths) {
     <# Each of these programs is signed, by the one who must have signed them. #>
     $signer = $Module.Params.signer
@@ -154,4 +253,4 @@ function Assert-Signer($Module, [string[]] $Paths) {
     }
 }
 
-Export-ModuleMember -Function Get-Sha256, Get-StreamSha256, Get-Cause, Test-Source, Open-Package, Get-NameFault, Get-NamesFault, Assert-Signer
+Export-ModuleMember -Function Get-Sha256, Get-Cause, Test-Source, Open-Package, Get-NameFault, Get-NamesFault, Get-ZipFacts, Expand-Entry, Assert-Signer

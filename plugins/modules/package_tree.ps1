@@ -91,17 +91,21 @@ function Test-Manifest($Manifest) {
     $true
 }
 
-function Select-Entries($Archive) {
-    <# What is unpacked of a zip: each entry with its path below the folder. Refused before anything is written where a
-       name would not stay what it is. #>
+function Select-Entries($Archive, $Facts) {
+    <# What is unpacked of a zip: each entry with its path below the folder, and the CRC-32 that the package says. Refused
+       before anything is written where a name would not stay what it is, or an entry is no file. #>
     $root = $module.Params.root.Replace('\', '/').Trim('/')
     $prefix = if ($root) { "$root/" } else { '' }
+    $number = -1
     $entries = @(foreach ($entry in $Archive.Entries) {
+            $number++
             $name = $entry.FullName.Replace('\', '/')
-            if ($name.EndsWith('/') -or -not $name.StartsWith($prefix, [System.StringComparison]::OrdinalIgnoreCase)) { continue }
+            if (-not $name.StartsWith($prefix, [System.StringComparison]::OrdinalIgnoreCase)) { continue }
             $path = $name.Substring($prefix.Length)
             if ($member -and $path -ne $member) { continue }
-            @{ entry = $entry; path = $path.Replace('/', '\') }
+            $fault = $Facts[$number].fault
+            if ($fault) { $module.FailJson("the package holds what cannot be unpacked: $($path.Replace('/', '\')): $fault") }
+            if (-not $name.EndsWith('/')) { @{ entry = $entry; path = $path.Replace('/', '\'); crc32 = $Facts[$number].crc32 } }
         })
     $fault = Get-NamesFault @($entries | ForEach-Object { $_.path }) $staging
     if ($fault) { $module.FailJson("the package holds a name that it cannot have on Windows: $fault") }
@@ -123,16 +127,13 @@ function Expand-Package($Package) {
     Add-Type -AssemblyName System.IO.Compression, System.IO.Compression.FileSystem
     $archive = New-Object System.IO.Compression.ZipArchive $Package, 'Read', $true
     try {
-        foreach ($one in @(Select-Entries $archive)) {
+        $facts = @(Get-ZipFacts $Package)
+        if ($facts.Count -ne $archive.Entries.Count) { throw (New-Object System.IO.InvalidDataException 'its list of files is damaged') }
+        foreach ($one in @(Select-Entries $archive $facts)) {
             $target = Join-Path $staging $one.path
             $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($target))
-            [System.IO.Compression.ZipFileExtensions]::ExtractToFile($one.entry, $target, $false)
-            # .NET hands on what is encrypted as it is.
-            if ((New-Object System.IO.FileInfo $target).Length -ne $one.entry.Length) {
-                throw (New-Object System.IO.InvalidDataException "$($one.path) is not as long as the package says: it is encrypted, or damaged")
-            }
-            $content = $one.entry.Open()
-            try { @{ path = $one.path; size = $one.entry.Length; sha256 = (Get-StreamSha256 $content) } } finally { $content.Dispose() }
+            $sha256 = Expand-Entry $one.entry $target $one.path $one.crc32
+            @{ path = $one.path; size = $one.entry.Length; sha256 = $sha256 }
         }
     }
     finally { $archive.Dispose() }

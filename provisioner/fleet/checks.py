@@ -174,9 +174,9 @@ def _packages(settings: Settings, folder: Path) -> Iterator[Complaint]:
     for name, package in settings.packages.items():
         for key, message, hint in packages.complaints(name, package, folder, lab=settings.lab):
             yield Complaint(("packages", name, key) if key else ("packages", name), message, hint)
-    if "procrun" in settings.packages and not settings.service.name:
-        message = "procrun makes a service, and service.name does not say how it is called."
-        yield Complaint(("packages", "procrun"), message, "Set service.name.")
+        for key, message, hint in packages.missing(settings, name):
+            untold = f"{message} Until that is given packages.{name} is not used."
+            yield Complaint(("packages", name, key), untold, hint, warning=True)
 
 
 def _connector(settings: Settings, folder: Path) -> Iterator[Complaint]:

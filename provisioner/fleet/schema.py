@@ -186,8 +186,6 @@ def _words(document: Document, place: Place, error: Wrong, is_key: bool) -> tupl
 def _missing_hint(place: Place) -> str:
     if place == ("version",):
         return f"Write `version: {VERSION}` first."
-    if place[-1] == "sha256":
-        return "It is the package's fingerprint, 64 characters: `sha256sum FILE`, or `certutil -hashfile FILE SHA256`."
     return ""
 
 

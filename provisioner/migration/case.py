@@ -14,7 +14,9 @@ from provisioner.journal import Journal, new_id, standing
 from provisioner.migration import stages
 from provisioner.migration.stand import newest, open_migration, title
 from provisioner.model import FINISHED, Audit, Fleet, Move, Plan, Role
+from provisioner.model.controls import SERVICE_SET
 from provisioner.plan.rollout import budget_of
+from provisioner.remedies import service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,10 @@ def _one(auditor: Auditor, practice: str, to: str, open_: dict[str, str]) -> Pla
 
 def _new(auditor: Auditor, move: Move) -> Planned:
     fleet = auditor.fleet
-    if not fleet.settings.service.name:
-        raise InputError("fleet.yml has no service.name, and without it nothing is started.", "Ask the vendor for it.")
     rows = stages.in_roles(fleet, stages.before(move)).known
+    new = next(row for row in rows if row.name == move.new)
+    if lacks := service.START.lacks(fleet.settings, new, SERVICE_SET):
+        raise InputError(f"fleet.yml has no {lacks}, and without it nothing is started.", "Ask the vendor for it.")
     audit = auditor.audit_of(
         [row for row in rows if row.practice == move.practice], f"before {move.practice} moves to {move.new}"
     )

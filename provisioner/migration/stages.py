@@ -24,6 +24,7 @@ from provisioner.model import (
     Wave,
 )
 from provisioner.model.controls import (
+    FILES,
     GATEWAY_MODE,
     LOGGED_IN,
     NO_GATEWAY,
@@ -159,8 +160,20 @@ def make(
         Stage(steps=(_set_service(ready, move),), roles={move.old: Role.STANDBY, move.new: Role.ACTIVE}),
         *_switch(audit, fleet, move),
     ]
-    gaps = [gap for gap in rollout.gaps if gap.gateway == move.new]
-    return _plan_of("migration", audit, fleet, move, stages, gaps, at=at, plan_id=plan_id)
+    lacking = [gap for gap in rollout.gaps if gap.gateway == move.new]
+    lacking += _without_service(audit, ready, rollout.steps, move)
+    return _plan_of("migration", audit, fleet, move, stages, lacking, at=at, plan_id=plan_id)
+
+
+def _without_service(audit: Audit, ready: Fleet, steps: Iterable[Step], move: Move) -> list[Gap]:
+    """Why no service would come to be on the new gateway: a standby is not asked for one, what it is to become is."""
+    evidence = next((evidence for evidence in audit.evidence if evidence.gateway == move.new), None)
+    if evidence is None or evidence.error:
+        return []
+    row = next(row for row in ready.gateways if row.name == move.new)
+    installs = any(step.gateway == move.new and FILES in step.because for step in steps)
+    why = gaps.why_no_service(ready.settings, row, evidence, installs=installs)
+    return [] if why is None else [guards.gap(row, SERVICE_SET, *why)]
 
 
 def _plan_of(

@@ -78,11 +78,12 @@ class Find:
 class Package:
     """Something to install. Exactly one of `url` (pulled by the gateway), `path` (on the gateway already) and
     `push` (a file of the controller's, beside fleet.yml). `root` is the folder inside a zip that is unpacked;
-    `size` is in bytes; `product_id` is what Windows lists once an msi or exe is installed.
+    `size` is in bytes; `product_id` is what Windows lists once an msi or exe is installed. One of which something is
+    missing yet (fleet/packages.py) is not used.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
-    sha256: str
+    sha256: str = ""
     url: str = ""
     path: str = ""
     push: str = ""

@@ -12,6 +12,7 @@ from provisioner import remedies as offered
 from provisioner.audit.causes import OPEN
 from provisioner.audit.facts.running import Programs, programs
 from provisioner.errors import InputError, suggest
+from provisioner.fleet import packages
 from provisioner.model import (
     Audit,
     Budget,
@@ -33,6 +34,7 @@ from provisioner.plan.gaps import (
     before_start,
     left_to_owner,
     removal_barred,
+    service_barred,
     start_barred,
     why_not_at_all,
 )
@@ -185,11 +187,25 @@ def _due(index: AuditIndex, gateway: Gateway, asked: frozenset[str]) -> tuple[li
     if stopping and (service := going(index.evidence[gateway.name])):
         for remedy in stopping:
             gaps.extend(after_restart(gateway, finding, service) for finding in mended.pop(remedy))
-    if START in mended and START in asked and (why := start_barred(index, gateway, mended, asked, open_)):
-        del mended[START]
-        gaps.append(why)
     due, lacking = _able(index, gateway, {remedy: findings for remedy, findings in mended.items() if remedy in asked})
-    return due, [*gaps, *lacking]
+    due, more = _served(index, gateway, due, lacking, open_)
+    return due, [*gaps, *lacking, *more]
+
+
+def _served(
+    index: AuditIndex, gateway: Gateway, due: Sequence[_Due], lacking: Iterable[Gap], open_: Sequence[Finding]
+) -> tuple[list[_Due], list[Gap]]:
+    """What is due without a service that nothing makes, and without a start that something bars; and why. `lacking` is
+    what of it cannot be set yet, and is not there when it would be started."""
+    findings, barred = {one.remedy.name: one.findings for one in due}, set[str]()
+    gaps = service_barred(index, index.rows[gateway.name], findings) if SERVICE in findings else []
+    if gaps:
+        barred.add(SERVICE)
+    coming, left = findings.keys() - barred - {START}, {lack.control for lack in (*lacking, *gaps)}
+    if START in findings and (why := start_barred(index, gateway, coming, left, open_)):
+        barred.add(START)
+        gaps.append(why)
+    return [one for one in due if one.remedy.name not in barred], gaps
 
 
 def _able(index: AuditIndex, gateway: Gateway, mended: Mapping[str, list[Finding]]) -> tuple[list[_Due], list[Gap]]:
@@ -201,12 +217,15 @@ def _able(index: AuditIndex, gateway: Gateway, mended: Mapping[str, list[Finding
     # What is not done to a gateway of that role is said, never passed over.
     others = sorted(mended.keys() - set(order))
     due, gaps = list[_Due](), [left_to_owner(index, row, finding) for name in others for finding in mended[name]]
+    held = ""
     for remedy in (known[name] for name in order if name in mended):
         findings = mended[remedy.name]
         if remedy.told_of_program and told and program.one == "":
             gaps.extend(gap(row, finding.control, _untold(program), "icb-it", _UNTOLD_ASK) for finding in findings)
             continue
-        lacks = [remedy.lacks(index.fleet.settings, row, finding.control) for finding in findings]
+        lacks = [held or remedy.lacks(index.fleet.settings, row, finding.control) for finding in findings]
+        # What one that stays was built on stays too.
+        held = held or (next(filter(None, lacks), "") if retired else "")
         gaps.extend(asked_of_vendor(row, finding, lack) for finding, lack in zip(findings, lacks, strict=True) if lack)
         if able := [finding for finding, lack in zip(findings, lacks, strict=True) if not lack]:
             due.append(_Due(remedy=remedy, findings=able, program=program.one))
@@ -218,7 +237,7 @@ def _program(index: AuditIndex, gateway: Gateway, remedies: Collection[str]) -> 
     What no service runs, no step of ours takes the place of: then it is both."""
     settings, evidence = index.fleet.settings, index.evidence[gateway.name]
     at_work = programs(evidence.sections, settings)
-    if SERVICE in remedies and "procrun" in settings.packages:
+    if SERVICE in remedies and packages.usable(settings, "procrun"):
         return Programs(running=at_work.running if by_hand(evidence) else (), configured=settings.connector.image)
     return at_work
 

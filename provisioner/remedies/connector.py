@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from provisioner.fleet import templates
-from provisioner.model import Fleet, Gateway
+from provisioner.fleet import packages, templates
+from provisioner.model import Fleet, Gateway, Role
 from provisioner.model.controls import FILES
-from provisioner.model.settings import ConnectorFile, Settings
+from provisioner.model.settings import ConnectorFile
 from provisioner.remedies import alarms
 from provisioner.remedies.package import package
 from provisioner.remedies.remedy import (
@@ -32,10 +32,17 @@ def _values(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
         **folders(fleet, gateway),
         "connector_state": state(gateway),
         "connector_package": package(fleet, "connector"),
-        "connector_files": [_file(fleet, gateway, file) for file in fleet.settings.connector.files],
+        "connector_files": [_file(fleet, gateway, file) for file in _files(fleet, gateway)],
         # The control `access` looks at it too. A Java that is not ours keeps its own rights.
-        "connector_closed": [java.home] if "jre" in fleet.settings.packages and not inside else [],
+        "connector_closed": [java.home] if packages.usable(fleet.settings, "jre") and not inside else [],
     }
+
+
+def _files(fleet: Fleet, gateway: Gateway) -> tuple[ConnectorFile, ...]:
+    """Those that the role looks after. Without a package only who may write to the folder is set; what was made for the
+    practice is kept where all of it goes."""
+    whole = gateway.role is Role.RETIRED or packages.usable(fleet.settings, "connector")
+    return fleet.settings.connector.files if whole else ()
 
 
 def _file(fleet: Fleet, gateway: Gateway, file: ConnectorFile) -> dict[str, Any]:
@@ -46,10 +53,6 @@ def _file(fleet: Fleet, gateway: Gateway, file: ConnectorFile) -> dict[str, Any]
         "secrets": dict(file.secrets),
         "made_from": templates.made_from(fleet.templates, file, gateway),
     }
-
-
-def _given(settings: Settings) -> bool:
-    return "connector" in settings.packages or bool(settings.connector.files)
 
 
 def _shown(sections: Sections, values: Values) -> Any:
@@ -67,8 +70,14 @@ REMEDY = Remedy(
     name="connector",
     role="connector",
     values=_values,
-    # Who may write to the folder is set without a package too.
-    needs=Need(words="packages.connector", given=_given, removal=True, control=FILES),
+    # Who may write to the folder is set without a package too. Without one no reading shows that its files are right.
+    needs=Need(
+        words="packages.connector",
+        given=lambda settings: "connector" in settings.packages,
+        removal=True,
+        control=FILES,
+        package="connector",
+    ),
     seconds=30.0,
     planned=True,
     stops_service=True,

@@ -52,6 +52,7 @@ NEEDS = Need(
     given=lambda settings: not endpoints.why_not_all(settings.endpoints),
     removal=False,
     control="",
+    package=None,
 )
 
 REMEDY = Remedy(

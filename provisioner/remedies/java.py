@@ -43,6 +43,7 @@ REMEDY = Remedy(
         given=lambda settings: "jre" in settings.packages,
         removal=True,
         control="",
+        package="jre",
     ),
     seconds=30.0,
     planned=True,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from provisioner.fleet import packages
 from provisioner.model import Fleet
 from provisioner.model.product import PackageName
 from provisioner.model.settings import Package
@@ -13,8 +14,8 @@ _PLAIN_NAME = re.compile(r"[\w.+-]+")
 
 
 def package(fleet: Fleet, name: PackageName) -> dict[str, Any] | None:
-    """Where a package comes from and what it must be; None where fleet.yml has none of that name."""
-    wanted = fleet.settings.packages.get(name)
+    """Where a package comes from and what it must be; None where fleet.yml has none of that name that can be used."""
+    wanted = packages.usable(fleet.settings, name)
     if wanted is None:
         return None
     source, location = next((kind, place) for kind, place in _places(wanted) if place)

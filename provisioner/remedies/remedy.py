@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from provisioner.fleet import packages
 from provisioner.model import Fleet, Gateway, Role, Step
-from provisioner.model.product import PRODUCT
+from provisioner.model.product import PRODUCT, PackageName
 from provisioner.model.settings import Settings
 
 Values = Mapping[str, Any]
@@ -33,12 +34,14 @@ class Risk:
 @dataclass(frozen=True, kw_only=True)
 class Need:
     """A setting whose absence is a gap instead of a step. `words`: what the gap says is to be given in fleet.yml;
-    `removal`: whether to take away needs it as well; `control`: the only one that needs it, "" for all."""
+    `removal`: whether to take away needs it as well; `control`: the only one that needs it, "" for all. `package`: the
+    one that is brought where fleet.yml names it, and is not used before all of it is known; None for none."""
 
     words: str
     given: Callable[[Settings], bool]
     removal: bool
     control: str
+    package: PackageName | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +112,16 @@ class Remedy:
 
     def lacks(self, settings: Settings, gateway: Gateway, control: str) -> str:
         """What fleet.yml must give before this mends a finding of that control there; "" where nothing is missing."""
-        need = self.needs
-        if need is None or (gateway.role is Role.RETIRED and not need.removal) or need.control not in ("", control):
+        need, retired = self.needs, gateway.role is Role.RETIRED
+        if need is None:
             return ""
-        return "" if need.given(settings) else need.words
+        untold = packages.lacking(settings, need.package) if need.package else ""
+        # What an installer or procrun brought is not taken away by half: a product stays where its id is not known.
+        if retired and untold:
+            return untold
+        if (retired and not need.removal) or need.control not in ("", control):
+            return ""
+        return untold if need.given(settings) else need.words
 
     def step(self, gateway: Gateway, values: Values) -> Step:
         """The step that does it there with these values; why, and what proves it, is the plan's to add."""

@@ -67,6 +67,7 @@ _NEEDS = Need(
     given=lambda settings: bool(settings.service.name),
     removal=True,
     control="",
+    package="procrun",
 )
 # Two remedies of one role: what was there before the first of them is put back, by one step.
 _BACK = Back(

@@ -63,7 +63,9 @@ def test_a_fleet_folder_is_an_inventory(fleet: Path) -> None:
 
 
 def test_text_of_a_row_is_never_a_template(fleet: Path) -> None:
-    (fleet / "fleet.yml").write_text(FLEET + "connector: {files: [{path: c.txt, template: c.j2}]}\n", "utf-8")
+    package = f"packages: {{connector: {{path: 'C:\\c.zip', sha256: {'a1' * 32}}}}}\n"
+    files = "connector: {files: [{path: c.txt, template: c.j2}]}\n"
+    (fleet / "fleet.yml").write_text(FLEET + package + files, "utf-8")
     (fleet / "c.j2").write_text("{{ practice_name }}", "utf-8")
     shown = message("{{ connector_files[0].variables.practice_name }}", PROVISIONER_FLEET=str(fleet))
     assert "The {{ 1+1 }} Surgery" in shown.stdout, shown.stdout + shown.stderr

@@ -159,6 +159,76 @@ def test_a_folder_of_init_is_looked_at_by_every_verb(
         assert {gap["practice"] for gap in gaps} == set(practices)
 
 
+@pytest.mark.parametrize("missing", ["sha256", "url", "sha256 and url"])
+def test_what_is_missing_of_a_package_is_asked_for_and_keeps_nobody_from_looking(
+    missing: str, lab: Lab, provisioner: Command
+) -> None:
+    """The vendor has told where the installer lies, and not yet what it must be: nothing is installed by half."""
+    handle = lab("A84002")
+    settings = handle.folder / "fleet.yml"
+    before, _, rest = settings.read_text("utf-8").partition("  connector:\n")
+    its, _, after = rest.partition("  jre:\n")
+    for key in missing.split(" and "):
+        its = re.sub(rf"^    {key}:.*\n", "", its, flags=re.M)
+    # Files of the practice alone prove nothing: no reading could show that what was installed is right.
+    (handle.folder / "x.j2").write_text("x\n", "utf-8")
+    made = "\nconnector:\n  files:\n    - {path: conf/x.ini, template: x.j2}\n"
+    after = after.replace("\nconnector:\n", made)
+    assert made in after
+    settings.write_text(f"{before}  connector:\n{its}  jre:\n{after}", "utf-8")
+    said = run(provisioner, handle.folder, "validate")
+    assert said["right"]
+    assert [fault["warning"] for fault in said["faults"]] == [True] * (1 + missing.count("and"))
+    for words in (("audit",), ("ping",), ("history",), ("forecast",)):
+        run(provisioner, handle.folder, *words, codes=(0, 1))
+    plan = run(provisioner, handle.folder, "plan")
+    planned = {step["remedy"] for wave in plan["waves"] for step in wave["steps"]}
+    assert "java" in planned and not planned & {"connector", "start"}
+    assert any("packages.connector" in gap["ask"] and gap["owner"] == "vendor" for gap in plan["gaps"]), plan["gaps"]
+    its_values = inventory.of_fleet(fleets.load(handle.folder))["_meta"]["hostvars"]["A84002"]
+    assert not its_values["connector_package"]
+    run(provisioner, handle.folder, "apply", plan["plan"], "--dry-run")
+    assert run(provisioner, handle.folder, "apply", plan["plan"], "--yes")["outcomes"]
+    run(provisioner, handle.folder, "requests", "--output", str(handle.folder / "asked"))
+    run(provisioner, handle.folder, "undo", "latest", "--yes", codes=(0, 5))
+
+
+def test_no_gateway_is_moved_by_a_package_that_is_not_known_whole(lab: Lab, provisioner: Command) -> None:
+    handle = lab("A84002", state="ready")
+    table, settings = handle.folder / "practices.csv", handle.folder / "fleet.yml"
+    table.write_text(table.read_text("utf-8") + "A84002,,NEW,127.0.0.1,standby\n", "utf-8")
+    before, _, procrun = settings.read_text("utf-8").partition("  procrun:\n")
+    untold = re.sub(r"^    sha256:.*\n", "", procrun, flags=re.M)
+    settings.write_text(f"{before}  procrun:\n{untold}", "utf-8")
+    ran = provisioner("migrate", "start", "A84002", "--to", "NEW", "--yes", fleet=handle.folder)
+    assert ran.code == 2, ran.out + ran.err
+    assert "packages.procrun.sha256" in ran.err
+    assert handle.events() == []
+
+
+def test_a_service_that_nothing_makes_is_asked_for_and_not_planned(lab: Lab, provisioner: Command) -> None:
+    """The Connector comes as a zip, and nobody has named procrun: the step failed at the first gateway, each time."""
+    handle = lab("A84002")
+    settings = handle.folder / "fleet.yml"
+    text = settings.read_text("utf-8")
+    settings.write_text(re.sub(r"^  procrun:\n(    .*\n)+", "", text, flags=re.M), "utf-8")
+    run(provisioner, handle.folder, "audit", codes=(1,))
+    plan = run(provisioner, handle.folder, "plan")
+    planned = {step["remedy"] for wave in plan["waves"] for step in wave["steps"]}
+    assert planned == {"java", "connector", "firewall", "antivirus"}
+    asked = {gap["control"]: gap for gap in plan["gaps"]}
+    assert asked["R17-service"]["owner"] == "vendor" and "packages.procrun" in asked["R17-service"]["ask"]
+    ended = run(provisioner, handle.folder, "apply", plan["plan"], "--yes")["outcomes"]
+    assert {one["result"] for one in ended} == {"done"}
+    # An installer may make the service: then it is looked for when that has run.
+    by_zip = text.partition("  connector:\n")[2].partition("  jre:\n")[0]
+    by_msi = re.sub(r"^    root:.*\n", "", by_zip, flags=re.M) + "    kind: msi\n    product_id: x\n"
+    settings.write_text(settings.read_text("utf-8").replace(by_zip, by_msi), "utf-8")
+    run(provisioner, handle.folder, "audit", codes=(1,))
+    plan = run(provisioner, handle.folder, "plan")
+    assert {"connector", "service"} <= {step["remedy"] for wave in plan["waves"] for step in wave["steps"]}
+
+
 def test_where_there_is_nothing_it_is_said_and_a_document_is_one(provisioner: Command, tmp_path: Path) -> None:
     """A pipe that asks for JSON gets JSON, and a person is not left with nothing at all."""
     folder = tmp_path / "fleet"

@@ -13,19 +13,12 @@ from provisioner.errors import InputError
 from provisioner.find import matching
 from provisioner.fleet import listing, moves
 from provisioner.resources import root
-from tests.fixtures.fleets import FLEET, HEADER, LAB, PRACTICES, SHA, check, told, write
+from tests.fixtures.fleets import FLEET, HEADER, LAB, PRACTICES, SHA, check, package, told, write
 
 CONTROLS = frozenset({"R3-dedicated", "R7-disk", "R8-windows"})
 
 
 NTLM = "connection:\n  transport: ntlm\n  user: u\n  credential: prompt\n"
-
-
-def package(**keys: str) -> str:
-    """FLEET with one package, which is right where the keys do not say otherwise."""
-    given = {"path": "C:\\Packages\\c.zip", "sha256": SHA, **keys}
-    lines = "".join(f"    {key}: '{value}'\n" for key, value in given.items() if value)
-    return f"{FLEET}packages:\n  connector:\n{lines}"
 
 
 def other(section: str, *lines: str) -> str:
@@ -123,7 +116,6 @@ FLEET_FAULTS: dict[str, tuple[str, int | None, str, str]] = {
         other("connection", "user: u", "credential: file", "credential_file: c"), 6, "c cannot be read", "chmod 600"),
     "an unknown package": (FLEET + f"packages:\n  conector:\n    path: x\n    sha256: {SHA}\n", 4, "no conector in",
                            "Did you mean connector?"),
-    "no source": (package(path=""), 4, "exactly one of url, path and push is to be given; here: none", "fetches"),
     "two sources": (package(url="https://p.example.org/c.zip"), 4, "here: url and path", ""),
     "http": (package(path="", url="http://p.example.org/c.zip"), 6, "is not HTTPS", "only a lab"),
     "ftp": (package(path="", url="ftp://p.example.org/c.zip"), 6, "no whole URL", ""),
@@ -141,15 +133,11 @@ FLEET_FAULTS: dict[str, tuple[str, int | None, str, str]] = {
     "a share": (package(path="\\\\server\\c.zip"), 5, "on another computer", ""),
     "a relative path": (package(path="c.zip"), 5, "not a whole Windows path", ""),
     "nothing to push": (package(path="", push="c.zip"), 6, "no file c.zip", ""),
-    "no sha256": (package(sha256=""), 4, "sha256 is missing", "sha256sum"),
     "a short sha256": (package(sha256="abc"), 6, "'abc' is no SHA-256", "64 characters"),
-    "an msi without id": (package(kind="msi"), 4, "msi needs product_id", "Ask the vendor"),
-    "an exe without arguments": (package(kind="exe", product_id="x"), 4, "exe needs arguments", "silent"),
     "a zip with arguments": (package(arguments="/qn"), 7, "arguments means nothing", ""),
     "an msi with a root": (package(kind="msi", product_id="x", root="y"), 9, "root means nothing", ""),
     "a root outside": (package(root="..\\x"), 7, "no folder inside a zip", ""),
     "a deb": (package(kind="deb"), 7, "one of zip, msi, exe", ""),
-    "a procrun without a service": (package().replace("connector:", "procrun:"), 4, "service.name", ""),
     "a folder on a share": (other("connector", "folder: \\\\s\\c"), 4, "on another computer", ""),
     "a folder like Unix's": (other("connector", "folder: /opt/iplato"), 4, "not a whole Windows path", ""),
     "a drive": (other("connector", "folder: 'C:\\'"), 4, "not a whole Windows path", ""),

@@ -44,6 +44,17 @@ def test_a_gateway_moves(operator: Operator) -> None:
         assert journal.verify() == ""
 
 
+def test_none_begins_where_nothing_would_make_the_new_ones_service(operator: Operator) -> None:
+    """A standby is not asked for a service: it was found out after the new gateway had been changed."""
+    path = operator.folder / "fleet.yml"
+    text = path.read_text("utf-8")
+    assert operator.planned().gaps == ()
+    path.write_text("".join(line for line in text.splitlines(keepends=True) if "procrun" not in line), "utf-8")
+    (lack,) = operator.planned(2).gaps
+    assert (lack.gateway, lack.control, lack.owner) == (NEW, "R17-service", "vendor")
+    assert "packages.procrun" in lack.ask
+
+
 def test_the_order_on_the_machines(operator: Operator) -> None:
     """What the lab saw: nothing starts on the new PC before the old one was stopped and disabled."""
     operator.through(operator.planned())

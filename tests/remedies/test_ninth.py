@@ -35,7 +35,11 @@ NINTH = Remedy(
     role="proxy",
     values=_values,
     needs=Need(
-        words="proxy.name", given=lambda settings: not settings.journal.endswith("lacks"), removal=True, control=""
+        words="proxy.name",
+        given=lambda settings: not settings.journal.endswith("lacks"),
+        removal=True,
+        control="",
+        package=None,
     ),
     seconds=42.0,
     planned=True,

@@ -13,7 +13,7 @@ import yaml
 from provisioner import remedies, resources
 from provisioner.audit import facts, policy
 from provisioner.model import Role
-from provisioner.model.settings import Antivirus, Settings
+from provisioner.model.settings import Antivirus, Package, Settings
 from provisioner.remedies.remedy import Remedy
 from tests.fixtures.remedies import FULL, SHA, fleet, gateway
 from tests.worlds import acts
@@ -90,6 +90,54 @@ def test_what_fleet_yml_lacks() -> None:
     assert known["connector"].lacks(bare, gateway(), "R10-access") == ""
     assert known["firewall"].lacks(bare, gateway(Role.RETIRED), "retired-rule") == ""
     assert {one.lacks(FULL, gateway(), "R17-files") for one in known.values()} == {""}
+
+
+def without(**taken: str) -> Settings:
+    """FULL without one setting of each of these packages."""
+    left = {name: replace(package, **{taken[name]: ""}) for name, package in FULL.packages.items()}  # type: ignore[arg-type]
+    return replace(FULL, packages=left)
+
+
+def test_a_package_that_is_not_known_whole_is_neither_brought_nor_what_it_brought_taken_away() -> None:
+    known, settings = remedies.known(), without(jre="push", connector="sha256", procrun="sha256")
+    wanted = {
+        "java": "packages.jre.url (or path, or push)",
+        "connector": "packages.connector.sha256",
+        "service": "packages.procrun.sha256",
+        "start": "packages.procrun.sha256",
+    }
+    for role, control in ((Role.ACTIVE, "R17-files"), (Role.STANDBY, "R17-files"), (Role.RETIRED, "retired-files")):
+        lacks = {name: one.lacks(settings, gateway(role), control) for name, one in known.items()}
+        assert {name: words for name, words in lacks.items() if words} == wanted
+    assert known["connector"].lacks(settings, gateway(), "R10-access") == ""
+    # As if there were none. A Java that is not known to be ours keeps its own rights.
+    its = fleet(settings=replace(settings, java=replace(settings.java, home="C:\\Java")))
+    values = {name: remedies.values(its, gateway(), name)[1] for name in ("java", "connector", "service")}
+    assert values["java"]["java_package"] is values["service"]["service_procrun"] is None
+    assert values["connector"]["connector_package"] is None
+    assert values["connector"]["connector_closed"] == []
+
+
+def test_a_product_whose_id_nobody_knows_is_not_left_behind_without_its_folder() -> None:
+    msi = Package(sha256=SHA, url="https://files.example.nhs.uk/c.msi", kind="msi")
+    settings = replace(FULL, packages={"connector": msi})
+    lacks = remedies.known()["connector"].lacks(settings, gateway(Role.RETIRED), "retired-files")
+    assert lacks == "packages.connector.product_id"
+    # Where fleet.yml names none there is nothing to uninstall.
+    bare = Settings(version=1)
+    assert remedies.known()["connector"].lacks(bare, gateway(Role.RETIRED), "retired-files") == ""
+
+
+def test_files_of_a_practice_alone_install_no_connector() -> None:
+    """No reading could show that what was installed is right."""
+    settings = replace(FULL, packages={})
+    assert settings.connector.files
+    assert remedies.known()["connector"].lacks(settings, gateway(), "R17-files") == "packages.connector"
+    # What a plan leaves to the vendor no step does beside who may write to the folder; and all that goes is kept.
+    for role, files in ((Role.ACTIVE, 0), (Role.STANDBY, 0), (Role.RETIRED, 1)):
+        values = remedies.values(fleet(settings=settings), gateway(role), "connector")[1]
+        assert len(values["connector_files"]) == files
+    assert remedies.values(fleet(), gateway(), "connector")[1]["connector_files"]
 
 
 @pytest.mark.parametrize("role", [Role.ACTIVE, Role.STANDBY, Role.RETIRED])

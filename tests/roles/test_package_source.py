@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from provisioner.lab.windows.package import BadName, BadPackage, members, names_fault
 from tests.conftest import ROOT
 from tests.fixtures.lab import zipped
-from tests.fixtures.web import encrypted
+from tests.fixtures.web import damaged, encrypted, linked
 from tests.fixtures.windows import Engine, doubled
 
 pytestmark = pytest.mark.engine
@@ -172,3 +173,68 @@ def test_a_name_that_is_no_path_for_net_framework_is_a_failure_with_words(kind: 
     assert "the package could not be unpacked into" in answer["msg"]
     assert "Illegal characters in path." in answer["msg"]
     assert not list((tmp_path / "new").glob("*"))
+
+
+def unpacked(pwsh: str, folder: Path, package: Path) -> Any:
+    """What the module answers that is given this zip, fetched and verified, which needs a folder of Windows' own."""
+    library = doubled(folder / "library", "package_tree", {})
+    opened = f"function global:Open-Package {{ [System.IO.File]::OpenRead('{package}') }}"
+    job = {"source": "path", "location": "C:\\x", "sha256": "0", "destination": str(folder / "new")}
+    (answer,) = Engine(pwsh, folder, library=library).run([opened, ("package_tree", job)])
+    return answer
+
+
+def test_a_package_is_unpacked_and_what_is_read_of_it_is_right(pwsh: str, tmp_path: Path) -> None:
+    """Also of more files than 16 bits count, of which .NET reads the number elsewhere, and with a remark at its end."""
+    content = bytes(range(256)) * 1000
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.mkdir("lib")
+        archive.writestr("a", content)
+        archive.writestr("b", "")
+        archive.comment = b"a remark" * 100
+    answer = unpacked(pwsh, tmp_path, tmp_path / "whole.zip")
+    assert (answer.get("msg"), answer["files"]) == (None, 2)
+    assert (tmp_path / "new" / "a").read_bytes() == content
+    manifest = json.loads((tmp_path / "new" / ".provisioner-package.json").read_text("utf-8"))
+    assert {one["path"]: one["sha256"] for one in manifest["files"]} == {
+        "a": hashlib.sha256(content).hexdigest(), "b": hashlib.sha256(b"").hexdigest(),
+    }  # fmt: skip
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(65_600):
+            archive.writestr(f"{number}", "")
+    said = powershell(
+        pwsh, tmp_path,
+        "$all = @(Get-ZipFacts ([System.IO.File]::OpenRead($given.zip))); ConvertTo-Json @($all.Count, $all[-1].fault)",
+        zip=str(tmp_path / "many.zip"),
+    )  # fmt: skip
+    assert said == [65_600, ""]
+
+
+NO_FILES = {
+    "a link": (0o120777, "it is a link"),
+    "a pipe": (0o010644, "it is a device"),
+    "a disk": (0o060644, "it is a"),
+}
+
+
+@pytest.mark.parametrize("name", NO_FILES)
+def test_what_is_no_file_is_not_unpacked_as_one(name: str, pwsh: str, tmp_path: Path) -> None:
+    """A link would lie there as a file that holds where it leads."""
+    mode, why = NO_FILES[name]
+    linked(tmp_path / "p.zip", "java", "../../jdk/bin/java", mode)
+    answer = unpacked(pwsh, tmp_path, tmp_path / "p.zip")
+    assert answer["failed"] and f"the package holds what cannot be unpacked: java: {why}" in answer["msg"]
+    assert not list((tmp_path / "new").rglob("*"))
+    with pytest.raises(BadName, match=f"java: {why}"):
+        members((tmp_path / "p.zip").read_bytes(), "")
+    assert len(members((tmp_path / "p.zip").read_bytes(), "", "release")) == 1
+
+
+def test_a_file_that_was_damaged_before_it_was_hashed_is_not_unpacked(pwsh: str, tmp_path: Path) -> None:
+    """Its SHA-256 is right where whoever gave it had the damaged file."""
+    damaged(tmp_path / "p.zip", "java", "a program")
+    answer = unpacked(pwsh, tmp_path, tmp_path / "p.zip")
+    assert answer["failed"] and "java is damaged" in answer["msg"]
+    assert not list((tmp_path / "new").rglob("*"))
+    with pytest.raises(BadPackage, match="java is damaged"):
+        members((tmp_path / "p.zip").read_bytes(), "")

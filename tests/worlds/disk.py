@@ -41,6 +41,7 @@ connection: {{transport: ntlm, tls: false, port: 5985, user: 'LAB\\x', credentia
 packages:
   jre: {{url: 'http://127.0.0.1/jre.zip', sha256: '{jre}', root: jdk}}
   connector: {{url: 'http://127.0.0.1/connector.zip', sha256: '{connector}'}}
+  procrun: {{url: 'http://127.0.0.1/procrun.zip', sha256: '{jre}'}}
 java: {{version: '17'}}
 service: {{name: {service}}}
 connector: {{carry: [device.dat]}}

@@ -27,7 +27,7 @@ from provisioner.model import (
     Status,
     Step,
 )
-from provisioner.model.settings import Rollout, Service, Settings
+from provisioner.model.settings import Package, Rollout, Service, Settings
 from provisioner.plan import rollout as planning
 
 AT = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
@@ -81,6 +81,7 @@ def fleet(*gateways: Gateway, statements: Sequence[Statement] | None = None, **r
     settings = Settings(
         version=1, endpoints=("192.0.2.5", "192.0.2.9", "192.0.2.15", "192.0.2.16"), lab=True,
         service=Service(name="iPlatoConnector"), rollout=Rollout(**rollout),
+        packages={"procrun": Package(sha256="ab" * 32, path="C:\\Packages\\procrun.zip")},
     )  # fmt: skip
     return Fleet(
         folder="/fleet", settings=settings, gateways=gateways, statements=tuple(statements), waivers=(), digest="f1"

@@ -17,7 +17,7 @@ from provisioner.audit.facts.context import (
     within,
 )
 from provisioner.fleet import endpoints, templates
-from provisioner.model.settings import Package
+from provisioner.model.settings import Package, Settings
 
 # Administrators, SYSTEM, TrustedInstaller.
 _OWNERS = frozenset({"S-1-5-32-544", "S-1-5-18", "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"})
@@ -59,9 +59,18 @@ def _files(reading: FactContext) -> str | list[str]:
         file["path"] for file in connector["files"] if file["sha256"] is None and file["path"].lower() not in carried
     ]
     faults += [f"{path} is missing" for path in missing] + _not_as_made(reading)
-    if not faults and "connector" not in settings.packages:
-        raise CannotTell("fleet.yml has no packages.connector that its files could be compared with")
+    if not faults and (lacking := _not_compared(reading.settings)):
+        raise CannotTell(f"fleet.yml has no {lacking} that its files could be compared with")
     return problems(faults)
+
+
+def _not_compared(settings: Settings) -> str:
+    """The setting without which nothing says which package is there; "" for none."""
+    package = settings.packages.get("connector")
+    if package is None:
+        return "packages.connector"
+    key = "sha256" if package.kind == "zip" else "product_id"
+    return "" if getattr(package, key) else f"packages.connector.{key}"
 
 
 def _not_as_made(reading: FactContext) -> list[str]:
@@ -90,6 +99,8 @@ def _package_problems(reading: FactContext, package: Package | None) -> list[str
         return []
     if package.kind != "zip":
         return _product_problems(package, _products(reading, package)) if package.product_id else []
+    if not package.sha256:
+        return []
     if connector["package_sha256"] is None:
         return ["its files are not from the wanted package"]
     if connector["package_sha256"].lower() != package.sha256.lower():

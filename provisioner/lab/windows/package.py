@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -21,6 +22,9 @@ _NO_CHARACTER = re.compile(r'[\x00-\x1f\x7f"*<>?|]')
 
 # Of an entry's general purpose bits (APPNOTE.TXT, 4.4.4).
 _ENCRYPTED = 1
+# Of its attributes: the uppermost bits of a UNIX mode where such a system made it (4.4.2).
+_UNIX = (3, 19)
+_LINK, _USUAL = 10, (0, 4, 8)
 
 
 class BadPackage(Exception):
@@ -28,7 +32,7 @@ class BadPackage(Exception):
 
 
 class BadName(BadPackage):
-    """A zip with a name that Windows takes for something else."""
+    """A zip with a name that Windows takes for something else, or with what is no file."""
 
 
 @lru_cache(maxsize=16)
@@ -44,13 +48,15 @@ def members(content: bytes, root: str, member: str = "", folder: str = "") -> tu
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for entry in archive.infolist():
                 name = entry.filename.replace("\\", "/")
-                if name.endswith("/") or not name.lower().startswith(start.lower()):
+                if not name.lower().startswith(start.lower()):
                     continue
                 path = name[len(start) :]
                 if not member or plain(path).lower() == plain(member).lower():
-                    if entry.flag_bits & _ENCRYPTED:
-                        raise BadPackage(f"{path} is not as long as the package says: it is encrypted, or damaged")
-                    found.append((path.replace("/", "\\"), archive.read(entry)))
+                    path = path.replace("/", "\\")
+                    if fault := _no_file(entry):
+                        raise BadName(f"the package holds what cannot be unpacked: {path}: {fault}")
+                    if not name.endswith("/"):
+                        found.append((path, _content(archive, entry, path)))
     except NotImplementedError as error:
         raise BadPackage(str(error)) from None
     except zipfile.BadZipFile:
@@ -58,6 +64,24 @@ def members(content: bytes, root: str, member: str = "", folder: str = "") -> tu
     if fault := names_fault([path for path, _ in found], folder):
         raise BadName(f"the package holds a name that it cannot have on Windows: {fault}")
     return tuple(described(path, each) for path, each in found)
+
+
+def _no_file(entry: zipfile.ZipInfo) -> str:
+    """As Get-ZipFacts of plugins/module_utils has it."""
+    kind = entry.external_attr >> 28 if entry.create_system in _UNIX else 0
+    if kind == _LINK:
+        return "it is a link, and no file"
+    return "" if kind in _USUAL else "it is a device, and no file"
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: str) -> bytes:
+    if entry.flag_bits & _ENCRYPTED:
+        raise BadPackage(f"{path} is not as long as the package says: it is encrypted, or damaged")
+    try:
+        return archive.read(entry)
+    except (zipfile.BadZipFile, zlib.error):
+        words = "it has another CRC-32 than the package says. Ask whoever made the package for a whole one"
+        raise BadPackage(f"{path} is damaged: {words}") from None
 
 
 def _name_fault(path: str) -> str:
