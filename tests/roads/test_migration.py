@@ -291,3 +291,16 @@ def test_many_move_and_one_that_was_stated_to_be_off_comes_back(
     assert audit.out.startswith("2 of 4 gateways are ready.")
     started = {one["gateway"] for one in two.events() if one["event"] == "service_started"}
     assert started == {f"NEW-{CODE}", f"NEW-{AWAY}"}
+
+
+def test_a_practice_whose_third_gateway_is_away_is_not_begun(lab: Handle, provisioner: Command) -> None:
+    """The fence asks for all of the practice's gateways: found out after the stop, nobody could start one again."""
+    practices = lab.folder / "practices.csv"
+    of_old = next(line for line in practices.read_text("utf-8").splitlines() if f",{OLD}," in line)
+    third = of_old.replace(f",{OLD},", ",THIRDPC,").replace("127.0.0.1", NOWHERE).replace("active", "standby")
+    practices.write_text(f"{practices.read_text('utf-8')}{third.replace(f'GWPC-{CODE}', 'THIRD')}\n", "utf-8")
+    refused = provisioner("migrate", "start", CODE, "--to", NEW, "--yes", fleet=lab.folder)
+    assert refused.code == 2, refused.out + refused.err
+    assert f"Nothing could be started on {NEW}: THIRDPC cannot be read" in refused.err
+    assert "switched-off" in refused.err and "Nothing was changed." in refused.err
+    assert (runs(lab), roles(lab)[OLD]) == ({OLD}, "active")
