@@ -120,7 +120,13 @@ def _before_acting(run: Run, step: Step, reading: judge.Observation) -> judge.Ve
     )
     if step.remedy == START and run.unheard(step) and (two := start.beside_another(run, step)):
         return two
-    return verdict or _not_taken_over(run, step)
+    return verdict or _of_another_make(run, step) or _not_taken_over(run, step)
+
+
+def _of_another_make(run: Run, step: Step) -> judge.Verdict | None:
+    """Why what a step would make is not what was planned, and approved; None where it is."""
+    why = admission.made_of_another(run.fleet, run.row(step.gateway), step)
+    return (Result.STALE, why) if why else None
 
 
 def _not_taken_over(run: Run, step: Step) -> judge.Verdict | None:
