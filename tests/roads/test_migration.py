@@ -81,6 +81,8 @@ def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
     through = provisioner("migrate", "start", CODE, fleet=fleet)
     assert through.code == 0, through.out + through.err
     assert "migrate finish" in through.out
+    but = "by a new reading, but for what a person's word stands for: online-record, vendor-page."
+    assert but in " ".join(through.out.split())
 
     done = provisioner("migrate", "finish", CODE, "--yes", fleet=fleet)
     assert done.code == 0, done.out + done.err
