@@ -71,6 +71,7 @@ def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
     refusals(lab, provisioner)
 
     the_practice_changes_over(lab)
+    no_letter_says_the_contrary(lab, provisioner)
     on = provisioner("migrate", "start", CODE, fleet=fleet)
     assert on.code == 4, on.out + on.err
     assert (runs(lab), roles(lab)) == ({NEW}, {OLD: "standby", NEW: "active"})
@@ -105,6 +106,18 @@ def both_were_marked(lab: Handle) -> None:
             when_started = set(marked)
     assert when_started == {OLD, NEW}
     assert marked == set()
+
+
+def no_letter_says_the_contrary(lab: Handle, provisioner: Command) -> None:
+    """An audit finds nobody logged in on the old PC, as the move asked for: no letter asks to log in there again."""
+    assert "R2-logged-in" in provisioner("audit", fleet=lab.folder).out
+    for arguments in (("report", "--per-practice"), ("requests",)):
+        folder = lab.folder.parent / arguments[0]
+        ran = provisioner(*arguments, "--output", folder, fleet=lab.folder)
+        assert ran.code == 0, ran.err
+        assert not folder.exists() or not list(folder.glob(f"*{CODE}*"))
+        said = f"No letter to {CODE}: its gateway is being moved."
+        assert said in " ".join(ran.err.split()), ran.err
 
 
 def refusals(lab: Handle, provisioner: Command) -> None:
