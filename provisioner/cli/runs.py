@@ -138,7 +138,7 @@ def show(plan: Plan, ended: engine.Ended, fleet: Fleet, journal: Journal, *, aga
     # What was not begun says why with it.
     if ended.stopped and not (plan.move and asked) and not any(one.reason is Reason.NOT_BEGUN for one in told):
         folded(f"Stopped: {ended.stopped}.")
-    folded(_verdict(ended))
+    folded(_verdict(ended, _by_word(plan, ended, journal)))
     follows(f"Next: {again if _goes_on_by_itself(ended) else then}")
 
 
@@ -150,11 +150,19 @@ def _goes_on_by_itself(ended: engine.Ended) -> bool:
     return bool(ended.exit_code) and not (ended.kind == "rollout" and left and left <= moved)
 
 
-def _verdict(ended: engine.Ended) -> str:
+def _by_word(plan: Plan, ended: engine.Ended, journal: Journal) -> str:
+    """The steps of which a person said how they stand, whatever a reading shows besides; "" for none."""
+    off = {outcome.step for outcome in ended.outcomes if outcome.reason is Reason.STATED_OFF}
+    said = {*standing.confirmed(journal, plan.id), *off}
+    return ", ".join(step.remedy for step in plan.steps if step.id in said)
+
+
+def _verdict(ended: engine.Ended, by_word: str) -> str:
     """What all of it comes to, in one sentence."""
     results = {outcome.result for outcome in ended.outcomes} - set(FINISHED)
     if not ended.exit_code:
-        return "Each step was proved by a new reading."
+        but = f", but for what a person's word stands for: {by_word}" if by_word else ""
+        return f"Each step was proved by a new reading{but}."
     if results and not results - {Result.WAITING, Result.SKIPPED}:
         return "Nothing has failed."
     return "Not all is done: mend what is said above first."

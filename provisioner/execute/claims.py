@@ -61,14 +61,17 @@ def _to_mark(run: Run, step: Step, reading: judge.Observation) -> list[Gateway]:
     those at whose address another PC may answer: on a PC that is not the practice's nothing is written."""
     statements, practice = run.statements(), run.practice(step.gateway)
     strangers = reading.strangers(practice, statements)
+    return [
+        row for row in practice if row.name == step.gateway or not (away(run, row, reading) or row.name in strangers)
+    ]
 
-    def away(row: Gateway) -> bool:
-        evidence = reading.evidence.get(row.name)
-        absent = bool(evidence and evidence.error and evidence.error.absent)
-        alone = statements.names(ONLY_CONNECTOR, row) and not run.wave_policy.hands_over
-        return absent and (statements.names(SWITCHED_OFF, row) or alone)
 
-    return [row for row in practice if row.name == step.gateway or not (away(row) or row.name in strangers)]
+def away(run: Run, row: Gateway, reading: judge.Observation) -> bool:
+    """Whether nothing accepts a connection at a gateway, as a person has said."""
+    statements, evidence = run.statements(), reading.evidence.get(row.name)
+    absent = bool(evidence and evidence.error and evidence.error.absent)
+    alone = statements.names(ONLY_CONNECTOR, row) and not run.wave_policy.hands_over
+    return absent and (statements.names(SWITCHED_OFF, row) or alone)
 
 
 def come_back(run: Run, step: Step, before: judge.Observation, now: judge.Observation) -> judge.Verdict | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from provisioner.execute import act, events, judge
+from provisioner.execute import act, events, handover, judge
 from provisioner.execute.ports import POLL
 from provisioner.execute.run import Run
 from provisioner.model import Reason, Result, Status, Step
@@ -21,8 +21,8 @@ def wait_for(run: Run, steps: Sequence[Step]) -> None:
         reading = act.observe(run, [step for step in left if step.proves], peers=True)
         endings, still = list[act.Ending](), []
         for step in left:
-            verdict = _verdict(run, step, reading)
-            lost = step.proves and (reading.trouble(step.gateway) or _not_asked(run, step, reading))
+            verdict, barred = _verdict(run, step, reading, asked)
+            lost = step.proves and (reading.trouble(step.gateway) or barred)
             if verdict[0] is Result.WAITING and step.proves and not over and not lost:
                 still.append(step)
             else:
@@ -37,20 +37,22 @@ def wait_for(run: Run, steps: Sequence[Step]) -> None:
             run.ports.pause(POLL)
 
 
-def _verdict(run: Run, step: Step, reading: judge.Observation) -> judge.Verdict:
+def _verdict(run: Run, step: Step, reading: judge.Observation, asked: bool) -> tuple[judge.Verdict, bool]:
+    """How a person's step stands, and whether nobody is asked for it yet."""
     if step.proves and run.is_abandoned(step.gateway, reading):
-        return judge.UNNEEDED
+        return judge.UNNEEDED, False
     stands = verdict(step, reading, run.confirmed.get(step.id, ""))
-    if stands[0] is Result.WAITING and (why := _not_asked(run, step, reading)):
-        return Result.WAITING, why
-    return stands
+    if stands[0] is Result.WAITING and (why := _not_asked(run, step, reading, asked)):
+        return (Result.WAITING, f"not asked for yet, because {why}"), True
+    return stands, False
 
 
-def _not_asked(run: Run, step: Step, reading: judge.Observation) -> str:
-    """Why nobody is asked to end SystmOne's Gateway: the PC that takes over is away; "" where it is there."""
-    if step.remedy != GATEWAY_ENDED or not (trouble := reading.trouble(run.plan.leads_to)):
+def _not_asked(run: Run, step: Step, reading: judge.Observation, asked: bool) -> str:
+    """Why nobody is asked to end SystmOne's Gateway: nothing could take over; "" where it could. Who has been `asked`
+    is not told otherwise, unless what takes over is away since: all of it is asked again before the Connector stops."""
+    if step.remedy != GATEWAY_ENDED:
         return ""
-    return f"not asked for yet, because {run.plan.leads_to}, which takes over, is away: {trouble}"
+    return handover.away(run, reading) or ("" if asked else handover.why_not(run, step))
 
 
 def carried_by_hand(step: Step, confirmed: str) -> judge.Verdict:

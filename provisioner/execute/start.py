@@ -125,6 +125,8 @@ def _started(
             continue
         if verdict[0] is Result.DONE and not is_working(run, step.gateway, reading):
             verdict = judge.APPROVING
+        if verdict[0] is Result.DONE and (unseen := _unseen_beside(run, step, reading)):
+            verdict = (Result.DONE, "; ".join(part for part in (verdict[1], unseen) if part))
         # A gateway that refuses the log-in by now is not asked again and again: that locks accounts.
         if over or verdict[0] is Result.DONE or acted[step.id].result != "ok" or reading.refused(step.gateway):
             endings.append((step, verdict, acted[step.id], begun[step.id]))
@@ -143,6 +145,14 @@ def _beside(run: Run, step: Step, reading: judge.Observation) -> list[str]:
         return []
     names = [row.name for row in run.peers(step.gateway) if not reading.another(row.name)]
     return [name for name in names if connector_runs(reading.evidence.get(name))]
+
+
+def _unseen_beside(run: Run, step: Step, reading: judge.Observation) -> str:
+    """Which other gateways of the practice could not be looked at after a start, in words; "" for none. Those at which
+    nothing accepts a connection, as a person has said, are none of them."""
+    peers = [row for row in run.peers(step.gateway) if not claims.away(run, row, reading)]
+    unseen = [f"{row.name} ({why})" for row in peers if (why := reading.trouble(row.name))]
+    return f"whether one runs on {' or '.join(unseen)} could not be looked at afterwards: audit again" if unseen else ""
 
 
 def _taken_back(run: Run, step: Step, others: Sequence[str]) -> judge.Verdict:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from provisioner import remedies
-from provisioner.execute import act, admission, events, failpoints, judge, manual, rows, schedule, start
+from provisioner.execute import act, admission, events, failpoints, handover, judge, manual, rows, schedule, start
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.run import LEASE, Run
 from provisioner.journal import Lease, standing
 from provisioner.model import Result, Step, Wave
 from provisioner.model.controls import IDENTITY
 from provisioner.model.plan import STOP
-from provisioner.plan.guards import START, connector_runs, why_not_remove
+from provisioner.plan.guards import START, why_not_remove
 
 
 def do(run: Run, wave: Wave) -> None:
@@ -121,7 +121,7 @@ def _before_acting(run: Run, step: Step, reading: judge.Observation) -> judge.Ve
     )
     if step.remedy == START and run.unheard(step) and (two := start.beside_another(run, step)):
         return two
-    return verdict or _not_given(run, step) or _not_taken_over(run, step, reading)
+    return verdict or _not_given(run, step) or _of_another_make(run, step) or _not_taken_over(run, step)
 
 
 def _not_given(run: Run, step: Step) -> judge.Verdict | None:
@@ -138,13 +138,18 @@ def _not_given(run: Run, step: Step) -> judge.Verdict | None:
     return (Result.STALE, f"fleet.yml does not give {lacks} any more; plan again") if lacks else None
 
 
-def _not_taken_over(run: Run, step: Step, reading: judge.Observation) -> judge.Verdict | None:
-    """Why the practice's Connector is not stopped: that which takes over is away; None where it may be."""
+def _of_another_make(run: Run, step: Step) -> judge.Verdict | None:
+    """Why what a step would make is not what was planned, and approved; None where it is."""
+    why = admission.made_of_another(run.fleet, run.row(step.gateway), step)
+    return (Result.STALE, why) if why else None
+
+
+def _not_taken_over(run: Run, step: Step) -> judge.Verdict | None:
+    """Why the practice's Connector is not stopped: nothing could take over from it yet; None where it may be."""
     if not (run.wave_policy.hands_over and step.remedy == STOP):
         return None
-    if connector_runs(reading.evidence[step.gateway]) is not False and (why := reading.trouble(run.plan.leads_to)):
-        return Result.WAITING, f"not stopped, because {run.plan.leads_to}, which takes over, is away: {why}"
-    return None
+    why = handover.why_not(run, step)
+    return (Result.WAITING, f"not stopped, because {why}") if why else None
 
 
 def _removable(run: Run, steps: Sequence[Step]) -> list[Step]:

@@ -13,9 +13,11 @@ from provisioner.fleet import codes
 from provisioner.journal import Journal, new_id, standing
 from provisioner.migration import stages
 from provisioner.migration.stand import newest, open_migration, title
-from provisioner.model import FINISHED, Audit, Fleet, Move, Plan, Role
+from provisioner.model import FINISHED, Audit, Fleet, Move, Plan, Role, Status
 from provisioner.model.controls import SERVICE_SET
+from provisioner.plan import guards
 from provisioner.plan.rollout import budget_of
+from provisioner.plan.statements import StatementsInForce
 from provisioner.remedies import service
 
 
@@ -75,9 +77,21 @@ def _new(auditor: Auditor, move: Move) -> Planned:
         faults = [Fault(gap.gateway, None, f"{gap.control}: {gap.message}", gap.ask) for gap in plan.gaps]
         hint = "Have these mended, or accept them by name in waivers.yml; nothing was changed."
         raise InputError(f"{move.new} is not fit to become the gateway of {move.practice} yet.", hint, faults)
+    if why := _unfenced(audit, fleet, move):
+        hint = "Have it read, stopped and disabled first; one that is off for good is stated to be (switched-off)"
+        raise InputError(f"Nothing could be started on {move.new}: {why}.", f"{hint}. Nothing was changed.")
     others = ", ".join(_others(audit, move.old))
     remark = f"{move.old} also has {others}: they need a SystmOne Gateway too. Who moves them, and when?"
     return Planned(plan=plan, new=True, remark=remark if others else "")
+
+
+def _unfenced(audit: Audit, fleet: Fleet, move: Move) -> str:
+    """Why the fence would not hold, whatever becomes of the two: for the practice's others; "" where it would."""
+    said = StatementsInForce.of(fleet, audit.at.date())
+    others = [row for row in audit.gateways if row.name not in (move.old, move.new)]
+    evidence = {one.gateway: one for one in audit.evidence}
+    untold = audit.that_are(Status.FAILED, Status.UNKNOWN)
+    return guards.why_not_fenced(others, said, evidence, guards.strangers(others, untold, said))
 
 
 def _others(audit: Audit, old: str) -> list[str]:

@@ -146,6 +146,19 @@ def stand(journal: Journal, migration_id: str) -> Stand:
     )
 
 
+def moving(journal: Journal) -> list[str]:
+    """The practices of whose people a move, or its way back, still asks something: what an audit would ask of them
+    beside it may be the contrary."""
+    stands = {practice: stand(journal, id_) for practice, id_ in standing.open_migrations(journal).items()}
+    return [practice for practice, one in stands.items() if any(step.kind == "person" for step in one.open)]
+
+
+def no_letter(practice: str) -> str:
+    """Why a practice that is being moved gets no letter by an audit, in words."""
+    where = f"provisioner migrate status {practice}"
+    return f"No letter to {practice}: its gateway is being moved. What is asked: {where}"
+
+
 def again(plan: Plan) -> str:
     """The command that goes on with a plan of a migration."""
     assert plan.move is not None

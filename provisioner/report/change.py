@@ -5,9 +5,22 @@ from dataclasses import dataclass
 
 from provisioner import remedies
 from provisioner.model import Budget, Gap, Plan, Step
-from provisioner.remedies.remedy import Risk
+from provisioner.model.plan import STOP
+from provisioner.remedies.remedy import IT, Risk
 from provisioner.report import pretty, words
 
+_IN_FIRST = "failed in the first wave"
+# What a move does beside remedies, by its kind.
+_IN_THE_LIST = Risk(
+    does="Writes the gateway's new role into practices.csv, once it is true. No gateway is touched.",
+    wrong="A file that would not be right is left as it is.",
+    back="The role that stood there is written again.",
+)
+_STOPPED = Risk(
+    does=f"Stops and disables the {IT} on the gateway that is left, once the other could take over.",
+    wrong=f"From here until the other one's start the practice has no {IT}: messages and bookings wait.",
+    back="It is enabled and started again, once the other one is stopped.",
+)
 _UNTOLD = Risk(does="As the steps below say.", wrong="To be judged from the steps below.", back="As the steps say.")
 
 
@@ -55,10 +68,32 @@ def exactly(steps: Sequence[Step]) -> dict[str, list[tuple[str, str]]]:
 
 def risk(step: Step) -> Risk:
     """What is said of a step's change, for people who approve it."""
+    if step.kind == "row":
+        return _IN_THE_LIST
+    if step.remedy == STOP:
+        return _STOPPED
     remedy = remedies.known().get(step.remedy)
     if remedy is None or (step.removes and remedy.removal is None):
         return _UNTOLD
     return remedy.removal.risk if step.removes and remedy.removal else remedy.risk
+
+
+def command(plan: Plan) -> str:
+    """The command that does a plan."""
+    if plan.move:
+        return f"provisioner migrate {'start' if plan.kind == 'migration' else plan.kind} {plan.move.practice}"
+    return f"provisioner undo {plan.of}" if plan.kind == "undo" else f"provisioner apply {plan.id}"
+
+
+def headline(plan: Plan) -> str:
+    """Which practice's gateway a plan moves, in words that begin a sentence; "" for one that moves none."""
+    if plan.move is None:
+        return ""
+    practice, old, new = plan.move.practice, plan.move.old, plan.move.new
+    return {
+        "finish": f"{practice} has moved to {new}, and {old} is retired: ",
+        "undo": f"{practice} goes back from {new} to {old}: ",
+    }.get(plan.kind, f"{practice} moves from {old} to {new}: ")
 
 
 def gaps(lacks: Iterable[Gap]) -> dict[str, dict[tuple[str, str], list[Gap]]]:
@@ -76,12 +111,13 @@ def stops(budget: Budget) -> str:
         (budget.unknown, "ended nobody knows how"),
         (budget.unreachable, "could not be reached"),
         (budget.refused, "refused the log-in"),
-        (budget.first_wave, "failed in the first wave"),
+        (budget.first_wave, _IN_FIRST),
     )
     stops = [
         ("any gateway" if most == 0 else f"more than {words.counted(most, 'gateway')}") + f" {what}"
         for most, what in limits
-        if most is not None
+        # Where none may fail that of the first wave is said with it.
+        if most is not None and not (what == _IN_FIRST and budget.failed == 0)
     ]
     if not stops:
         return "It stops at nothing that goes wrong on a gateway."

@@ -39,3 +39,17 @@ def closed() -> World:
     """A practice that has closed: its gateway has all that a Connector has, and is retired."""
     rows = fleet(gateway("B84001", Role.RETIRED), statements=[no_connector("B84001")])
     return World(rows, B84001=Machine(rule=True, service=True, running=True))
+
+
+def practice() -> World:
+    """A practice with an active and a standby gateway, all in place on both, nothing started."""
+    world = World(fleet(gateway("B84001"), gateway("B84001B", Role.STANDBY, "B84001")))
+    for machine in world.machines.values():
+        machine.rule = machine.service = True
+    return world
+
+
+def the_start(world: World) -> Plan:
+    plan = world.plan()
+    assert [step.remedy for step in plan.steps] == ["start"]
+    return plan

@@ -17,9 +17,9 @@ from provisioner.errors import InputError, JournalError
 from provisioner.execute import claims, engine
 from provisioner.execute.admission import Asked
 from provisioner.journal import Event, Journal, started
-from provisioner.model import Plan, Result, Role, Step
+from provisioner.model import Plan, Result, Step
 from tests.conftest import told
-from tests.execute.plans import apply
+from tests.execute.plans import apply, practice, the_start
 from tests.fixtures.documents import promised
 from tests.fixtures.fleets import write
 from tests.migration.operators import NEW, OLD, Operator
@@ -29,21 +29,6 @@ from tests.worlds.disk import LabWorld
 from tests.worlds.memory import AT, World, gateway
 
 LATER = AT + timedelta(hours=4)
-
-
-def practice() -> World:
-    """A practice with an active and a standby gateway, all in place on both, nothing started."""
-    fleet = memory.fleet(gateway("B84001"), gateway("B84001B", Role.STANDBY, "B84001"))
-    world = World(fleet)
-    for machine in world.machines.values():
-        machine.rule = machine.service = True
-    return world
-
-
-def the_start(world: World) -> Plan:
-    plan = world.plan()
-    assert [step.remedy for step in plan.steps] == ["start"]
-    return plan
 
 
 def test_a_connector_that_another_team_starts_at_the_same_moment_is_seen_and_ours_is_stopped_again(

@@ -10,6 +10,7 @@ import pytest
 from provisioner.ansible.results import StepResult
 from provisioner.execute import engine, judge
 from provisioner.execute.admission import Asked
+from provisioner.lab.windows.machine import Machine
 from provisioner.model import Result, Step
 from tests.migration.operators import NEW, OLD, Operator, operator, results, state, stop_after
 from tests.worlds.acts import Killed
@@ -243,3 +244,99 @@ def test_the_way_back_to_a_gateway_that_is_gone_leaves_the_new_one_running(opera
     assert ended.exit_code == 4
     assert operator.world().runs() == {NEW}
     assert operator.world().roles() == {OLD: "standby", NEW: "active"}
+
+
+# Before the practice's Connector is stopped
+
+
+def third(operator: Operator, role: str = "standby") -> str:
+    """A third gateway of the practice, in place and stopped; its name."""
+    name, world = "THIRD-B84001", operator.world()
+    line = f"B84001,Practice B84001,{name},127.0.0.1,{role},/{name}/wsman\n"
+    practices = operator.folder / "practices.csv"
+    practices.write_text(practices.read_text("utf-8") + line, "utf-8")
+    machine = Machine.from_json({**world.machines[NEW].to_json(), "name": name})
+    machine.who().computer_name = name
+    world.machines[name] = machine
+    world.save()
+    return name
+
+
+def test_the_old_one_is_not_stopped_for_a_fence_that_could_not_hold(operator: Operator) -> None:
+    """A third gateway of the practice is away, and nobody has stated that it is off: no start on the new one could
+    come, nor one on the old one again."""
+    name = third(operator)
+    plan = operator.planned()
+    world = operator.world()
+    world.offline = {name}
+    world.save()
+    found = {outcome.step: outcome for outcome in operator.through(plan).outcomes}
+    assert found[f"{OLD}-gateway-ended"].result is Result.WAITING
+    assert f"not asked for yet, because the fence would not hold after it: {name} cannot be read" in (
+        found[f"{OLD}-gateway-ended"].message
+    )
+    # Nor where the practice has ended SystmOne's Gateway by itself.
+    world = operator.world()
+    world.machines[OLD].systmone.gateway_mode = world.machines[OLD].systmone.logged_in = False
+    world.save()
+    found = {outcome.step: outcome for outcome in operator.through(plan).outcomes}
+    assert found[f"{OLD}-stop"].result is Result.WAITING
+    assert f"not stopped, because the fence would not hold after it: {name} cannot be read" in (
+        found[f"{OLD}-stop"].message
+    )
+    assert operator.world().runs() == {OLD}
+    state(operator, name, "taken away by the van")
+    operator.confirm(plan, "working")
+    assert operator.through(plan).exit_code == 0
+    assert operator.world().runs() == {NEW}
+
+
+def test_nor_is_the_new_one_on_the_way_back(operator: Operator) -> None:
+    name = third(operator)
+    plan = operator.planned()
+    stop_after(operator, plan, "working")
+    world = operator.world()
+    world.offline = {name}
+    world.save()
+    back = operator.back(plan)
+    ended = operator.through(back)
+    assert results(ended)[f"{NEW}-stop"] == "waiting"
+    assert operator.world().runs() == {NEW}
+    world = operator.world()
+    world.offline = set()
+    world.save()
+    assert operator.through(back).exit_code == 0
+    assert operator.world().runs() == {OLD}
+    assert operator.world().two_at_once() == []
+
+
+def test_the_old_one_is_not_stopped_for_a_new_one_that_could_not_be_started(operator: Operator) -> None:
+    """It was made ready, and days later, when the practice has time, a policy bars its firewall rule."""
+    plan = operator.planned()
+    stop_after(operator, plan, "gateway-ended")
+    world = operator.world()
+    world.machines[NEW].faults["policy_overrides_firewall"] = ""
+    world.save()
+    found = {outcome.step: outcome for outcome in operator.through(plan).outcomes}
+    assert found[f"{OLD}-stop"].result is Result.WAITING
+    assert f"{NEW}, which takes over, could not be started: required first: R14-policy" in found[f"{OLD}-stop"].message
+    assert operator.world().runs() == {OLD}
+    world = operator.world()
+    world.machines[NEW].faults = {}
+    world.save()
+    assert operator.through(plan).exit_code == 0
+    assert operator.world().runs() == {NEW}
+
+
+def test_an_old_one_that_runs_beside_another_is_stopped_all_the_same(operator: Operator) -> None:
+    """Two send everything twice: nobody is left without one by that stop."""
+    name = third(operator)
+    plan = operator.planned()
+    stop_after(operator, plan, "gateway-ended")
+    world = operator.world()
+    world.machines[name].services = [replace(world.machines[OLD].services[0])]
+    world._service(world.machines[name], run=True)
+    world.save()
+    ended = operator.through(plan)
+    assert (results(ended)[f"{OLD}-stop"], results(ended)[f"{NEW}-start"]) == ("done", "stale")
+    assert operator.world().runs() == {name}

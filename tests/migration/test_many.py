@@ -126,6 +126,8 @@ def slowed(evening: Evening, seconds: int) -> None:
 def test_two_move_at_the_same_time_after_the_first(evening: Evening, provisioner: Command) -> None:
     """One of them is slow: the next begins while it is at work, and does not take its Ansible for a dead run's."""
     evening.lab.set(f"NEW-{ONE}", "slow=1")
+    # The next is not through before the first one's stop, which is read for twice.
+    evening.lab.set(f"NEW-{TWO}", "slow=0.5")
     moves = (PILOT, ONE, TWO, LATER)
     run, seen, late = evening.begin(*moves), set[frozenset[str]](), ""
     with evening.journal() as journal:

@@ -284,3 +284,30 @@ def test_killed_at_any_point_a_migration_goes_on(tmp_path: Path, point: Failpoin
     ended = operator.through(plan)
     assert ended.exit_code == 0, [(one.step, one.result, one.message) for one in ended.outcomes]
     judged(operator, {NEW}, {OLD: "standby", NEW: "active"})
+
+
+@pytest.mark.parametrize("read_anew", [True, False])
+def test_a_file_is_not_made_from_another_template_than_was_planned(operator: Operator, read_anew: bool) -> None:
+    """What is planned, and approved, is what is done: of a changed template a proof tells only once it is there."""
+    folder = operator.folder
+    (folder / "site.j2").write_text("practice={{ practice }}\n", "utf-8")
+    fleet_yml = folder / "fleet.yml"
+    files = "connector: {files: [{path: conf/site.ini, template: site.j2}], carry"
+    fleet_yml.write_text(fleet_yml.read_text("utf-8").replace("connector: {carry", files), "utf-8")
+    plan, asked = operator.planned(), list[str]()
+
+    def act(steps: Sequence[Step], run_tag: str) -> Mapping[str, StepResult]:
+        asked.extend(step.id for step in steps)
+        return {step.id: StepResult(result="failed", message="no disk") for step in steps}
+
+    operator.run(plan, apply=act)
+    assert f"{NEW}-connector" in asked
+    (folder / "site.j2").write_text("practice={{ practice }}\nother=1\n", "utf-8")
+    if read_anew:
+        fleet_yml.write_text(f"{fleet_yml.read_text('utf-8')}# changed\n", "utf-8")
+    asked.clear()
+    ended = operator.run(plan, apply=act)
+    assert f"{NEW}-connector" not in asked
+    (outcome,) = [one for one in ended.outcomes if one.step == f"{NEW}-connector"]
+    assert outcome.result is Result.STALE
+    assert "C:\\iPlato\\conf\\site.ini would be made from another template or row than was planned" in outcome.message

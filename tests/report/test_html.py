@@ -286,6 +286,32 @@ def test_each_kind_of_plan_says_its_own_way_back() -> None:
         assert said in Page(html.plan(made, PRACTICES, {}, TIMING, CONTACT)).words
 
 
+def test_a_move_is_named_as_one_with_its_risk_and_its_own_command() -> None:
+    """`apply` refuses a migration's plan; and that the practice has no Connector meanwhile is what is decided by."""
+    move = Move(practice="A84002", old="GW-A84002", new="GW-NEW", was=Role.STANDBY)
+    whole = plan()
+    first = whole.waves[0].steps[0]
+    own = [
+        replace(first, id="stop", remedy="stop", role="service", values={}),
+        replace(first, id="A84002-switched", kind="row", remedy="switched", role="", values={"roles": {}}),
+    ]
+    moving = replace(
+        whole, kind="migration", move=move, waves=(replace(whole.waves[0], steps=(first, *own)),),
+        budget=Budget(failed=0, unreachable=0, refused=0, unknown=0),
+    )  # fmt: skip
+    said = Page(html.plan(moving, PRACTICES, {}, TIMING, CONTACT)).words
+    assert "A84002 moves from GW-A84002 to GW-NEW: 3 changes on 1 gateway, in 1 wave" in said
+    assert "Then: provisioner migrate start A84002 --ticket ID" in said
+    assert "provisioner apply" not in said
+    assert "until the other one's start the practice has no Connector" in said
+    assert "Writes the gateway's new role into practices.csv" in said
+    assert "As the steps below say" not in said and "in the first wave" not in said
+    for kind, word in (("finish", "has moved to GW-NEW, and GW-A84002 is retired"), ("undo", "goes back from GW-NEW")):
+        said = Page(html.plan(replace(moving, kind=kind), PRACTICES, {}, TIMING, CONTACT)).words
+        assert f"Then: provisioner migrate {kind} A84002 --ticket ID" in said
+        assert f"A84002 {word}" in said
+
+
 def test_a_plan_with_no_steps_asks_for_no_approval() -> None:
     whole = plan()
     empty = Plan(

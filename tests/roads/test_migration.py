@@ -79,6 +79,7 @@ def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
     refusals(lab, provisioner)
 
     the_practice_changes_over(lab)
+    no_letter_says_the_contrary(lab, provisioner)
     on = provisioner("migrate", "start", CODE, fleet=fleet)
     assert on.code == 4, on.out + on.err
     assert (runs(lab), roles(lab)) == ({NEW}, {OLD: "standby", NEW: "active"})
@@ -90,6 +91,8 @@ def test_there_and_finished(lab: Handle, provisioner: Command) -> None:
     through = provisioner("migrate", "start", CODE, fleet=fleet)
     assert through.code == 0, through.out + through.err
     assert "migrate finish" in through.out
+    but = "by a new reading, but for what a person's word stands for: online-record, vendor-page."
+    assert but in " ".join(through.out.split())
 
     done = provisioner("migrate", "finish", CODE, "--yes", fleet=fleet)
     assert done.code == 0, done.out + done.err
@@ -112,6 +115,18 @@ def both_were_marked(lab: Handle) -> None:
             when_started = set(marked)
     assert when_started == {OLD, NEW}
     assert marked == set()
+
+
+def no_letter_says_the_contrary(lab: Handle, provisioner: Command) -> None:
+    """An audit finds nobody logged in on the old PC, as the move asked for: no letter asks to log in there again."""
+    assert "R2-logged-in" in provisioner("audit", fleet=lab.folder).out
+    for arguments in (("report", "--per-practice"), ("requests",)):
+        folder = lab.folder.parent / arguments[0]
+        ran = provisioner(*arguments, "--output", folder, fleet=lab.folder)
+        assert ran.code == 0, ran.err
+        assert not folder.exists() or not list(folder.glob(f"*{CODE}*"))
+        said = f"No letter to {CODE}: its gateway is being moved."
+        assert said in " ".join(ran.err.split()), ran.err
 
 
 def refusals(lab: Handle, provisioner: Command) -> None:
@@ -301,3 +316,16 @@ def test_many_move_and_one_that_was_stated_to_be_off_comes_back(
     assert audit.out.startswith("2 of 4 gateways are ready.")
     started = {one["gateway"] for one in two.events() if one["event"] == "service_started"}
     assert started == {f"NEW-{CODE}", f"NEW-{AWAY}"}
+
+
+def test_a_practice_whose_third_gateway_is_away_is_not_begun(lab: Handle, provisioner: Command) -> None:
+    """The fence asks for all of the practice's gateways: found out after the stop, nobody could start one again."""
+    practices = lab.folder / "practices.csv"
+    of_old = next(line for line in practices.read_text("utf-8").splitlines() if f",{OLD}," in line)
+    third = of_old.replace(f",{OLD},", ",THIRDPC,").replace("127.0.0.1", NOWHERE).replace("active", "standby")
+    practices.write_text(f"{practices.read_text('utf-8')}{third.replace(f'GWPC-{CODE}', 'THIRD')}\n", "utf-8")
+    refused = provisioner("migrate", "start", CODE, "--to", NEW, "--yes", fleet=lab.folder)
+    assert refused.code == 2, refused.out + refused.err
+    assert f"Nothing could be started on {NEW}: THIRDPC cannot be read" in refused.err
+    assert "switched-off" in refused.err and "Nothing was changed." in refused.err
+    assert (runs(lab), roles(lab)[OLD]) == ({OLD}, "active")

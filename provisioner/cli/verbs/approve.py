@@ -21,14 +21,13 @@ from provisioner.errors import InputError, PlanRefused
 from provisioner.execute import admission, approving, keys
 from provisioner.execute.approving import Wanted
 from provisioner.journal import Journal
-from provisioner.migration.stand import again
 from provisioner.model import Fleet, Plan
 from provisioner.model.settings import Approver
 from provisioner.record import approval as approvals
 from provisioner.record import signing
 from provisioner.record.approval import Approval, Proof
 from provisioner.report import approval as shown
-from provisioner.report import words
+from provisioner.report import change, words
 from provisioner.transport.credentials import read_private
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -206,11 +205,4 @@ def _told(plan: Plan, given: Approval, proof: Proof) -> None:
         out(json.dumps(body, indent=2))
         return
     folded(f"{given.plan} is approved by {given.name}, until {words.when(given.ends)}.")
-    follows(f"Next, by somebody else: {_next(plan)}")
-
-
-def _next(plan: Plan) -> str:
-    """The command that does an approved plan."""
-    if plan.move:
-        return again(plan)
-    return f"provisioner undo {plan.of}" if plan.kind == "undo" else f"provisioner apply {plan.id}"
+    follows(f"Next, by somebody else: {change.command(plan)}")

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from provisioner.cli.verbs.show import show
 from provisioner.errors import InputError
 from provisioner.execute.timing import timing
 from provisioner.journal import Journal, standing
+from provisioner.migration.stand import moving, no_letter
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.plan.causes import causes
@@ -87,7 +88,7 @@ def command(id_: str | None, as_: str | None, output: Path | None, per_practice:
         as_ = as_ or "html"
         drawn = isinstance(found, Audit) and as_ == "html" and not per_practice
         past = so_far(journal, found, fleet) if drawn and isinstance(found, Audit) else None
-        asked_by = NO_DATES
+        asked_by, moves = NO_DATES, moving(journal) if per_practice else []
         if per_practice and isinstance(found, Audit):
             # With it comes all that reads gateways: 25 MB that no other report needs.
             from provisioner.cli.verbs.forecast import letter_dates
@@ -96,8 +97,10 @@ def command(id_: str | None, as_: str | None, output: Path | None, per_practice:
     if per_practice:
         if not isinstance(found, Audit) or as_ != "html" or output is None:
             raise InputError("--per-practice makes html pages of an audit, in a folder.", "Give --output FOLDER.")
-        number = write_pages(output, practice_pages(found, fleet, evidence=evidence, dates=asked_by))
+        number = write_pages(output, practice_pages(found, fleet, evidence=evidence, dates=asked_by, but=moves))
         say(f"{number} pages in {output}")
+        for practice in sorted({row.practice for row in found.gateways} & set(moves)):
+            say(no_letter(practice))
         return 0
     if isinstance(found, Audit) and as_ == "html" and output is not None and len(found.evidence) > _IN_ONE_PAGE:
         say(f"{output} written, and the facts of each gateway in {write_at_size(output, found, fleet, past)}")
@@ -164,14 +167,14 @@ def write_at_size(output: Path, audit: Audit, fleet: Fleet, past: Trend | None =
 
 
 def practice_pages(
-    audit: Audit, fleet: Fleet, *, evidence: bool = False, dates: Dates = NO_DATES
+    audit: Audit, fleet: Fleet, *, evidence: bool = False, dates: Dates = NO_DATES, but: Collection[str] = ()
 ) -> Iterator[tuple[str, str]]:
-    """A letter to each practice that was audited, after its code; one at a time, for all of them are large."""
+    """A letter to each practice that was audited `but` some, after its code; one at a time, for all are large."""
     ready, found = readiness(audit), causes(audit, fleet)
     read = {one.gateway for one in audit.evidence}
     codes = dict.fromkeys(gateway.practice for gateway in audit.gateways if gateway.name in read)
     letter = html.letters(audit, ready, found, fleet.settings.contact, evidence=evidence, dates=dates)
-    return ((code, letter(code)) for code in codes)
+    return ((code, letter(code)) for code in codes if code not in but)
 
 
 def write_pages(folder: Path, pages: Iterable[tuple[str, str]]) -> int:

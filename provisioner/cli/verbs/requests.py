@@ -27,6 +27,7 @@ from provisioner.errors import InputError
 from provisioner.execute.timing import timing
 from provisioner.fleet.contact import EMAIL, why_not_email
 from provisioner.journal import Journal
+from provisioner.migration.stand import moving, no_letter
 from provisioner.model import Audit, Cause, Fleet, Plan
 from provisioner.model.request import Notice, Request, Site
 from provisioner.plan import rollout as planning
@@ -60,6 +61,7 @@ def command(id_: str | None, output: Path) -> int:
     with look_into(fleet) as journal:
         plan, audit = _found(journal, id_, fleet)
         dates = letter_dates(journal, fleet, audit, now) if audit else NO_DATES
+        moves = moving(journal)
     if plan:
         dates = replace(dates, works=works(plan, fleet, now))
     # By what all gateways have: many that say the same are a cause of their own.
@@ -67,7 +69,7 @@ def command(id_: str | None, output: Path) -> int:
     if common().only:
         plan, audit = _only(plan, audit, fleet)
     source = _source(fleet)
-    asked = _asked(plan, audit, found, fleet, source, dates)
+    asked = _but(_asked(plan, audit, found, fleet, source, dates), moves)
     told = notice(plan, fleet, timing(plan, fleet, datetime.now(UTC), os.cpu_count() or 1), source) if plan else None
     told = told if told and told.places else None
     of = _of(plan, audit)
@@ -135,6 +137,13 @@ def _asked(
         return ()
     gaps = plan.gaps if plan else planning.left_to_others(audit, fleet, datetime.now(UTC))
     return requests(gaps, audit, found, fleet, source, dates)
+
+
+def _but(asked: Sequence[Request], moves: Sequence[str]) -> tuple[Request, ...]:
+    """Without the letters to practices that are being moved, which are told."""
+    for practice in sorted({one.practice for one in asked} & set(moves)):
+        say(no_letter(practice))
+    return tuple(one for one in asked if one.practice not in moves)
 
 
 def _letters(audit: Audit | None, found: Sequence[Cause], fleet: Fleet, dates: Dates) -> Callable[[str], str]:
