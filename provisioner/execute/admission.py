@@ -1,16 +1,13 @@
 """Whether a plan may be run at all: by this fleet, this policy, this person, this journal."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from provisioner import files, processes
+from provisioner import processes
 from provisioner.errors import JournalError, LeaseHeld, PlanRefused, ReadOnlyFleet
-from provisioner.fleet import templates
 from provisioner.journal import Journal, Lease, standing
-from provisioner.model import Fleet, Gateway, Plan, Step
+from provisioner.model import Fleet, Gateway, Plan
 from provisioner.report import words
 
 
@@ -93,35 +90,6 @@ def why_stale(plan: Plan, row: Gateway | None, gateway: str) -> str:
         return f"it was planned as {was}, and is {row.practice} at {row.address or 'no address'} now"
     planned = plan.roles.get(gateway, row.role)
     return "" if row.role is planned else f"it was planned as {planned}, and is {row.role} now"
-
-
-def made_of_another(fleet: Fleet, row: Gateway, step: Step) -> str:
-    """Why a step's files are not the planned ones any more: they are made at the gateway, from templates that are read
-    only then; "" where they are."""
-    if step.restores or step.removes:
-        return ""
-    settings = fleet.settings.connector
-    same = [file for file in settings.files if _as_read(fleet, file.template)]
-    now = {settings.at(file.path): templates.made_from(fleet.templates, file, row) for file in same}
-    planned = {file["path"]: file.get("made_from") for file in step.values.get("connector_files") or ()}
-    others = [path for path, made in planned.items() if made and now.get(path) != made]
-    if not others:
-        return ""
-    return (
-        f"{' and '.join(others)} would be made from another template or row than was planned: put back what was "
-        "changed in the fleet folder since, or plan again"
-    )
-
-
-def _as_read(fleet: Fleet, template: str) -> bool:
-    """Whether a template is still what it was when the fleet was read: a run may take hours, and the note that is left
-    beside the file says what was planned."""
-    known = fleet.templates.get(template)
-    try:
-        content = files.read(Path(fleet.folder, template), files.SETTINGS)
-    except OSError:
-        return False
-    return known is not None and known.sha256 == hashlib.sha256(content).hexdigest()
 
 
 def refuse_running(journal: Journal, plan: Plan, now: datetime) -> None:

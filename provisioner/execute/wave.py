@@ -2,8 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from provisioner import remedies
-from provisioner.execute import act, admission, events, failpoints, handover, judge, manual, rows, schedule, start
+from provisioner.execute import (
+    act,
+    admission,
+    as_planned,
+    events,
+    failpoints,
+    handover,
+    judge,
+    manual,
+    rows,
+    schedule,
+    start,
+)
 from provisioner.execute.failpoints import Failpoint
 from provisioner.execute.run import LEASE, Run
 from provisioner.journal import Lease, standing
@@ -121,26 +132,12 @@ def _before_acting(run: Run, step: Step, reading: judge.Observation) -> judge.Ve
     )
     if step.remedy == START and run.unheard(step) and (two := start.beside_another(run, step)):
         return two
-    return verdict or _not_given(run, step) or _of_another_make(run, step) or _not_taken_over(run, step)
+    return verdict or _as_planned(run, step) or _not_taken_over(run, step)
 
 
-def _not_given(run: Run, step: Step) -> judge.Verdict | None:
-    """Why a rollout's step is not done any more: fleet.yml has lost what it needs, and no reading could prove it; None
-    where it has all of it."""
-    if run.plan.kind != "rollout":
-        return None
-    known, settings, row = remedies.known(), run.fleet.settings, run.row(step.gateway)
-    steps = [one for one in run.plan.steps if one.gateway == step.gateway]
-    # What is taken away last is that on which the others stand: it stays with them.
-    looked = steps[: steps.index(step) + 1] if step.removes else [step]
-    needs = ((known[one.remedy], control) for one in looked if one.remedy in known for control in one.because)
-    lacks = next(filter(None, (remedy.lacks(settings, row, control) for remedy, control in needs)), "")
-    return (Result.STALE, f"fleet.yml does not give {lacks} any more; plan again") if lacks else None
-
-
-def _of_another_make(run: Run, step: Step) -> judge.Verdict | None:
-    """Why what a step would make is not what was planned, and approved; None where it is."""
-    why = admission.made_of_another(run.fleet, run.row(step.gateway), step)
+def _as_planned(run: Run, step: Step) -> judge.Verdict | None:
+    """Why what a step would do is not what was planned, and approved; None where it is."""
+    why = as_planned.why_not(run, step)
     return (Result.STALE, why) if why else None
 
 
