@@ -71,7 +71,7 @@ def connection(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
         "ansible_winrm_message_encryption": "auto" if wanted.tls or wanted.transport == "basic" else "always",
         "ansible_winrm_server_cert_validation": "validate" if wanted.check_certificate else "ignore",
         # The PC's own name, where the row has it: the claim looks whether it is the one that answers.
-        "provisioner_computer": gateway.variables.get("computer", "").strip(),
+        "provisioner_computer": gateway.computer,
     }
     if wanted.ca_file:
         found["ansible_winrm_ca_trust_path"] = str(Path(fleet.folder, wanted.ca_file).absolute())

@@ -260,7 +260,7 @@ class _Rows:
         """Within a practice only: outside a domain two practices may call their PCs the same."""
         first: dict[tuple[str, str], Gateway] = {}
         for gateway in found:
-            computer = addresses.netbios(gateway.variables.get("computer", ""))
+            computer = addresses.netbios(gateway.computer)
             other = first.setdefault((gateway.practice, computer), gateway) if computer else gateway
             if other is not gateway:
                 message = (
