@@ -118,3 +118,13 @@ def test_inventory_text_is_json_but_for_its_tags() -> None:
     }
     assert tagged.count("!unsafe") == 1
     assert f'"b": !unsafe {json.dumps(LOCAL["ansible_password"])}' in tagged
+
+
+def test_what_a_person_writes_comes_out_as_it_was() -> None:
+    """Beside a text that is tagged it is read as YAML, to which a character in two halves is none."""
+    given = {
+        "\U0001f600": "\U0001d4e2urgery \\ud83d\\ude00 \\\U0001f600",
+        "b": "\u2028\x85\ufeff \x7f\u00e9\n\t\x01",
+        "c": "{x}",
+    }
+    assert DataLoader().load(inventory.tagged(given)) == given
