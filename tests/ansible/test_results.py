@@ -128,3 +128,13 @@ def test_what_a_person_writes_comes_out_as_it_was() -> None:
         "c": "{x}",
     }
     assert DataLoader().load(inventory.tagged(given)) == given
+
+
+def test_what_would_change_is_said_once() -> None:
+    """Of each value below a key that is not there yet the module tells the key alone."""
+    key = {"part": "Tell procrun what to run", "before": "", "after": {"HKLM:\\x\\Start": {}}}
+    told = {"changed": True, "diff": [key, key, {**key, "part": "Another"}, key]}
+    data = {"host": "B84001", "role": "quiet", "task": "x", "res": told}
+    said = results.by_step([step("B84001", "quiet")], [{"event": "runner_on_ok", "event_data": data}], "", True)
+    tasks = [one.task for one in said["B84001-quiet"].differences]
+    assert tasks == ["Tell procrun what to run", "Another"]
