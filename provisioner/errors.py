@@ -20,7 +20,8 @@ A message says what was tried and what came back; a hint says the likeliest caus
 Neither ever holds a secret.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+import string
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from provisioner import foreign
@@ -28,6 +29,7 @@ from provisioner import foreign
 _LONGEST = 2000
 # Letters that people type and read for digits.
 LOOKS_LIKE = str.maketrans("OQILSBZ", "0011582")
+_CHARACTERS = string.digits + string.ascii_uppercase
 # With more than these a hint is a list.
 _MOST_MEANT = 3
 
@@ -140,8 +142,19 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """A hint with the known word that was likely meant, whatever its case; "" where none is near. Of words with digits,
     such as practices' codes, all that are as near: one of them alone would be taken for the right one."""
     by_lower = {name.lower(): name for name in known}
-    near = _nearest(word.lower(), by_lower)
-    return f"Did you mean {' or '.join(by_lower[name] for name in near)}?" if near else ""
+    return _meant([by_lower[name] for name in _nearest(word.lower(), by_lower)])
+
+
+def suggest_code(code: str, listed: Container[str]) -> str:
+    """The same of a code in a national list, of which each of thousands of wrong rows would be held against each of
+    thousands: those in which two neighbours changed places, or else one character is another."""
+    others = (code[:at] + other + code[at + 1 :] for at in range(len(code)) for other in _CHARACTERS)
+    near = _swapped(code, listed) or [other for other in others if other != code and other in listed]
+    return _meant(near if len(near) <= _MOST_MEANT else [])
+
+
+def _meant(words: Sequence[str]) -> str:
+    return f"Did you mean {' or '.join(words)}?" if words else ""
 
 
 def _nearest(word: str, known: Collection[str]) -> list[str]:
@@ -151,13 +164,18 @@ def _nearest(word: str, known: Collection[str]) -> list[str]:
     if not any(map(str.isdigit, word)):
         return difflib.get_close_matches(word, known, 1)
     alike = [name for name in known if _looks(name) == _looks(word)]
-    swapped = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
-    if sure := alike or [name for name in known if name in swapped]:
+    if sure := alike or _swapped(word, known):
         return sure[:_MOST_MEANT]
     near = difflib.get_close_matches(word, known, _MOST_MEANT + 1)
     likeness = [difflib.SequenceMatcher(None, name, word).ratio() for name in near]
     best = [name for name, ratio in zip(near, likeness, strict=True) if ratio == max(likeness)]
     return best if len(best) <= _MOST_MEANT else []
+
+
+def _swapped(word: str, known: Container[str]) -> list[str]:
+    """Those in which two neighbours of it changed places."""
+    turned = (word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1))
+    return [name for name in dict.fromkeys(turned) if name != word and name in known]
 
 
 def _looks(word: str) -> str:

@@ -116,10 +116,14 @@ def write(path: Path, data: bytes | Iterable[bytes], *, lasting: bool = True) ->
 
 
 def write_folder(path: Path, contents: Iterable[tuple[str, bytes]], ours: str) -> None:
-    """Put a folder of files there in one step, in the place of one in which every name is of that pattern.
+    """Put a folder of files there in one step, in the place of one in which every name is of that pattern. It is open
+    to whom that one was open; where it cannot be put there, that one stays.
 
     Errors: OSError; FileExistsError where something else is there.
     """
+    # A link stays, and leads to the new one.
+    path = Path(os.path.realpath(path))
+    mode = stat.S_IMODE(path.stat().st_mode) if path.is_dir() else 0o777 & ~_umask()
     old = sorted(one.name for one in path.iterdir()) if path.is_dir() else []
     if strange := [name for name in old if not re.fullmatch(ours, name)]:
         raise FileExistsError(errno.EEXIST, f"it is there and has a file of its own, {strange[0]}", str(path))
@@ -127,13 +131,25 @@ def write_folder(path: Path, contents: Iterable[tuple[str, bytes]], ours: str) -
     try:
         for name, data in contents:
             (new / name).write_bytes(data)
-        new.chmod(0o777 & ~_umask())
-        if path.is_dir():
-            path.rename(new / "before")
-        new.rename(path)
-        shutil.rmtree(path / "before", ignore_errors=True)
+        new.chmod(mode)
+        _swap(new, path)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Give a folder the place of another, which is removed. Errors: OSError; then that other is where it was."""
+    before = new.with_name(f"{new.name}.before")
+    if not path.is_dir():
+        new.rename(path)
+        return
+    path.rename(before)
+    try:
+        new.rename(path)
+    except OSError:
+        before.rename(path)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def why_none(folder: Path, size: int) -> int:

@@ -4,6 +4,7 @@ there stays."""
 import os
 import resource
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -211,3 +212,30 @@ def test_a_folder_of_ours_is_replaced_whole_and_anothers_never(tmp_path: Path) -
         files.write_folder(place, [("gateway-1.js", b"4")], r"gateway-\d+\.js")
     assert (place / "gateway-1.js").read_bytes() == b"3"
     assert [one.name for one in tmp_path.iterdir()] == ["x-facts"]
+
+
+def test_a_folder_that_is_replaced_stays_as_open_as_it_was_and_a_link_leads_to_it(tmp_path: Path) -> None:
+    place, link = tmp_path / "kept" / "records", tmp_path / "latest"
+    place.parent.mkdir()
+    place.mkdir(mode=0o700)
+    link.symlink_to(place)
+    files.write_folder(link, [("1", b"1")], "1")
+    files.write_folder(link, [("1", b"2")], "1")
+    assert link.is_symlink() and link.resolve() == place
+    assert {one.name: one.read_bytes() for one in place.iterdir()} == {"1": b"2"}
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    assert [one.name for one in place.parent.iterdir()] == ["records"]
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError):
+        files.write_folder(tmp_path / "file", [("1", b"1")], "1")
+    assert (tmp_path / "file").read_text() == "mine"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "kept", "latest"]
+
+
+def test_a_folder_whose_successor_is_lost_stays(tmp_path: Path) -> None:
+    place = tmp_path / "records"
+    files.write_folder(place, [("1", b"1")], "1")
+    with pytest.raises(OSError):
+        files._swap(tmp_path / "new", place)
+    assert (place / "1").read_bytes() == b"1"
+    assert [one.name for one in tmp_path.iterdir()] == ["records"]

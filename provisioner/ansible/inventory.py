@@ -4,6 +4,7 @@ No secret is in it: a password is asked for when it is used.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ _WINRM, _GUARDED = "winrm", "guarded_winrm"
 # For so many seconds one command on a gateway is waited for, and at least so many times as long as all that is done
 # there is thought to take: far more than any takes, for what is waited for no longer may go on without us.
 _LONGEST, _TIMES = 1800.0, 6
+# One character, as JSON escapes it in two halves.
+_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ def connection(fleet: Fleet, gateway: Gateway) -> dict[str, Any]:
         "ansible_winrm_message_encryption": "auto" if wanted.tls or wanted.transport == "basic" else "always",
         "ansible_winrm_server_cert_validation": "validate" if wanted.check_certificate else "ignore",
         # The PC's own name, where the row has it: the claim looks whether it is the one that answers.
-        "provisioner_computer": gateway.variables.get("computer", "").strip(),
+        "provisioner_computer": gateway.computer,
     }
     if wanted.ca_file:
         found["ansible_winrm_ca_trust_path"] = str(Path(fleet.folder, wanted.ca_file).absolute())
@@ -159,12 +162,18 @@ def tagged(value: Any) -> str:
     No other text is tagged: Ansible would read it as if it stood there without quotes, "0042" as 34 and "" as null.
     """
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(str(key))}: {tagged(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{_quoted(str(key))}: {tagged(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(tagged, value)) + "]"
     if isinstance(value, str):
-        return json.dumps(value) if isinstance(value, Evaluated) or "{" not in value else f"!unsafe {json.dumps(value)}"
+        return _quoted(value) if isinstance(value, Evaluated) or "{" not in value else f"!unsafe {_quoted(value)}"
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """A text in quotes for JSON and for YAML, which knows no surrogates: what has no place below U+FFFF stands as it
+    is."""
+    return _PAIR.sub(lambda pair: json.loads(f'"{pair[0]}"'), json.dumps(text))
 
 
 def secrets_of(steps: Iterable[Step]) -> set[str]:

@@ -166,7 +166,8 @@ def _acted(role: _Role, troubled: str, said: str) -> StepResult:
         changed=role.changed,
         message=message,
         before=role.before,
-        differences=tuple(role.differences),
+        # Of four values below a key that is not there yet each module tells no more than the key.
+        differences=tuple(dict.fromkeys(role.differences)),
         seconds=role.seconds,
         output=_at_most(role.output),
     )

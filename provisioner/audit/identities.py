@@ -22,7 +22,7 @@ class Identities:
         self, rows: Iterable[Gateway], seen: Mapping[str, Mapping[str, str]], before: Mapping[str, Mapping[str, str]]
     ) -> None:
         taking = [row for row in rows if row.role is not Role.CANDIDATE]
-        self._named = {row.name: bool(identity.names(row)) for row in taking}
+        self._named = {row.name: bool(row.computer) for row in taking}
         self._of: dict[str, identity.Marks] = {}
         self._at: dict[int, tuple[str, ...]] = {}
         # What was read of each row, and what was said of it.
@@ -55,7 +55,7 @@ class Identities:
 
     def _others(self, row: Gateway, marks: identity.Marks) -> str:
         near = {name for key in _keys(marks) for name in self._at.get(key, ())} - {row.name}
-        written = bool(identity.names(row))
+        written = bool(row.computer)
         same = (name for name in near if identity.one_pc(self._of[name], marks) and (self._named[name] or not written))
         return _words(sorted(same))
 

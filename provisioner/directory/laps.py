@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from provisioner.directory.computers import escaped
 from provisioner.directory.ldap import Directory, DirectoryEntry
 from provisioner.errors import DirectoryError, GatewayError, InputError, NoPassword
+from provisioner.fleet import addresses
 from provisioner.model import Gateway
 from provisioner.transport.credentials import Credential
 
@@ -37,8 +38,12 @@ def credential(directory: Directory, gateway: Gateway, user: str) -> Credential:
 
 
 def filter_of(gateway: Gateway) -> str:
-    """The filter of a gateway's computer: by its full name where that is its address, by the short one else."""
-    account = f"(sAMAccountName={escaped(gateway.name)}$)"
+    """The filter of a gateway's computer: by its full name where that is its address, by the short one else.
+
+    The short one is that of the column `computer` where there is one: a row may be called as its team likes, which may
+    be what another computer is called.
+    """
+    account = f"(sAMAccountName={escaped(addresses.netbios(_name(gateway)))}$)"
     full = gateway.address if _is_full_name(gateway.address) else ""
     either = f"(|(dNSHostName={escaped(full.rstrip('.'))}){account})" if full else account
     return f"(&(objectCategory=computer){either})"
@@ -50,10 +55,10 @@ def of_entries(entries: Sequence[DirectoryEntry], gateway: Gateway, user: str) -
     named = [one for one in entries if one.first("dNSHostName").lower() == gateway.address.lower().rstrip(".")]
     entries = named or entries
     if not entries:
-        raise _nothing(f"the directory has no computer {gateway.name}", "Is it in the domain? Is its name right?")
+        raise _nothing(f"the directory has no computer {_name(gateway)}", "Is it in the domain? Is its name right?")
     if len(entries) > 1:
         places = "; ".join(one.dn for one in entries)
-        raise _nothing(f"the directory has several computers {gateway.name}: {places}", "Have the old one taken out.")
+        raise _nothing(f"the directory has several computers {_name(gateway)}: {places}", "Have the old one taken out.")
     found = entries[0]
     if found.has(_NEW):
         return _of_new(found.first(_NEW), gateway, user)
@@ -82,6 +87,10 @@ def _of_new(text: str, gateway: Gateway, user: str) -> Credential:
     if not isinstance(password, str) or not password:
         raise _nothing(f"what {_NEW} of {gateway.name} holds is not what LAPS writes", "Look at it there, by hand.")
     return Credential(name if isinstance(name, str) and name else user or ADMINISTRATOR, password)
+
+
+def _name(gateway: Gateway) -> str:
+    return gateway.computer or gateway.name
 
 
 def _nothing(what: str, hint: str) -> NoPassword:

@@ -20,6 +20,7 @@ FILLERS = frozenset(
 # The field's own name or a filler's words, with something after it; a number of the firmware's own, a date.
 _WORDS = re.compile(
     r"serial|default|fill|change|unknow|undefined|invalid|sample|demo|eval|generic|proto|asset|chassis|qwert|asdf|x{4}|n{4}"
+    r"|placeholder|reserved|(mother|base) ?board|internal|unidentif|engineering"
     r"|type\d|o\.e\.m|\b(oem|none|empty|not|no|tb[ad]|test|ver|rev|[edp]vt)(?![a-z])|\bnot ?set|^0x"
     r"|^(\d{1,2}[/.]\d{1,2}[/.]\d{2,4}|(19|20)\d\d-?(0\d|1[0-2])-?([0-2]\d|3[01]))$"
 )

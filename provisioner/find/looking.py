@@ -1,6 +1,7 @@
 """Computers of a directory or of addresses -> candidates, matched, read and judged."""
 
 import socket
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,8 +29,24 @@ def practices(fleet: Fleet) -> dict[str, str]:
     return found
 
 
-def of_computers(computers: Iterable[Computer], fleet: Fleet, matcher: Matcher) -> list[Candidate]:
-    """Candidates of what the directory has, not yet read. `fleet` is the whole one."""
+class KnownRows:
+    """The rows of practices.csv whose PC is known, by all that names one. `fleet` is the whole one."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.practices = practices(fleet)
+        self._by_name: defaultdict[str, dict[int, Gateway]] = defaultdict(dict)
+        for number, row in enumerate(fleet.known):
+            for name in _names(row):
+                self._by_name[name][number] = row
+
+    def near(self, one: Candidate) -> list[Gateway]:
+        """Those that name a candidate or its address, in the order of practices.csv."""
+        found = self._by_name.get(one.name.lower(), {}) | self._by_name.get(_place(one), {})
+        return [row for _, row in sorted(found.items())]
+
+
+def of_computers(computers: Iterable[Computer], rows: KnownRows, matcher: Matcher) -> list[Candidate]:
+    """Candidates of what the directory has, not yet read."""
     found = (
         Candidate(
             name=one.name,
@@ -41,7 +58,7 @@ def of_computers(computers: Iterable[Computer], fleet: Fleet, matcher: Matcher) 
         )
         for one in computers
     )
-    return [matched(one, fleet, matcher) for one in found]
+    return [matched(one, rows, matcher) for one in found]
 
 
 def of_addresses(answering: Iterable[str], reverse: Callable[[str], str]) -> list[Candidate]:
@@ -53,21 +70,18 @@ def of_addresses(answering: Iterable[str], reverse: Callable[[str], str]) -> lis
     return found
 
 
-def matched(one: Candidate, fleet: Fleet, matcher: Matcher) -> Candidate:
+def matched(one: Candidate, rows: KnownRows, matcher: Matcher) -> Candidate:
     """The candidate with its practice, and its role in practices.csv. A row of it there says whose it is."""
-    row = next((row for row in fleet.known if _is_row(one, row)), None)
+    near = rows.near(one)
+    row = next((row for row in near if _is_row(one, row)), None)
     if row is not None:
         return replace(
             one, practice=row.practice, practice_name=row.practice_name, role=str(row.role), matched="practices.csv"
         )
     found = matcher.match(one.name, one.description, one.ou)
-    name = practices(fleet).get(found.practice, "")
-    other = next((row for row in fleet.known if _is_at(one, row) and _is_another(one, row)), None)
-    why = (
-        f"{found.why}; the row of {other.name} has its address, and is of {other.variables['computer']}"
-        if other
-        else ""
-    )
+    name = rows.practices.get(found.practice, "")
+    other = next((row for row in near if _is_at(one, row) and _is_another(one, row)), None)
+    why = f"{found.why}; the row of {other.name} has its address, and is of {other.computer}" if other else ""
     return replace(one, practice=found.practice, practice_name=name, matched=why or found.why)
 
 
@@ -78,15 +92,22 @@ def read(
 
     Those that cannot be called say why, as do those that cannot be read.
     """
-    rows = {one.name: gateway(one, fleet.settings.connection) for one in candidates if not why_not_call(one, fleet)}
-    at = datetime.now(UTC)
-    came = {one.gateway: one for one in observe(reader.read(list(rows.values()), lambda _: SECTIONS), len(rows))}
+    called = _called([one for one in candidates if not why_not_call(one, fleet)], fleet.settings.connection)
+    at, gateways = datetime.now(UTC), {row.name: row for row in called.values()}
+    came = {one.gateway: one for one in observe(reader.read([*gateways.values()], lambda _: SECTIONS), len(gateways))}
     return [
-        _judged(one, rows[one.name], came[one.name], fleet, lifecycle, at)
-        if one.name in rows
+        _judged(one, called[one], came[called[one].name], fleet, lifecycle, at)
+        if one in called
         else replace(one, reasons=(why_not_call(one, fleet),))
         for one in candidates
     ]
+
+
+def _called(candidates: Sequence[Candidate], connection: Connection) -> dict[Candidate, Gateway]:
+    """Each as a gateway. PCs of two domains may have one name: they go by their addresses, for a reading has a name."""
+    times = Counter(one.name for one in candidates)
+    rows = {one: gateway(one, connection) for one in candidates}
+    return {one: replace(row, name=one.address) if times[one.name] > 1 else row for one, row in rows.items()}
 
 
 def _judged(
@@ -131,10 +152,14 @@ def why_not_call(one: Candidate, fleet: Fleet) -> str:
 
 
 def reverse_name(address: str) -> str:
-    """The full name that DNS has of an address; "" without one, and where it is this computer's own."""
+    """The full name that DNS has of an address; "" without one, where it is this computer's own, and where it leads
+    elsewhere (what DNS has of addresses is often old): another PC than the one that answers would be called."""
     try:
         name = socket.gethostbyaddr(address)[0].rstrip(".")
+        leads_to = {str(found[4][0]) for found in socket.getaddrinfo(name, None)}
     except (OSError, UnicodeError):
+        return ""
+    if address not in leads_to:
         return ""
     usable = "." in name and not addresses.why_not_address(name)[0] and not addresses.is_loopback(name)
     return name if usable else ""
@@ -145,17 +170,25 @@ def _is_row(one: Candidate, row: Gateway) -> bool:
 
 
 def _is_at(one: Candidate, row: Gateway) -> bool:
-    return one.address.lower().rstrip(".") in _names(row)
+    return _place(one) in _names(row)
 
 
 def _is_another(one: Candidate, row: Gateway) -> bool:
     """Whether a PC has said a name, and the row the name of another."""
-    computer = row.variables.get("computer", "").lower()
-    return bool(computer) and one.name != one.address and one.name.lower() != computer.partition(".")[0]
+    computer = addresses.netbios(row.computer)
+    return bool(computer) and one.name != one.address and addresses.netbios(one.name) != computer
+
+
+def _place(one: Candidate) -> str:
+    return one.address.lower().rstrip(".")
 
 
 def _names(row: Gateway) -> set[str]:
-    return {row.name.lower(), row.address.lower().rstrip("."), row.variables.get("computer", "").lower()} - {""}
+    """All that names the row's PC. One that is too long for Windows the domain has as it was cut; a full name is one
+    domain's, and its first part may be another PC in another."""
+    computer = row.computer.lower()
+    cut = "" if "." in computer else addresses.netbios(computer)
+    return {row.name.lower(), row.address.lower().rstrip("."), computer, cut} - {""}
 
 
 def for_practices(candidates: Iterable[Candidate], wanted: Mapping[str, str]) -> list[Candidate]:

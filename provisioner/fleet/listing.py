@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from provisioner.errors import InputError
+from provisioner.errors import InputError, suggest_code
 from provisioner.fleet import codes, csvfile
 from provisioner.fleet.ods import Practice
-from provisioner.fleet.practices import differ, nearest_code
+from provisioner.fleet.practices import differ
 
 # A list whose newest date is so much before the fleet's own file is said to be old: it comes anew every night.
 _OLD = timedelta(days=60)
@@ -148,7 +148,7 @@ def _of(
 
     if entry is None:
         yield told(
-            DifferenceKind.UNLISTED, nearest_code(one.code, by_code) or "is the list an old one, or the code wrong?"
+            DifferenceKind.UNLISTED, suggest_code(one.code, by_code) or "is the list an old one, or the code wrong?"
         )
     elif not entry.open:
         after = took_over.get(one.code, ())

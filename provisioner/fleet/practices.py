@@ -1,15 +1,14 @@
 """practices.csv -> gateways: one row a gateway, and what must be true over all rows."""
 
 import re
-import string
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from provisioner.errors import Fault, suggest
+from provisioner.errors import Fault, suggest, suggest_code
 from provisioner.fleet import addresses, codes, contact
 from provisioner.fleet.checks import why_not_hours, why_not_url_path
 from provisioner.fleet.csvfile import Row, Table, read
@@ -23,7 +22,6 @@ _OURS = frozenset({*COLUMNS, "port", "path", "hours"})
 # Columns become variables of templates, beside these.
 _TAKEN = frozenset({"practice_name"})
 _SECRET = re.compile(r"password|passwd|secret|token|api_?key", re.I)
-_CHARACTERS = string.digits + string.ascii_uppercase
 # Words that most practices have in their names, which therefore say nothing.
 _COMMON = frozenset(
     ["THE", "AND", "MEDICAL", "GROUP", "PRACTICE", "PRACT", "PRAC", "SURGERY", "SURGERIES", "HEALTH", "CENTRE", "CTR"]
@@ -215,7 +213,7 @@ class _Rows:
             return name
         entry = self._listed.get(code)
         if entry is None:
-            hint = nearest_code(code, self._listed) or "Is the list an old one? Look the code up."
+            hint = suggest_code(code, self._listed) or "Is the list an old one? Look the code up."
             self._fault(row.line, f"{code} is not in the national list ({self._settings.practice_list}).", hint)
             return name
         if not entry.open:
@@ -260,7 +258,7 @@ class _Rows:
         """Within a practice only: outside a domain two practices may call their PCs the same."""
         first: dict[tuple[str, str], Gateway] = {}
         for gateway in found:
-            computer = addresses.netbios(gateway.variables.get("computer", ""))
+            computer = addresses.netbios(gateway.computer)
             other = first.setdefault((gateway.practice, computer), gateway) if computer else gateway
             if other is not gateway:
                 message = (
@@ -286,18 +284,6 @@ class _Rows:
 
     def _warn(self, line: int | None, message: str, hint: str) -> None:
         self._table.faults.append(Fault(FILE, line, message, hint, warning=True))
-
-
-def nearest_code(code: str, listed: Container[str]) -> str:
-    """A hint with the listed code that differs by two characters that changed places, or else the only one that
-    differs in one character; "" without one."""
-    for at in range(len(code) - 1):
-        swapped = code[:at] + code[at + 1] + code[at] + code[at + 2 :]
-        if swapped != code and swapped in listed:
-            return f"Did you mean {swapped}?"
-    others = (code[:at] + character + code[at + 1 :] for at in range(len(code)) for character in _CHARACTERS)
-    near = [other for other in others if other != code and other in listed]
-    return f"Did you mean {near[0]}?" if len(near) == 1 else ""
 
 
 def differ(name: str, listed: str) -> bool:

@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from provisioner.errors import Fault, suggest
+from provisioner.errors import Fault, suggest, suggest_code
 from provisioner.fleet import codes
 from provisioner.fleet.csvfile import read as read_table
-from provisioner.fleet.practices import nearest_code
 from provisioner.model import Statement, Waiver
 from provisioner.model.controls import NO_CONNECTOR, ONLY_CONNECTOR, SWITCHED_OFF
 from provisioner.yamlfile import is_missing
@@ -162,7 +161,7 @@ def _subject(cells: Mapping[str, str], known: Known, fault: Callable[[str, str, 
         return practice, gateway
     if practice and practice not in known.practices:
         why = codes.why_not_practice(practice) or f"there is no practice {practice} in practices.csv."
-        fault("practice", why, nearest_code(practice, known.practices) or "Who is it about? Mend one of the files.")
+        fault("practice", why, suggest_code(practice, known.practices) or "Who is it about? Mend one of the files.")
         return practice, gateway
     if not gateway:
         return practice, ""

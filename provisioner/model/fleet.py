@@ -37,6 +37,11 @@ class Gateway:
         """Whether the row says which PC it is."""
         return bool(self.address)
 
+    @property
+    def computer(self) -> str:
+        """The PC that a person has written into the row (its column `computer`); "" for none."""
+        return self.variables.get("computer", "").strip()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:

@@ -81,7 +81,7 @@ def _practices(audit: Audit, causes: Sequence[Cause], maker: "_Maker", dates: le
 
 
 def _computer(gateway: Gateway) -> str:
-    return gateway.variables.get("computer", "") if gateway.known else "not known yet"
+    return gateway.computer if gateway.known else "not known yet"
 
 
 class _Maker:

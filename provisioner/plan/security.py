@@ -46,7 +46,7 @@ def notice(plan: Plan, fleet: Fleet, timing: Timing, source: str) -> Notice:
             gateway=name,
             practice=row.practice,
             practice_name=row.practice_name,
-            computer=row.variables.get("computer", ""),
+            computer=row.computer,
             source=row.address,
             port=row.port,
         )

@@ -6,8 +6,9 @@ in a form that can be read; `told` makes the second of the first, here and when 
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -57,8 +58,8 @@ def practices(source: Source) -> dict[str, dict[str, Any]]:
     """Each practice's document, by its code, in the order of the plan."""
     codes = [step.practice for plan in source.plans for step in plan.steps]
     codes += [practice for plan in source.plans for practice, _ in plan.places.values()]
-    reasons = _Reasons.of(source)
-    return {code: _practice(source, reasons, code) for code in dict.fromkeys(codes)}
+    reasons, plans = _Reasons.of(source), {plan.id: _plan(plan, source.links) for plan in source.plans}
+    return {code: _practice(source, reasons, plans, share) for code, share in _shares(source, codes).items()}
 
 
 def text(body: Mapping[str, Any]) -> str:
@@ -165,13 +166,40 @@ class _Reasons:
         return self.controls[id].title if id in self.controls else ""
 
 
-def _practice(source: Source, reasons: _Reasons, code: str) -> dict[str, Any]:
-    plans = [plan for plan in source.plans if plan is source.plan or code in {step.practice for step in plan.steps}]
-    steps = [_step(reasons, plan, step) for plan in plans for step in plan.steps if step.practice == code]
-    gateways = {name for plan in plans for name, place in plan.places.items() if place[0] == code}
-    gateways |= {step["gateway"] for step in steps}
-    ids, about = {step["id"] for step in steps}, {plan.id for plan in plans}
-    links = [link for link in source.links if link.plan in about and _speaks_of(link, gateways, ids)]
+@dataclass(frozen=True, kw_only=True)
+class _Share:
+    """What of all that the journal knows is one practice's: its steps by plan (the record's own plan is always there),
+    and the events that belong into its document."""
+
+    practice: str
+    steps: dict[str, list[tuple[Plan, Step]]]
+    links: list[Link] = field(default_factory=list)
+
+
+def _shares(source: Source, codes: Iterable[str]) -> dict[str, _Share]:
+    """Each practice's, by one look at everything: of 6,618 practices each would be a look at all the others'."""
+    shares = {code: _Share(practice=code, steps={source.plan.id: []}) for code in codes}
+    of_step, of_gateway = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for plan in source.plans:
+        for step in plan.steps:
+            shares[step.practice].steps.setdefault(plan.id, []).append((plan, step))
+            of_step[step.id].add(step.practice)
+            of_gateway[step.gateway].add(step.practice)
+        for name, (code, _) in plan.places.items():
+            of_gateway[name].add(code)
+    for link in source.links:
+        # What is said of the whole plan belongs into each document.
+        id = _step_of(link)
+        of = of_step[id] | of_gateway[link.gateway] if link.gateway or id else shares
+        for code in of:
+            if link.plan in shares[code].steps:
+                shares[code].links.append(link)
+    return shares
+
+
+def _practice(source: Source, reasons: _Reasons, plans: Mapping[str, Any], share: _Share) -> dict[str, Any]:
+    code, links = share.practice, share.links
+    steps = [_step(reasons, plan, step) for own in share.steps.values() for plan, step in own]
     said = told(steps, links)
     for step in steps:
         step["attempts"] = said["attempts"][f"{step['plan']} {step['id']}"]
@@ -186,7 +214,7 @@ def _practice(source: Source, reasons: _Reasons, code: str) -> dict[str, Any]:
         "name": source.names.get(code, ""),
         "plan": source.plan.id,
         "journal": _journal(source),
-        "plans": [_plan(plan, source.links) for plan in plans],
+        "plans": [plans[id] for id in share.steps],
         "runs": said["runs"],
         "approvals": said["approvals"],
         "steps": steps,
@@ -197,12 +225,6 @@ def _practice(source: Source, reasons: _Reasons, code: str) -> dict[str, Any]:
 
 def _journal(source: Source) -> dict[str, Any]:
     return {"id": source.journal, "seq": source.head[0], "hash": source.head[1]}
-
-
-def _speaks_of(link: Link, gateways: set[str], steps: set[str]) -> bool:
-    """Whether an event belongs into a practice's document: what is said of the whole plan does, and its own."""
-    step = _step_of(link)
-    return link.gateway in gateways or step in steps or not (link.gateway or step)
 
 
 def _step_of(link: Link) -> str:

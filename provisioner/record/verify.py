@@ -5,7 +5,7 @@ Needs nothing but the record's own files: no fleet, no journal, no gateway.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import TemplateError
@@ -23,6 +23,13 @@ KEY = "public-key.pem"
 
 # What reading a document of another shape than ours raises.
 _UNFIT = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError, TemplateError)
+
+
+def is_any(names: Iterable[str]) -> bool:
+    """Whether any of these files is a record's: of one that was spoiled something is left."""
+    there = set(names)
+    documents = {name.removesuffix(".json") for name in there if name.endswith(".json")}
+    return bool(there & {MANIFEST, SIGNATURE, KEY}) or any(f"{name}.html" in there for name in documents)
 
 
 def manifest(files: Mapping[str, bytes]) -> dict[str, Any]:

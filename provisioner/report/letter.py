@@ -106,7 +106,7 @@ def _ends(machines: Sequence[Machine], dates: Dates) -> list[Wish]:
 
 
 def _wish(one: Ending, machine: Machine, what: str, why: str) -> Wish:
-    computer = machine.gateway.variables.get("computer", "")
+    computer = machine.gateway.computer
     by = f"Please do it by {_day(one.on)}."
     return Wish(gateway=one.gateway, computer=computer, what=what, why=why, control=one.control, by=by)
 
@@ -127,7 +127,7 @@ def others(machines: Sequence[Machine]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _asked(machine: Machine, works: Mapping[str, datetime]) -> list[Wish]:
-    name, computer = machine.gateway.name, machine.gateway.variables.get("computer", "")
+    name, computer = machine.gateway.name, machine.gateway.computer
     by = f"Please do it before {words.when(works[name])}: then we next work on this PC." if name in works else ""
     if machine.state is State.NOT_KNOWN:
         return [Wish(gateway=name, computer="", what=_WHICH, why="We do not know yet which PC it is.")]

@@ -105,7 +105,10 @@ def read_private(path: Path, holds: str = "the password") -> str:
     """
     private(path, holds)
     try:
-        text = files.read(path, files.SECRET).decode("utf-8").rstrip("\r\n")
+        data = files.read(path, files.SECRET)
+        mark, name = files.encoding(data)
+        # As Windows' own tools write it. Without a mark nothing but UTF-8 is sure: a secret that is guessed is refused.
+        text = data[len(mark) :].decode(name if mark else "utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read: {why}", f"It is to hold {holds}, and nothing else.") from error

@@ -118,3 +118,23 @@ def test_inventory_text_is_json_but_for_its_tags() -> None:
     }
     assert tagged.count("!unsafe") == 1
     assert f'"b": !unsafe {json.dumps(LOCAL["ansible_password"])}' in tagged
+
+
+def test_what_a_person_writes_comes_out_as_it_was() -> None:
+    """Beside a text that is tagged it is read as YAML, to which a character in two halves is none."""
+    given = {
+        "\U0001f600": "\U0001d4e2urgery \\ud83d\\ude00 \\\U0001f600",
+        "b": "\u2028\x85\ufeff \x7f\u00e9\n\t\x01",
+        "c": "{x}",
+    }
+    assert DataLoader().load(inventory.tagged(given)) == given
+
+
+def test_what_would_change_is_said_once() -> None:
+    """Of each value below a key that is not there yet the module tells the key alone."""
+    key = {"part": "Tell procrun what to run", "before": "", "after": {"HKLM:\\x\\Start": {}}}
+    told = {"changed": True, "diff": [key, key, {**key, "part": "Another"}, key]}
+    data = {"host": "B84001", "role": "quiet", "task": "x", "res": told}
+    said = results.by_step([step("B84001", "quiet")], [{"event": "runner_on_ok", "event_data": data}], "", True)
+    tasks = [one.task for one in said["B84001-quiet"].differences]
+    assert tasks == ["Tell procrun what to run", "Another"]

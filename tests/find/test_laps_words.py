@@ -2,9 +2,11 @@
 
 import json
 import traceback
+from dataclasses import replace
 
 import pytest
 
+from provisioner.directory import laps
 from provisioner.directory.computers import escaped, filter_of, is_under, moment, parent, parts
 from provisioner.directory.laps import of_entries
 from provisioner.directory.ldap import DirectoryEntry
@@ -70,6 +72,16 @@ def test_the_full_name_tells_two_computers_apart() -> None:
         of_entries([here, here], GATEWAY, "")
     with pytest.raises(NoPassword, match="no computer"):
         of_entries([], GATEWAY, "")
+
+
+def test_the_column_computer_says_whose_password_it_is() -> None:
+    """A row is called as its team likes; what it is called may be another computer's name."""
+    asked = laps.filter_of(replace(GATEWAY, address="192.0.2.7", variables={"computer": "GWPC-A81001-NEW-2"}))
+    assert asked == "(&(objectCategory=computer)(sAMAccountName=gwpc-a81001-new$))"
+    asked = laps.filter_of(replace(GATEWAY, variables={"computer": "pc-7.example.test"}))
+    assert "(sAMAccountName=pc-7$)" in asked and "(dNSHostName=pc-1.example.test)" in asked
+    with pytest.raises(NoPassword, match="no computer PC-7"):
+        of_entries([], replace(GATEWAY, variables={"computer": "PC-7"}), "")
 
 
 def test_a_refusal_says_nothing_of_another_account() -> None:

@@ -1,9 +1,12 @@
 """The shape of practice codes, and what is said of others."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.errors import suggest, suggest_code
 from provisioner.fleet.codes import normal, why_not_practice
 
 
@@ -49,3 +52,34 @@ def test_the_reason_says_what_to_give_instead(code: str, why: str) -> None:
 def test_any_text_gets_a_short_answer_that_can_be_shown(text: str) -> None:
     assert why_not_practice(normal(text)).isprintable()
     assert len(why_not_practice(normal(text))) < 400
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("A84O05", "Did you mean A84005?"),
+        ("A8400Z", "Did you mean A84002?"),
+        ("A84050", "Did you mean A84005?"),
+        ("A84055", "Did you mean A84005 or A84045 or A84025?"),
+    ],
+)
+def test_of_codes_none_is_picked_out_of_several_as_near(typed: str, hint: str) -> None:
+    """Who is told one of them takes it for the right one, and works at another practice."""
+    words = re.findall(r"\w\d+", hint)
+    found = suggest(typed, ["A84045", "A84002", "A84005", "A84025", "B81999"])
+    assert sorted(re.findall(r"\w\d+", found)) == sorted(words)
+    assert suggest("A84009", [f"A8400{number}" for number in range(9)]) == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("A81201", "Did you mean A18201 or A82101?"),
+        ("A8100A", ""),
+        ("B81001", "Did you mean A81001?"),
+    ],
+)
+def test_of_a_national_list_all_that_are_as_near_are_named(typed: str, meant: str) -> None:
+    """One of two would be taken for the right one. Nine that are as near say nothing."""
+    listed = {"A18201", "A82101", "A18001", *(f"A8100{number}" for number in range(9))}
+    assert suggest_code(typed, listed) == meant

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from provisioner import fleet
 from provisioner.cli import provisioner
-from provisioner.errors import InputError, suggest
+from provisioner.errors import InputError
 from provisioner.journal.named import named
 from provisioner.model import Fleet, Role, settings
 from provisioner.resources import root
@@ -376,20 +376,3 @@ def test_a_journal_is_not_guessed(tmp_path: Path, text: str) -> None:
 def test_no_folder_has_no_journal(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         named(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("typed", "hint"),
-    [
-        ("A84O05", "Did you mean A84005?"),
-        ("A8400Z", "Did you mean A84002?"),
-        ("A84050", "Did you mean A84005?"),
-        ("A84055", "Did you mean A84005 or A84045 or A84025?"),
-    ],
-)
-def test_of_codes_none_is_picked_out_of_several_as_near(typed: str, hint: str) -> None:
-    """Who is told one of them takes it for the right one, and works at another practice."""
-    words = re.findall(r"\w\d+", hint)
-    found = suggest(typed, ["A84045", "A84002", "A84005", "A84025", "B81999"])
-    assert sorted(re.findall(r"\w\d+", found)) == sorted(words)
-    assert suggest("A84009", [f"A8400{number}" for number in range(9)]) == ""

@@ -244,6 +244,45 @@ def test_rows_of_a_spreadsheet(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "x.csv") == [{"practice": "A81001", "name": "One"}]
 
 
+@pytest.mark.parametrize("text", ["", "[]", "x", "\udcff"])
+def test_a_file_of_its_own_that_was_spoiled_is_named(text: str, tmp_path: Path, provisioner: Command) -> None:
+    """As a full disk or an editor leaves it: never a traceback, and what is known of no process is none."""
+    with running(tmp_path, [{"practice": "A84002"}]):
+        pass
+    folder = Folder(tmp_path)
+    folder.running.write_bytes(text.encode("utf-8", "surrogateescape"))
+    ran = provisioner("lab", "down", "--dir", tmp_path)
+    assert (ran.code, "No lab is up" in ran.err) == (2, True)
+    for path in (folder.state, folder.setup):
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        ran = provisioner("lab", "up", "--dir", tmp_path)
+        assert ran.code == 2 and "Traceback" not in ran.err
+        assert f"{path} is not as the lab wrote it" in ran.err.replace("\n  ", " ")
+
+
+def test_what_a_person_has_edited_since_is_taken_as_it_was_saved(tmp_path: Path, provisioner: Command) -> None:
+    """fleet.yml in cp1252 with a spreadsheet's ends of lines, practices.csv in UTF-16, or with a field without end."""
+    with running(tmp_path, [{"practice": "A84002"}]) as lab, socket.socket() as taken:
+        port = lab.port
+        down(tmp_path)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        fleet, rows = tmp_path / "fleet.yml", tmp_path / "practices.csv"
+        fleet.write_bytes(fleet.read_bytes().replace(b"\n", b"\r\n") + b"# caf\xe9\r\n")
+        rows.write_bytes(rows.read_text("utf-8").encode("utf-16"))
+        ran = provisioner("lab", "up", "--dir", tmp_path)
+        assert ran.code == 0, ran.err
+        there = fleet.read_bytes()
+        assert there.endswith(b"# caf\xe9\r\n") and str(port).encode() not in there
+        assert f"port: {find(tmp_path).port}\r\n".encode() in there
+    rows.write_text(f"practice,name\nA84002,{'x' * 200_000}\n", "utf-8")
+    ran = provisioner("lab", "up", "--dir", tmp_path)
+    assert (ran.code, "practices.csv:2: " in ran.err) == (2, True)
+    with pytest.raises(LabError, match=r"practices\.csv:[0-9]+: "):
+        up(tmp_path)
+
+
 def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
     path = socket_path(Folder(tmp_path / ("x" * 120)))
     try:
@@ -316,7 +355,7 @@ def test_a_lab_that_cannot_start_says_why(tmp_path: Path) -> None:
     with running(tmp_path, ROWS[:1]):
         pass
     Folder(tmp_path).state.write_text("{broken")
-    with pytest.raises(LabError, match="did not start: JSONDecodeError"):
+    with pytest.raises(LabError, match=r"did not start: .*state\.json is not as the lab wrote it"):
         up(tmp_path)
 
 

@@ -5,19 +5,25 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from time import perf_counter
 
 import jsonschema
 import pytest
 
 from provisioner.errors import InputError, ProvisionerError
 from provisioner.journal import Journal
+from provisioner.model import Wave
 from provisioner.record import chain, signing
+from provisioner.record import document as records
 from provisioner.report.words import clean
 from tests.fixtures.documents import Page, promised
 from tests.fixtures.fleets import FLEET, write
 from tests.fixtures.hostile import NASTY
-from tests.fixtures.records import OTHER, PLAN, UNDO, fill
+from tests.fixtures.records import OTHER, PLAN, UNDO, fill, planned
+from tests.fixtures.reports import AT
 from tests.journal.journals import change
 from tests.record.records import ONE, TWO, fleet, held, made, plain, private, run
 
@@ -162,6 +168,32 @@ def test_what_cannot_be_written_leaves_what_was_there(fleet: Path, tmp_path: Pat
         (tmp_path / "closed").mkdir(mode=0o500)
         with pytest.raises(InputError, match="cannot be written"):
             made(fleet, tmp_path / "closed" / "record")
+
+
+def test_a_record_of_the_whole_country_is_made_in_seconds() -> None:
+    """Each practice's document was made by a look at all the others' events: 40 seconds and more."""
+    base = planned()
+    steps = [
+        replace(base.steps[0], id=f"s-{at}-{number}", gateway=f"gw{at}", practice=f"P{at}")
+        for at in range(6618)
+        for number in range(4)
+    ]
+    at, said = AT.isoformat(), {"gateway": "", "step": "", "result": "done", "changed": True, "message": ""}
+    body = json.dumps({**said, "started": at, "ended": at})
+    shared = {"at": at, "plan": base.id, "before": "", "hash": ""}
+    links = [
+        chain.Link(seq=number, kind=kind, step=step.id, gateway=step.gateway, body=body, **shared)
+        for number, (step, kind) in enumerate(product(steps, ("step_started", "step_ended")), 1)
+    ]
+    plan = replace(base, waves=(Wave(number=1, steps=tuple(steps)),), places={})
+    source = records.Source(
+        plans=(plan,), audits=(), names={}, links=tuple(links), readings={}, journal="j", head=(1, ""), made_at=AT
+    )
+    begun = perf_counter()
+    made_of = records.practices(source)
+    assert perf_counter() - begun < 15
+    assert [len(one["events"]) for one in made_of.values()] == [8] * 6618
+    assert made_of["P17"]["steps"][0]["attempts"][0]["result"] == "done"
 
 
 def test_nothing_is_recorded_from_a_journal_that_was_changed(fleet: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from provisioner.errors import InputError
 from provisioner.record import chain, signing, verify
 from provisioner.record import document as record
 from tests.fixtures.documents import paths, promised
@@ -144,6 +145,27 @@ def test_what_is_missing_added_or_something_else(spoil: Callable[[Path], object]
     code, said = held(copy)
     assert code == 1
     assert words in said
+
+
+def test_where_no_record_is_none_is_wrong(copy: Path, tmp_path: Path) -> None:
+    """Bad input, with what to give; a record of which anything is left is told as spoiled."""
+    (tmp_path / "notes").mkdir()
+    for folder in (tmp_path / "notes", tmp_path):
+        with pytest.raises(InputError, match="There is no record in") as caught:
+            held(folder)
+        assert "manifest.json" in caught.value.hint
+        (tmp_path / "notes" / "A84002.json").write_text("{}")
+    for name in ("manifest.json", ONE, "A84002.html"):
+        (copy / name).unlink()
+        assert held(copy)[0] == 1
+
+
+def test_what_is_no_record_is_not_read(tmp_path: Path) -> None:
+    """Such as somebody's home, or a folder with a file that is larger than anything we read."""
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2**31)
+    with pytest.raises(InputError, match="There is no record in"):
+        held(tmp_path)
 
 
 def test_each_byte_counts(copy: Path) -> None:

@@ -1,5 +1,8 @@
 """An error as the GSSAPI library gives it."""
 
+# Where the library's second table of errors begins (k5e1_err.et), seen from the first.
+SECOND = 1765328384 - 1750600192
+
 
 class GssError(Exception):
     """An error of the GSSAPI library, whose minor status is unsigned."""

@@ -11,7 +11,7 @@ import spnego.exceptions
 
 from provisioner.errors import BadAnswer, GatewayError, Refused, TimedOut, Unreachable
 from provisioner.transport import diagnosis
-from tests.transport.gss import GssError
+from tests.transport.gss import SECOND, GssError
 
 # As these came, in English and German.
 FAULT_CASES = {
@@ -182,6 +182,7 @@ def test_windows_own_kerberos_is_told_by_its_status(status: int, kind: type[Gate
     ("error", "words"),
     [
         (RuntimeError("Ticket cache trouble (-1765328243)"), "there is no ticket"),
+        (RuntimeError("No KCM server found (-1750600181)"), "keeps the tickets does not answer"),
         (GssError(10**6, major=7 << 16), "there is no ticket"),
         (GssError(10**6, major=11 << 16), "the ticket has expired"),
     ],
@@ -194,7 +195,21 @@ def test_no_ticket_by_the_words_or_the_major_status(error: Exception, words: str
     ("number", "kind", "words"),
     [
         (6, Refused, "does not know the account"),
-        (134, Unreachable, "not set up"),
+        (133, Refused, "no name of Kerberos"),
+        (134, Refused, "no name of Kerberos"),
+        (135, Unreachable, "not set up"),
+        (136, Unreachable, "not set up"),
+        (67, Refused, "there is no ticket"),
+        (203, Refused, "there is no ticket"),
+        (140, Refused, "no ticket cache of that kind"),
+        (246, Refused, "no ticket cache of that kind"),
+        (SECOND + 7, Refused, "no ticket cache of that kind"),
+        (SECOND + 9, Refused, "keeps the tickets does not answer"),
+        (SECOND + 11, Refused, "keeps the tickets does not answer"),
+        (217, Unreachable, "does not know where that realm's domain controllers are"),
+        (236, Refused, "no encryption"),
+        (8, Unreachable, "more than once"),
+        (19, Unreachable, "this gateway's own account"),
         (141, Refused, "there is no ticket"),
         (143, Refused, "there is no ticket"),
         (148, Refused, "clocks are too far apart"),
@@ -214,7 +229,8 @@ def test_no_ticket_by_the_words_or_the_major_status(error: Exception, words: str
         (32, Refused, "ticket has expired"),
         (37, Refused, "clocks are too far apart"),
         (41, Unreachable, "another computer answers"),
-        (60, Refused, "Unspecified GSS failure"),
+        (60, Unreachable, "no more than that something went wrong"),
+        (40, Refused, "Unspecified GSS failure"),
     ],
 )
 def test_kerberos_is_told_apart_by_its_numbers(number: int, kind: type[GatewayError], words: str) -> None:

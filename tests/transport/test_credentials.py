@@ -241,3 +241,15 @@ def test_windows_keeps_its_tickets_itself(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert credentials.ticket(Connection(credential="file", user="u@R"), Credential("u@R", "p"), tmp_path) is None
     with pytest.raises(InputError, match="Windows takes no keytab"):
         credentials.ticket(Connection(credential="keytab", credential_file="k"), Credential("", ""), tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_secret_is_without_the_mark_of_its_file(encoding: str, tmp_path: Path) -> None:
+    """Notepad and PowerShell put one before it, and a password with it counts towards locking the account."""
+    path = tmp_path / "password"
+    path.touch(mode=0o600)
+    path.write_bytes("p\u00e4ss word\r\n".encode(encoding))
+    assert credentials.read_private(path) == "p\u00e4ss word"
+    path.write_bytes("p\u00e4ss".encode("cp1252"))
+    with pytest.raises(InputError, match="cannot be read"):
+        credentials.read_private(path)

@@ -27,7 +27,7 @@ from provisioner.transport import diagnosis
 from provisioner.transport import http as line
 from provisioner.transport.diagnosis import Diagnosis
 from tests.transport.absent import ABSENT
-from tests.transport.gss import GssError
+from tests.transport.gss import SECOND, GssError
 
 
 @contextmanager
@@ -214,7 +214,7 @@ def test_every_trouble_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
         diagnosis.status(code, "Microsoft-HTTPAPI/2.0")
     for number in (*range(1, 2000), *range(0x80338000, 0x80338200), 0x80080005, 0x80090311):
         diagnosis.fault((number,), "", "x")
-    for number in range(230):
+    for number in (*range(250), *range(SECOND, SECOND + 14)):
         diagnosis.kerberos(GssError(number), "who")
         diagnosis.kerberos(GssError(number), "who", "192.0.2.1")
     diagnose_windows_kerberos()

@@ -1,6 +1,7 @@
 """Facts about the antivirus: which one is at work, whether it leaves the Connector alone, who can tell it to."""
 
 import fnmatch
+import re
 from typing import Any
 
 from provisioner.audit.facts.context import (
@@ -19,6 +20,7 @@ from provisioner.audit.facts.running import by_program
 from provisioner.audit.facts.service import real
 
 _DEFENDER = "Microsoft Defender"
+_OWN = re.compile(r"\b(windows|microsoft)[ \u00a0-]defender\b")
 # In this mode Defender does not tell whether it is the one that scans.
 _EDR = "edr block mode"
 # Security Center's undocumented state, the figure in its 0xF000: 1 is at work, 2 is off for a while and comes back; 0
@@ -40,8 +42,9 @@ def _others(reading: FactContext) -> list[str]:
 
 
 def _is_defender(name: str) -> bool:
-    """Whether an entry of Security Center is Microsoft's own: others have its name within theirs (Bitdefender)."""
-    return name.strip().lower().startswith(("windows defender", "microsoft defender"))
+    """Whether an entry of Security Center is Microsoft's own, in whatever language: "Antivirus Microsoft Defender" is.
+    Others have a part of its name within theirs (Bitdefender)."""
+    return bool(_OWN.search(name.lower()))
 
 
 def _at_work(state: int) -> bool:

@@ -47,7 +47,7 @@ def _same(reading: FactContext) -> str | list[str]:
 
 def _own(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -> str | list[str]:
     """The same by the row and its own past alone."""
-    named = names(row)
+    named = row.computer
     if named and netbios(named) != netbios(now["computer_name"]):
         return [f"the PC at this address is {now['computer_name']}, and the row names {named}"]
     if not seen:
@@ -56,11 +56,6 @@ def _own(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -
     windows = _held(serials.guid(seen.get("machine_guid")), serials.guid(now["machine_guid"]))
     name = _Held.SAME if named else _held(short(seen.get("computer_name") or ""), short(now["computer_name"]))
     return _judged(seen, str(now["computer_name"]), serial, windows, name)
-
-
-def names(row: Gateway) -> str:
-    """The computer that a person has written into that row; "" for none."""
-    return row.variables.get("computer", "").strip()
 
 
 def fits(row: Gateway, now: Mapping[str, Any], seen: Mapping[str, str] | None) -> bool:

@@ -13,6 +13,7 @@ _SIGNS = (
     "proxmox", "seabios", "ovmf", "virtuozzo", "amazon ec2", "google compute engine", "google google",
     "digitalocean", "scaleway", "alibaba cloud", "tencent cloud", "huawei cloud", "vultr", "linode", "vserver",
     "hyper v uefi", "vrtual", "i440fx", "q35 ich9", "cloud hypervisor", "firecracker",
+    "distribution of edk",
 )  # fmt: skip
 _SIGN = re.compile("|".join(rf" {sign}" for sign in _SIGNS))
 # What says nothing at all. The words that a board's firmware comes with ("System manufacturer") do say that it is one.

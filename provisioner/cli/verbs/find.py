@@ -92,11 +92,12 @@ def _in_directory(
     finally:
         domain.close()
     say(f"{counted(len(there), 'computer')} in {ou or domain.base} ({domain.server}).")
-    found = looking.of_computers(there, fleet, matcher)
+    found = looking.of_computers(there, looking.KnownRows(fleet), matcher)
     if reader is None or no_read:
         return found
     ours = [one for one in found if one.practice in wanted or (one.practice and not common().only)]
-    others = [one for one in found if one not in ours]
+    left = set(found).difference(ours)
+    others = [one for one in found if one in left]
     return [*_read(ours, fleet, reader), *others]
 
 
@@ -110,10 +111,11 @@ def _at_addresses(text: str, fleet: Fleet, matcher: Matcher, no_read: bool) -> l
     say(f"{counted(len(addresses), 'address', 'addresses')}, port {port}: at most {_span(seconds)}. Ctrl-C ends it.")
     path, tls = settings.connection.path, settings.connection.tls
     answers = _knocked(addresses, lambda one: winrm_answers(one, port, path.replace("{gateway}", one), tls))
-    found = [looking.matched(one, fleet, matcher) for one in looking.of_addresses(answers, looking.reverse_name)]
+    known = looking.KnownRows(fleet)
+    found = [looking.matched(one, known, matcher) for one in looking.of_addresses(answers, looking.reverse_name)]
     if reader is None:
         return found
-    return [looking.matched(one, fleet, matcher) for one in _read(found, fleet, reader)]
+    return [looking.matched(one, known, matcher) for one in _read(found, fleet, reader)]
 
 
 def _knocked(addresses: Sequence[str], ask: Any) -> list[str]:

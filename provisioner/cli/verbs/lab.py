@@ -63,7 +63,9 @@ def up(
     fleet = _folder()
     goes_on = Folder(fleet.resolve()).state.exists()
     addresses = [part for one in endpoints for part in one.split(",") if part] or list(ENDPOINTS)
-    rows = _rows(practices) if practices is not None else None
+    # One that goes on has the rows of its fleet folder, which somebody may have edited by now.
+    there = fleet / "practices.csv" if Folder(fleet.resolve()).setup.exists() else None
+    rows = _rows(given) if (given := practices or there) is not None else None
     handle = process.up(
         fleet,
         rows,
@@ -165,8 +167,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
     table = csvfile.read(
         path, ("practice",), None, missing="Name a file with the rows, such as a fleet's practices.csv."
     )
-    if table.faults:
-        raise InputError(f"{path} has no rows for a lab.", "Mend these; see provisioner practices.", table.faults)
+    if faults := [fault for fault in table.faults if not fault.warning]:
+        raise InputError(f"{path} has no rows for a lab.", "Mend these; see provisioner practices.", faults)
     return [dict(row.cells) for row in table.rows]
 
 

@@ -1,9 +1,8 @@
 """`provisioner record`: what a plan did, for an audit; and whether such a record is right."""
 
 import json
-import secrets
-import shutil
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,11 +57,11 @@ def _record(plan_id: str, output: Path, key: Path | None) -> int:
     fleet = fleet_on_paper()
     with look_into(fleet) as journal:
         plan = any_plan(journal, plan_id)
-        folder = _place(output, plan)
+        folder, before = _place(output, plan)
         pem, name = _key(fleet, key)
         admission.trusted(journal)
         files = _files(_source(journal, plan, fleet), pem, name)
-    _put(folder, files)
+    _put(folder, files, before)
     practices = sum(name.endswith(".html") for name in files)
     if as_json():
         signed = signing.fingerprint(files[KEY].decode(), name) if pem else ""
@@ -137,17 +136,18 @@ def _key(fleet: Fleet, given: Path | None) -> tuple[str, str]:
     return (read_private(path, "a private key in PEM"), str(path)) if path else ("", "")
 
 
-def _place(output: Path, plan: Plan) -> Path:
-    """Where the record is put. Errors: InputError where something else than an earlier record of the plan is there."""
+def _place(output: Path, plan: Plan) -> tuple[Path, list[str]]:
+    """Where the record is put, and the files of an earlier one there. Errors: InputError where something else than a
+    record of the plan is there."""
     folder = output.absolute()
     hint = "Give another --output."
     if not folder.exists():
         if not folder.parent.is_dir():
             raise InputError(f"{folder.parent} is no folder.", hint)
-        return folder
+        return folder, []
     there = _read(folder)
     if not there:
-        return folder
+        return folder, []
     try:
         listed = verify.manifest(there)
     except ValueError as error:
@@ -156,30 +156,26 @@ def _place(output: Path, plan: Plan) -> Path:
         raise InputError(f"{folder} holds the record of {listed['plan']}.", hint)
     if others := sorted({*there} - {*listed["files"], MANIFEST, SIGNATURE, KEY}):
         raise InputError(f"{folder} holds a record and other files, such as {others[0]}.", hint)
-    return folder
+    return folder, list(there)
 
 
-def _put(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files as that folder, whole or not at all. Errors: InputError."""
-    mark = secrets.token_hex(4)
-    new, old = folder.with_name(f".{folder.name}.{mark}.new"), folder.with_name(f".{folder.name}.{mark}.old")
+def _put(folder: Path, files: Mapping[str, bytes], before: Sequence[str]) -> None:
+    """Write the files as that folder, whole or not at all, in the place of these. Errors: InputError."""
     try:
-        new.mkdir()
-        for name, content in files.items():
-            (new / name).write_bytes(content)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        disk.write_folder(folder, files.items(), "|".join(map(re.escape, before)))
     except OSError as error:
-        shutil.rmtree(new, ignore_errors=True)
         raise InputError(f"{folder} cannot be written: {error.strerror}.", "Give another --output.") from error
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder; what is no file counts as an empty one. Errors: InputError where it cannot be read."""
+    """Every file of a folder; what is no file counts as an empty one, and nothing is read where no record is.
+
+    Errors: InputError where it cannot be read.
+    """
     try:
         there = sorted(folder.iterdir())
+        if not verify.is_any(path.name for path in there):
+            return {path.name: b"" for path in there}
         return {path.name: disk.read(path, disk.LIST) if path.is_file() else b"" for path in there}
     except OSError as error:
         where = error.filename or folder
@@ -190,6 +186,9 @@ def _verify(folder: Path, public_key: Path | None) -> int:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder.", "--verify takes the folder that provisioner record wrote.")
     files = _read(folder)
+    if not verify.is_any(files):
+        hint = "Give the folder that provisioner record PLAN --output FOLDER wrote: manifest.json lies in it."
+        raise InputError(f"There is no record in {folder}.", hint)
     given = _read_key(public_key) if public_key else ""
     plan, signed = "", ""
     try:

@@ -220,9 +220,8 @@ def _source(fleet: Fleet) -> str:
 
 
 def _write(output: Path, written: dict[str, bytes]) -> None:
-    folder = Path(os.path.realpath(output))
     try:
-        files.write_folder(folder, written.items(), _NOTHING)
+        files.write_folder(output, written.items(), _NOTHING)
     except FileExistsError as error:
         raise InputError(f"{output} is not empty: {error.strerror}.", "Give a new folder: --output FOLDER.") from error
     except OSError as error:

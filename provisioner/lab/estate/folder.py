@@ -91,6 +91,25 @@ def socket_path(folder: Folder) -> Path:
     return Path(tempfile.mkdtemp(prefix="provisioner-lab-")) / "socket"
 
 
+def read_own(path: Path) -> dict[str, Any]:
+    """A document of the lab's own. Errors: LabError where it is not as the lab wrote it."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it is another document")
+    except (OSError, ValueError) as error:
+        hint = "Begin anew in another folder: provisioner lab up --practices FILE --dir FOLDER."
+        raise LabError(f"{path} is not as the lab wrote it: {error}.", hint) from error
+    return found
+
+
+def write_own(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document of the lab's own, whole or not at all."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(document, indent=1), "utf-8")
+    new.replace(path)
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a practices.csv. Errors: LabError."""
     try:
@@ -101,7 +120,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     reader = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
     if "practice" not in (reader.fieldnames or ()):
         raise LabError(f"{path} has no column practice.", f"Its first line is to be: {','.join(_COLUMNS)}")
-    rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
+    try:
+        rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
+    except csv.Error as error:
+        raise LabError(f"{path}:{reader.line_num}: {error}.", "Look for a lone quotation mark.") from error
     return [row for row in rows if any(row.values())]
 
 
@@ -136,7 +158,7 @@ def prepare(folder: Folder, setup: Mapping[str, Any]) -> None:
             file.write(secrets.token_urlsafe(24) + "\n")
     for name, package in packages.build().items():
         (folder.packages / f"{name}.zip").write_bytes(package.content)
-    folder.setup.write_text(json.dumps(setup, indent=1), "utf-8")
+    write_own(folder.setup, setup)
 
 
 def write_fleet(folder: Folder, rows: Sequence[Mapping[str, str]], setup: Mapping[str, Any]) -> None:
@@ -144,10 +166,11 @@ def write_fleet(folder: Folder, rows: Sequence[Mapping[str, str]], setup: Mappin
     path = folder.fleet / "fleet.yml"
     ports = (setup["port"], setup["tls_port"])
     if path.exists():
-        text = path.read_text("utf-8")
+        # As bytes: whoever has edited it may have saved it in another encoding, or with other ends of lines.
+        there = path.read_bytes()
         for old, new in zip(setup["were"], ports, strict=True):
-            text = re.sub(rf"(port:? |127\.0\.0\.1:){old}\b", rf"\g<1>{new}", text)
-        path.write_text(text, "utf-8")
+            there = re.sub(rb"(port:? |127\.0\.0\.1:)%d\b" % old, rb"\g<1>%d" % new, there)
+        path.write_bytes(there)
         return
     text = _fleet(setup["endpoints"], *ports)
     if setup["with_file"]:

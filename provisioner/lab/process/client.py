@@ -1,13 +1,12 @@
 """Start a lab, end it, speak with it. The lab itself is a process of its own (daemon.py)."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,17 @@ from typing import Any
 from provisioner.errors import LabError
 from provisioner.lab import events
 from provisioner.lab.estate import made
-from provisioner.lab.estate.folder import ENDPOINTS, USER, Folder, complete, prepare, read_rows, write_fleet
+from provisioner.lab.estate.folder import (
+    ENDPOINTS,
+    USER,
+    Folder,
+    complete,
+    prepare,
+    read_own,
+    read_rows,
+    write_fleet,
+    write_own,
+)
 from provisioner.lab.process import control
 from provisioner.lab.process.alive import started
 from provisioner.lab.wsman.auth import Account
@@ -101,7 +110,7 @@ def up(
     if (known := _known(folder)) is not None:
         hint = "End it with provisioner lab down, or use it as it is."
         raise LabError(f"The lab in {folder.fleet} is up already, on port {known['port']}.", hint)
-    before = json.loads(folder.setup.read_text("utf-8")) if folder.setup.exists() else {"port": 0, "tls_port": 0}
+    before = read_own(folder.setup) if folder.setup.exists() else {"port": 0, "tls_port": 0}
     if rows is None:
         if not folder.setup.exists():
             raise LabError(f"There is no lab in {folder.fleet} that could go on.", "Give it rows: --practices FILE.")
@@ -126,7 +135,7 @@ def up(
     try:
         ports = {"port": handle.port, "tls_port": handle.tls_port}
         write_fleet(folder, setup["rows"], {**setup, **ports, "were": (before["port"], before["tls_port"])})
-        folder.setup.write_text(json.dumps({**setup, **ports}, indent=1), "utf-8")
+        write_own(folder.setup, {**setup, **ports})
     except BaseException:
         down(fleet)
         raise
@@ -147,12 +156,14 @@ def down(fleet: Path) -> None:
     """End the lab of a fleet folder; its machines' state is kept. Errors: LabError when it is not up."""
     handle = find(fleet)
     begun = started(handle.pid)
-    os.kill(handle.pid, signal.SIGTERM)
     until = time.monotonic() + _END_SECONDS
-    while started(handle.pid) == begun:
-        if time.monotonic() > until:
-            os.kill(handle.pid, signal.SIGKILL)
-        time.sleep(0.02)
+    # It may end by itself at any moment.
+    with suppress(ProcessLookupError):
+        os.kill(handle.pid, signal.SIGTERM)
+        while started(handle.pid) == begun:
+            if time.monotonic() > until:
+                os.kill(handle.pid, signal.SIGKILL)
+            time.sleep(0.02)
 
 
 @contextmanager
@@ -191,10 +202,10 @@ def running(
 def _known(folder: Folder) -> dict[str, Any] | None:
     """What a process that is up wrote of itself; None where it has ended, or is another one by now."""
     try:
-        known: dict[str, Any] = json.loads(folder.running.read_text("utf-8"))
-    except (OSError, ValueError):
+        known = read_own(folder.running)
+        return known if started(known["pid"]) == known["started"] else None
+    except (LabError, KeyError):
         return None
-    return known if started(known["pid"]) == known["started"] else None
 
 
 def _launch(folder: Folder) -> Handle:

@@ -1,7 +1,6 @@
 """What the lab's process does from its start to its end."""
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -15,9 +14,10 @@ from typing import Any
 
 from aiohttp import web
 
+from provisioner.errors import LabError
 from provisioner.lab.estate import machines as estate
 from provisioner.lab.estate import packages
-from provisioner.lab.estate.folder import Folder, socket_path
+from provisioner.lab.estate.folder import Folder, read_own, socket_path, write_own
 from provisioner.lab.events import Events
 from provisioner.lab.process import control
 from provisioner.lab.process.alive import started
@@ -43,7 +43,8 @@ def main(path: str, descriptor: int) -> None:
     except Exception as error:
         _log.exception("the lab ends")
         with suppress(OSError):
-            os.write(descriptor, f"{type(error).__name__}: {error}".encode())
+            words = error.message.rstrip(".") if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+            os.write(descriptor, words.encode())
         raise SystemExit(1) from error
 
 
@@ -51,7 +52,7 @@ async def _serve(folder: Folder, descriptor: int) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    setup = json.loads(folder.setup.read_text("utf-8"))
+    setup = read_own(folder.setup)
     with folder.events.open("a", encoding="utf-8") as events:
         lab = Lab(
             _machines(folder, setup),
@@ -69,7 +70,7 @@ async def _serve(folder: Folder, descriptor: int) -> None:
         lab.ports = (port, tls_port)
         path = socket_path(folder)
         talk = await control.serve(lab, path)
-        _write(folder.running, _known(port, tls_port, path))
+        write_own(folder.running, _known(port, tls_port, path))
         os.write(descriptor, b"ready")
         os.close(descriptor)
         live = asyncio.create_task(lab.live())
@@ -79,7 +80,7 @@ async def _serve(folder: Folder, descriptor: int) -> None:
         lab.close()
         for runner in (plain, secure):
             await runner.cleanup()
-        _write(folder.state, lab.state())
+        write_own(folder.state, lab.state())
     _forget(folder, path)
 
 
@@ -100,7 +101,7 @@ def _machines(folder: Folder, setup: Mapping[str, Any]) -> dict[str, Machine]:
         with_file=setup.get("with_file", False),
     )
     if folder.state.exists():
-        saved = json.loads(folder.state.read_text("utf-8"))
+        saved = read_own(folder.state)
         machines |= {name: Machine.from_json(saved[name]) for name in machines if name in saved}
     return machines
 
@@ -133,12 +134,6 @@ def _listener(wanted: int) -> socket.socket:
 def _known(port: int, tls_port: int, path: Path) -> dict[str, Any]:
     pid = os.getpid()
     return {"pid": pid, "started": started(pid), "port": port, "tls_port": tls_port, "socket": str(path)}
-
-
-def _write(path: Path, document: Mapping[str, Any]) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(document), "utf-8")
-    new.replace(path)
 
 
 def _forget(folder: Folder, path: Path) -> None:

@@ -18,8 +18,9 @@ from provisioner.transport.diagnosis.shape import (
     windows,
 )
 
-# Kerberos: below 128 the protocol's own numbers (RFC 4120, 7.5.9), from there on those of the library (krb5_err.et).
-_KRB5 = -1765328384
+# Kerberos: below 128 the protocol's own numbers (RFC 4120, 7.5.9), from there on those of the library (krb5_err.et);
+# and its second table (k5e1_err.et).
+_KRB5, _K5E1 = -1765328384, -1750600192
 _NO_TICKET = Diagnosis(
     "there is no ticket of that account",
     "Get one (kinit USER@REALM), and look at it (klist). connection.user, if it is set, must be that USER@REALM.",
@@ -30,6 +31,17 @@ _NOT_OURS = Diagnosis(
     "Is it another user's (KRB5CCNAME)? Get a ticket as the user who runs provisioner (kinit).",
     Refused,
 )
+_ANOTHER_CACHE = Diagnosis(
+    "this computer's Kerberos has no ticket cache of that kind",
+    "KRB5CCNAME, or default_ccache_name of krb5.conf, says which: such as FILE:/tmp/krb5cc_1000. Then kinit.",
+    Refused,
+)
+_NO_KEEPER = Diagnosis(
+    "the service of this computer that keeps the tickets does not answer (KCM)",
+    "Does it run (systemctl status sssd-kcm)? Or keep them in a file: KRB5CCNAME=FILE:PATH, then kinit.",
+    Refused,
+)
+_NO_NAME = Diagnosis("that is no name of Kerberos", "connection.user in fleet.yml is to be USER@REALM.", Refused)
 _NO_KEY = Diagnosis(
     "the keytab has no key of that account",
     "klist -k FILE shows whose keys it has; connection.user must be one of them, as USER@REALM.",
@@ -51,6 +63,10 @@ _NO_REALM = Diagnosis(
     "this computer does not know where that realm's domain controllers are",
     "Is the realm right (user@EXAMPLE.NHS.UK)? Does /etc/krb5.conf name it, or DNS (dns_lookup_kdc)?",
 )
+_UNSAID = Diagnosis(
+    "the domain controller says no more than that something went wrong there",
+    "Its System log says what. Does another one of the domain answer (krb5.conf)? Not a wrong password.",
+)
 _REVOKED = Diagnosis(
     "the account is locked, disabled or expired, or may not log on at this hour (Kerberos does not say which)",
     f"{ACCOUNT} The domain controller's events 4771 and 4740 say more.",
@@ -64,6 +80,14 @@ _NAME_IN_DOMAIN = Diagnosis(
 _AN_ADDRESS = Diagnosis(
     "it is given by its address, and Kerberos knows computers by their names",
     "Give its full name in the column address of practices.csv. Not a wrong password.",
+)
+_TWICE = Diagnosis(
+    "the domain has this gateway's name more than once",
+    "setspn -X lists such names: have the old one taken out. Not a wrong password.",
+)
+_ITS_ACCOUNT = Diagnosis(
+    "the domain has disabled this gateway's own account, or it has expired",
+    "Look at the computer in Active Directory: was it taken out of use? Not a wrong password.",
 )
 _NO_CIPHER = Diagnosis(
     "there is no encryption that both take", "Does the domain still want RC4? See krb5.conf.", Refused
@@ -83,17 +107,24 @@ _KRB5_CONF = Diagnosis(
 )
 _KERBEROS: Mapping[int, Diagnosis] = {
     # No matching ticket, no ticket at all; a cache that is not readable, or not whole.
-    **dict.fromkeys((138, 139, 141, 142, 143, 195), _NO_TICKET),
+    **dict.fromkeys((67, 138, 139, 141, 142, 143, 195, 203), _NO_TICKET),
     **dict.fromkeys((193, 194, 196, 197, 199, 212), _NOT_OURS),
+    # A kind that it does not know, that can only be read, or of which it cannot do that.
+    **dict.fromkeys((140, 246, 247), _ANOTHER_CACHE),
+    **dict.fromkeys((133, 134), _NO_NAME),
     # No key of that name, or none of that number; no keytab, or one that is damaged.
     **dict.fromkeys((181, 182, 230), _NO_KEY),
     **dict.fromkeys((179, 184, 213, 235), _NO_KEYTAB),
     # Service not available, answer too big for UDP; none reached, no address, none named.
     **dict.fromkeys((29, 52, 156, 220, 224), _NO_DOMAIN),
-    154: _NO_REALM,
-    **dict.fromkeys((134, 135, 136), _KRB5_CONF),
+    **dict.fromkeys((154, 217), _NO_REALM),
+    243: _AN_ADDRESS,
+    60: _UNSAID,
+    **dict.fromkeys((135, 136), _KRB5_CONF),
     **dict.fromkeys((7, 155), _NAME_IN_DOMAIN),
-    **dict.fromkeys((14, 150, 152), _NO_CIPHER),
+    8: _TWICE,
+    **dict.fromkeys((2, 19), _ITS_ACCOUNT),
+    **dict.fromkeys((14, 150, 152, 200, 236, 237), _NO_CIPHER),
     **dict.fromkeys((21, 22, 33, 37, 148), CLOCKS_APART),
     **dict.fromkeys((68, 149), _REALM),
     1: Diagnosis("the account has expired", ACCOUNT, Refused),
@@ -105,6 +136,11 @@ _KERBEROS: Mapping[int, Diagnosis] = {
     32: _TICKET_EXPIRED,
     # Windows says 41; others that they have no key for such a ticket, or another one.
     **dict.fromkeys((35, 41, 44, 45), _ANOTHER_COMPUTER),
+}
+# A keyring that cannot be used; KCM: no whole answer, none at all, one that is too long, no service.
+_KEEPING: Mapping[int, Diagnosis] = {
+    **dict.fromkeys((4, 5, 6, 7), _ANOTHER_CACHE),
+    **dict.fromkeys((8, 9, 10, 11), _NO_KEEPER),
 }
 # By GSSAPI's own number (RFC 2744, 3.9.1: the routine error of a major status), where the library's says nothing.
 _GSSAPI: Mapping[int, Diagnosis] = {7: _NO_TICKET, 11: _TICKET_EXPIRED}
@@ -124,7 +160,7 @@ _SSPI: Mapping[int, Diagnosis] = {
 }
 _NO_KERBEROS = Diagnosis("", "Is there a ticket (klist)? Is the gateway given by its full name?", Refused)
 _DEEPEST = 8
-_KRB5_WORDS = re.compile(r"-1765328\d{3}\b")
+_KRB5_WORDS = re.compile(r"-(?:1765328|1750600)\d{3}\b")
 
 
 def no_ticket(who: str) -> GatewayError:
@@ -151,7 +187,7 @@ def kerberos(error: Exception, who: str, host: str = "", apart: float | None = N
     tried = _tried(who)
     if isinstance(error, ImportError):
         return Refused(f"{tried}this computer has not what it needs", 'Install it: docs/operations.md, "Kerberos".')
-    found = [_KERBEROS.get(number - _KRB5) for number in _minor(error)]
+    found = [_KERBEROS.get(number - _KRB5) or _KEEPING.get(number - _K5E1) for number in _minor(error)]
     found += [_GSSAPI.get(number >> 16 & 0xFF) for number in _numbers(error, "maj_code")]
     found += [_SSPI.get(windows(number)) for number in _numbers(error, "winerror")]
     trouble = next(filter(None, found), _NO_KERBEROS)
