@@ -1,4 +1,4 @@
-"""The table of what Kerberos says (docs/operations.md), each row produced against a real directory."""
+"""The table of what Kerberos says (docs/operations.md), its rows produced against a real directory."""
 
 import re
 import time
@@ -122,6 +122,11 @@ CASES: dict[str, tuple[Make, bool]] = {
     "the ticket has expired": (expired, True),
     "the Kerberos ticket of": (ends_soon, True),
     "the ticket cache cannot be read": (lambda world: {"KRB5CCNAME": f"FILE:{ROOT / 'pyproject.toml'}"}, True),
+    "this computer's Kerberos has no ticket cache of that kind": (lambda world: {"KRB5CCNAME": "PAPER:x"}, True),
+    "the service of this computer that keeps the tickets does not answer (KCM)": (
+        lambda world: {"KRB5CCNAME": "KCM:"}, True,
+    ),
+    "that is no name of Kerberos": (by_password("svc@provisioner@EXAMPLE.TEST"), False),
     "the keytab has no key of that account": (of_another, False),
     "the keytab cannot be read": (no_keytab, False),
     "the password is wrong, or the keytab's key is an older one": (by_password("protected@EXAMPLE.TEST"), False),
@@ -141,6 +146,12 @@ CASES: dict[str, tuple[Make, bool]] = {
     "the gateway does not take our ticket": (fault("refuses_login"), True),
     "logged in, but the account has no rights there": (keys("clerk"), True),
 }  # fmt: skip
+# What this directory does not say: told apart by the library's number alone (test_answers.py).
+BY_NUMBER = (
+    "the domain controller says no more than that something went wrong there",
+    "the domain has this gateway's name more than once",
+    "the domain has disabled this gateway's own account",
+)
 # What else the directory has of the fourth kind of account: it does not say which of them it is.
 ALIKE = ("disabled", "expired", "night")
 
@@ -153,7 +164,8 @@ def table() -> list[str]:
 
 
 def test_each_row_is_produced() -> None:
-    assert table() == list(CASES)
+    assert [row for row in table() if row not in BY_NUMBER] == list(CASES)
+    assert set(BY_NUMBER) <= set(table())
 
 
 @pytest.fixture(scope="module")
