@@ -21,7 +21,7 @@ from provisioner.journal import Lease, standing
 from provisioner.model import Result, Step, Wave
 from provisioner.model.controls import IDENTITY
 from provisioner.model.plan import STOP
-from provisioner.plan.guards import START, why_not_remove
+from provisioner.plan.guards import SERVICE, START, why_not_disabled, why_not_remove
 
 
 def do(run: Run, wave: Wave) -> None:
@@ -132,12 +132,20 @@ def _before_acting(run: Run, step: Step, reading: judge.Observation) -> judge.Ve
     )
     if step.remedy == START and run.unheard(step) and (two := start.beside_another(run, step)):
         return two
-    return verdict or _as_planned(run, step) or _not_taken_over(run, step)
+    return verdict or _as_planned(run, step) or _at_work(run, step, reading) or _not_taken_over(run, step)
 
 
 def _as_planned(run: Run, step: Step) -> judge.Verdict | None:
     """Why what a step would do is not what was planned, and approved; None where it is."""
     why = as_planned.why_not(run, step)
+    return (Result.STALE, why) if why else None
+
+
+def _at_work(run: Run, step: Step, reading: judge.Observation) -> judge.Verdict | None:
+    """Why a rollout does not set a standby's service: it has come to be at work; None where it may."""
+    if run.plan.kind != "rollout" or step.remedy != SERVICE:
+        return None
+    why = why_not_disabled(run.row(step.gateway), reading.evidence.get(step.gateway))
     return (Result.STALE, why) if why else None
 
 

@@ -7,7 +7,7 @@ from provisioner.fleet import endpoints, packages
 from provisioner.model import Control, Evidence, Finding, Gap, Gateway, Impact, Role, Status
 from provisioner.model.controls import FILES, IDENTITY, ONE_ACTIVE, RUNNING, SERVICE_SET, WORKING
 from provisioner.model.settings import Package, Settings
-from provisioner.plan.guards import SERVICE, START, gap, why_not_beside, why_not_remove, why_not_start
+from provisioner.plan.guards import SERVICE, START, gap, why_not_beside, why_not_disabled, why_not_remove, why_not_start
 from provisioner.plan.index import AuditIndex, others_of, place_of
 from provisioner.remedies import connector, firewall
 
@@ -70,8 +70,11 @@ def start_barred(
 
 
 def service_barred(index: AuditIndex, gateway: Gateway, due: Mapping[str, Sequence[Finding]]) -> list[Gap]:
-    """Why its service is not set by this plan, for each of its findings: there is none, and nothing makes one. `due`
-    are the findings that each remedy mends there."""
+    """Why its service is not set by this plan, for each of its findings: there is none, and nothing makes one; or it is
+    at work where none should be. `due` are the findings that each remedy mends there."""
+    if at_work := why_not_disabled(gateway, index.evidence[gateway.name]):
+        ask = "Which PC is the practice's gateway? Correct the row, or move it (provisioner migrate); then plan again."
+        return [gap(gateway, finding.control, at_work, "icb-it", ask) for finding in due[SERVICE]]
     installs = FILES in (finding.control for finding in due.get(_CONNECTOR, ()))
     why = why_no_service(index.fleet.settings, gateway, index.evidence[gateway.name], installs=installs)
     return [] if why is None else [gap(gateway, finding.control, *why) for finding in due[SERVICE]]

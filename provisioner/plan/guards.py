@@ -61,6 +61,13 @@ def by_hand(evidence: Evidence | None) -> str:
     return listed([running.words(process) for process in found]) if found else ""
 
 
+def why_not_disabled(gateway: Gateway, evidence: Evidence | None) -> str:
+    """Why a standby's service is not set: its Connector runs, perhaps the only one there is; "" where it may."""
+    if gateway.role is not Role.STANDBY or not connector_runs(evidence):
+        return ""
+    return f"a Connector runs on it, and its row says {gateway.role}: disabled, it would not come up after a restart"
+
+
 def why_not_beside(gateway: Gateway, said: StatementsInForce, evidence: Evidence | None) -> str:
     """Why the service may not be started on this gateway itself: a Connector runs there already without it, or that
     cannot be ruled out and no statement names the gateway; "" where it may, or runs."""

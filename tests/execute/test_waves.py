@@ -200,6 +200,23 @@ def test_nothing_is_started_where_another_connector_has_come_up_since(journal: J
     assert not world.machines["B84001"].running
 
 
+def test_a_standby_whose_connector_works_is_not_disabled(journal: Journal) -> None:
+    """It may be the practice's only one, and would not come up again: by an old copy of practices.csv it is so."""
+    rows = fleet(gateway("B84001"), gateway("NEW", Role.STANDBY, practice="B84001"))
+    at_work = World(rows, NEW=Machine(rule=True, service=True, well_set=False, running=True)).plan()
+    assert "NEW-service" not in {step.id for step in at_work.steps}
+    assert [(gap.owner, "migrate" in gap.ask) for gap in at_work.gaps if gap.control == "R17-service"] == [
+        ("icb-it", True)
+    ]
+    world = World(rows, NEW=Machine(rule=True, service=True, well_set=False))
+    plan = world.plan()
+    assert "NEW-service" in {step.id for step in plan.steps}
+    world.machines["NEW"].running = True
+    ended = apply(world, plan, journal)
+    assert results(ended)["NEW-service"] == "stale"
+    assert "NEW-service" not in world.acts
+
+
 @pytest.mark.parametrize(
     ("gateways", "largest", "cores", "sizes"),
     [

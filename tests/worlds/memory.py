@@ -94,6 +94,7 @@ class Machine:
 
     rule: bool = False
     service: bool = False
+    well_set: bool = True
     running: bool = False
     approved: bool = True
     logged_in: bool = True
@@ -151,7 +152,10 @@ class World:
             "R2-logged-in": (machine.logged_in, "nobody"),
             "R5-identity": (machine.right_pc, "another serial number"),
             "R14-rule": (machine.rule, machine.other_rule or "no rule"),
-            "R17-service": (machine.service, "no service"),
+            "R17-service": (
+                machine.service and machine.well_set,
+                "another service" if machine.service else "no service",
+            ),
             "R17-recovery": (True if machine.service else None, "no service"),
             "R17-running": (machine.running if machine.service else None, absent or "no service"),
             "R17-working": (working, "it does not"),
@@ -192,7 +196,7 @@ class World:
         if step.remedy == "firewall":
             machine.rule = not step.removes
         elif step.remedy == "service":
-            machine.service = not step.removes
+            machine.service, machine.well_set = not step.removes, True
             machine.running &= machine.service
         elif step.remedy in ("start", "stop"):
             machine.running = step.remedy == "start"
