@@ -32,7 +32,7 @@ def why_not(run: Run, step: Step) -> str:
 
 def _lost(run: Run, row: Gateway, step: Step) -> str:
     """What fleet.yml has lost of what the step needs."""
-    known, steps = remedies.known(), [one for one in run.plan.steps if one.gateway == step.gateway]
+    known, steps = remedies.known(), run.steps_of[step.gateway]
     # What is taken away last is that on which the others stand: it stays with them.
     looked = steps[: steps.index(step) + 1] if step.removes else [step]
     needs = ((known[one.remedy], control) for one in looked if one.remedy in known for control in one.because)
