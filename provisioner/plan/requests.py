@@ -180,8 +180,8 @@ class _Maker:
     def _package(self) -> str:
         package = self._settings.packages.get("jre")
         if package is None or not package.sha256:
-            named = "its package has none yet" if package else "names no package of it"
-            return f"It is the vendor's Java; fleet.yml {named}, so no SHA-256 is known here."
+            lacks = "names its package without one yet" if package else "names no package of it"
+            return f"It is the vendor's Java; fleet.yml {lacks}, so no SHA-256 is known here."
         version = f" {package.version}" if package.version else ""
         signer = f", signed by {package.signer}" if package.signer else ""
         return f"The program comes from the Java package{version}{signer}, SHA-256 {package.sha256}."
