@@ -12,7 +12,7 @@ from provisioner.cli.console import as_json, folded, say
 from provisioner.cli.watch import Screen
 from provisioner.execute import engine, many
 from provisioner.execute.admission import Asked
-from provisioner.migration.stand import Stand, after, again, title
+from provisioner.migration.stand import Stand, after, title
 from provisioner.model import FINISHED, Fleet, Plan, Reason, Step
 from provisioner.report import standing as standings
 from provisioner.report import words
@@ -51,7 +51,7 @@ def run(auditor: Auditor, plans: Sequence[Plan], asked: Asked) -> int:
 def _ended(auditor: Auditor, plan: Plan, ended: engine.Ended) -> None:
     if ended.exit_code == 0 and plan.move and not as_json():
         folded(f"{plan.move.practice} has moved to {plan.move.new}.")
-    runs.show(plan, ended, auditor.fleet, auditor.journal, again=again(plan), then=after(plan))
+    runs.show(plan, ended, auditor.fleet, auditor.journal, again=words.command(plan), then=after(plan))
 
 
 def show(plan: Plan) -> None:
@@ -104,7 +104,7 @@ def document(stand: Stand) -> dict[str, Any]:
         "plan": stand.plan.id,
         "kind": stand.plan.kind,
         "through": not stand.open,
-        "next": givable(again(stand.plan) if stand.open else after(stand.plan)),
+        "next": givable(words.command(stand.plan) if stand.open else after(stand.plan)),
         "steps": steps,
     }
 
@@ -147,5 +147,5 @@ def text(stand: Stand, fleet: Fleet) -> str:
         lines.append(f"{first.remedy} is {stand.confirmed[first.id]}; the next command takes that up.")
     elif first and _asks(stand, first):
         lines += instructions(stand.plan, fleet, [first], first.words)
-    lines.append(f"Next: {again(stand.plan) if stand.open else after(stand.plan)}")
+    lines.append(f"Next: {words.command(stand.plan) if stand.open else after(stand.plan)}")
     return "\n".join(lines)

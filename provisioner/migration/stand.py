@@ -14,6 +14,7 @@ from provisioner.journal import Event, Journal, standing
 from provisioner.model import Plan, Result, Step
 from provisioner.model.plan import CARRY, GATEWAY_STARTED
 from provisioner.model.results import Stands
+from provisioner.report import words
 
 _START = "provisioner migrate start PRACTICE --to GATEWAY begins one"
 
@@ -66,7 +67,7 @@ def in_turn(journal: Journal, plan: Plan, step: Step) -> None:
     if open_:
         raise InputError(
             f"It is not the time for {step.remedy} yet: {open_[0].remedy} on {open_[0].gateway} is not done.",
-            f"{again(plan)} goes on; confirm {step.remedy} once it has been done after that.",
+            f"{words.command(plan)} goes on; confirm {step.remedy} once it has been done after that.",
         )
 
 
@@ -91,7 +92,7 @@ def _waiting(journal: Journal, plan: Plan) -> str:
     now = [f"{step.remedy} ({step.words or outcomes[step.id].message})" for step in persons if step in open_[:ours]]
     later = [step.remedy for step in persons if step not in open_[:ours]]
     told = [*([f"Now: {'; '.join(now)}."] if now else []), *([f"Later: {', '.join(later)}."] if later else [])]
-    return " ".join(told) or f"No step waits for a person. Next: {again(plan) if open_ else after(plan)}"
+    return " ".join(told) or f"No step waits for a person. Next: {words.command(plan) if open_ else after(plan)}"
 
 
 def confirm(journal: Journal, practice: str, step: str, *, by: str, words: str = "") -> Plan:
@@ -157,13 +158,6 @@ def no_letter(practice: str) -> str:
     """Why a practice that is being moved gets no letter by an audit, in words."""
     where = f"provisioner migrate status {practice}"
     return f"No letter to {practice}: its gateway is being moved. What is asked: {where}"
-
-
-def again(plan: Plan) -> str:
-    """The command that goes on with a plan of a migration."""
-    assert plan.move is not None
-    verb = {"migration": "start", "finish": "finish", "undo": "undo"}[plan.kind]
-    return f"provisioner migrate {verb} {plan.move.practice}"
 
 
 def after(plan: Plan) -> str:

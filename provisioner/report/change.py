@@ -78,13 +78,6 @@ def risk(step: Step) -> Risk:
     return remedy.removal.risk if step.removes and remedy.removal else remedy.risk
 
 
-def command(plan: Plan) -> str:
-    """The command that does a plan."""
-    if plan.move:
-        return f"provisioner migrate {'start' if plan.kind == 'migration' else plan.kind} {plan.move.practice}"
-    return f"provisioner undo {plan.of}" if plan.kind == "undo" else f"provisioner apply {plan.id}"
-
-
 def headline(plan: Plan) -> str:
     """Which practice's gateway a plan moves, in words that begin a sentence; "" for one that moves none."""
     if plan.move is None:

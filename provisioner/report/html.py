@@ -186,7 +186,7 @@ def plan(
         gaps=change.gaps(plan.gaps),
         risks={words.change(step): change.risk(step) for step in acts},
         stops=change.stops(plan.budget),
-        command=change.command(plan),
+        command=words.command(plan),
         headline=change.headline(plan),
         became=[(step, stands[step.id]) for step in plan.steps if step.id in stands],
         told=[standing.counted(plan, stands), *standing.who(stands.values())] if stands else [],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from provisioner.model import Audit, Cause, Control, Gateway, Result, Status, Step
+from provisioner.model import Audit, Cause, Control, Gateway, Plan, Result, Status, Step
 
 OWNERS: Mapping[str, str] = MappingProxyType(
     {
@@ -160,3 +160,10 @@ def cell(text: str) -> str:
     """A cell that a spreadsheet shows and never computes: a dangerous beginning gets an apostrophe before it."""
     dangerous = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
     return clean(f"'{text}" if dangerous else text)
+
+
+def command(plan: Plan) -> str:
+    """The command that does a plan, or goes on with it."""
+    if plan.move:
+        return f"provisioner migrate {'start' if plan.kind == 'migration' else plan.kind} {plan.move.practice}"
+    return f"provisioner undo {plan.of}" if plan.kind == "undo" else f"provisioner apply {plan.id}"

@@ -19,6 +19,7 @@ from provisioner.journal import Event, Journal, standing
 from provisioner.migration import stand
 from provisioner.model import Outcome, Plan, Reason, Result
 from provisioner.plan.causes import causes
+from provisioner.report import words
 from provisioner.report.view import view
 from tests.execute.plans import apply
 from tests.migration.operators import NEW, OLD, Operator
@@ -186,7 +187,7 @@ def test_a_run_that_only_waits_says_so_and_how_to_confirm(tmp_path: Path, capsys
     operator, planned = waiting(tmp_path)
     ended = operator.run(planned)
     with operator.journal() as opened, within():
-        again, then = stand.again(planned), stand.after(planned)
+        again, then = words.command(planned), stand.after(planned)
         runs.show(planned, ended, operator.world().fleet, opened, again=again, then=then)
     said = capsys.readouterr().out
     assert "Mend what is said above" not in said and "Nothing has failed" in said

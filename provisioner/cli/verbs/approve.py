@@ -27,7 +27,7 @@ from provisioner.record import approval as approvals
 from provisioner.record import signing
 from provisioner.record.approval import Approval, Proof
 from provisioner.report import approval as shown
-from provisioner.report import change, words
+from provisioner.report import words
 from provisioner.transport.credentials import read_private
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -205,4 +205,4 @@ def _told(plan: Plan, given: Approval, proof: Proof) -> None:
         out(json.dumps(body, indent=2))
         return
     folded(f"{given.plan} is approved by {given.name}, until {words.when(given.ends)}.")
-    follows(f"Next, by somebody else: {change.command(plan)}")
+    follows(f"Next, by somebody else: {words.command(plan)}")

@@ -26,9 +26,10 @@ from provisioner.fleet.moves import moves as moves_of
 from provisioner.journal import Journal, standing
 from provisioner.migration import case
 from provisioner.migration.case import Planned
-from provisioner.migration.stand import after, again, not_open, open_migration, stand
+from provisioner.migration.stand import after, not_open, open_migration, stand
 from provisioner.migration.stand import confirm as note
 from provisioner.model import Plan
+from provisioner.report.words import command as command_of
 
 Command = Callable[..., Any]
 
@@ -140,7 +141,7 @@ def confirm_step(practice: str, step: str, by: str, words: str) -> int:
     with open_journal(fleet) as journal:
         plan = note(journal, practice, step, by=by, words=words)
     folded(f"{practice}: {step} is confirmed by {by.strip()}.")
-    follows(f"Next: {again(plan)}")
+    follows(f"Next: {command_of(plan)}")
     return 0
 
 
@@ -201,7 +202,7 @@ def _another(practice: str, asked: Asked, plan_of: Callable[[Auditor, Plan], Pla
         for gap in plan.gaps:
             say(f"{gap.gateway}: {gap.message}. {gap.ask}")
         ended = runs.run(plan, auditor, asked)
-        runs.show(plan, ended, fleet, journal, again=again(plan), then=after(plan))
+        runs.show(plan, ended, fleet, journal, again=command_of(plan), then=after(plan))
         if ended.exit_code == 5:
             (say if as_json() else out)(moves.by_hand(plan, ended))
         return 5 if plan.gaps and plan.kind == "undo" and not ended.exit_code else ended.exit_code

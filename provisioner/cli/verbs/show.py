@@ -12,7 +12,7 @@ from provisioner.cli.fleets import fleet_on_paper
 from provisioner.cli.lookup import look_into, lookup, practice_names
 from provisioner.cli.options import refuse_idle
 from provisioner.journal import Journal, standing
-from provisioner.migration.stand import after, again, newest
+from provisioner.migration.stand import after, newest
 from provisioner.model import Audit, Fleet, Plan
 from provisioner.model.results import Stands
 from provisioner.report import planned, words
@@ -78,9 +78,9 @@ def _next(found: Plan, fleet: Fleet, journal: Journal) -> str:
     last = newest(journal, found)
     left = standing.open_steps(journal, last)
     if last.move:
-        return f"Next: {again(last) if left else after(last)}"
+        return f"Next: {words.command(last) if left else after(last)}"
     if not left:
         return "Next: provisioner audit"
     if last.of:
-        return f"Next: provisioner undo {last.of}"
+        return f"Next: {words.command(last)}"
     return plans.following(last, fleet, approved=standing.was_approved(journal, last.id))
