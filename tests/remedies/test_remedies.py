@@ -94,7 +94,8 @@ def test_what_fleet_yml_lacks() -> None:
 
 def without(**taken: str) -> Settings:
     """FULL without one setting of each of these packages."""
-    left = {name: replace(package, **{taken[name]: ""}) for name, package in FULL.packages.items()}  # type: ignore[arg-type]
+    blank: Mapping[str, Any] = {name: {key: ""} for name, key in taken.items()}
+    left = {name: replace(package, **blank[name]) for name, package in FULL.packages.items()}
     return replace(FULL, packages=left)
 
 
